@@ -1,0 +1,130 @@
+"""Everything that can go wrong, as one tree.
+
+    LatentaugError
+    ├── MalformedInput          400  bytes that are not what they claim to be
+    ├── Unauthenticated         401  no key, or a key that is not known
+    ├── Forbidden               403  a known key without the scope
+    ├── NotFound                404  no such model, data set or job
+    ├── NotAcceptable           406  an answer form that this endpoint cannot give
+    ├── Conflict                409  the name is taken, or the state does not allow it
+    ├── TooLarge                413  over a limit on bytes, images or pixels
+    ├── UnsupportedMediaType    415  a request form that this endpoint cannot read
+    ├── InvalidInput            422  well formed but wrong
+    │   └── TooFewImages        422  a class or data set too small for what was asked
+    ├── TooManyRequests         429  over the caller's rate or a queue's bound
+    ├── Unavailable             503  not ready, or draining
+    └── DeadlineExceeded        504  no answer within the caller's time
+
+    Cancelled                   (BaseException: no `except Exception` may swallow it)
+
+Each class carries the HTTP status and a stable `code`; the API turns any of them into one `application/problem+json`
+answer. Every message says what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LatentaugError(Exception):
+    """The root of the tree.
+
+    Args:
+        detail: what is wrong and what to do next, for a person.
+        fields: pairs of (location, message) where single fields are at fault, e.g. `[("k", "must be at least 1")]`.
+        retry_after: seconds until it is worth trying again, or None.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(
+        self, detail: str, *, fields: list[tuple[str, str]] | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = fields or []
+        self.retry_after = retry_after
+
+
+class MalformedInput(LatentaugError):
+    """Bytes that are not what they claim to be: a broken PNG, a pickled npy, a zip that escapes its folder."""
+
+    status, code, title = 400, "malformed_input", "Malformed input"
+
+
+class Unauthenticated(LatentaugError):
+    """No key, or a key that is not known."""
+
+    status, code, title = 401, "unauthenticated", "Key missing or unknown"
+
+
+class Forbidden(LatentaugError):
+    """A known key that lacks the scope."""
+
+    status, code, title = 403, "forbidden", "Key lacks the scope"
+
+
+class NotFound(LatentaugError):
+    """No such model, data set, job or file."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class NotAcceptable(LatentaugError):
+    """The `Accept` header names no form that this endpoint can answer in."""
+
+    status, code, title = 406, "not_acceptable", "Answer form not available"
+
+
+class Conflict(LatentaugError):
+    """The name is taken, or the present state does not allow it."""
+
+    status, code, title = 409, "conflict", "Conflict"
+
+
+class TooLarge(LatentaugError):
+    """Over a limit on bytes, images or pixels."""
+
+    status, code, title = 413, "too_large", "Too large"
+
+
+class UnsupportedMediaType(LatentaugError):
+    """The `Content-Type` names no form that this endpoint can read."""
+
+    status, code, title = 415, "unsupported_media_type", "Request form not supported"
+
+
+class InvalidInput(LatentaugError):
+    """Well formed but wrong: a size the model does not take, NaN latents, k = 0."""
+
+    status, code, title = 422, "invalid_input", "Invalid input"
+
+
+class TooFewImages(InvalidInput):
+    """A class or data set is too small for what was asked; the message names the largest usable value."""
+
+    code, title = "too_few_images", "Too few images"
+
+
+class TooManyRequests(LatentaugError):
+    """Over the caller's rate, or a queue is full."""
+
+    status, code, title = 429, "too_many_requests", "Too many requests"
+
+
+class Unavailable(LatentaugError):
+    """A part of the service is not ready, is draining or is gone."""
+
+    status, code, title = 503, "unavailable", "Not available now"
+
+
+class DeadlineExceeded(LatentaugError):
+    """No answer within the caller's time."""
+
+    status, code, title = 504, "deadline_exceeded", "Deadline exceeded"
+
+
+class Cancelled(BaseException):
+    """The job was cancelled. Derives from BaseException so that no `except Exception` swallows it."""
