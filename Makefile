@@ -1,0 +1,53 @@
+# Two commands on a fresh machine with Python 3.11: `make demo` and `make test`.
+PYTHON ?= python3
+PORT ?= 8000
+# Where torch's CPU-only wheels are wanted: make install PIP_FLAGS="--extra-index-url <PyTorch's CPU wheel index>"
+PIP_FLAGS ?=
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install install-dev demo run test check format results clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.venv/pyvenv.cfg:
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable .
+	touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+install: .venv/.installed  ## Install what running needs into .venv
+install-dev: .venv/.installed-dev  ## Install what testing needs too
+
+demo: install  ## Run the main job on the bundled digits, over HTTP, and print the verdict
+	$(BIN)/python examples/demo.py
+
+run: install  ## Start the service and stay up; PORT=8000
+	LATENTAUG_PORT=$(PORT) $(BIN)/python -m service.stack
+
+test: install-dev  ## Run the test suite
+	$(BIN)/pytest
+
+check: install-dev  ## Lint, types, layers, container files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml docker-compose.gpu.yml
+
+format: install-dev  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+results: install  ## Measure docs/results/mnist-1000.md; needs MNIST or LATENTAUG_DATA_DIR
+	$(BIN)/python bench/mnist_1000.py
+
+clean:  ## Delete what running and testing left behind
+	rm -rf var build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,59 @@
+"""Data sets: the bundled digits, MNIST, and what callers upload.
+
+`names` and `describe` answer at once and read no images; `load` gives the images, split into training, validation and
+test parts that never change for a data set.
+"""
+
+from __future__ import annotations
+
+from latentaug.artefacts import ArtefactStore
+from latentaug.datasets import digits, mnist, uploads
+from latentaug.datasets.dataset import Dataset, DatasetDescription
+from latentaug.errors import Conflict
+from latentaug.settings import Settings
+
+__all__ = ["BUILT_IN", "Dataset", "DatasetDescription", "create", "delete", "describe", "load", "names"]
+
+BUILT_IN = {"digits": digits.DESCRIPTION, "mnist": mnist.DESCRIPTION}
+
+create = uploads.create
+
+
+def names(store: ArtefactStore) -> list[str]:
+    """Names of all data sets: the built-in ones, then the uploads."""
+    return [*BUILT_IN, *uploads.names(store)]
+
+
+def describe(name: str, store: ArtefactStore) -> DatasetDescription:
+    """What there is to know about a data set without its images.
+
+    Raises:
+        NotFound: no such data set.
+    """
+    return BUILT_IN.get(name) or uploads.describe(store, name)
+
+
+def load(name: str, store: ArtefactStore, settings: Settings) -> Dataset:
+    """Load a data set's images, labels and parts.
+
+    Raises:
+        NotFound: no such data set.
+        Unavailable: MNIST is not here and cannot be downloaded now.
+    """
+    if name == "digits":
+        return digits.load()
+    if name == "mnist":
+        return mnist.load(settings)
+    return uploads.load(store, name)
+
+
+def delete(store: ArtefactStore, name: str) -> None:
+    """Delete an upload.
+
+    Raises:
+        Conflict: it is built in.
+        NotFound: no such data set.
+    """
+    if name in BUILT_IN:
+        raise Conflict(f"{name!r} is built in and cannot be deleted")
+    uploads.delete(store, name)

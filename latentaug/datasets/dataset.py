@@ -1,0 +1,106 @@
+"""A data set in memory, its description, and how one is split."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from latentaug.errors import TooFewImages
+
+VALIDATION_SHARE = 0.1
+TEST_SHARE = 0.3
+
+
+class DatasetDescription(BaseModel):
+    """The `GET /v1/datasets/{dataset}` answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    built_in: bool
+    source: str
+    images: int
+    height: int
+    width: int
+    channels: int
+    classes: list[str]
+    """Label names by label number; empty where there are no labels."""
+    class_counts: list[int] | None = None
+    """Images of each class, where known without reading them."""
+    parts: dict[str, int]
+    """Images in the training, validation and test parts."""
+    version: str | None = None
+    """Folder of an upload's files in the store."""
+    sha256: str | None = None
+    """Of an upload's stored arrays."""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and labels, and the parts they are split into.
+
+    Attributes:
+        name: the data set's name.
+        images: uint8 [n, height, width, channels].
+        labels: int64 [n], numbers into `classes`, or None.
+        classes: label names.
+        train: int64 rows of the training part.
+        validation: int64 rows that decide when VAE training stops.
+        test: int64 rows that only accuracy is measured on.
+        source: where the images come from.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    classes: tuple[str, ...]
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+    source: str
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 over images, labels and parts: equal for equal data, whatever its name."""
+        digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
+        for array in (self.images, self.labels, self.train, self.validation, self.test):
+            digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def split(
+    n: int, labels: NDArray[np.int64] | None, seed: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Split n images at random: 60 % training, 10 % validation, 30 % test, class by class where there are labels.
+
+    Every class keeps at least one training image, and no part is empty.
+
+    Returns:
+        The rows of training, validation and test, each int64 and sorted.
+
+    Raises:
+        TooFewImages: fewer than 4 images: two to train on, one to validate, one to test.
+    """
+    if n < 4:
+        raise TooFewImages(f"a data set of {n} images cannot be split; give at least 4")
+    rng = np.random.default_rng(seed)
+    part = np.zeros(n, np.int64)  # 0 training, 1 validation, 2 test
+    groups = [np.arange(n)] if labels is None else [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    for group in groups:
+        shuffled = rng.permutation(group)
+        test = min(round(len(group) * TEST_SHARE), len(group) - 1)
+        validation = min(round(len(group) * VALIDATION_SHARE), len(group) - 1 - test)
+        part[shuffled[:test]] = 2
+        part[shuffled[test : test + validation]] = 1
+    for missing in (1, 2):
+        if not (part == missing).any():
+            part[rng.choice(np.flatnonzero(part == 0))] = missing
+    train, validation_rows, test_rows = (np.flatnonzero(part == i).astype(np.int64) for i in range(3))
+    return train, validation_rows, test_rows

@@ -1,0 +1,134 @@
+"""MNIST (LeCun et al., 1998): 55,000 training, 5,000 validation and 10,000 test images of 28x28, as section 4.1 has it.
+
+Read from `<data_dir>/mnist` or `<data_dir>` where `LATENTAUG_DATA_DIR` is set, else from what an earlier call
+downloaded to `<home>/downloads/mnist`, else downloaded from a public mirror. Each file is checked by its SHA-256.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentaug.datasets.dataset import Dataset, DatasetDescription
+from latentaug.errors import Unavailable
+from latentaug.settings import Settings
+
+# SHA-256 of the uncompressed files and their sizes in bytes.
+FILES = {
+    "train-images-idx3-ubyte": ("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", 47040016),
+    "train-labels-idx1-ubyte": ("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", 60008),
+    "t10k-images-idx3-ubyte": ("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", 7840016),
+    "t10k-labels-idx1-ubyte": ("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2", 10008),
+}
+MIRRORS = ("https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist")
+TRAIN, VALIDATION, TEST = 55_000, 5_000, 10_000
+_SOURCE = "MNIST, LeCun et al., 1998 (CC BY-SA 3.0)"
+_MAX_DOWNLOAD = 16 * 2**20  # bytes; the largest file is 9.6 MB compressed
+_DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
+
+DESCRIPTION = DatasetDescription(
+    name="mnist",
+    built_in=True,
+    source=_SOURCE,
+    images=TRAIN + VALIDATION + TEST,
+    height=28,
+    width=28,
+    channels=1,
+    classes=[str(digit) for digit in range(10)],
+    class_counts=[6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958],
+    parts={"train": TRAIN, "validation": VALIDATION, "test": TEST},
+)
+
+
+def load(settings: Settings) -> Dataset:
+    """Load MNIST: the 60,000 official training images (the last 5,000 of them for validation), then the 10,000 of test.
+
+    Raises:
+        Unavailable: the files are not here, and no mirror answers with the right ones.
+    """
+    contents = {name: _read(name, settings) for name in FILES}
+    images = np.concatenate([_idx(contents[f"{part}-images-idx3-ubyte"], 16) for part in ("train", "t10k")])
+    labels = np.concatenate([_idx(contents[f"{part}-labels-idx1-ubyte"], 8) for part in ("train", "t10k")])
+    train, validation, test = np.split(np.arange(len(labels), dtype=np.int64), [TRAIN, TRAIN + VALIDATION])
+    return Dataset(
+        name="mnist",
+        images=images.reshape(-1, 28, 28, 1),
+        labels=labels.astype(np.int64),
+        classes=tuple(DESCRIPTION.classes),
+        train=train,
+        validation=validation,
+        test=test,
+        source=_SOURCE,
+    )
+
+
+def _read(name: str, settings: Settings) -> bytes:
+    """One file's uncompressed bytes, from wherever they are found right."""
+    downloads = settings.home / "downloads" / "mnist"
+    folders = [settings.data_dir / "mnist", settings.data_dir] if settings.data_dir else []
+    for folder in [*folders, downloads]:
+        for content in _local(folder / name):
+            if _right(name, content):
+                return content
+    for mirror in MIRRORS:
+        downloaded = _download(f"{mirror}/{name}.gz")
+        if downloaded is not None and _right(name, downloaded):
+            _write(downloads / name, downloaded)
+            return downloaded
+    raise Unavailable(
+        f"{name} of MNIST is not here and no mirror gave it; put the four .gz files into a folder 'mnist' "
+        "and set LATENTAUG_DATA_DIR to its parent",
+        retry_after=60,
+    )
+
+
+def _local(path: Path) -> Iterator[bytes]:
+    if path.is_file():
+        yield path.read_bytes()
+    compressed = path.with_name(f"{path.name}.gz")
+    if compressed.is_file():
+        content = _unpack(compressed.read_bytes())
+        if content is not None:
+            yield content
+
+
+def _download(url: str) -> bytes | None:
+    try:
+        with urllib.request.urlopen(url, timeout=_DOWNLOAD_TIMEOUT) as answer:  # noqa: S310 (our own https constants)
+            return _unpack(answer.read(_MAX_DOWNLOAD))
+    except OSError:
+        return None
+
+
+def _unpack(compressed: bytes) -> bytes | None:
+    try:
+        return gzip.decompress(compressed)
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+def _right(name: str, content: bytes) -> bool:
+    sha256, size = FILES[name]
+    return len(content) == size and hashlib.sha256(content).hexdigest() == sha256
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write whole or not at all: under a temporary name, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
+    os.replace(file.name, path)
+
+
+def _idx(content: bytes, header: int) -> NDArray[np.uint8]:
+    """The values of an IDX file, whose checksum has vouched for its header."""
+    return np.frombuffer(content, np.uint8, offset=header)

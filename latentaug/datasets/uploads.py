@@ -1,0 +1,178 @@
+"""Data sets that callers upload, at rest in the artefact store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from latentaug.artefacts import ArtefactStore, check_name
+from latentaug.datasets.dataset import Dataset, DatasetDescription, split
+from latentaug.errors import Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
+from latentaug.images import Pixels, fit
+from latentaug.settings import Settings
+
+MIN_SIDE, MAX_SIDE = 8, 128  # pixels, the sizes that the VAE takes
+MAX_CLASSES = 10_000
+MAX_LABEL = 100  # characters
+_RESERVED = {"digits", "mnist", "ujipen"}
+
+
+def create(
+    store: ArtefactStore,
+    name: str,
+    images: Sequence[Pixels] | Pixels,
+    labels: Sequence[str] | None,
+    settings: Settings,
+    size: tuple[int, int] | None = None,
+) -> DatasetDescription:
+    """Store an upload, split into parts once and for all.
+
+    Args:
+        store: where to.
+        name: a free name.
+        images: each uint8 [h, w, 1 or 3]; one colour image makes the whole data set colour.
+        labels: one per image, or None.
+        settings: for the limit on its size.
+        size: (height, width) that every image is resized to, aspect kept and padded; None where all have one size.
+
+    Raises:
+        Conflict: the name is taken.
+        InvalidInput: sizes differ and `size` is None, sides outside 8..128, labels that do not match the images.
+        TooFewImages: fewer than 4 images.
+        TooLarge: over the limit on decoded bytes.
+    """
+    if check_name(name, "data set") in _RESERVED or store.exists(_path(name)):
+        raise Conflict(f"a data set named {name!r} exists; choose another name or delete it first")
+    if len(images) < 4:
+        raise TooFewImages(f"a data set of {len(images)} images cannot be split; give at least 4")
+    pixels = _uniform(images, size, settings)
+    classes, codes = _encode(labels, len(pixels))
+    train, validation, test = split(len(pixels), codes)
+    arrays: dict[str, NDArray[np.generic]] = {"images": pixels, "train": train, "validation": validation, "test": test}
+    if codes is not None:
+        arrays["labels"] = codes
+    data = save_tensors(arrays)
+    description = DatasetDescription(
+        name=name,
+        built_in=False,
+        source="upload",
+        images=len(pixels),
+        height=pixels.shape[1],
+        width=pixels.shape[2],
+        channels=pixels.shape[3],
+        classes=classes,
+        class_counts=None if codes is None else np.bincount(codes, minlength=len(classes)).tolist(),
+        parts={"train": len(train), "validation": len(validation), "test": len(test)},
+        version=uuid4().hex,
+        sha256=hashlib.sha256(data).hexdigest(),
+        created_at=datetime.now(UTC),
+    )
+    store.put(_data_path(description), data)
+    try:
+        store.create(_path(name), description.model_dump_json(indent=1).encode())
+    except Conflict as error:
+        store.delete(_data_path(description))
+        raise Conflict(f"a data set named {name!r} exists; choose another name or delete it first") from error
+    return description
+
+
+def describe(store: ArtefactStore, name: str) -> DatasetDescription:
+    """Read an upload's description.
+
+    Raises:
+        NotFound: no such data set.
+    """
+    try:
+        return DatasetDescription.model_validate_json(store.get(_path(name)))
+    except NotFound as error:
+        raise NotFound(f"no data set is named {name!r}; GET /v1/datasets lists them") from error
+
+
+def names(store: ArtefactStore) -> list[str]:
+    """Names of all uploads, sorted."""
+    return [name for name in store.folders("datasets") if store.exists(_path(name))]
+
+
+def load(store: ArtefactStore, name: str) -> Dataset:
+    """Load an upload.
+
+    Raises:
+        NotFound: no such data set.
+        OSError: the stored bytes are not those that were written.
+    """
+    description = describe(store, name)
+    data = store.get(_data_path(description))
+    if hashlib.sha256(data).hexdigest() != description.sha256:
+        raise OSError(f"data set {name!r} is damaged: its SHA-256 is not the recorded one; upload it again")
+    arrays = load_tensors(data)
+    return Dataset(
+        name=name,
+        images=arrays["images"],
+        labels=arrays.get("labels"),
+        classes=tuple(description.classes),
+        train=arrays["train"],
+        validation=arrays["validation"],
+        test=arrays["test"],
+        source=description.source,
+    )
+
+
+def delete(store: ArtefactStore, name: str) -> None:
+    """Delete an upload: its description first, so that it is gone at once and whole.
+
+    Raises:
+        NotFound: no such data set.
+    """
+    describe(store, name)
+    store.delete(_path(name))
+    store.delete_folder(f"datasets/{name}")
+
+
+def _path(name: str) -> str:
+    return f"datasets/{check_name(name, 'data set')}/dataset.json"
+
+
+def _data_path(description: DatasetDescription) -> str:
+    return f"datasets/{description.name}/{description.version}/arrays.safetensors"
+
+
+def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, settings: Settings) -> Pixels:
+    """All images as one uint8 [n, h, w, c]."""
+    sizes = {image.shape[:2] for image in images}
+    if size is None and len(sizes) > 1:
+        shown = ", ".join(f"{height}x{width}" for height, width in sorted(sizes)[:5])
+        raise InvalidInput(f"the images have {len(sizes)} sizes ({shown}); give one to resize to, as in ?size=28x28")
+    height, width = size or next(iter(sizes))
+    if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
+        raise InvalidInput(
+            f"images of {height}x{width} are outside {MIN_SIDE}..{MAX_SIDE} pixels a side; "
+            "give a size to resize to, as in ?size=64x64"
+        )
+    channels = max(image.shape[2] for image in images)
+    if len(images) * height * width * channels > settings.max_dataset_bytes:
+        raise TooLarge(f"the images hold more than {settings.max_dataset_bytes} bytes; give fewer or a smaller size")
+    return fit(images, height, width, channels, resize=size is not None)
+
+
+def _encode(labels: Sequence[str] | None, n: int) -> tuple[list[str], NDArray[np.int64] | None]:
+    """Label names in natural order (numbers as numbers), and each image's number into them."""
+    if labels is None:
+        return [], None
+    if len(labels) != n:
+        raise InvalidInput(f"{len(labels)} labels for {n} images; give one label per image")
+    found = set(labels)
+    if any(not 0 < len(label) <= MAX_LABEL for label in found):
+        raise InvalidInput(f"a label is empty or longer than {MAX_LABEL} characters; shorten it")
+    if len(found) > MAX_CLASSES:
+        raise InvalidInput(f"{len(found)} different labels; at most {MAX_CLASSES} are taken")
+    numeric = all(label.isascii() and label.isdecimal() for label in found)
+    classes = sorted(found, key=int) if numeric else sorted(found)
+    number = {label: i for i, label in enumerate(classes)}
+    return classes, np.array([number[label] for label in labels], np.int64)

@@ -1,0 +1,85 @@
+"""Which form a request has and which form its answer takes: the `Content-Type` and `Accept` headers (RFC 9110)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+
+from latentaug.errors import NotAcceptable, UnsupportedMediaType
+
+JSON = "application/json"
+NPY = "application/x-npy"
+NPZ = "application/x-npz"
+ZIP = "application/zip"
+MULTIPART = "multipart/form-data"
+PNG = "image/png"
+JPEG = "image/jpeg"
+WEBP = "image/webp"
+CSV = "text/csv"
+MARKDOWN = "text/markdown"
+EVENTS = "text/event-stream"
+PROBLEM = "application/problem+json"
+
+IMAGE_BODIES = (JSON, NPY, NPZ, MULTIPART, ZIP, PNG, JPEG, WEBP)
+PAIR_BODIES = (JSON, NPY, NPZ, MULTIPART, ZIP)
+LATENT_BODIES = (JSON, NPY, NPZ)
+DATASET_BODIES = (NPZ, ZIP)
+IMAGE_ANSWERS = (JSON, NPY, NPZ, ZIP, PNG)
+LATENT_ANSWERS = (JSON, NPY, NPZ)
+
+
+def body_form(request: Request, readable: Sequence[str]) -> str:
+    """The media type of the request's body.
+
+    Raises:
+        UnsupportedMediaType: missing, not one of `readable`, or compressed as a whole.
+    """
+    form = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if form not in readable:
+        sent = f"Content-Type {form[:80]!r} cannot be read here" if form else "the request has no Content-Type"
+        raise UnsupportedMediaType(f"{sent}; send one of {', '.join(readable)}")
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise UnsupportedMediaType(f"Content-Encoding {encoding[:40]!r} cannot be read; send the body as it is")
+    return form
+
+
+def answer_form(request: Request, offered: Sequence[str]) -> str:
+    """The media type to answer in: the one the caller likes best, at equal liking the first offered.
+
+    Raises:
+        NotAcceptable: the caller takes none of `offered`.
+    """
+    accept = ",".join(request.headers.getlist("accept")) or "*/*"
+    ranges = [parsed for part in accept.split(",") if (parsed := _media_range(part)) is not None]
+    best = max(offered, key=lambda form: _quality(form, ranges))  # max keeps the first of equals
+    if _quality(best, ranges) <= 0:
+        raise NotAcceptable(f"Accept {accept[:120]!r} names no form of this answer; take one of {', '.join(offered)}")
+    return best
+
+
+def _media_range(text: str) -> tuple[str, float] | None:
+    """One entry of `Accept` as (range, quality); None where it is broken."""
+    media_range, *parameters = (part.strip().lower() for part in text.split(";"))
+    if media_range.count("/") != 1:
+        return None
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                quality = float(value)
+            except ValueError:
+                return None
+            return (media_range, quality) if 0 <= quality <= 1 else None
+    return media_range, 1.0
+
+
+def _quality(form: str, ranges: Sequence[tuple[str, float]]) -> float:
+    """How much the caller likes a form; the most specific range that covers it decides."""
+    kind = form.split("/")[0]
+    for pattern in (form, f"{kind}/*", "*/*"):
+        matching = [quality for media_range, quality in ranges if media_range == pattern]
+        if matching:
+            return max(matching)
+    return 0.0
