@@ -26,7 +26,7 @@ install: .venv/.installed  ## Install what running needs into .venv
 install-dev: .venv/.installed-dev  ## Install what testing needs too
 
 demo: install  ## Run the main job on the bundled digits, over HTTP, and print the verdict
-	$(BIN)/python examples/demo.py
+	$(BIN)/python -m examples.demo
 
 run: install  ## Start the service and stay up; PORT=8000
 	LATENTAUG_PORT=$(PORT) $(BIN)/python -m service.stack
@@ -47,7 +47,7 @@ format: install-dev  ## Format the code
 	$(BIN)/ruff format .
 
 results: install  ## Measure docs/results/mnist-1000.md; needs MNIST or LATENTAUG_DATA_DIR
-	$(BIN)/python bench/mnist_1000.py
+	$(BIN)/python -m bench.mnist_1000
 
 clean:  ## Delete what running and testing left behind
 	rm -rf var build .pytest_cache .mypy_cache .ruff_cache .hypothesis

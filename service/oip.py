@@ -14,10 +14,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any, NoReturn
 
-from latentaug.errors import MalformedInput
+from latentaug.errors import MalformedInput, TooLarge
 from service.oip_tensors import (
     DTYPES,
     MAX_ELEMENTS,
@@ -36,6 +35,8 @@ from service.oip_tensors import (
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 BINARY = "application/octet-stream"
+# Numbers in JSON grow tenfold when they are parsed; larger tensors travel as binary.
+MAX_HEAD_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def parse_request(body: bytes, header_length: str | None, raw: TensorSpec | None
 
     Raises:
         MalformedInput: the bytes are not such a request; nothing was allocated on their word.
+        TooLarge: the JSON part is over 16 MiB.
     """
     if header_length is not None and header_length.strip() == "0":
         return InferenceRequest(inputs=_raw_input(body, raw), binary_output=True)
@@ -146,6 +148,8 @@ def write_response(response: InferenceResponse, binary: Mapping[str, bool]) -> t
 def _split(body: bytes, header_length: str | None) -> tuple[dict[str, Any], memoryview]:
     """Cut a body into its JSON head, parsed, and its binary rest."""
     length = len(body) if header_length is None else _length(header_length, len(body))
+    if length > MAX_HEAD_BYTES:
+        raise TooLarge(f"the JSON part has {length} bytes, over the {MAX_HEAD_BYTES} taken; send tensors as binary")
     try:
         head = json.loads(body[:length], parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -192,10 +196,9 @@ def _raw_input(body: bytes, spec: TensorSpec | None) -> dict[str, Array]:
     if spec is None or spec.shape.count(-1) > 1:
         refuse("this model does not take a raw binary request: name its inputs in a JSON head")
     dtype = DTYPES[spec.datatype]
-    row = prod(extent for extent in spec.shape if extent != -1) * dtype.itemsize
-    count, left = divmod(len(body), row)
+    count, left = divmod(len(body), spec.row_bytes)
     if left or count > MAX_ELEMENTS:
-        refuse(f"a raw binary request for {spec.name} takes a multiple of {row} bytes")
+        refuse(f"a raw binary request for {spec.name} takes a multiple of {spec.row_bytes} bytes")
     shape = tuple(count if extent == -1 else extent for extent in spec.shape)
     return {spec.name: from_bytes(memoryview(body), shape, dtype, f"tensor {spec.name!r}")}
 

@@ -51,6 +51,11 @@ class TensorSpec:
     datatype: str
     shape: tuple[int, ...]
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row, along the variable extent."""
+        return math.prod(extent for extent in self.shape if extent != -1) * DTYPES[self.datatype].itemsize
+
     def to_json(self) -> dict[str, Any]:
         """The metadata answer's form."""
         return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
@@ -131,16 +136,17 @@ def _flat(data: Any, shape: tuple[int, ...], where: str) -> list[Any]:
     """Row-major values of `data`, which is flat or nested just as `shape` says."""
     if not isinstance(data, list):
         refuse(f"data of {where} must be a list")
-    if data and isinstance(data[0], list):
-        level: list[Any] = [data]
+    values: list[Any] = data
+    if values and isinstance(values[0], list):
+        level: list[Any] = [values]
         for extent in shape:
             if not all(isinstance(row, list) and len(row) == extent for row in level):
                 refuse(f"data of {where} is not nested as its shape {list(shape)} says")
             level = list(chain.from_iterable(level))
-        data = level
-    if len(data) != math.prod(shape):
+        values = level
+    if len(values) != math.prod(shape):
         refuse(f"data of {where} must hold the {math.prod(shape)} values of its shape {list(shape)}")
-    return data
+    return values
 
 
 def write_tensors(

@@ -77,7 +77,7 @@ def _media_range(text: str) -> tuple[str, float] | None:
 
 def _quality(form: str, ranges: Sequence[tuple[str, float]]) -> float:
     """How much the caller likes a form; the most specific range that covers it decides."""
-    kind = form.split("/")[0]
+    kind = form.partition("/")[0]
     for pattern in (form, f"{kind}/*", "*/*"):
         matching = [quality for media_range, quality in ranges if media_range == pattern]
         if matching:

@@ -1,0 +1,1 @@
+"""Callers of the service, as a user would write them."""

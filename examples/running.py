@@ -1,0 +1,124 @@
+"""The service as `make run` starts it, for as long as a `with` block lasts, and its REST contract as calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+START_TIMEOUT = 90.0  # seconds, the first imports on a cold disk included
+STOP_TIMEOUT = 60.0  # seconds
+
+
+class Service:
+    """The running service as a caller sees it: an address."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def call(
+        self,
+        verb: str,
+        path: str,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        accept: str = "*/*",
+    ) -> bytes:
+        """Send one request and return the answer's body; an error status raises with the service's own words."""
+        request = urllib.request.Request(  # noqa: S310 (our own http address)
+            self.url + path, data=body, method=verb, headers={"Content-Type": content_type, "Accept": accept}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+                content: bytes = answer.read()
+                return content
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{verb} {path} answered {error.code}: {error.read().decode()}") from error
+
+    def json(self, verb: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send and receive JSON."""
+        answer: dict[str, Any] = json.loads(self.call(verb, path, json.dumps(body).encode() if body else None))
+        return answer
+
+    def ready(self) -> bool:
+        """Whether all parts answer."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def job(self, kind: str, params: dict[str, Any], timeout: float = 600.0) -> dict[str, Any]:
+        """Start a job, show its progress and return its record once it has succeeded; `timeout` in seconds."""
+        record = self.json("POST", f"/v1/jobs/{kind}", params)
+        print(f"\n{kind} job {record['id']}")
+        shown, deadline = "", time.monotonic() + timeout
+        while record["status"] in ("queued", "running"):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"the {kind} job did not end within {timeout:.0f} s")
+            time.sleep(0.5)
+            record = self.json("GET", f"/v1/jobs/{record['id']}")
+            progress = record["progress"]
+            line = f"  {record['status']:9} {progress['fraction']:4.0%} {progress['stage']}"
+            if line != shown:
+                print(line, flush=True)
+                shown = line
+        if record["status"] != "succeeded":
+            raise SystemExit(f"the {kind} job {record['status']}: {record['error']}")
+        return record
+
+
+@contextmanager
+def running_service(home: Path, **settings: str) -> Iterator[Service]:
+    """Start `python -m service.stack` on a free port, give it once it is ready, and stop it; nothing is left running.
+
+    Args:
+        home: folder for what the service writes; its log is `service.log` in there.
+        settings: further `LATENTAUG_*` variables, by lower-case name.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LATENTAUG_")}
+    values = {"home": str(home), "port": str(port), "log_level": "warning"} | settings
+    environment |= {f"LATENTAUG_{name.upper()}": value for name, value in values.items()}
+    with (home / "service.log").open("wb") as log:
+        stack = subprocess.Popen([sys.executable, "-m", "service.stack"], env=environment, stdout=log, stderr=log)
+        try:
+            service = Service(f"http://127.0.0.1:{port}")
+            _wait(service, stack, home)
+            yield service
+        finally:
+            _stop(stack)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(service: Service, stack: subprocess.Popen[bytes], home: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while not service.ready():
+        if stack.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"the service did not become ready; see {home / 'service.log'}")
+        time.sleep(0.3)
+
+
+def _stop(stack: subprocess.Popen[bytes]) -> None:
+    stack.send_signal(signal.SIGTERM)
+    try:
+        stack.wait(timeout=STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        stack.kill()
+        raise SystemExit("the service had to be killed; that is a fault worth reporting") from None

@@ -1,0 +1,173 @@
+"""The classifiers that the evaluation is made with: SVM-RBF, kNN and a five-layer MLP (section 4), and their tuning.
+
+Samples are float32 [n, d], images flattened to values in 0..1 or latents; labels are int64 [n] in 0..classes - 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from torch import Tensor, nn
+from torch.nn import functional
+
+from latentaug.errors import InvalidInput
+
+try:
+    from sklearnex.svm import SVC  # the same SVC, tens of times faster; for x86-64 Linux alone
+except ImportError:
+    from sklearn.svm import SVC
+
+Samples = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Options = dict[str, float]
+
+NAMES = ("svm", "knn", "mlp")
+MLP_STEPS = 300
+"""Steps of 128 samples, whatever the training set's size: every arm of an evaluation trains equally long."""
+
+_MAX_TUNING_SAMPLES = 3000
+_MAX_FOLDS = 3
+_CHUNK_ELEMENTS = 2**22
+
+
+class Classifier(Protocol):
+    """What every classifier can do."""
+
+    def fit(self, X: Samples, y: Labels) -> None:
+        """Learn from float32 [n, d] and int64 [n]."""
+
+    def predict(self, X: Samples) -> Labels:
+        """Classify float32 [m, d]: int64 [m]."""
+
+
+def make(name: str, classes: int, seed: int, options: Options | None = None, device: str = "cpu") -> Classifier:
+    """Make a classifier, with the paper's settings where `options` is None.
+
+    Args:
+        name: one of `NAMES`.
+        classes: number of classes.
+        seed: of the MLP's weights, order and dropout; the others have no chance in them.
+        options: what `tune` gives.
+        device: where the MLP trains.
+
+    Raises:
+        InvalidInput: another name.
+    """
+    if name == "svm":
+        return SVM(**(options or {}))
+    if name == "knn":
+        return KNN(classes, **(options or {}))
+    if name == "mlp":
+        return MLP(classes, seed, device=device, **(options or {}))
+    raise InvalidInput(f"classifier is {name!r}; use one of {', '.join(NAMES)}")
+
+
+class SVM:
+    """Support vector machine with the kernel exp(-gamma |x - x'|^2), gamma = gamma_scale / (d * variance of X)."""
+
+    def __init__(self, C: float = 1.0, gamma_scale: float = 1.0) -> None:
+        self.C, self.gamma_scale = C, gamma_scale
+
+    def fit(self, X: Samples, y: Labels) -> None:
+        """Learn from float32 [n, d] and int64 [n] of at least two classes."""
+        variance = float(X.var()) or 1.0
+        self._model = SVC(C=self.C, gamma=self.gamma_scale / (X.shape[1] * variance))
+        self._model.fit(X, y)
+
+    def predict(self, X: Samples) -> Labels:
+        """Classify float32 [m, d]: int64 [m]."""
+        labels: Labels = self._model.predict(X).astype(np.int64)
+        return labels
+
+
+class KNN:
+    """The commonest label among the k nearest samples (Euclidean), by brute force; ties go to the smallest label."""
+
+    def __init__(self, classes: int, k: float = 3) -> None:
+        self.classes, self.k = classes, int(k)
+
+    def fit(self, X: Samples, y: Labels) -> None:
+        """Keep float32 [n, d] and int64 [n]."""
+        self._X, self._y, self._lengths = X, y, np.einsum("nd,nd->n", X, X)
+
+    def predict(self, X: Samples) -> Labels:
+        """Classify float32 [m, d]: int64 [m]."""
+        k, step = min(self.k, len(self._X)), max(1, _CHUNK_ELEMENTS // len(self._X))
+        predicted = np.empty(len(X), np.int64)
+        for start in range(0, len(X), step):
+            # |x|^2 is the same for all neighbours of x, so it is left out.
+            distances = self._lengths - 2 * (X[start : start + step] @ self._X.T)  # [chunk, n]
+            nearest = distances.argpartition(k - 1, axis=1)[:, :k]  # [chunk, k]
+            votes = (self._y[nearest][:, :, None] == np.arange(self.classes)).sum(axis=1)  # [chunk, classes]
+            predicted[start : start + step] = votes.argmax(axis=1)
+        return predicted
+
+
+class MLP:
+    """Five layers of 1024 units with batch normalisation and dropout (section 4), trained with Adam for fixed steps."""
+
+    def __init__(self, classes: int, seed: int, steps: float = MLP_STEPS, device: str = "cpu") -> None:
+        self.classes, self.seed, self.steps, self.device = classes, seed, int(steps), torch.device(device)
+
+    def fit(self, X: Samples, y: Labels) -> None:
+        """Learn from float32 [n, d] and int64 [n]; the learning rate falls linearly to 0."""
+        samples, labels = torch.tensor(X, device=self.device), torch.tensor(y, device=self.device)
+        forked = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=forked):  # leaves the caller's random numbers as they were
+            torch.manual_seed(self.seed)
+            self._network = _network(X.shape[1], self.classes).to(self.device)
+            optimizer = torch.optim.Adam(self._network.parameters(), lr=1e-3, fused=True)
+            schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=self.steps)
+            for rows in _batches(len(X), self.steps):
+                optimizer.zero_grad()
+                loss = functional.cross_entropy(self._network(samples[rows]), labels[rows])
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+
+    @torch.no_grad()
+    def predict(self, X: Samples) -> Labels:
+        """Classify float32 [m, d]: int64 [m]."""
+        self._network.eval()
+        chunks = [torch.tensor(X[start : start + 1024], device=self.device) for start in range(0, len(X), 1024)]
+        predicted: Labels = torch.cat([self._network(chunk).argmax(dim=1) for chunk in chunks]).cpu().numpy()
+        return predicted
+
+
+def _network(inputs: int, classes: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for width in [inputs] + [1024] * 4:
+        layers += [nn.Linear(width, 1024), nn.BatchNorm1d(1024), nn.ReLU(), nn.Dropout(0.2)]  # [batch, 1024]
+    return nn.Sequential(*layers, nn.Linear(1024, classes))
+
+
+def _batches(n: int, steps: int) -> Iterator[Tensor]:
+    """Rows of each step, all of one size: shuffled passes over n rows, end to end.
+
+    The size is 128, or n where that is smaller, but never 1: batch normalisation needs two.
+    """
+    size = max(2, min(128, n))
+    rows = torch.empty(0, dtype=torch.int64)
+    for _ in range(steps):
+        while len(rows) < size:
+            rows = torch.cat([rows, torch.randperm(n)])
+        yield rows[:size]
+        rows = rows[size:]
+
+
+GRIDS: dict[str, list[Options]] = {
+    "svm": [{"C": c, "gamma_scale": scale} for c, scale in product([1.0, 10.0, 100.0], [0.3, 1.0, 3.0])],
+    "knn": [{"k": k} for k in (7.0, 5.0, 3.0, 1.0)],
+    "mlp": [{"steps": MLP_STEPS / 4}, {"steps": MLP_STEPS / 2}, {"steps": float(MLP_STEPS)}],
+}
+"""What `tune` chooses from, the smoothest first: small C, small gamma, large k, few steps."""
+
+
+def tune(name: str, X: Samples, y: Labels, seed: int, device: str = "cpu", tick: Callable[[], None] | None = None) -> Options | None:
+    pass

@@ -1,0 +1,161 @@
+"""What a caller may ask of a job: parameters, ranges and defaults, the same for the API and the worker."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from latentaug.artefacts import NAME
+from latentaug.jobs.record import Kind
+
+Method = Literal["noise", "interpolation", "extrapolation"]
+Classifier = Literal["svm", "knn", "mlp"]
+Space = Literal["image", "latent"]
+Decode = Literal["reconstruction", "residual"]
+Comparator = Literal["duplication", "affine"]
+
+DEFAULT_LATENT_DIMS = [20]
+
+_T = TypeVar("_T")
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError("use 1 to 64 letters, digits, '_' or '-', the first a letter or digit")
+    return value
+
+
+def _distinct(values: list[_T]) -> list[_T]:
+    if len(set(values)) != len(values):
+        raise ValueError("name each only once")
+    return values
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+LatentDim = Annotated[int, Field(ge=1, le=512)]
+_SOME = Field(min_length=1)
+
+
+class TrainingParams(BaseModel):
+    """How a VAE is trained (paper section 3.1)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    dataset: Name
+    """Name of a data set."""
+    beta: float = Field(default=1.0, ge=0, le=1000, allow_inf_nan=False)
+    """Weight of the divergence in the loss; 1 in the paper."""
+    epochs: int = Field(default=100, ge=1, le=10_000)
+    """Most passes over the training part."""
+    patience: int = Field(default=5, ge=1, le=10_000)
+    """Epochs without a better validation reconstruction after which training stops."""
+    batch_size: int = Field(default=256, ge=1, le=65_536)
+    """Images in one step."""
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    """Step size of Adam."""
+    seed: Seed = 0
+    """The same seed and data give the same result on the same machine."""
+
+
+class TrainParams(TrainingParams):
+    """Parameters of a train job."""
+
+    name: Name | None = None
+    """Name of the model; by default `vae-` and the end of the job's id."""
+    latent_dim: LatentDim = 20
+    """Dimensions of the latent space."""
+
+
+class EvaluateParams(TrainingParams):
+    """Parameters of an evaluate job: the protocol of the paper's section 4, and how its VAEs are trained."""
+
+    model: Name | None = None
+    """A model trained on this data set, used instead of training one per latent dimension."""
+    latent_dims: Annotated[list[LatentDim], AfterValidator(_distinct), Field(max_length=16)] | None = None
+    """Latent dimensions; one VAE is trained for each. Default: 20, or the model's own."""
+    labelled: int | None = Field(default=None, ge=1)
+    """Labelled images in each draw; null for the whole training part."""
+    draws: int = Field(default=10, ge=1, le=100)
+    """Times the labelled images are drawn; each draw gives every arm the same images."""
+    methods: Annotated[list[Method], AfterValidator(_distinct), _SOME] = ["noise", "interpolation", "extrapolation"]
+    """How latents are altered."""
+    alpha: float = Field(default=0.5, ge=0, le=10, allow_inf_nan=False)
+    """How far (equations 8 to 10); at most 1 for interpolation."""
+    k: int = Field(default=3, ge=1, le=64)
+    """Nearest neighbours of the same label, and new samples per image."""
+    classifiers: Annotated[list[Classifier], AfterValidator(_distinct), _SOME] = ["svm", "knn", "mlp"]
+    """Which classifiers are measured."""
+    spaces: Annotated[list[Space], AfterValidator(_distinct), _SOME] = ["image", "latent"]
+    """Where the classifiers work: on pixels or on latents."""
+    decode: Annotated[list[Decode], BeforeValidator(_as_list), AfterValidator(_distinct), _SOME] = ["residual"]
+    """How altered latents become images: one name, or a list to compare both."""
+    comparators: Annotated[list[Comparator], AfterValidator(_distinct)] = ["duplication", "affine"]
+    """Plain augmentations to compare with."""
+    tune: bool = True
+    """Whether classifiers are tuned on each draw, inside the labelled images."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_origin_of_vaes(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if data.get("model") is None and data.get("latent_dims") is None:
+            return {**data, "latent_dims": DEFAULT_LATENT_DIMS}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.model is not None and self.latent_dims is not None:
+            raise ValueError("give model or latent_dims, not both: a model has its own latent dimension")
+        if self.latent_dims == []:
+            raise ValueError("latent_dims is empty: give at least one, or a model")
+        _check_alpha(self.alpha, self.methods)
+        return self
+
+
+class AugmentParams(BaseModel):
+    """Parameters of an augment job: a data set's whole training part, augmented."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    dataset: Name
+    """Name of a data set; its training part is augmented."""
+    model: Name
+    """Name of the model that encodes and decodes."""
+    method: Method = "interpolation"
+    """How latents are altered."""
+    alpha: float = Field(default=0.5, ge=0, le=10, allow_inf_nan=False)
+    """How far (equations 8 to 10); at most 1 for interpolation."""
+    k: int = Field(default=3, ge=1, le=64)
+    """Nearest neighbours of the same label, and new images per image."""
+    copies: int | None = Field(default=None, ge=1, le=64)
+    """New images per image, for noise only. Default: k."""
+    decode: Decode = "reconstruction"
+    """How altered latents become images."""
+    seed: Seed = 0
+    """The same seed gives the same images."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_alpha(self.alpha, [self.method])
+        if self.copies is not None and self.method != "noise":
+            raise ValueError(f"copies belongs to noise; {self.method} makes k images per image")
+        return self
+
+
+PARAMS: dict[Kind, type[TrainParams | EvaluateParams | AugmentParams]] = {
+    "train": TrainParams,
+    "evaluate": EvaluateParams,
+    "augment": AugmentParams,
+}
+
+
+def _check_alpha(alpha: float, methods: list[Method]) -> None:
+    if alpha > 1 and "interpolation" in methods:
+        raise ValueError("alpha must be at most 1 for interpolation: beyond the neighbour it would be extrapolation")

@@ -1,0 +1,44 @@
+"""Job records: in Redis while a job lives, in the artefact store once it has ended. The only place that knows Redis.
+
+    queued ──claim──> running ──finish──> succeeded | failed
+      ^                 │ │
+      └────requeue──────┘ └──cancel────> cancelled <──cancel── queued
+
+Every step is one compare-and-set. The number of the attempt fences it: a worker that has lost its job can change
+nothing. What has ended survives an emptied Redis.
+
+`JobStore` is what callers need; `Attempts` adds what a worker does.
+"""
+
+from latentaug.jobs.attempts import Attempts
+from latentaug.jobs.connection import answering, connect
+from latentaug.jobs.record import (
+    KINDS,
+    Event,
+    JobError,
+    JobRecord,
+    Kind,
+    Progress,
+    Status,
+    default_model_name,
+    queue_name,
+    rq_job_id,
+)
+from latentaug.jobs.store import JobStore
+
+__all__ = [
+    "KINDS",
+    "Attempts",
+    "Event",
+    "JobError",
+    "JobRecord",
+    "JobStore",
+    "Kind",
+    "Progress",
+    "Status",
+    "answering",
+    "connect",
+    "default_model_name",
+    "queue_name",
+    "rq_job_id",
+]

@@ -1,0 +1,36 @@
+"""Processes that end with the process that started them, even when that one is killed with no time to clean up.
+
+Run with `<parent> <command...>`, this file asks the kernel for SIGTERM at its parent's end (Linux: `prctl`),
+then becomes the command. Elsewhere than on Linux it only becomes the command.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+_PR_SET_PDEATHSIG = 1
+
+
+def tied(command: Sequence[str]) -> list[str]:
+    """The command line that runs `command` tied to this process.
+
+    Start it from a thread that lives as long as this process: the kernel watches the thread.
+    """
+    return [sys.executable, "-IS", __file__, str(os.getpid()), *command]
+
+
+def tie(parent: int, signal_number: int = signal.SIGTERM) -> None:
+    """Ask for `signal_number` when the process `parent`, which must be the caller's own, ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal_number)
+    if os.getppid() != parent:  # it ended before we asked
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    tie(int(sys.argv[1]))
+    os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 (the command is the caller's own)

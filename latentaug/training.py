@@ -1,0 +1,264 @@
+"""Fit a VAE without labels: early stopping on the validation reconstruction, checkpoints, exact resumption (section 4).
+
+Images are uint8 [n, h, w, c]; they stay uint8 on the device until their batch's turn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
+from latentaug.vae import VAE, Architecture, from_weights, loss, pixels
+
+Pixels = NDArray[np.uint8]
+
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+_VALIDATION_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Attributes:
+        epochs: the most passes over the training images, 1..10,000.
+        patience: epochs without a better validation reconstruction after which to stop, 1..10,000.
+        batch_size: images of one step, 1..65,536; the whole training set where that is smaller.
+        learning_rate: Adam's, above 0 and up to 1.
+        beta: weight of the divergence, 0..1,000; 1 in the paper.
+        seed: of weights, order and draws, 0..2^63 - 1.
+
+    Raises:
+        InvalidInput: a value outside its range.
+    """
+
+    epochs: int = 100
+    patience: int = 5
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    beta: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "epochs": (1, 10_000),
+            "patience": (1, 10_000),
+            "batch_size": (1, 65_536),
+            "learning_rate": (1e-9, 1),
+            "beta": (0, 1000),
+            "seed": (0, 2**63 - 1),
+        }
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:  # true for NaN too
+                raise InvalidInput(f"{name} is {getattr(self, name)}; use {low} to {high}")
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One epoch: losses in nats an image, means over the images.
+
+    Attributes:
+        epoch: from 1.
+        train_loss: reconstruction + beta * divergence while training.
+        train_reconstruction: as in `vae.loss`.
+        train_divergence: as in `vae.loss`.
+        validation_reconstruction: decoded from the mean latents, no draw; what early stopping watches.
+        validation_divergence: as in `vae.loss`.
+        images_per_second: training images, validation not counted.
+        seconds: wall time with validation.
+    """
+
+    epoch: int
+    train_loss: float
+    train_reconstruction: float
+    train_divergence: float
+    validation_reconstruction: float
+    validation_divergence: float
+    images_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained VAE: the weights of its best epoch, on the CPU, and how it got there."""
+
+    vae: VAE
+    history: list[EpochMetrics]
+    best_epoch: int
+
+
+@dataclass
+class _Run:
+    """All that changes while training."""
+
+    vae: VAE
+    optimizer: torch.optim.Adam
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = 0
+    history: list[EpochMetrics] = field(default_factory=list)
+
+
+def fit(
+    train: Pixels,
+    validation: Pixels,
+    latent_dim: int,
+    options: TrainingOptions,
+    *,
+    device: str = "cpu",
+    on_epoch: Callable[[EpochMetrics], None] | None = None,
+    checkpoint: bytes | None = None,
+    on_checkpoint: Callable[[bytes], None] | None = None,
+) -> Trained:
+    """Train a VAE. The same arguments give the same weights, in one go or resumed (on the CPU, to the last bit).
+
+    Args:
+        train: uint8 [n, h, w, c] with n at least 2.
+        validation: uint8 [m, h, w, c] with m at least 1, never trained on.
+        latent_dim: dimensions of the latent space.
+        options: how to train.
+        device: a torch device.
+        on_epoch: called after each epoch; may raise to stop.
+        checkpoint: bytes that `on_checkpoint` got in an earlier run with the same arguments, to go on from there.
+        on_checkpoint: called after each epoch with everything that is needed to resume after it.
+
+    Raises:
+        TooFewImages: fewer than 2 training images or no validation image.
+        InvalidInput: images of a size or kind that no VAE takes, or a loss that is no longer finite.
+        MalformedInput: the checkpoint is not one of this training.
+    """
+    architecture = _architecture(train, validation, latent_dim)
+    identity = json.dumps([asdict(architecture), asdict(options), len(train), len(validation)])
+    run = _start(architecture, options, device) if checkpoint is None else _resume(checkpoint, identity, device)
+    train_images, validation_images = torch.tensor(train, device=device), torch.tensor(validation, device=device)
+    while len(run.history) < options.epochs and len(run.history) - run.best_epoch < options.patience:
+        metrics = _epoch(run, train_images, validation_images, options)
+        run.history.append(metrics)
+        best = min(run.history, key=lambda epoch: epoch.validation_reconstruction)  # the earliest of equals
+        if best is metrics:
+            run.best_epoch = metrics.epoch
+            run.best = {name: tensor.clone() for name, tensor in run.vae.state_dict().items()}
+        if on_checkpoint is not None:
+            on_checkpoint(_checkpoint(run, identity))
+        if on_epoch is not None:
+            on_epoch(metrics)
+    weights = {name: tensor.cpu() for name, tensor in run.best.items()}
+    return Trained(from_weights(architecture, weights), run.history, run.best_epoch)
+
+
+def _architecture(train: Pixels, validation: Pixels, latent_dim: int) -> Architecture:
+    if train.ndim != 4 or train.dtype != np.uint8 or validation.dtype != np.uint8:
+        raise InvalidInput(f"training images are {train.dtype} {list(train.shape)}; give uint8 [n, h, w, c]")
+    if len(train) < 2 or len(validation) < 1:
+        raise TooFewImages(
+            f"{len(train)} training and {len(validation)} validation images; training takes at least 2 and 1"
+        )
+    if train.shape[1:] != validation.shape[1:]:
+        raise InvalidInput(f"training images are {train.shape[1:]}, validation images {validation.shape[1:]}")
+    height, width, channels = train.shape[1:]
+    return Architecture(height, width, channels, latent_dim)
+
+
+def _epoch(run: _Run, train: Tensor, validation: Tensor, options: TrainingOptions) -> EpochMetrics:
+    """Train over all images once in a new order, then validate."""
+    number, started = len(run.history) + 1, time.perf_counter()
+    train_loss, reconstruction, divergence = _train(run, train, options, number)
+    trained = time.perf_counter()
+    validation_reconstruction, validation_divergence = _validate(run.vae, validation)
+    if not math.isfinite(train_loss + validation_reconstruction):
+        raise InvalidInput(f"training diverged in epoch {number}: the loss is not finite; lower learning_rate or beta")
+    return EpochMetrics(
+        number,
+        train_loss,
+        reconstruction,
+        divergence,
+        validation_reconstruction,
+        validation_divergence,
+        len(train) / (trained - started),
+        time.perf_counter() - started,
+    )
+
+
+def _train(run: _Run, train: Tensor, options: TrainingOptions, epoch: int) -> list[float]:
+    """One pass in an order, and with draws, that depend on seed and epoch alone: what makes resuming exact."""
+    order_seed, draw_seed = np.random.SeedSequence([options.seed, epoch]).generate_state(2, np.uint64)
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(int(order_seed))).to(train.device)
+    generator = torch.Generator(train.device).manual_seed(int(draw_seed))
+    sums = torch.zeros(3, dtype=torch.float64, device=train.device)  # loss, reconstruction, divergence
+    run.vae.train()
+    for start in range(0, len(order), options.batch_size):
+        rows = order[start : start + options.batch_size]  # [batch]
+        x = pixels(train[rows])  # [batch, c, h, w]
+        logits, mean, log_variance = run.vae(x, generator)
+        parts = loss(x, logits, mean, log_variance, options.beta)
+        run.optimizer.zero_grad()
+        parts.total.backward()  # type: ignore[no-untyped-call]
+        run.optimizer.step()
+        sums += torch.stack(parts).detach() * len(rows)
+    means: list[float] = (sums / len(train)).tolist()
+    return means
+
+
+@torch.inference_mode()
+def _validate(vae: VAE, images: Tensor) -> tuple[float, float]:
+    """Reconstruction from the mean latents, and divergence, as means over the images."""
+    vae.eval()
+    sums = torch.zeros(2, dtype=torch.float64, device=images.device)
+    for start in range(0, len(images), _VALIDATION_BATCH):
+        x = pixels(images[start : start + _VALIDATION_BATCH])  # [batch, c, h, w]
+        mean, log_variance = vae.encode(x)
+        parts = loss(x, vae.decode_logits(mean), mean, log_variance)
+        sums += torch.stack([parts.reconstruction, parts.divergence]) * len(x)
+    reconstruction, divergence = (sums / len(images)).tolist()
+    return reconstruction, divergence
+
+
+def _start(architecture: Architecture, options: TrainingOptions, device: str) -> _Run:
+    with torch.random.fork_rng(devices=[]):  # leaves the caller's random numbers as they were
+        torch.manual_seed(options.seed)
+        vae = VAE(architecture).to(device)
+    return _Run(vae, torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True))
+
+
+def _checkpoint(run: _Run, identity: str) -> bytes:
+    """Weights, best weights and Adam's moments by name; in the header what they belong to and the history so far."""
+    tensors = {f"weights.{name}": tensor for name, tensor in run.vae.state_dict().items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
+    for name, parameter in run.vae.named_parameters():
+        tensors |= {f"{moment}.{name}": run.optimizer.state[parameter][moment] for moment in _MOMENTS}
+    header = {"identity": identity, "best_epoch": run.best_epoch, "history": [asdict(m) for m in run.history]}
+    return save({name: tensor.cpu() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
+
+
+def _resume(checkpoint: bytes, identity: str, device: str) -> _Run:
+    """The inverse of `_checkpoint`."""
+    architecture, options, _, _ = json.loads(identity)
+    try:
+        tensors = load(checkpoint)
+        header_size = int.from_bytes(checkpoint[:8], "little")
+        header = json.loads(json.loads(checkpoint[8 : 8 + header_size])["__metadata__"]["training"])
+        history = [EpochMetrics(**metrics) for metrics in header["history"]]
+    except (SafetensorError, ValueError, LookupError, TypeError) as error:
+        raise MalformedInput(f"the checkpoint cannot be read ({error!r}); train from the start") from error
+    if header.get("identity") != identity:
+        raise MalformedInput("the checkpoint is of another training; give the arguments it was made with")
+    groups: dict[str, dict[str, Tensor]] = {group: {} for group in ("weights", "best", *_MOMENTS)}
+    for name, tensor in tensors.items():
+        group, _, weight = name.partition(".")
+        groups[group][weight] = tensor.to(device)
+    run = _start(Architecture(**architecture), TrainingOptions(**options), device)
+    run.vae.load_state_dict(groups["weights"])
+    for name, parameter in run.vae.named_parameters():
+        run.optimizer.state[parameter] = {moment: groups[moment][name] for moment in _MOMENTS}
+    run.best, run.best_epoch, run.history = groups["best"], header["best_epoch"], history
+    return run

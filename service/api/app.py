@@ -1,0 +1,79 @@
+"""The API as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI
+
+from latentaug.artefacts import ArtefactStore
+from latentaug.settings import Settings
+from service.api import contract, keys, problems
+from service.api.context import Context
+from service.api.descriptions import Descriptions
+from service.api.inference import ModelServer
+from service.api.limits import RateLimit
+from service.api.logs import RequestLog
+from service.api.metrics import Metrics, RequestMetrics
+from service.api.queue import Jobs
+from service.api.routes import datasets, inference, jobs, models, system
+
+DESCRIPTION = """\
+Train a variational autoencoder on images without labels, make new training images from few labelled ones in its latent
+space (noise, interpolation, extrapolation), and measure whether they help. Every error is `application/problem+json`.
+"""
+
+
+class State(TypedDict):
+    """What the lifespan gives to every request."""
+
+    context: Context
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application. Nothing is connected to before it starts; Redis and the model server may be away then.
+
+    Raises:
+        ValueError: keys or a rate limit that cannot be read.
+    """
+    known = keys.load(settings)
+    rate_limit = RateLimit(settings.rate_limit)
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        store = ArtefactStore(settings.resolved_store_url)
+        model_server = ModelServer(settings.resolved_model_server_url)
+        queue = Jobs(settings, store)
+        try:
+            yield {
+                "context": Context(
+                    settings=settings,
+                    store=store,
+                    descriptions=Descriptions(store),
+                    model_server=model_server,
+                    jobs=queue,
+                    keys=known,
+                    rate_limit=rate_limit,
+                    metrics=metrics,
+                )
+            }
+        finally:
+            await model_server.close()
+            queue.close()
+
+    app = FastAPI(
+        title="latentaug",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        generate_unique_id_function=contract.operation_id,
+    )
+    problems.install(app)
+    for module in (inference, models, datasets, jobs, system):
+        app.include_router(module.router)
+    app.add_middleware(RequestLog)
+    app.add_middleware(RequestMetrics, metrics=metrics)  # outermost, so that it counts what RequestLog answers
+    return app

@@ -1,0 +1,76 @@
+"""What every endpoint works with: the settings, the store, the model server and the jobs, made once at start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends
+from starlette.requests import Request
+
+from latentaug.artefacts import ArtefactStore
+from latentaug.images import Limits
+from latentaug.settings import Settings, available_cores
+from service.api.descriptions import Descriptions
+from service.api.inference import ModelServer
+from service.api.keys import Keys
+from service.api.limits import RateLimit
+from service.api.metrics import Metrics
+from service.api.queue import Jobs
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything behind the endpoints.
+
+    Attributes:
+        settings: of this process.
+        store: data sets, models and results.
+        descriptions: of the models in the store.
+        model_server: computes.
+        jobs: job records and their queues.
+        keys: who may call.
+        rate_limit: how often.
+        metrics: of this process.
+        pixel_threads: bounds the threads that decode and encode images, so that they never take all cores and memory.
+        uploads: bounds the data sets that are uploaded at a time.
+        job_threads: bounds the threads that wait for Redis, so that a slow Redis never holds up inference.
+    """
+
+    settings: Settings
+    store: ArtefactStore
+    descriptions: Descriptions
+    model_server: ModelServer
+    jobs: Jobs
+    keys: Keys
+    rate_limit: RateLimit
+    metrics: Metrics
+    pixel_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(max(2, available_cores())))
+    uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    job_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds on the images of one inference request, decoded to at most four times the largest body."""
+        return Limits(max_images=self.settings.max_images, max_bytes=4 * self.settings.max_body_bytes)
+
+    async def on_pixels(self, work: Callable[[], Result]) -> Result:
+        """Run CPU-bound work on images in a thread."""
+        return await to_thread.run_sync(work, limiter=self.pixel_threads)
+
+    async def on_jobs(self, work: Callable[[], Result]) -> Result:
+        """Run work that waits for Redis or the store in a thread."""
+        return await to_thread.run_sync(work, limiter=self.job_threads)
+
+
+def _of_request(request: Request) -> Context:
+    context = request.state.context
+    assert isinstance(context, Context)  # noqa: S101  the lifespan put it there
+    return context
+
+
+FromContext = Annotated[Context, Depends(_of_request)]

@@ -1,0 +1,111 @@
+"""The labels of a batch, given back as they came."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentaug.errors import InvalidInput
+
+MAX_LENGTH = 100
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One label per image: whole numbers or short texts; `1` and `"1"` are the same label.
+
+    Attributes:
+        values: the labels, as the caller sent them.
+        dtype: of the array they came in; None where they came as JSON or folder names.
+    """
+
+    values: list[int | str]
+    dtype: np.dtype[Any] | None = None
+
+    @classmethod
+    def from_list(cls, values: object) -> Labels:
+        """Take a JSON array.
+
+        Raises:
+            InvalidInput: not a list of whole numbers and printable texts of 1 to 100 characters.
+        """
+        if not isinstance(values, list):
+            raise _wrong("labels must be an array with one entry per image")
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, int | str):
+                raise _wrong("a label is a whole number or a text")
+            text = str(value) if isinstance(value, str) or abs(value) < 2**63 else ""
+            # Not printable: control characters, and the lone surrogates that no answer could be encoded with.
+            if not 1 <= len(text) <= MAX_LENGTH or not text.isprintable():
+                raise _wrong(f"a label has 1 to {MAX_LENGTH} printable characters, or fits in 64 bits")
+        return cls(values)
+
+    @classmethod
+    def from_array(cls, array: NDArray[np.generic]) -> Labels:
+        """Take an array of integers or Unicode texts, [n].
+
+        Raises:
+            InvalidInput: another type or shape.
+        """
+        if array.ndim != 1 or array.dtype.kind not in "iuU":
+            raise _wrong(f"labels are {array.dtype} {list(array.shape)}; send integers or texts, [n]")
+        if array.dtype.kind == "U" and not _is_unicode(array):
+            raise _wrong("labels hold text that is not Unicode")
+        return cls(cls.from_list(array.tolist()).values, array.dtype)
+
+    def check_length(self, n: int) -> None:
+        """Refuse labels that are not one per image.
+
+        Raises:
+            InvalidInput: another number of labels than `n`.
+        """
+        if len(self.values) != n:
+            raise _wrong(f"{len(self.values)} labels for {n} images; send one per image")
+
+    @property
+    def names(self) -> list[str]:
+        """The labels as texts."""
+        return [str(value) for value in self.values]
+
+    def codes(self) -> NDArray[np.int64]:
+        """Numbers that are equal where the labels are, int64 [n]."""
+        return np.unique(np.array(self.names), return_inverse=True)[1].astype(np.int64)
+
+    def codes_in(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """Each label's number in `classes`, int64 [n].
+
+        Raises:
+            InvalidInput: a label that is not among them.
+        """
+        numbers = {name: number for number, name in enumerate(classes)}
+        for name in self.names:
+            if name not in numbers:
+                known = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+                hint = f"it has {known}" if classes else "it has none; leave the labels out"
+                raise _wrong(f"the model's data set has no label {name!r}: {hint}")
+        return np.array([numbers[name] for name in self.names], np.int64)
+
+    def take(self, rows: NDArray[np.int64]) -> Labels:
+        """The labels of `rows`, in their order."""
+        return Labels([self.values[row] for row in rows], self.dtype)
+
+    def array(self) -> NDArray[np.generic]:
+        """The labels as an array, of the type they came in."""
+        return np.array(self.values, self.dtype)
+
+
+def _is_unicode(texts: NDArray[np.generic]) -> bool:
+    """Whether every character exists; numpy itself fails badly on one that does not."""
+    if texts.dtype.itemsize == 0:
+        return True
+    points = np.ascontiguousarray(texts).view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
+    return int(points.max(initial=0)) <= sys.maxunicode
+
+
+def _wrong(message: str) -> InvalidInput:
+    return InvalidInput(message, fields=[("labels", message)])

@@ -1,0 +1,122 @@
+"""Jobs as the API sees them: their records, and the RQ queues that their work waits in.
+
+The record alone is the truth. RQ is told of a new job and told to stop a cancelled one, but what it misses is made up
+for: the workers' reconciler puts a waiting job back into its queue, and a job that lost its lease stops by itself. So a
+failure to tell RQ is logged, not answered.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from pydantic import BaseModel
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.command import send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+
+from latentaug.artefacts import ArtefactStore
+from latentaug.jobs import JobRecord, JobStore, Kind, answering, connect, queue_name, rq_job_id
+from latentaug.settings import Settings
+from service.api.logs import logger
+
+SERIALIZER = "json"  # RQ's default would unpickle whatever lies in Redis
+
+
+class Jobs:
+    """Job records with their queues. Redis is connected to when it is first needed, for it may be away at start."""
+
+    def __init__(self, settings: Settings, artefacts: ArtefactStore) -> None:
+        self._settings = settings
+        self._artefacts = artefacts
+        self._connected: tuple[Redis, JobStore] | None = None
+        self._lock = Lock()
+
+    @property
+    def store(self) -> JobStore:
+        """The job records.
+
+        Raises:
+            Unavailable: Redis was never there so far.
+        """
+        return self._connect()[1]
+
+    def submit(
+        self, kind: Kind, params: BaseModel, *, owner: str, idempotency_key: str | None, reserve: str | None
+    ) -> tuple[JobRecord, bool]:
+        """Make a job and put it into its queue, or find the one that the same key made before.
+
+        Returns:
+            The record, and whether it is new.
+
+        Raises:
+            Conflict: `reserve` is held by an unfinished job, or the key was used for another request.
+            TooManyRequests: the queue is full.
+            Unavailable: Redis is away.
+        """
+        redis, store = self._connect()
+        plain = params.model_dump(mode="json")
+        record, created = store.create(kind, plain, owner=owner, idempotency_key=idempotency_key, reserve=reserve)
+        if created:
+            try:
+                queue = Queue(queue_name(kind), connection=redis, serializer=SERIALIZER)
+                queue.enqueue_call(**store.enqueue_arguments(record))
+            except RedisError as error:
+                logger.warning("job %s waits for the reconciler: %s", record.id, error)
+        return record, created
+
+    def cancel(self, job_id: str) -> JobRecord:
+        """Cancel a job and have its process killed.
+
+        Raises:
+            NotFound: no such job.
+            Conflict: it has ended in another way.
+            Unavailable: Redis is away.
+        """
+        redis, store = self._connect()
+        record = store.cancel(job_id)
+        try:
+            send_stop_job_command(redis, rq_job_id(record), serializer=SERIALIZER)
+        except (NoSuchJobError, InvalidJobOperation):
+            pass  # it waited, or has stopped already
+        except RedisError as error:
+            logger.warning("job %s stops when its lease is refused: %s", record.id, error)
+        return record
+
+    def using(self, dataset: str) -> list[str]:
+        """Ids of the unfinished jobs that work on a data set.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
+        return [record.id for record in self.store.unfinished() if record.params.get("dataset") == dataset]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Jobs by kind and state.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
+        return {(kind, status): count for (kind, status), count in self.store.counts().items()}
+
+    def ping(self) -> None:
+        """Ask Redis for a sign of life.
+
+        Raises:
+            Unavailable: it gives none.
+        """
+        with answering():
+            self._connect()[0].ping()
+
+    def close(self) -> None:
+        """Close the connections to Redis."""
+        if self._connected is not None:
+            self._connected[0].close()
+
+    def _connect(self) -> tuple[Redis, JobStore]:
+        with self._lock:
+            if self._connected is None:
+                redis = connect(self._settings)
+                self._connected = redis, JobStore(redis, self._artefacts, self._settings)
+            return self._connected

@@ -1,0 +1,121 @@
+"""The data sets: the built-in ones and uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from anyio import WouldBlock, to_thread
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from latentaug import datasets
+from latentaug.artefacts import NAME, ArtefactStore
+from latentaug.datasets import DatasetDescription
+from latentaug.errors import Conflict, NotFound, TooManyRequests
+from latentaug.images import Limits
+from service.api import contract, media
+from service.api.access import AnyKey, MayAdminister, MayTrain
+from service.api.bodies import read_images
+from service.api.context import Context, FromContext
+from service.api.limits import read_body
+from service.api.schemas import UploadOptions, read_options
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+MAX_IMAGES = 1_000_000
+UPLOAD_RETRY_SECONDS = 5.0
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[MayTrain],
+    responses=contract.problems(400, 409, 413, 415),
+    openapi_extra=contract.binary_request(media.DATASET_BODIES, UploadOptions),
+)
+async def upload_dataset(request: Request, response: Response, context: FromContext) -> DatasetDescription:
+    """Upload a data set: an npz with `images` and optional `labels`, or a zip of image files in a folder per label."""
+    options = read_options(UploadOptions, request, {})
+    form = media.body_form(request, media.DATASET_BODIES)
+    limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
+    with _one_of_few(context):
+        body = await read_body(request, context.settings.max_dataset_bytes)
+        description = await context.on_pixels(lambda: _create(context, options, form, body, limits))
+    response.headers["Location"] = f"/v1/datasets/{description.name}"
+    return description
+
+
+@router.get("", dependencies=[AnyKey], responses=contract.problems())
+async def list_datasets(context: FromContext) -> dict[str, list[DatasetDescription]]:
+    """All data sets: the built-in ones, then the uploads by name."""
+    return {"datasets": await to_thread.run_sync(_all, context.store)}
+
+
+@router.get("/{dataset}", dependencies=[AnyKey], responses=contract.problems(404))
+async def describe_dataset(dataset: str, context: FromContext) -> DatasetDescription:
+    """One data set: its shape, classes, parts and checksum."""
+    return await to_thread.run_sync(describe, dataset, context.store)
+
+
+@router.delete(
+    "/{dataset}",
+    status_code=204,
+    response_class=Response,
+    dependencies=[MayAdminister],
+    responses=contract.problems(404, 409, 503),
+)
+async def delete_dataset(dataset: str, context: FromContext) -> Response:
+    """Delete an upload that no unfinished job uses."""
+    await to_thread.run_sync(describe, dataset, context.store)
+    users = await context.on_jobs(lambda: context.jobs.using(dataset))
+    if users:
+        raise Conflict(f"job {users[0]} uses the data set {dataset!r}; wait for it or cancel it first")
+    await to_thread.run_sync(datasets.delete, context.store, dataset)
+    return Response(status_code=204)
+
+
+def describe(name: str, store: ArtefactStore) -> DatasetDescription:
+    """Describe a data set; a name that no data set can have is not found, like any other.
+
+    Raises:
+        NotFound: no such data set.
+    """
+    if not NAME.fullmatch(name):
+        raise NotFound(f"no data set is named {name[:80]!r}; GET /v1/datasets lists them")
+    return datasets.describe(name, store)
+
+
+@contextmanager
+def _one_of_few(context: Context) -> Iterator[None]:
+    """Hold one of the few places for uploads, for each holds a whole data set in memory."""
+    borrower = object()
+    try:
+        context.uploads.acquire_on_behalf_of_nowait(borrower)
+    except WouldBlock as error:
+        raise TooManyRequests(
+            "other data sets are being uploaded; try again soon", retry_after=UPLOAD_RETRY_SECONDS
+        ) from error
+    try:
+        yield
+    finally:
+        context.uploads.release_on_behalf_of(borrower)
+
+
+def _create(context: Context, options: UploadOptions, form: str, body: bytes, limits: Limits) -> DatasetDescription:
+    batch = read_images(form, body, limits)
+    labels = None if batch.labels is None else batch.labels.names
+    return datasets.create(
+        context.store, options.name, batch.images, labels, context.settings, options.height_and_width
+    )
+
+
+def _all(store: ArtefactStore) -> list[DatasetDescription]:
+    found: list[DatasetDescription] = []
+    for name in datasets.names(store):
+        try:
+            found.append(datasets.describe(name, store))
+        except NotFound:  # deleted since it was listed
+            continue
+    return found

@@ -1,0 +1,221 @@
+"""Images in, images out: encode, decode, augment, interpolate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from fastapi import APIRouter
+from numpy.typing import NDArray
+from starlette.requests import Request
+from starlette.responses import Response
+
+from latentaug.errors import InvalidInput, TooLarge
+from latentaug.images import Pixels, fit
+from latentaug.models import ModelDescription
+from service.api import contract, media
+from service.api.access import MayInfer
+from service.api.answers import Encoded, NewImages, write_encoded, write_images
+from service.api.bodies import Form, ImageBatch, read_form, read_images, read_latents
+from service.api.context import Context, FromContext
+from service.api.disconnect import while_connected
+from service.api.limits import in_time, read_body
+from service.api.schemas import AugmentOptions, ImageOptions, InterpolateOptions, LatentOptions, read_options
+from service.oip_tensors import Parameters
+
+router = APIRouter(prefix="/v1/models/{model}", tags=["inference"], dependencies=[MayInfer])
+
+CHILDREN_PER_IMAGE = 8
+"""An augment answer holds at most this times `max_images` images."""
+SHEET_COLUMNS = 16
+
+_PROBLEMS = contract.problems(400, 404, 406, 413, 415, 503, 504)
+
+Tensors = Mapping[str, NDArray[Any]]
+Operation = Literal["encode", "decode", "augment"]
+
+
+@router.post(
+    "/encode",
+    response_class=Response,
+    responses=contract.answer(media.LATENT_ANSWERS) | _PROBLEMS,
+    openapi_extra=contract.image_request(media.IMAGE_BODIES, ImageOptions),
+)
+async def encode(request: Request, model: str, context: FromContext) -> Response:
+    """Turn images into latent means and log-variances, with each image's reconstruction error.
+
+    The error is the mean squared error per pixel, intensities in 0..1. As `application/x-npy` the answer is the means.
+    """
+    form = media.answer_form(request, media.LATENT_ANSWERS)
+    async with in_time(request, context.settings) as seconds_left:
+        description = await context.descriptions.get(model)
+        batch = await _images(request, context, media.IMAGE_BODIES)
+        options = read_options(ImageOptions, request, batch.fields)
+        images = await _fit(context, batch, description, options)
+        outputs = ["latents", "log_variances", "reconstruction_error"]
+        call = _call(context, description, "encode", {"images": images}, {}, outputs, seconds_left)
+        found = await while_connected(request, call)
+        encoded = Encoded(found["latents"], found["log_variances"], found["reconstruction_error"], batch.labels)
+        return Response(await context.on_pixels(lambda: write_encoded(form, encoded)), media_type=form)
+
+
+@router.post(
+    "/decode",
+    response_class=Response,
+    responses=contract.answer(media.IMAGE_ANSWERS) | _PROBLEMS,
+    openapi_extra=contract.latent_request(LatentOptions),
+)
+async def decode(request: Request, model: str, context: FromContext) -> Response:
+    """Turn latents, float32 [n, latent_dim], into images."""
+    form = media.answer_form(request, media.IMAGE_ANSWERS)
+    async with in_time(request, context.settings) as seconds_left:
+        description = await context.descriptions.get(model)
+        body_form = media.body_form(request, media.LATENT_BODIES)
+        body = await read_body(request, context.settings.max_body_bytes)
+        batch = await context.on_pixels(lambda: read_latents(body_form, body, description.latent_dim, context.limits))
+        read_options(LatentOptions, request, batch.fields)
+        _bound_answer(len(batch.latents), description, context)
+        call = _call(context, description, "decode", {"latents": batch.latents}, {}, ["images"], seconds_left)
+        images = (await while_connected(request, call))["images"]
+        return await _answer(context, form, _decoded(images, description, SHEET_COLUMNS))
+
+
+@router.post(
+    "/augment",
+    response_class=Response,
+    responses=contract.answer(media.IMAGE_ANSWERS) | _PROBLEMS,
+    openapi_extra=contract.image_request(media.IMAGE_BODIES, AugmentOptions),
+)
+async def augment(request: Request, model: str, context: FromContext) -> Response:
+    """Make new images from the request's: noise, interpolation or extrapolation in latent space (equations 8 to 10).
+
+    Neighbours are of the same label where labels are given. The answer is in source order, child j of image i at
+    i * k + j, and depends on nothing but the request: the same bytes in give the same bytes out.
+    """
+    form = media.answer_form(request, media.IMAGE_ANSWERS)
+    async with in_time(request, context.settings) as seconds_left:
+        description = await context.descriptions.get(model)
+        batch = await _images(request, context, media.IMAGE_BODIES)
+        options = read_options(AugmentOptions, request, batch.fields)
+        _bound_answer(len(batch.images) * options.children, description, context)
+        tensors: dict[str, NDArray[Any]] = {"images": await _fit(context, batch, description, options)}
+        if batch.labels is not None:
+            by_dataset = options.neighbours == "dataset"
+            tensors["labels"] = batch.labels.codes_in(description.classes) if by_dataset else batch.labels.codes()
+        parameters: Parameters = options.model_dump(exclude={"resize"}, exclude_none=True)
+        outputs = ["images", "source", "neighbour"]
+        call = _call(context, description, "augment", tensors, parameters, outputs, seconds_left)
+        found = await while_connected(request, call)
+        return await _answer(context, form, _augmented(found, tensors["images"], batch, options, description))
+
+
+@router.post(
+    "/interpolate",
+    response_class=Response,
+    responses=contract.answer(media.IMAGE_ANSWERS) | _PROBLEMS,
+    openapi_extra=contract.image_request(media.PAIR_BODIES, InterpolateOptions),
+)
+async def interpolate(request: Request, model: str, context: FromContext) -> Response:
+    """Walk in a straight line from one image's latent to another's and decode each step (Figure 3).
+
+    Takes exactly two images; their labels, if any, do not matter. The first and last answers are their reconstructions.
+    """
+    form = media.answer_form(request, media.IMAGE_ANSWERS)
+    async with in_time(request, context.settings) as seconds_left:
+        description = await context.descriptions.get(model)
+        batch = await _images(request, context, media.PAIR_BODIES)
+        options = read_options(InterpolateOptions, request, batch.fields)
+        if len(batch.images) != 2:
+            message = f"interpolate takes exactly two images, not {len(batch.images)}"
+            raise InvalidInput(message, fields=[("images", message)])
+        ends = {"images": await _fit(context, batch, description, options)}
+        call = _call(context, description, "encode", ends, {}, ["latents"], seconds_left)
+        latents = (await while_connected(request, call))["latents"]
+        walk = {"latents": np.linspace(latents[0], latents[1], options.steps, dtype=np.float32)}  # [steps, latent_dim]
+        call = _call(context, description, "decode", walk, {}, ["images"], seconds_left)
+        images = (await while_connected(request, call))["images"]
+        return await _answer(context, form, _decoded(images, description, options.steps))
+
+
+async def _images(request: Request, context: Context, readable: Sequence[str]) -> ImageBatch:
+    """The request's images, labels and options."""
+    form = media.body_form(request, readable)
+    data = await read_body(request, context.settings.max_body_bytes)
+    body: bytes | Form = data
+    if form == media.MULTIPART:
+        body = await read_form(data, request.headers["content-type"], context.limits)
+    return await context.on_pixels(lambda: read_images(form, body, context.limits))
+
+
+async def _fit(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
+    """The images as the model takes them, uint8 [n, height, width, channels]."""
+    height, width, channels = description.height, description.width, description.channels
+    return await context.on_pixels(lambda: fit(batch.images, height, width, channels, resize=options.resize))
+
+
+async def _call(
+    context: Context,
+    description: ModelDescription,
+    operation: Operation,
+    tensors: Tensors,
+    parameters: Parameters,
+    outputs: list[str],
+    seconds_left: Callable[[], float],
+) -> dict[str, NDArray[Any]]:
+    return await context.model_server.infer(
+        description.name, operation, description.version, tensors, parameters, outputs, seconds_left()
+    )
+
+
+async def _answer(context: Context, form: str, new: NewImages) -> Response:
+    return Response(await context.on_pixels(lambda: write_images(form, new)), media_type=form)
+
+
+def _bound_answer(images: int, description: ModelDescription, context: Context) -> None:
+    """Refuse what would give too large an answer, before anything is computed."""
+    most = CHILDREN_PER_IMAGE * context.settings.max_images
+    pixel_bytes = images * description.height * description.width * description.channels
+    if images > most or pixel_bytes > context.limits.max_bytes:
+        raise TooLarge(
+            f"the answer would hold {images} images; at most {most} and {context.limits.max_bytes} bytes of pixels fit "
+            "in one: send fewer images or a smaller k, or make an augment job of a data set"
+        )
+
+
+def _decoded(images: Pixels, description: ModelDescription, columns: int) -> NewImages:
+    """Decoded latents, on the contact sheet `columns` in a row."""
+    model = {"model": description.name, "version": description.version}
+    return NewImages(
+        images,
+        provenance=[{"source": i, **model} for i in range(len(images))],
+        sheet=[list(images[start : start + columns]) for start in range(0, len(images), columns)],
+        settings=model,
+    )
+
+
+def _augmented(
+    found: Tensors, sources: Pixels, batch: ImageBatch, options: AugmentOptions, description: ModelDescription
+) -> NewImages:
+    """New images with their labels and provenance."""
+    source, neighbour = found["source"], found["neighbour"]
+    labels = None if batch.labels is None else batch.labels.take(source)
+    settings: dict[str, object] = {
+        **options.model_dump(exclude={"resize"}, exclude_none=True),
+        "model": description.name,
+        "version": description.version,
+    }
+    provenance: list[dict[str, object]] = [
+        {"source": int(i), "neighbour": int(j), **settings} for i, j in zip(source, neighbour, strict=True)
+    ]
+    if labels is not None:
+        provenance = [{**entry, "label": label} for entry, label in zip(provenance, labels.values, strict=True)]
+    children = found["images"].reshape(len(sources), options.children, *sources.shape[1:])  # [n, k, h, w, c]
+    return NewImages(
+        found["images"],
+        provenance=provenance,
+        sheet=[[image, *made] for image, made in zip(sources, children, strict=True)],
+        per_image={"source": source, "neighbour": neighbour},
+        settings=settings,
+        labels=labels,
+    )

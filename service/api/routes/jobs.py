@@ -1,0 +1,211 @@
+"""The jobs: what takes minutes or hours."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse
+from starlette.requests import Request
+from starlette.responses import Response
+
+from latentaug import models
+from latentaug.errors import Conflict, NotFound
+from latentaug.job_params import AugmentParams, EvaluateParams, TrainParams
+from latentaug.jobs import JobRecord, Kind
+from service.api import contract, media
+from service.api.access import MayTrain
+from service.api.bodies import read_json
+from service.api.context import Context, FromContext
+from service.api.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
+from service.api.limits import read_body
+from service.api.routes.datasets import describe as describe_dataset
+from service.api.schemas import JobFilter, validate
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+Params = TypeVar("Params", bound=BaseModel)
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="Any text of your own; a repeated request with the same key gives the first one's job, for a day.",
+    ),
+]
+
+MAX_BODY = 2**20
+MAX_VALUES = 10_000
+RETRY_SECONDS = 2.0
+
+RESULTS: dict[Kind, dict[str, str]] = {
+    "train": {media.JSON: "result.json", media.PNG: "curve.png"},
+    "evaluate": {
+        media.JSON: "result.json",
+        media.CSV: "report.csv",
+        media.MARKDOWN: "report.md",
+        media.PNG: "report.png",
+    },
+    "augment": {media.JSON: "result.json", media.NPZ: "images.npz", media.ZIP: "images.zip"},
+}
+_RESULT_FORMS = list(dict.fromkeys(form for files in RESULTS.values() for form in files))
+_SUBMIT_PROBLEMS = contract.problems(400, 404, 409, 413, 415, 503)
+
+
+@router.post("/train", status_code=202, responses=_SUBMIT_PROBLEMS, openapi_extra=contract.json_request(TrainParams))
+async def submit_train(
+    request: Request,
+    response: Response,
+    context: FromContext,
+    owner: Annotated[str, MayTrain],
+    idempotency_key: IdempotencyKey = None,
+) -> JobRecord:
+    """Train a model on a data set, without its labels."""
+    params = await _params(request, TrainParams)
+    await to_thread.run_sync(describe_dataset, params.dataset, context.store)
+    if idempotency_key is None:
+        await to_thread.run_sync(_check_free, context, params.name)
+    record, created = await _submit(response, context, "train", params, owner, idempotency_key, reserve=params.name)
+    if created or record.status == "cancelled":
+        # Again, now that the name is reserved: another job may have made the model just now. With a key this is the
+        # first look, for the model that has the name may be the one that this very request asked for before.
+        try:
+            await to_thread.run_sync(_check_free, context, params.name)
+        except Conflict:
+            await context.on_jobs(lambda: context.jobs.cancel(record.id))
+            raise
+    return record
+
+
+@router.post(
+    "/evaluate", status_code=202, responses=_SUBMIT_PROBLEMS, openapi_extra=contract.json_request(EvaluateParams)
+)
+async def submit_evaluate(
+    request: Request,
+    response: Response,
+    context: FromContext,
+    owner: Annotated[str, MayTrain],
+    idempotency_key: IdempotencyKey = None,
+) -> JobRecord:
+    """Measure whether augmentation helps SVM, kNN and MLP on a data set, over repeated paired draws."""
+    params = await _params(request, EvaluateParams)
+    await to_thread.run_sync(describe_dataset, params.dataset, context.store)
+    if params.model is not None:
+        await context.descriptions.get(params.model)
+    record, _ = await _submit(response, context, "evaluate", params, owner, idempotency_key)
+    return record
+
+
+@router.post(
+    "/augment", status_code=202, responses=_SUBMIT_PROBLEMS, openapi_extra=contract.json_request(AugmentParams)
+)
+async def submit_augment(
+    request: Request,
+    response: Response,
+    context: FromContext,
+    owner: Annotated[str, MayTrain],
+    idempotency_key: IdempotencyKey = None,
+) -> JobRecord:
+    """Augment a whole data set's training part."""
+    params = await _params(request, AugmentParams)
+    await to_thread.run_sync(describe_dataset, params.dataset, context.store)
+    await context.descriptions.get(params.model)
+    record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
+    return record
+
+
+@router.get("", dependencies=[MayTrain], responses=contract.problems(503))
+async def list_jobs(
+    context: FromContext, wanted: Annotated[JobFilter, Query()]
+) -> dict[str, list[JobRecord] | str | None]:
+    """Jobs, newest first; `next` is the `cursor` of the following page, or null."""
+    jobs, following = await context.on_jobs(
+        lambda: context.jobs.store.list(wanted.kind, wanted.status, wanted.limit, wanted.cursor)
+    )
+    return {"jobs": jobs, "next": following}
+
+
+@router.get("/{job}", dependencies=[MayTrain], responses=contract.problems(404, 503))
+async def describe_job(job: str, context: FromContext) -> JobRecord:
+    """One job's record."""
+    return await context.on_jobs(lambda: context.jobs.store.get(job))
+
+
+@router.get(
+    "/{job}/result",
+    response_class=Response,
+    dependencies=[MayTrain],
+    responses=contract.answer(_RESULT_FORMS) | contract.problems(404, 406, 409, 503),
+)
+async def job_result(request: Request, job: str, context: FromContext) -> Response:
+    """A succeeded job's result: JSON, and by kind a table, a page, a plot, or the images."""
+    record = await context.on_jobs(lambda: context.jobs.store.get(job))
+    files = RESULTS[record.kind]
+    form = media.answer_form(request, list(files))
+    _check_succeeded(record)
+    try:
+        content = await context.on_jobs(lambda: context.store.get(f"jobs/{record.id}/{files[form]}"))
+    except NotFound as error:
+        raise NotFound(f"the result of job {record.id} is no longer stored; run the job again") from error
+    return Response(content, media_type=form)
+
+
+@router.get(
+    "/{job}/events",
+    response_class=Response,
+    dependencies=[MayTrain],
+    responses=contract.event_stream() | contract.problems(404, 503),
+)
+async def job_events(job: str, context: FromContext, last_event_id: Annotated[str | None, Header()] = None) -> Response:
+    """A job's events as they come: `progress`, `metrics`, and last `end`. `Last-Event-ID` resumes after an event."""
+    after = check_event_id(last_event_id)
+    events = await context.on_jobs(lambda: context.jobs.store.events(job, after))
+    if events and only_the_end_again(events, after):
+        return Response(status_code=204)  # the one answer that ends an EventSource's reconnecting
+    return EventSourceResponse(stream(context, job, events, after), ping=HEARTBEAT_SECONDS)
+
+
+@router.delete("/{job}", dependencies=[MayTrain], responses=contract.problems(404, 409, 503))
+async def cancel_job(job: str, context: FromContext) -> JobRecord:
+    """Cancel a job: a waiting one never starts, a running one stops within seconds."""
+    return await context.on_jobs(lambda: context.jobs.cancel(job))
+
+
+async def _params(request: Request, schema: type[Params]) -> Params:
+    media.body_form(request, [media.JSON])
+    return validate(schema, read_json(await read_body(request, MAX_BODY), MAX_VALUES))
+
+
+async def _submit(
+    response: Response,
+    context: Context,
+    kind: Kind,
+    params: BaseModel,
+    owner: str,
+    idempotency_key: str | None,
+    reserve: str | None = None,
+) -> tuple[JobRecord, bool]:
+    record, created = await context.on_jobs(
+        lambda: context.jobs.submit(kind, params, owner=owner, idempotency_key=idempotency_key, reserve=reserve)
+    )
+    response.headers["Location"] = f"/v1/jobs/{record.id}"
+    if not created:
+        response.headers["Idempotent-Replayed"] = "true"
+    return record, created
+
+
+def _check_free(context: Context, name: str | None) -> None:
+    if name is not None and context.store.exists(models.describe_path(name)):
+        raise Conflict(f"a model named {name!r} exists; choose another name or delete it first")
+
+
+def _check_succeeded(record: JobRecord) -> None:
+    if not record.ended:
+        raise Conflict(
+            f"the job is {record.status}; its result is there once it has succeeded", retry_after=RETRY_SECONDS
+        )
+    if record.status == "failed" and record.error is not None:
+        raise Conflict(f"the job failed ({record.error.code}): {record.error.detail}")
+    if record.status != "succeeded":
+        raise Conflict(f"the job was {record.status}; there is no result, submit it again")

@@ -1,0 +1,57 @@
+"""The trained models."""
+
+from __future__ import annotations
+
+from anyio import to_thread
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from latentaug import models
+from latentaug.artefacts import ArtefactStore
+from latentaug.errors import LatentaugError, NotFound
+from latentaug.models import ModelDescription
+from service.api import contract
+from service.api.access import AnyKey, MayAdminister
+from service.api.context import FromContext
+from service.api.logs import logger
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+@router.get("", dependencies=[AnyKey], responses=contract.problems())
+async def list_models(context: FromContext) -> dict[str, list[ModelDescription]]:
+    """All models, by name."""
+    return {"models": await to_thread.run_sync(_all, context.store)}
+
+
+@router.get("/{model}", dependencies=[AnyKey], responses=contract.problems(404))
+async def describe_model(model: str, context: FromContext) -> ModelDescription:
+    """One model: its shape, data set, sigma, training curve and checksums, and the job that made it."""
+    return await context.descriptions.get(model)
+
+
+@router.delete(
+    "/{model}", status_code=204, response_class=Response, dependencies=[MayAdminister], responses=contract.problems(404)
+)
+async def delete_model(model: str, context: FromContext) -> Response:
+    """Delete a model; its name is free at once."""
+    context.descriptions.forget(model)
+    await context.descriptions.get(model)
+    await to_thread.run_sync(models.delete, context.store, model)
+    context.descriptions.forget(model)
+    try:
+        await context.model_server.unload(model)
+    except LatentaugError as error:
+        # A model server that is away has nothing loaded, or drops it when it is asked for the next version.
+        logger.warning("the model server was not told of a deleted model: %s", error.detail)
+    return Response(status_code=204)
+
+
+def _all(store: ArtefactStore) -> list[ModelDescription]:
+    found: list[ModelDescription] = []
+    for name in models.names(store):
+        try:
+            found.append(models.describe(store, name))
+        except NotFound:  # deleted since it was listed
+            continue
+    return found

@@ -1,0 +1,138 @@
+"""The options of the inference endpoints, and how callers' values are checked against a schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from starlette.requests import Request
+
+from latentaug.errors import InvalidInput
+from latentaug.jobs import Kind, Status
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class Options(BaseModel):
+    """Options that an endpoint takes; any other is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ImageOptions(Options):
+    """Options of encode."""
+
+    resize: bool = False
+    """Resize images of another size than the model's (bicubic, aspect kept, padded) instead of refusing them."""
+
+
+class LatentOptions(Options):
+    """Options of decode: none."""
+
+
+class InterpolateOptions(ImageOptions):
+    """Options of interpolate."""
+
+    steps: Annotated[int, Field(ge=2, le=64)] = 8
+    """Images in the strip, both ends among them."""
+
+
+class AugmentOptions(ImageOptions):
+    """Options of augment. The answer depends on nothing but the images, the labels and these."""
+
+    method: Literal["noise", "interpolation", "extrapolation"] = "interpolation"
+    """Noise z + alpha N(0, sigma); interpolation z + alpha (z_k - z); extrapolation z + alpha (z - z_k)."""
+    alpha: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.5
+    """How far: 0 gives the image's own reconstruction; for interpolation at most 1, which gives the neighbour's."""
+    k: Annotated[int, Field(ge=1, le=64)] = 3
+    """Nearest neighbours per image, each giving one child."""
+    copies: Annotated[int | None, Field(ge=1, le=64)] = None
+    """Children per image, for noise only; k by default."""
+    neighbours: Literal["batch", "dataset"] = "batch"
+    """Look for neighbours among the request's images, or in the data set that the model was trained on."""
+    decode: Literal["reconstruction", "residual"] = "reconstruction"
+    """Answer with the decoder's image, or with the source plus the change that the decoder makes (sharper)."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of the noise; the same seed and input give the same bytes."""
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> Self:
+        if self.copies is not None and self.method != "noise":
+            raise ValueError(f"copies is for noise only; {self.method} gives k children per image")
+        if self.method == "interpolation" and self.alpha > 1:
+            raise ValueError("interpolation needs alpha in 0..1; use extrapolation to go further")
+        return self
+
+    @property
+    def children(self) -> int:
+        """New images per source image."""
+        return self.copies if self.copies is not None else self.k
+
+
+class UploadOptions(Options):
+    """Options of a data set's upload."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    """The data set's name: 1 to 64 letters, digits, '_' or '-', the first a letter or digit."""
+    size: Annotated[str, Field(pattern=r"^[0-9]{1,3}x[0-9]{1,3}$")] | None = None
+    """Resize every image to this height x width, such as 28x28 (aspect kept, padded). Needed where sizes differ."""
+
+    @property
+    def height_and_width(self) -> tuple[int, int] | None:
+        """The size in pixels, or None where images keep theirs."""
+        if self.size is None:
+            return None
+        height, width = self.size.split("x")
+        return int(height), int(width)
+
+
+class JobFilter(Options):
+    """Which jobs to list."""
+
+    kind: Kind | None = None
+    """Only jobs of this kind."""
+    status: Status | None = None
+    """Only jobs in this state."""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    """Most jobs on one page."""
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    """Where to go on: `next` of the page before."""
+
+
+def read_options(schema: type[Schema], request: Request, fields: Mapping[str, object]) -> Schema:
+    """Options from the query string and the body's fields.
+
+    Raises:
+        InvalidInput: an unknown option, a value out of range, or an option that is given twice.
+    """
+    given: dict[str, object] = dict(fields)
+    for name, value in request.query_params.multi_items():
+        if name in given:
+            raise InvalidInput(f"{name[:40]!r} is given twice", fields=[(name[:40], "given twice")])
+        given[name] = value
+    return validate(schema, given)
+
+
+def validate(schema: type[Schema], given: object) -> Schema:
+    """Check `given` against a schema.
+
+    Raises:
+        InvalidInput: it does not fit; one field entry for each fault.
+    """
+    try:
+        return schema.model_validate(given)
+    except ValidationError as error:
+        fields = [(_location(entry), _message(entry)) for entry in error.errors(include_url=False)]
+        named = "; ".join(f"{location}: {message}" if location else message for location, message in fields[:5])
+        raise InvalidInput(named, fields=fields) from error
+
+
+def _location(entry: Mapping[str, Any]) -> str:
+    return ".".join(str(part)[:40] for part in entry["loc"])
+
+
+def _message(entry: Mapping[str, Any]) -> str:
+    if entry["type"] == "extra_forbidden":
+        return "no such option"
+    return str(entry["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,105 @@
+"""`python -m service.model_server`: run the model server until told to stop.
+
+SIGTERM or SIGINT: no new requests are taken, those taken are answered within `drain_seconds`, then it exits with 0.
+If the engine dies, its requests get 503 and the process exits with 70, for its supervisor to start a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from latentaug.artefacts import ArtefactStore
+from latentaug.settings import Settings, load
+from service.model_server.app import create_app
+from service.model_server.inference import Inference
+from service.model_server.listening import listen
+
+ENGINE_DIED = 70
+"""Exit status for an internal software error, EX_SOFTWARE."""
+
+log = logging.getLogger("service.model_server")
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that goes on listening while it drains, so that probes and callers hear 503 rather than nothing."""
+
+    def __init__(self, config: uvicorn.Config, inference: Inference) -> None:
+        super().__init__(config)
+        self._inference = inference
+        self._loop = asyncio.get_running_loop()
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; at the second signal go at once."""
+        self._loop.call_soon_threadsafe(self.begin_drain)
+
+    def begin_drain(self) -> None:
+        """Drain, then exit."""
+        if self._draining:
+            self.should_exit = self.force_exit = True
+        else:
+            self._draining = self._loop.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        await self._inference.drain()
+        self.should_exit = True
+
+
+async def serve(settings: Settings) -> int:
+    """Serve until told to stop, and return the exit status."""
+    url = settings.resolved_model_server_url
+    listener = listen(url)
+    loop, status = asyncio.get_running_loop(), 0
+
+    def engine_died(_: BaseException) -> None:
+        nonlocal status
+        status = ENGINE_DIED
+        loop.call_soon_threadsafe(server.begin_drain)
+
+    inference = Inference(settings, ArtefactStore(settings.resolved_store_url), engine_died)
+    config = uvicorn.Config(
+        create_app(inference),
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=1,
+        backlog=1024,
+    )
+    server = Server(config, inference)
+    log.info("listening on %s", url)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        if urlsplit(url).scheme == "unix":
+            Path(urlsplit(url).path).unlink(missing_ok=True)
+    return status
+
+
+def main() -> int:
+    """Run from the environment's settings, and return the exit status."""
+    try:
+        settings = load()
+        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        return uvicorn_run(settings)
+    except (OSError, ValueError) as error:
+        log.error("cannot start: %s", error)
+        return 1
+
+
+def uvicorn_run(settings: Settings) -> int:
+    """Run on uvloop where it is installed."""
+    with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+        return runner.run(serve(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

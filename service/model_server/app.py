@@ -1,0 +1,196 @@
+"""The protocol's endpoints: health, metadata, inference, statistics and the model repository."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import AsyncIterator, Callable
+from importlib.metadata import version
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from latentaug.errors import LatentaugError, MalformedInput, NotFound
+from service.model_server import operations
+from service.model_server.inference import CLIENT_GONE, Inference, read_body
+from service.model_server.operations import OPERATIONS
+
+EXTENSIONS = ["binary_tensor_data", "model_repository", "schedule_policy", "statistics"]
+MAX_CONTROL_BYTES = 2**16
+
+
+def create_app(inference: Inference) -> Starlette:
+    """The model server's application; starts and stops the engine's thread with its lifespan."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        inference.batcher.start()
+        yield
+        inference.batcher.stop()
+
+    endpoints = Endpoints(inference)
+    model, model_version = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
+    routes = [
+        Route("/v2", endpoints.server),
+        Route("/v2/health/live", endpoints.live),
+        Route("/v2/health/ready", endpoints.ready),
+        Route("/v2/models", endpoints.models),
+        Route("/v2/models/stats", endpoints.statistics),
+        Route("/v2/repository/index", endpoints.index, methods=["POST"]),
+        Route("/v2/repository/models/{model}/load", endpoints.load, methods=["POST"]),
+        Route("/v2/repository/models/{model}/unload", endpoints.unload, methods=["POST"]),
+        Route("/metrics", endpoints.metrics),
+    ]
+    for path in (model, model_version):
+        routes += [
+            Route(path, endpoints.model),
+            Route(f"{path}/ready", endpoints.model_ready),
+            Route(f"{path}/stats", endpoints.statistics),
+            Route(f"{path}/infer", inference.infer, methods=["POST"]),
+        ]
+    handlers: dict[Any, Callable[..., Any]] = {
+        LatentaugError: refused,
+        HTTPException: http_error,
+        ClientDisconnect: client_gone,
+        Exception: failed,
+    }
+    return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+
+
+class Endpoints:
+    """All endpoints but inference itself."""
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self._repository = inference.repository
+
+    async def server(self, _: Request) -> Response:
+        """Describe the server."""
+        return JSONResponse({"name": "latentaug", "version": version("latentaug"), "extensions": EXTENSIONS})
+
+    async def live(self, _: Request) -> Response:
+        """Whether the process answers."""
+        return JSONResponse({"live": True})
+
+    async def ready(self, _: Request) -> Response:
+        """Whether requests are taken: 503 while draining or without an engine."""
+        ready = self._inference.ready
+        return JSONResponse({"ready": ready}, 200 if ready else 503)
+
+    async def models(self, _: Request) -> Response:
+        """Names of all models that can be asked."""
+        names = await self._repository.names()
+        return JSONResponse({"models": [f"{name}.{operation}" for name in names for operation in OPERATIONS]})
+
+    async def model(self, request: Request) -> Response:
+        """Describe a model's tensors."""
+        name, operation = operations.parse_name(request.path_params["model"])
+        description = await self._repository.describe(name, request.path_params.get("version"))
+        return JSONResponse(operations.metadata(description, operation))
+
+    async def model_ready(self, request: Request) -> Response:
+        """Whether a model is in memory; one that is not is loaded by its first request."""
+        name, _ = operations.parse_name(request.path_params["model"])
+        description = await self._repository.describe(name, request.path_params.get("version"))
+        held = self._repository.loaded(name)
+        ready = held is not None and held.description.version == description.version and self._inference.ready
+        return JSONResponse({"name": request.path_params["model"], "ready": ready}, 200 if ready else 503)
+
+    async def statistics(self, request: Request) -> Response:
+        """Statistics of one model, or of all that have been asked since they were loaded."""
+        wanted, wanted_version = request.path_params.get("model"), request.path_params.get("version")
+        if wanted is not None:
+            await self._repository.describe(operations.parse_name(wanted)[0], wanted_version)
+        found = [
+            statistics.to_json(name, model_version)
+            for (name, model_version), statistics in sorted(self._inference.metrics.statistics.items())
+            if wanted in (None, name) and wanted_version in (None, model_version)
+        ]
+        return JSONResponse({"model_stats": found})
+
+    async def metrics(self, _: Request) -> Response:
+        """Prometheus metrics."""
+        return Response(generate_latest(self._inference.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def index(self, request: Request) -> Response:
+        """List all models and whether they are in memory."""
+        only_ready = (await control(request)).get("ready", False) is True
+        entries = []
+        for name in await self._repository.names():
+            held = self._repository.loaded(name)
+            if held is None and only_ready:
+                continue
+            state = {"state": "READY", "reason": ""} if held else {"state": "UNAVAILABLE", "reason": "not in memory"}
+            known = {"version": held.description.version} if held else {}
+            entries += [{"name": f"{name}.{operation}", **known, **state} for operation in OPERATIONS]
+        return JSONResponse(entries)
+
+    async def load(self, request: Request) -> Response:
+        """Load or reload a model from the artefact store; never from the request."""
+        if (await control(request)).get("parameters"):
+            raise MalformedInput("load takes no parameters: models come from the artefact store only")
+        await self._repository.load(base_name(request.path_params["model"]))
+        return Response()
+
+    async def unload(self, request: Request) -> Response:
+        """Let go of a model; requests in flight finish with it."""
+        await control(request)
+        name = base_name(request.path_params["model"])
+        self._repository.unload(name)
+        self._inference.metrics.forget(name)
+        return Response()
+
+
+def base_name(name: str) -> str:
+    """The model of `<model>` or `<model>.<operation>`: its operations are loaded together."""
+    try:
+        return operations.parse_name(name)[0]
+    except NotFound:
+        return name
+
+
+async def control(request: Request) -> dict[str, Any]:
+    """A small JSON object, or nothing at all.
+
+    Raises:
+        MalformedInput: something else.
+        TooLarge: more than 64 KiB.
+    """
+    try:
+        body = json.loads(await read_body(request, MAX_CONTROL_BYTES) or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise MalformedInput("the body must be a JSON object, or empty") from error
+    if not isinstance(body, dict):
+        raise MalformedInput("the body must be a JSON object, or empty")
+    return body
+
+
+async def refused(_: Request, error: LatentaugError) -> Response:
+    """Any error of our tree as the protocol's error object, with its code and fields."""
+    body: dict[str, Any] = {"error": error.detail, "code": error.code}
+    if error.fields:
+        body["fields"] = error.fields
+    headers = {"Retry-After": str(math.ceil(error.retry_after))} if error.retry_after is not None else None
+    return JSONResponse(body, error.status, headers)
+
+
+async def http_error(_: Request, error: HTTPException) -> Response:
+    """No such path, or not with this verb."""
+    code = "not_found" if error.status_code == 404 else "method_not_allowed"
+    return JSONResponse({"error": error.detail, "code": code}, error.status_code, error.headers)
+
+
+async def client_gone(_: Request, __: ClientDisconnect) -> Response:
+    """Nobody reads this answer."""
+    return Response(status_code=CLIENT_GONE)
+
+
+async def failed(_: Request, __: Exception) -> Response:
+    """A bug; what it was stands in the log, not in the answer."""
+    return JSONResponse({"error": "internal error; see the model server's log", "code": "internal_error"}, 500)

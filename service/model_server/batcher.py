@@ -1,0 +1,226 @@
+"""Dynamic batching: like requests that wait together are computed together.
+
+One thread owns the device. When it is free it takes the oldest request at once, together with the like requests waiting
+behind it; while it is busy the queue builds up, so batches grow with the load and an idle server adds no delay.
+A request is never split over batches; a batch keeps to a limit of samples unless one request alone is over it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Generic, TypeVar
+
+from latentaug.errors import DeadlineExceeded, LatentaugError, TooManyRequests, Unavailable
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+P = TypeVar("P")
+Result = Any
+
+
+@dataclass(eq=False)
+class Item(Generic[P]):
+    """One request in the queue."""
+
+    payload: P
+    size: int
+    deadline: float
+    number: int
+    future: Future[Result] = field(default_factory=Future)
+    queued_at: float = field(default_factory=time.monotonic)
+
+
+class Batcher(Generic[K, P]):
+    """Queues of like requests before one thread that computes them.
+
+    Args:
+        compute: takes a key and the payloads of a batch, and returns one result for each: what to answer, or an
+            exception for that request alone. An `Exception` it raises fails the batch, which is then tried again one
+            request at a time, so that a bad one fails alone; a `BaseException` ends the thread.
+        max_batch: most samples in a batch of several requests.
+        max_queue: most samples waiting; a request that finds the queue empty is always taken.
+        on_batch: called in the thread after every batch, with its key, the requests' sizes, the seconds that each
+            waited, and the seconds of the computation.
+        on_death: called once, in the dying thread, if the thread ends without having been told to.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[K, Sequence[P]], Sequence[Result]],
+        *,
+        max_batch: int,
+        max_queue: int,
+        on_batch: Callable[[K, Sequence[int], Sequence[float], float], None] | None = None,
+        on_death: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self._compute = compute
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._on_batch = on_batch
+        self._on_death = on_death
+        self._changed = threading.Condition()
+        self._queues: dict[K, deque[Item[P]]] = {}
+        self._numbers = count()
+        self._queued = 0
+        self._rate = 0.0  # samples a second, while busy
+        self._running: list[Item[P]] = []
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Fail what waits, finish the batch in hand and end the thread."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive() and not self._stopping
+
+    @property
+    def queued(self) -> int:
+        """Samples waiting."""
+        return self._queued
+
+    def submit(self, key: K, payload: P, size: int, deadline: float = float("inf")) -> Future[Result]:
+        """Queue a request.
+
+        Args:
+            key: requests with equal keys may be computed together.
+            payload: what `compute` gets.
+            size: samples in it, at least 1.
+            deadline: time on the monotonic clock after which it is not computed any more.
+
+        Returns:
+            The future of its result. Cancelling it before its batch begins takes it out of the queue.
+
+        Raises:
+            TooManyRequests: the queue is full; `retry_after` comes from the measured rate.
+            Unavailable: the thread has ended.
+        """
+        with self._changed:
+            if not self.alive:
+                raise Unavailable("the model server is going down; try again shortly", retry_after=1)
+            if self._queued and self._queued + size > self._max_queue:
+                wait = min(60.0, max(1.0, self._queued / self._rate)) if self._rate else 1.0
+                raise TooManyRequests(
+                    f"{self._queued} samples are waiting and this request adds {size}, over the limit of "
+                    f"{self._max_queue}; try again in {wait:.0f} s",
+                    retry_after=wait,
+                )
+            item = Item(payload, size, deadline, next(self._numbers))
+            self._queues.setdefault(key, deque()).append(item)
+            self._queued += size
+            self._changed.notify()
+        item.future.add_done_callback(lambda _: self._withdraw(key, item))
+        return item.future
+
+    def _withdraw(self, key: K, item: Item[P]) -> None:
+        """Take a cancelled request out of its queue at once: it must not keep others out."""
+        with self._changed:
+            queue = self._queues.get(key, deque())
+            if not item.future.cancelled() or item not in queue:
+                return
+            queue.remove(item)
+            self._queued -= item.size
+            if not queue:
+                del self._queues[key]
+
+    def _run(self) -> None:
+        try:
+            while batch := self._next():
+                self._execute(*batch)
+        except BaseException as error:  # whatever ends this thread, nobody may wait for it for ever
+            log.critical("the engine's thread died: %r", error, exc_info=error)
+            self._stopping = True
+            if self._on_death:
+                self._on_death(error)
+        finally:
+            self._abandon()
+
+    def _next(self) -> tuple[K, list[Item[P]]] | None:
+        """Wait for the next batch: the oldest request and the like ones behind it; None when told to stop."""
+        with self._changed:
+            while not self._stopping:
+                if not self._queues:
+                    self._changed.wait()
+                    continue
+                # The key whose head is oldest: no key starves another.
+                key = min(self._queues, key=lambda key: self._queues[key][0].number)
+                if batch := self._take(key):
+                    self._running = batch
+                    return key, batch
+        return None
+
+    def _take(self, key: K) -> list[Item[P]]:
+        """Pop living requests of one key, in order, as far as the limit on a batch allows."""
+        queue, batch, total = self._queues[key], list[Item[P]](), 0
+        while queue and (not batch or total + queue[0].size <= self._max_batch):
+            item = queue.popleft()
+            self._queued -= item.size
+            if not item.future.set_running_or_notify_cancel():
+                continue
+            if time.monotonic() >= item.deadline:
+                item.future.set_exception(DeadlineExceeded("the deadline passed in the queue; allow more time"))
+            else:
+                batch.append(item)
+                total += item.size
+        if not queue:
+            del self._queues[key]
+        return batch
+
+    def _execute(self, key: K, batch: list[Item[P]]) -> None:
+        started = time.monotonic()
+        results = self._attempt(key, batch)
+        seconds = time.monotonic() - started
+        rate = sum(item.size for item in batch) / max(seconds, 1e-6)
+        self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
+        if self._on_batch:
+            waited = [started - item.queued_at for item in batch]
+            self._on_batch(key, [item.size for item in batch], waited, seconds)
+        for item, result in zip(batch, results, strict=True):
+            settle(item.future, result)
+        self._running = []
+
+    def _attempt(self, key: K, batch: list[Item[P]]) -> Sequence[Result]:
+        try:
+            return self._compute(key, [item.payload for item in batch])
+        except Exception as error:  # a batch may fail in any way, and the server must outlive it
+            if not isinstance(error, LatentaugError):
+                log.exception("a batch of %d failed", len(batch), exc_info=error)
+            if len(batch) == 1:
+                return [error]
+        return [result for item in batch for result in self._attempt(key, [item])]
+
+    def _abandon(self) -> None:
+        """Fail everything that waits or was being computed."""
+        with self._changed:
+            waiting = [item for queue in self._queues.values() for item in queue]
+            self._queues.clear()
+            self._queued = 0
+        for item in [*self._running, *waiting]:
+            if item.future.done() or (not item.future.running() and not item.future.set_running_or_notify_cancel()):
+                continue
+            item.future.set_exception(Unavailable("the model server stopped; try again shortly", retry_after=1))
+
+
+def settle(future: Future[Result], result: Result) -> None:
+    """Give a running future its result, or its exception."""
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

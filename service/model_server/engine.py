@@ -1,0 +1,289 @@
+"""The computations, run by the one thread that owns the device.
+
+An answer depends on its own request alone, to the last bit, whatever else is in the batch. The network never sees a
+batch: it sees tiles of a fixed number of rows, padded with zeros, from a buffer that is used again and again. With the
+shape fixed, every kernel does the same arithmetic on a row wherever it stands in its tile and whatever stands beside it
+(tests/model_server/test_engine.py proves it bit by bit). The size of a tile follows from the size of the request and is
+part of the batch's key, so only rows of requests with equal tiles share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentaug.errors import LatentaugError, Unavailable
+from latentaug.generation import Altered, alter, residual
+from latentaug.models import ModelDescription, ProjectedDataset
+from latentaug.vae import VAE, pixels
+from service.oip_tensors import Array
+
+Floats: TypeAlias = NDArray[np.float32]
+Images: TypeAlias = NDArray[np.uint8]
+Outputs: TypeAlias = dict[str, Array]
+
+# Rows of a tile: the small one keeps a lone image quick, the large one is where the network stops getting faster.
+TILES = {"cpu": (8, 32), "cuda": (32, 256)}
+
+
+class DeviceLost(BaseException):
+    """The device cannot be used any more by this process; only a new process helps. Ends the engine's thread."""
+
+
+@dataclass(eq=False)
+class LoadedModel:
+    """A model in memory. In-flight requests hold on to theirs, so it may be replaced at any time.
+
+    Args:
+        description: what it is.
+        vae: the network, in evaluation mode.
+        projected: the latents of the images it was trained on.
+        device: where it computes.
+    """
+
+    description: ModelDescription
+    vae: VAE
+    projected: ProjectedDataset
+    device: torch.device
+    sigma: Floats = field(init=False)
+    buffers: dict[tuple[int, ...], Tensor] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sigma = np.array(self.description.sigma, np.float32)
+
+    @property
+    def row_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image."""
+        return self.description.height, self.description.width, self.description.channels
+
+    def tile(self, rows: int) -> int:
+        """Rows of the tiles for a request of so many rows: the small tile where it fits, else the large."""
+        small, large = TILES[self.device.type]
+        return small if rows <= small else large
+
+    def tiles(self, rows: Array, tile: int) -> Iterator[tuple[slice, Tensor]]:
+        """Cut rows into padded tiles on the device; each is overwritten by the next.
+
+        Args:
+            rows: [n, ...], uint8 or float32.
+            tile: rows of a tile.
+
+        Yields:
+            Which rows, and the tile [tile, ...]; rows beyond them are zeros.
+        """
+        shape = (tile, *rows.shape[1:])
+        if shape not in self.buffers:
+            dtype = torch.uint8 if rows.dtype == np.uint8 else torch.float32
+            self.buffers[shape] = torch.zeros(shape, dtype=dtype, pin_memory=self.device.type == "cuda")
+        buffer = self.buffers[shape]
+        view = buffer.numpy()
+        for start in range(0, len(rows), tile):
+            part = slice(start, min(start + tile, len(rows)))
+            view[: part.stop - start] = rows[part]
+            view[part.stop - start :] = 0
+            yield part, buffer.to(self.device)
+
+
+@dataclass(frozen=True)
+class Key:
+    """Requests with equal keys may share a batch."""
+
+    model: LoadedModel
+    operation: Literal["encode", "decode", "augment", "warm-up"]
+    encode_tile: int = 0
+    """Rows of the tiles that images are encoded in."""
+    decode_tile: int = 0
+    """Rows of the tiles that latents are decoded in; 0 where nothing is decoded."""
+    residual: bool = False
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """One augment request, checked."""
+
+    images: Images
+    """uint8 [n, h, w, c]."""
+    labels: NDArray[np.int64] | None
+    """int64 [n], or None."""
+    method: str
+    alpha: float
+    k: int
+    copies: int
+    from_dataset: bool
+    """Whether neighbours are sought among the training images rather than in the request."""
+    seed: int
+
+
+Payload: TypeAlias = Array | Augmentation | None
+
+
+def compute(key: Key, payloads: Sequence[Payload]) -> list[Outputs | LatentaugError]:
+    """Compute a batch.
+
+    Args:
+        key: what to do, with which model and tiles.
+        payloads: for encode, uint8 [n, h, w, c] each; for decode, float32 [n, latent_dim] each; for augment,
+            `Augmentation`s; for warm-up, None.
+
+    Returns:
+        For each payload its outputs by name, or the error that is its own.
+
+    Raises:
+        Unavailable: the device's memory is used up.
+        DeviceLost: the device failed for good.
+    """
+    try:
+        with torch.inference_mode():
+            if key.operation == "encode":
+                return [*_encode(key, [images for images in payloads if isinstance(images, np.ndarray)])]
+            if key.operation == "decode":
+                return [*_decode(key, [latents for latents in payloads if isinstance(latents, np.ndarray)])]
+            if key.operation == "augment":
+                return _augment(key, [request for request in payloads if isinstance(request, Augmentation)])
+            return [_warm_up(key.model) for _ in payloads]
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise Unavailable("the device's memory is used up; send fewer images or try again", retry_after=1) from error
+    except torch.AcceleratorError as error:
+        raise DeviceLost(str(error)) from error
+
+
+def encode_rows(model: LoadedModel, images: Images, tile: int) -> tuple[Floats, Floats]:
+    """Encode images uint8 [n, h, w, c] to means and log-variances, float32 [n, latent_dim] each (section 3.1)."""
+    means = np.empty((len(images), model.description.latent_dim), np.float32)
+    log_variances = np.empty_like(means)
+    for part, rows in model.tiles(images, tile):
+        mean, log_variance = model.vae.encode(pixels(rows))  # [tile, h, w, c] -> 2 x [tile, latent_dim]
+        count = part.stop - part.start
+        means[part] = mean[:count].cpu().numpy()
+        log_variances[part] = log_variance[:count].cpu().numpy()
+    return means, log_variances
+
+
+def decode_rows(model: LoadedModel, latents: Floats, tile: int) -> Iterator[tuple[slice, Floats]]:
+    """Decode latents float32 [n, latent_dim], a tile at a time.
+
+    Yields:
+        Which rows, and their images float32 [rows, h, w, c] in 0..1.
+    """
+    for part, rows in model.tiles(latents, tile):
+        decoded = model.vae.decode(rows).permute(0, 2, 3, 1)  # [tile, latent_dim] -> [tile, h, w, c]
+        yield part, decoded[: part.stop - part.start].cpu().numpy()
+
+
+def grey_levels(images: Floats) -> Images:
+    """Images in 0..1 as the nearest of 256 grey levels."""
+    levels: Images = np.rint(images * np.float32(255)).astype(np.uint8)
+    return levels
+
+
+def _encode(key: Key, batch: Sequence[Images]) -> list[Outputs]:
+    images = np.concatenate(batch)
+    means, log_variances = encode_rows(key.model, images, key.encode_tile)
+    outputs: Outputs = {"latents": means, "log_variances": log_variances}
+    if key.decode_tile:
+        errors = np.empty(len(images), np.float32)
+        for part, decoded in decode_rows(key.model, means, key.decode_tile):
+            difference = np.ascontiguousarray(decoded) - images[part] / np.float32(255)
+            errors[part] = np.square(difference).reshape(len(difference), -1).mean(axis=1)
+        outputs["reconstruction_error"] = errors
+    return split(outputs, [len(part) for part in batch])
+
+
+def _decode(key: Key, batch: Sequence[Floats]) -> list[Outputs]:
+    latents = np.concatenate(batch)
+    images = np.empty((len(latents), *key.model.row_shape), np.uint8)
+    for part, decoded in decode_rows(key.model, latents, key.decode_tile):
+        images[part] = grey_levels(decoded)
+    return split({"images": images}, [len(part) for part in batch])
+
+
+def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | LatentaugError]:
+    """Encode the whole batch, alter each request's latents by themselves, decode the whole batch."""
+    images = np.concatenate([request.images for request in batch])
+    means, _ = encode_rows(key.model, images, key.encode_tile)
+    starts = np.cumsum([0, *(len(request.images) for request in batch)])
+    results: list[Outputs | LatentaugError] = []
+    altered: list[Outputs] = []
+    sources: list[NDArray[np.int64]] = []
+    for request, start in zip(batch, starts[:-1], strict=True):
+        try:
+            children = _alter(key.model, request, means[start : start + len(request.images)])
+        except LatentaugError as error:  # a class too small, say: this request's own
+            results.append(error)
+            continue
+        outputs: Outputs = {"latents": children.latents, "source": children.source, "neighbour": children.neighbour}
+        results.append(outputs)
+        altered.append(outputs)
+        sources.append(children.source + start)
+    if key.decode_tile and altered:
+        latents = np.concatenate([outputs["latents"] for outputs in altered])
+        decoded = _decode_children(key, images, means, latents, np.concatenate(sources))
+        parts = split({"images": decoded}, [len(outputs["latents"]) for outputs in altered])
+        for outputs, part in zip(altered, parts, strict=True):
+            outputs.update(part)
+    return results
+
+
+def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altered:
+    """Alter one request's latents (eq. 8 to 10); neighbours are numbered by row of the request or of the data set."""
+    projected = model.projected
+    altered = alter(
+        latents,
+        method=request.method,
+        alpha=request.alpha,
+        k=request.k,
+        copies=request.copies,
+        sigma=model.sigma,
+        seed=request.seed,
+        labels=request.labels,
+        reference=projected.latents if request.from_dataset else None,
+        reference_labels=projected.labels if request.from_dataset and request.labels is not None else None,
+    )
+    if not request.from_dataset:
+        return altered
+    rows = np.where(altered.neighbour < 0, -1, projected.rows[altered.neighbour])
+    return Altered(latents=altered.latents, source=altered.source, neighbour=rows)
+
+
+def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, source: NDArray[np.int64]) -> Images:
+    """Decode altered latents to grey levels, plainly or as what they change in their source image."""
+    children = np.empty((len(latents), *key.model.row_shape), np.uint8)
+    originals = reconstructions = np.empty((0,), np.float32).reshape(0, *key.model.row_shape)
+    if key.residual:
+        originals = images.astype(np.float32) / np.float32(255)
+        reconstructions = np.empty_like(originals)
+        for part, decoded in decode_rows(key.model, means, key.encode_tile):
+            reconstructions[part] = decoded
+    for part, decoded in decode_rows(key.model, latents, key.decode_tile):
+        if key.residual:
+            # A tile's sources stand together, so only their stretch of the batch is looked at.
+            stretch = slice(int(source[part][0]), int(source[part][-1]) + 1)
+            decoded = residual(originals[stretch], reconstructions[stretch], decoded, source[part] - stretch.start)
+        children[part] = grey_levels(decoded)
+    return children
+
+
+def _warm_up(model: LoadedModel) -> Outputs:
+    """Move a model to the device and run each of its tiles once, so that the first request does not pay for it."""
+    model.vae.to(model.device)
+    for tile in TILES[model.device.type]:
+        means, _ = encode_rows(model, np.zeros((1, *model.row_shape), np.uint8), tile)
+        for _ in decode_rows(model, means, tile):
+            pass
+    return {}
+
+
+def split(outputs: Outputs, sizes: Sequence[int]) -> list[Outputs]:
+    """Cut joined outputs into those of each request, in order."""
+    stops = np.cumsum(sizes)
+    return [
+        {name: array[stop - size : stop] for name, array in outputs.items()}
+        for stop, size in zip(stops, sizes, strict=True)
+    ]

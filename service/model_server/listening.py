@@ -1,0 +1,67 @@
+"""The socket that the model server listens on."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+MAX_SOCKET_PATH = 100
+"""Bytes; systems allow 104 to 108."""
+
+
+def listen(url: str) -> socket.socket:
+    """Bind and listen.
+
+    Args:
+        url: `unix:///path`, which only this user may then connect to, or `http://host:port`.
+
+    Raises:
+        ValueError: neither of these.
+        OSError: the address is taken by a live server, or cannot be bound.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "unix" and parts.path:
+        return _listen_unix(Path(parts.path))
+    if parts.scheme == "http" and parts.hostname and parts.port is not None:
+        return socket.create_server((parts.hostname, parts.port), family=_family(parts.hostname))
+    raise ValueError(f"{url!r} is no address to listen on: use unix:///path or http://host:port")
+
+
+def _listen_unix(path: Path) -> socket.socket:
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise ValueError(f"the socket's path {path} is over {MAX_SOCKET_PATH} bytes; set a shorter LATENTAUG_HOME")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _clear(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)  # 0600 from the start: nobody can slip in before a chmod
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    listener.listen(socket.SOMAXCONN)
+    return listener
+
+
+def _clear(path: Path) -> None:
+    """Take away the socket that a killed server left behind.
+
+    Raises:
+        OSError: a server still answers there.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            if path.is_socket():
+                path.unlink()
+                return
+            raise OSError(f"{path} is in the way and is no socket; take it away or set another address") from None
+    raise OSError(f"a model server already listens on {path}; stop it first")
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,0 +1,212 @@
+"""What a model offers in the protocol: `<model>.encode`, `<model>.decode` and `<model>.augment`.
+
+Turns a parsed request into checked work for the engine. Wrong names, types and parameters are 400; values of the right
+form that the model cannot use are 422; more than the limits allow is 413.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from latentaug.errors import InvalidInput, MalformedInput, NotFound, TooLarge
+from latentaug.generation import METHODS
+from latentaug.models import ModelDescription
+from service.model_server.engine import Augmentation, Key, LoadedModel
+from service.oip import InferenceRequest
+from service.oip_tensors import DTYPES, Array, Parameters, TensorSpec
+
+Operation: TypeAlias = Literal["encode", "decode", "augment"]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+OUTPUTS_PER_INPUT = 8
+RESERVED = {"sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "binary_data_output"}
+OPTIONS = {"method", "alpha", "k", "copies", "neighbours", "decode", "seed"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One request, ready for the batcher."""
+
+    key: Key
+    payload: Array | Augmentation
+    size: int
+    """Images and latents that the network computes for it."""
+
+
+def parse_name(name: str) -> tuple[str, Operation]:
+    """Split `<model>.<operation>`.
+
+    Raises:
+        NotFound: it names no operation.
+    """
+    model, _, operation = name.rpartition(".")
+    if not model or operation not in OPERATIONS:
+        raise NotFound(f"no model is named {name[:80]!r}; models are <name>.encode, <name>.decode and <name>.augment")
+    return model, operation
+
+
+def inputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
+    """What an operation takes; `labels` may be left out."""
+    images = TensorSpec("images", "UINT8", (-1, description.height, description.width, description.channels))
+    if operation == "encode":
+        return (images,)
+    if operation == "decode":
+        return (TensorSpec("latents", "FP32", (-1, description.latent_dim)),)
+    return images, TensorSpec("labels", "INT64", (-1,))
+
+
+def outputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
+    """What an operation gives."""
+    images = TensorSpec("images", "UINT8", (-1, description.height, description.width, description.channels))
+    latents = TensorSpec("latents", "FP32", (-1, description.latent_dim))
+    if operation == "encode":
+        log_variances = TensorSpec("log_variances", "FP32", latents.shape)
+        return latents, log_variances, TensorSpec("reconstruction_error", "FP32", (-1,))
+    if operation == "decode":
+        return (images,)
+    return images, TensorSpec("source", "INT64", (-1,)), TensorSpec("neighbour", "INT64", (-1,)), latents
+
+
+def metadata(description: ModelDescription, operation: Operation) -> dict[str, Any]:
+    """The protocol's metadata answer."""
+    return {
+        "name": f"{description.name}.{operation}",
+        "versions": [description.version],
+        "platform": "pytorch_latentaug",
+        "inputs": [spec.to_json() for spec in inputs(description, operation)],
+        "outputs": [spec.to_json() for spec in outputs(description, operation)],
+    }
+
+
+def wanted_outputs(description: ModelDescription, operation: Operation, request: InferenceRequest) -> dict[str, bool]:
+    """Outputs to answer with, in order, and whether each travels as binary.
+
+    Raises:
+        MalformedInput: an output that the operation does not have.
+    """
+    names = [spec.name for spec in outputs(description, operation)]
+    if request.outputs is None:
+        return dict.fromkeys(names, request.binary_output)
+    if unknown := request.outputs.keys() - set(names):
+        raise MalformedInput(f"{operation} has no output {_listed(unknown)}; it has {_listed(names)}")
+    return request.outputs
+
+
+def prepare(model: LoadedModel, operation: Operation, request: InferenceRequest, max_rows: int) -> Work:
+    """Check a request against its model.
+
+    Args:
+        model: the model asked.
+        operation: what to do with it.
+        request: as parsed.
+        max_rows: most images or latents taken; an answer may have 8 times as many images.
+
+    Raises:
+        MalformedInput: a tensor or parameter is unknown, missing or of the wrong type.
+        InvalidInput: shapes or values that this model cannot use.
+        TooLarge: more rows than allowed.
+    """
+    _check_inputs(model.description, operation, request, max_rows)
+    wanted = wanted_outputs(model.description, operation, request)
+    options = {name: value for name, value in request.parameters.items() if not _reserved(name)}
+    if unknown := options.keys() - (OPTIONS if operation == "augment" else set()):
+        raise MalformedInput(f"{operation} has no parameter {_listed(unknown)}")
+    if operation == "encode":
+        images = request.inputs["images"]
+        tile, checked = model.tile(len(images)), "reconstruction_error" in wanted
+        return Work(Key(model, "encode", tile, tile if checked else 0), images, len(images) * (1 + checked))
+    if operation == "decode":
+        latents = request.inputs["latents"]
+        if not np.isfinite(latents).all():
+            raise InvalidInput("latents must be finite numbers", fields=[("latents", "must be finite")])
+        return Work(Key(model, "decode", 0, model.tile(len(latents))), latents, len(latents))
+    return _prepare_augment(model, request, options, "images" in wanted, max_rows)
+
+
+def _prepare_augment(
+    model: LoadedModel, request: InferenceRequest, options: Parameters, decoded: bool, max_rows: int
+) -> Work:
+    images, labels = request.inputs["images"], request.inputs.get("labels")
+    if labels is not None and len(labels) != len(images):
+        raise InvalidInput(f"there are {len(images)} images but {len(labels)} labels", fields=[("labels", "one each")])
+    k = _integer(options, "k", 3, 1)
+    method = _choice(options, "method", "interpolation", METHODS)
+    augmentation = Augmentation(
+        images=images,
+        labels=labels,
+        method=method,
+        alpha=_number(options, "alpha", 0.5),
+        k=k,
+        copies=_integer(options, "copies", k, 1),
+        from_dataset=_choice(options, "neighbours", "batch", ("batch", "dataset")) == "dataset",
+        seed=_integer(options, "seed", 0, 0),
+    )
+    if augmentation.from_dataset and labels is not None and model.projected.labels is None:
+        raise InvalidInput("the model's data set has no labels to match; leave labels out or use neighbours=batch")
+    children = len(images) * (augmentation.copies if method == "noise" else k)
+    if children > OUTPUTS_PER_INPUT * max_rows:
+        raise TooLarge(f"{children} images were asked for; at most {OUTPUTS_PER_INPUT * max_rows} are made at once")
+    residual = _choice(options, "decode", "reconstruction", ("reconstruction", "residual")) == "residual" and decoded
+    key = Key(model, "augment", model.tile(len(images)), model.tile(children) if decoded else 0, residual)
+    size = len(images) * (1 + residual) + children * decoded
+    return Work(key, augmentation, size)
+
+
+def _check_inputs(
+    description: ModelDescription, operation: Operation, request: InferenceRequest, max_rows: int
+) -> None:
+    specs = {spec.name: spec for spec in inputs(description, operation)}
+    if unknown := request.inputs.keys() - specs.keys():
+        raise MalformedInput(f"{operation} takes no input {_listed(unknown)}; it takes {_listed(specs)}")
+    for name, spec in specs.items():
+        tensor = request.inputs.get(name)
+        if tensor is None:
+            if name == "labels":
+                continue
+            raise MalformedInput(f"{operation} needs the input {name}")
+        if tensor.dtype != DTYPES[spec.datatype]:
+            raise MalformedInput(f"input {name} must be {spec.datatype}")
+        if tensor.ndim != len(spec.shape) or tensor.shape[1:] != spec.shape[1:]:
+            raise InvalidInput(
+                f"input {name} has shape {list(tensor.shape)}; this model takes {list(spec.shape)}",
+                fields=[(name, f"must have shape {list(spec.shape)}")],
+            )
+        if not 1 <= len(tensor) <= max_rows:
+            kind = TooLarge if len(tensor) else InvalidInput
+            raise kind(f"input {name} has {len(tensor)} rows; from 1 to {max_rows} are taken at once")
+
+
+def _reserved(name: str) -> bool:
+    return name in RESERVED or name.startswith("triton_")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name[:80]) for name in sorted(names)[:8])
+
+
+def _choice(options: Parameters, name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = options.get(name, default)
+    if not isinstance(value, str):
+        raise MalformedInput(f"parameter {name} must be a string")
+    if value not in allowed:
+        raise InvalidInput(f"{name} must be one of {', '.join(allowed)}", fields=[(name, "not one of these")])
+    return value
+
+
+def _integer(options: Parameters, name: str, default: int, least: int) -> int:
+    value = options.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise MalformedInput(f"parameter {name} must be a whole number")
+    if not least <= value < 2**63:
+        raise InvalidInput(f"{name} must be from {least} to 2**63 - 1", fields=[(name, f"must be at least {least}")])
+    return value
+
+
+def _number(options: Parameters, name: str, default: float) -> float:
+    value = options.get(name, default)
+    if isinstance(value, bool | str) or not abs(value) <= 1e9:  # false for NaN too
+        raise MalformedInput(f"parameter {name} must be a number within +-1e9")
+    return float(value)

@@ -1,0 +1,150 @@
+"""Models in memory: read from the artefact store when first asked for; the least recently used makes room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from weakref import WeakValueDictionary
+
+import torch
+from obstore.exceptions import BaseError
+
+from latentaug import models
+from latentaug.artefacts import NAME, ArtefactStore
+from latentaug.errors import MalformedInput, NotFound, Unavailable
+from latentaug.models import ModelDescription
+from latentaug.vae import VAE, Architecture, from_bytes
+from service.model_server.engine import LoadedModel
+
+log = logging.getLogger(__name__)
+
+
+class Repository:
+    """The models that the server holds or can hold. Used from one event loop.
+
+    Args:
+        store: where models rest.
+        device: where they compute.
+        capacity: most models in memory.
+        warm_up: run on a freshly loaded model before anyone gets it.
+    """
+
+    def __init__(
+        self,
+        store: ArtefactStore,
+        device: torch.device,
+        capacity: int,
+        warm_up: Callable[[LoadedModel], Awaitable[object]],
+    ) -> None:
+        self._store = store
+        self._device = device
+        self._capacity = capacity
+        self._warm_up = warm_up
+        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def loaded(self, name: str) -> LoadedModel | None:
+        """The model in memory under this name, if there is one."""
+        return self._loaded.get(name)
+
+    async def get(self, name: str, version: str | None = None) -> LoadedModel:
+        """The model of this name and version, loaded first where need be.
+
+        Args:
+            name: of the model.
+            version: its version; where None, the one in memory, else the one in the store.
+
+        Raises:
+            NotFound: no such model or version.
+            Unavailable: its files are damaged or the store cannot be reached.
+        """
+        if model := self._held(name, version):
+            return model
+        async with self._lock(name):
+            return self._held(name, version) or await self._load(name, version)
+
+    async def load(self, name: str) -> LoadedModel:
+        """Load or reload a model from the store; the one in memory serves until the new one can.
+
+        Raises:
+            NotFound: no such model.
+            Unavailable: its files are damaged or the store cannot be reached.
+        """
+        async with self._lock(name):
+            return await self._load(name, None)
+
+    def unload(self, name: str) -> None:
+        """Let go of a model, if it is in memory; requests in flight finish with it."""
+        if self._loaded.pop(name, None):
+            log.info("unloaded %s", name)
+
+    async def describe(self, name: str, version: str | None = None) -> ModelDescription:
+        """Describe a model without loading it; raises as `get` does."""
+        if model := self._held(name, version):
+            return model.description
+        return await asyncio.to_thread(self._describe, name, version)
+
+    async def names(self) -> list[str]:
+        """Names of all models, in memory or in the store, sorted."""
+        try:
+            stored = await asyncio.to_thread(models.names, self._store)
+        except (BaseError, OSError) as error:
+            raise Unavailable("the artefact store cannot be reached; try again shortly", retry_after=1) from error
+        return sorted({*stored, *self._loaded})
+
+    def _held(self, name: str, version: str | None) -> LoadedModel | None:
+        model = self._loaded.get(name)
+        if model is None or version not in (None, model.description.version):
+            return None
+        self._loaded.move_to_end(name)
+        return model
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        """One load a name at a time; a lock lives as long as someone holds or awaits it."""
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    async def _load(self, name: str, version: str | None) -> LoadedModel:
+        model = await asyncio.to_thread(self._read, name, version)
+        await self._warm_up(model)
+        self._loaded[name] = model
+        self._loaded.move_to_end(name)
+        while len(self._loaded) > self._capacity:
+            log.info("dropped %s: %d models are the most held", self._loaded.popitem(last=False)[0], self._capacity)
+        log.info("loaded %s, version %s", name, model.description.version)
+        return model
+
+    def _describe(self, name: str, version: str | None) -> ModelDescription:
+        if not NAME.fullmatch(name):
+            raise NotFound(f"no model is named {name[:80]!r}; GET /v2/models lists them")
+        try:
+            description = models.describe(self._store, name)
+        except (BaseError, OSError, ValueError) as error:
+            raise Unavailable(f"the description of model {name!r} cannot be read: {error}", retry_after=5) from error
+        if version not in (None, description.version):
+            raise NotFound(f"model {name!r} has no version {version[:80]!r}; it has {description.version!r}")
+        return description
+
+    def _read(self, name: str, version: str | None) -> LoadedModel:
+        description = self._describe(name, version)
+        try:
+            architecture = Architecture(
+                description.height, description.width, description.channels, description.latent_dim, description.hidden
+            )
+            vae = from_bytes(architecture, models.read_weights(self._store, description))
+            projected = models.read_projected(self._store, description)
+        except (BaseError, OSError, ValueError, KeyError, MalformedInput) as error:
+            raise Unavailable(f"the files of model {name!r} cannot be read: {error}", retry_after=5) from error
+        return LoadedModel(description, realigned(vae), projected, self._device)
+
+
+def realigned(vae: VAE) -> VAE:
+    """Copy the weights to memory of torch's own alignment.
+
+    Read from a file they start anywhere, and kernels may sum in another order on unaligned memory: a restart could
+    change an answer's last bit.
+    """
+    for parameter in vae.parameters():
+        parameter.data = parameter.data.clone()
+    return vae

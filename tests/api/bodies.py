@@ -1,0 +1,61 @@
+"""Bodies and answers of the tests: arrays to bytes and back."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+
+HEIGHT, WIDTH = 12, 10
+TINY = "/v1/models/tiny"
+NPY, NPZ, ZIP, PNG = "application/x-npy", "application/x-npz", "application/zip", "image/png"
+
+
+def pictures(n: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    return np.random.default_rng(n).integers(0, 256, (n, height, width), np.uint8)
+
+
+def npy(array: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.save(out, array)
+    return out.getvalue()
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.savez(out, **arrays)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def png(array: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(array).save(out, "PNG")
+    return out.getvalue()
+
+
+def zipped(images: np.ndarray, labels: list[str] | None) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for i, image in enumerate(images):
+            archive.writestr(f"{labels[i]}/{i}.png" if labels else f"{i}.png", png(image))
+    return out.getvalue()
+
+
+def base64_png(array: np.ndarray) -> str:
+    return base64.b64encode(png(array)).decode()
+
+
+def post(api: httpx.Client, path: str, body: bytes, form: str, accept: str = NPZ, **query: Any) -> httpx.Response:
+    headers = {"Content-Type": form, "Accept": accept}
+    return api.post(path, content=body, headers=headers, params=query)
+
+
+def arrays(answer: httpx.Response) -> dict[str, np.ndarray]:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == NPZ
+    return dict(np.load(io.BytesIO(answer.content)))

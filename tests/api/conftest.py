@@ -1,0 +1,29 @@
+"""One stack of real processes for all API tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.api import services
+from tests.api.services import Home
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Home]:
+    """A home with two untrained models: `tiny` (grey, 12x10) and `colour` (8x8)."""
+    with services.home() as made:
+        services.save_model(made.store, "tiny", 12, 10, 1)
+        services.save_model(made.store, "colour", 8, 8, 3)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def api(home: Home) -> Iterator[httpx.Client]:
+    """An open API with small limits, and its model server; no worker, so jobs wait until a test acts as one."""
+    limits = {"max_body_bytes": 2**20, "max_dataset_bytes": 2**20, "max_images": 64, "max_queued_jobs": 50}
+    with services.model_server(home), services.api(home, **limits) as client:
+        services.wait_until(lambda: client.get("/readyz").status_code == 200)
+        yield client

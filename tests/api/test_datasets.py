@@ -1,0 +1,93 @@
+"""Data sets: upload, list, describe, delete."""
+
+from __future__ import annotations
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.api.bodies import NPY, NPZ, ZIP, npy, npz, pictures, post, zipped
+
+JSON = "application/json"
+PATH = "/v1/datasets"
+
+
+def test_an_npz_is_uploaded_described_and_deleted(api: httpx.Client) -> None:
+    body = npz(images=pictures(20), labels=np.arange(20) % 2)
+
+    created = post(api, PATH, body, NPZ, JSON, name="halves")
+    described = api.get(f"{PATH}/halves")
+
+    assert created.status_code == 201
+    assert created.headers["location"] == f"{PATH}/halves"
+    assert described.json() == created.json()
+    assert described.json()["classes"] == ["0", "1"]
+    assert described.json()["images"] == 20
+    assert "halves" in {dataset["name"] for dataset in api.get(PATH).json()["datasets"]}
+    assert api.delete(f"{PATH}/halves").status_code == 204
+    assert api.get(f"{PATH}/halves").status_code == 404
+    assert api.delete(f"{PATH}/halves").status_code == 404
+
+
+def test_a_zip_of_class_folders_is_uploaded_with_their_names_as_labels(api: httpx.Client) -> None:
+    body = zipped(pictures(12), ["cat", "dog"] * 6)
+
+    created = post(api, PATH, body, ZIP, JSON, name="pets-zip", size="16x20")
+
+    assert created.status_code == 201
+    assert created.json()["classes"] == ["cat", "dog"]
+    assert (created.json()["height"], created.json()["width"]) == (16, 20)
+    api.delete(f"{PATH}/pets-zip")
+
+
+def test_a_data_set_needs_no_labels(api: httpx.Client) -> None:
+    created = post(api, PATH, npz(images=pictures(8)), NPZ, JSON, name="bare")
+
+    assert created.json()["classes"] == []
+    api.delete(f"{PATH}/bare")
+
+
+def test_a_taken_name_is_a_conflict(api: httpx.Client) -> None:
+    body = npz(images=pictures(8))
+    post(api, PATH, body, NPZ, JSON, name="taken")
+
+    again = post(api, PATH, body, NPZ, JSON, name="taken")
+
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+    api.delete(f"{PATH}/taken")
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist"])
+def test_a_built_in_data_set_is_there_and_stays(api: httpx.Client, name: str) -> None:
+    assert api.get(f"{PATH}/{name}").json()["built_in"]
+    assert post(api, PATH, npz(images=pictures(8)), NPZ, JSON, name=name).status_code == 409
+    assert api.delete(f"{PATH}/{name}").status_code == 409
+
+
+WRONG = {
+    "no name": ({}, NPZ, npz(images=pictures(8)), 422),
+    "a bad name": ({"name": "../x"}, NPZ, npz(images=pictures(8)), 422),
+    "a bad size": ({"name": "x", "size": "28"}, NPZ, npz(images=pictures(8)), 422),
+    "an unknown option": ({"name": "x", "labels": "a"}, NPZ, npz(images=pictures(8)), 422),
+    "too few images": ({"name": "x"}, NPZ, npz(images=pictures(3)), 422),
+    "sides too small": ({"name": "x"}, NPZ, npz(images=pictures(8, 4, 4)), 422),
+    "labels for others": ({"name": "x"}, NPZ, npz(images=pictures(8), labels=np.arange(7)), 422),
+    "another form": ({"name": "x"}, NPY, npy(pictures(8)), 415),
+    "malformed": ({"name": "x"}, NPZ, b"PK", 400),
+    "too large": ({"name": "x"}, NPZ, b"\0" * (2**20 + 1), 413),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_upload_is_refused(api: httpx.Client, case: str) -> None:
+    query, form, body, status = WRONG[case]
+
+    answer = post(api, PATH, body, form, JSON, **query)
+
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("name", ["nobody", "no.body"])
+def test_an_unknown_data_set_is_not_found(api: httpx.Client, name: str) -> None:
+    assert api.get(f"{PATH}/{name}").json()["code"] == "not_found"

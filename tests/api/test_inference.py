@@ -1,0 +1,261 @@
+"""Images in, images out, over real HTTP: every form both ways, and the numbers behind them."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import zipfile
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from tests.api.bodies import (
+    HEIGHT,
+    NPY,
+    NPZ,
+    PNG,
+    TINY,
+    WIDTH,
+    ZIP,
+    arrays,
+    base64_png,
+    npy,
+    npz,
+    pictures,
+    png,
+    post,
+    zipped,
+)
+
+
+def augment(api: httpx.Client, images: np.ndarray, labels: np.ndarray | None = None, **query: Any) -> dict[str, Any]:
+    given = {"images": images} if labels is None else {"images": images, "labels": labels}
+    return arrays(post(api, f"{TINY}/augment", npz(**given), NPZ, **query))
+
+
+def test_every_request_form_gives_the_same_images(api: httpx.Client) -> None:
+    images, labels = pictures(4), ["a", "a", "a", "a"]
+    options: dict[str, Any] = {"k": 2, "alpha": 0.25, "seed": 7}
+    multipart = [("images", (f"{i}.png", png(image), PNG)) for i, image in enumerate(images)]
+
+    answers = [
+        post(api, f"{TINY}/augment", npz(images=images, labels=np.array(labels)), NPZ, **options),
+        post(api, f"{TINY}/augment", npy(images), NPY, **options),
+        post(api, f"{TINY}/augment", npy(images[..., None]), NPY, **options),
+        post(api, f"{TINY}/augment", npy(images.astype(np.float32) / 255), NPY, **options),
+        post(api, f"{TINY}/augment", zipped(images, labels), ZIP, **options),
+        post(api, f"{TINY}/augment", zipped(images, None), ZIP, **options),
+        api.post(
+            f"{TINY}/augment",
+            json={"images": [base64_png(image) for image in images], "labels": labels, **options},
+            headers={"Accept": NPZ},
+        ),
+        api.post(
+            f"{TINY}/augment",
+            files=multipart,
+            data={"labels": json.dumps(labels), **{name: str(value) for name, value in options.items()}},
+            headers={"Accept": NPZ},
+        ),
+    ]
+
+    made = [arrays(answer) for answer in answers]
+    assert made[0]["images"].shape == (8, HEIGHT, WIDTH)
+    for other in made[1:]:
+        assert np.array_equal(other["images"], made[0]["images"])
+    assert [("labels" in each) for each in made] == [True, False, False, False, True, False, True, True]
+
+
+def test_every_answer_form_gives_the_same_images(api: httpx.Client) -> None:
+    images = pictures(4)
+    body = npz(images=images, labels=np.array([5, 5, 9, 9]))
+
+    def ask(accept: str) -> httpx.Response:
+        answer = post(api, f"{TINY}/augment", body, NPZ, accept, k=1)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == accept
+        return answer
+
+    made = arrays(ask(NPZ))
+    document = ask("application/json").json()
+    from_json = [np.array(Image.open(io.BytesIO(base64.b64decode(text)))) for text in document["images"]]
+    with zipfile.ZipFile(io.BytesIO(ask(ZIP).content)) as archive:
+        rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode())))
+        from_zip = [np.array(Image.open(io.BytesIO(archive.read(row["file"])))) for row in rows]
+    sheet = np.array(Image.open(io.BytesIO(ask(PNG).content)))
+
+    assert np.array_equal(np.load(io.BytesIO(ask(NPY).content)), made["images"])
+    assert np.array_equal(from_json, made["images"])
+    assert np.array_equal(from_zip, made["images"])
+    assert document["labels"] == made["labels"].tolist() == [5, 5, 9, 9]
+    assert document["source"] == made["source"].tolist() == [0, 1, 2, 3]
+    assert document["neighbour"] == made["neighbour"].tolist() == [1, 0, 3, 2]
+    assert [row["label"] for row in rows] == ["5", "5", "9", "9"]
+    assert {row["file"].split("/")[0] for row in rows} == {"5", "9"}
+    assert sheet.shape[0] > sheet.shape[1]  # four rows of a source and one child
+
+
+def test_provenance_says_how_each_image_was_made(api: httpx.Client) -> None:
+    answer = api.post(
+        f"{TINY}/augment",
+        json={
+            "images": [base64_png(image) for image in pictures(3)],
+            "method": "noise",
+            "copies": 2,
+            "seed": 2**63 - 1,
+        },
+    )
+
+    document = answer.json()
+    embedded = Image.open(io.BytesIO(base64.b64decode(document["images"][3]))).text  # type: ignore[attr-defined]
+    assert json.loads(embedded["latentaug"]) == document["provenance"][3]
+    assert document["provenance"][3] == {
+        "source": 1,
+        "neighbour": -1,
+        "method": "noise",
+        "alpha": 0.5,
+        "k": 3,
+        "copies": 2,
+        "neighbours": "batch",
+        "decode": "reconstruction",
+        "seed": 2**63 - 1,
+        "model": "tiny",
+        "version": "1" * 32,
+    }
+
+
+def test_children_stand_in_source_order_with_the_label_of_their_source(api: httpx.Client) -> None:
+    labels = np.array([7, 3, 7, 3, 7], np.uint8)
+
+    made = augment(api, pictures(5), labels, k=1)
+
+    assert made["source"].tolist() == [0, 1, 2, 3, 4]
+    assert made["labels"].dtype == np.uint8
+    assert made["labels"].tolist() == labels.tolist()
+    assert np.array_equal(labels[made["neighbour"]], labels[made["source"]])
+
+
+def test_the_same_request_gives_the_same_bytes_and_another_seed_others(api: httpx.Client) -> None:
+    body = npy(pictures(5))
+    ask = [post(api, f"{TINY}/augment", body, NPY, method="noise", alpha=2, seed=seed).content for seed in (1, 1, 2)]
+
+    assert ask[0] == ask[1]
+    assert ask[0] != ask[2]
+
+
+def test_the_defaults_are_interpolation_halfway_to_three_neighbours(api: httpx.Client) -> None:
+    images = pictures(5)
+    explicit: dict[str, Any] = {
+        "method": "interpolation",
+        "alpha": 0.5,
+        "k": 3,
+        "neighbours": "batch",
+        "decode": "reconstruction",
+    }
+
+    assert np.array_equal(augment(api, images)["images"], augment(api, images, seed=0, **explicit)["images"])
+
+
+def test_interpolation_is_what_encode_and_decode_make_it(api: httpx.Client) -> None:
+    images = pictures(4)
+    latents = arrays(post(api, f"{TINY}/encode", npy(images), NPY))["latents"]
+
+    made = augment(api, images, k=2, alpha=0.25)
+
+    z, near = latents[made["source"]], latents[made["neighbour"]]
+    expected = np.load(io.BytesIO(post(api, f"{TINY}/decode", npy(z + 0.25 * (near - z)), NPY, NPY).content))
+    assert np.abs(expected.astype(int) - made["images"].astype(int)).max() <= 1
+
+
+def test_neighbours_from_the_data_set_are_named_by_its_rows_and_labels(api: httpx.Client) -> None:
+    made = augment(api, pictures(2), np.array(["dog", "cat"]), neighbours="dataset", k=3)
+
+    assert sorted(made["neighbour"][:3].tolist()) == [13, 14, 15]
+    assert sorted(made["neighbour"][3:].tolist()) == [10, 11, 12]
+
+
+def test_residual_keeps_the_source_where_nothing_is_altered(api: httpx.Client) -> None:
+    images = pictures(3)
+
+    made = augment(api, images, method="noise", alpha=0, copies=1, decode="residual")
+
+    assert np.array_equal(made["images"], images)
+
+
+def test_encode_gives_latents_in_every_form(api: httpx.Client) -> None:
+    images = pictures(3)
+    body = npz(images=images, labels=np.array([1, 2, 3]))
+
+    found = arrays(post(api, f"{TINY}/encode", body, NPZ))
+    document = post(api, f"{TINY}/encode", body, NPZ, "application/json").json()
+    latents = np.load(io.BytesIO(post(api, f"{TINY}/encode", body, NPZ, NPY).content))
+
+    assert latents.dtype == np.float32
+    assert latents.shape == found["log_variances"].shape == (3, 4)
+    assert np.array_equal(np.array(document["latents"], np.float32), latents)
+    assert np.array_equal(found["latents"], latents)
+    assert document["labels"] == found["labels"].tolist() == [1, 2, 3]
+    reconstruction = np.load(io.BytesIO(post(api, f"{TINY}/decode", npy(latents), NPY, NPY).content))
+    error = ((reconstruction / 255.0 - images / 255.0) ** 2).mean(axis=(1, 2))
+    assert np.allclose(found["reconstruction_error"], error, atol=5e-3)
+
+
+def test_decode_reads_latents_in_every_form(api: httpx.Client) -> None:
+    latents = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+    answers = [
+        post(api, f"{TINY}/decode", npy(latents), NPY, NPY),
+        post(api, f"{TINY}/decode", npz(latents=latents), NPZ, NPY),
+        api.post(f"{TINY}/decode", json={"latents": latents.tolist()}, headers={"Accept": NPY}),
+    ]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert np.load(io.BytesIO(answers[0].content)).shape == (3, HEIGHT, WIDTH)
+
+
+def test_an_encode_answer_can_be_sent_on_to_decode(api: httpx.Client) -> None:
+    encoded = post(api, f"{TINY}/encode", npy(pictures(2)), NPY).content
+
+    assert post(api, f"{TINY}/decode", encoded, NPZ).status_code == 200
+
+
+def test_a_strip_runs_from_one_reconstruction_to_the_other(api: httpx.Client) -> None:
+    images = pictures(2)
+    latents = np.load(io.BytesIO(post(api, f"{TINY}/encode", npy(images), NPY, NPY).content))
+    ends = np.load(io.BytesIO(post(api, f"{TINY}/decode", npy(latents), NPY, NPY).content))
+
+    strip = np.load(io.BytesIO(post(api, f"{TINY}/interpolate", npy(images), NPY, NPY, steps=5).content))
+    sheet = Image.open(io.BytesIO(post(api, f"{TINY}/interpolate", npy(images), NPY, PNG).content))
+
+    assert strip.shape == (5, HEIGHT, WIDTH)
+    assert np.array_equal(strip[[0, -1]], ends)
+    assert sheet.width > 4 * sheet.height  # eight in one row
+
+
+def test_colour_is_converted_to_what_the_model_takes(api: httpx.Client) -> None:
+    grey = pictures(2, 8, 8)
+
+    found = post(api, "/v1/models/colour/augment", npy(grey), NPY, NPY, k=1)
+
+    assert np.load(io.BytesIO(found.content)).shape == (2, 8, 8, 3)
+
+
+def test_other_sizes_are_resized_only_on_request(api: httpx.Client) -> None:
+    body = png(pictures(1, 20, 30)[0])
+
+    refused = post(api, f"{TINY}/encode", body, PNG)
+    resized = post(api, f"{TINY}/encode", body, PNG, resize="true")
+
+    assert refused.status_code == 422
+    assert "12x10" in refused.json()["detail"]
+    assert "resize=true" in refused.json()["detail"]
+    assert arrays(resized)["latents"].shape == (1, 4)
+
+
+def test_a_contact_sheet_takes_one_png(api: httpx.Client) -> None:
+    answer = post(api, f"{TINY}/augment", png(pictures(1)[0]), PNG, PNG, method="noise")
+
+    assert Image.open(io.BytesIO(answer.content)).format == "PNG"

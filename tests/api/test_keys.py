@@ -1,0 +1,83 @@
+"""Keys: read, hashed, found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from latentaug.settings import Settings
+from service.api import keys
+
+
+def settings(**values: object) -> Settings:
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def test_without_keys_the_service_is_open() -> None:
+    assert keys.load(settings()).open
+
+
+def test_a_key_is_found_with_its_scopes_and_no_others() -> None:
+    known = keys.load(settings(api_keys="alpha:infer+train,beta:admin"))
+
+    alpha, beta = known.find("alpha"), known.find("beta")
+
+    assert alpha is not None
+    assert alpha.scopes == {"infer", "train"}
+    assert beta is not None
+    assert beta.scopes == {"admin"}
+    assert known.find("gamma") is None
+    assert not known.open
+
+
+def test_a_made_key_is_found_by_its_hashed_line(tmp_path: Path) -> None:
+    token, line = keys.new(["infer"])
+    file = tmp_path / "keys"
+    file.write_text(f"# holders\n\n{line}\n")
+
+    known = keys.load(settings(api_keys_file=file))
+
+    assert token not in line
+    assert known.find(token) is not None
+    assert known.find(line.split(":")[0]) is None  # the hash itself opens nothing
+
+
+def test_a_plain_key_in_a_file_is_refused_without_showing_it(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("very-secret:infer\n")
+
+    with pytest.raises(ValueError, match="plain key") as caught:
+        keys.load(settings(api_keys_file=file))
+
+    assert "very-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("entry", ["no-scope", "key:", "key:root", "key:infer+root", ":infer"])
+def test_an_entry_that_is_no_key_is_refused_without_showing_it(entry: str) -> None:
+    with pytest.raises(ValueError, match="key:scope") as caught:
+        keys.load(settings(api_keys=entry))
+
+    assert "no-scope" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["", " , "])
+def test_keys_that_are_set_but_empty_do_not_open_the_service(value: str) -> None:
+    with pytest.raises(ValueError, match="hold none"):
+        keys.load(settings(api_keys=value, host="0.0.0.0"))  # noqa: S104
+
+
+def test_the_command_prints_a_key_and_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    keys.main(["new", "--scopes", "infer,train"])
+
+    printed = capsys.readouterr().out
+    token, line = (text.split(": ", 1)[1].strip() for text in printed.splitlines())
+    assert line.endswith(":infer+train")
+    assert keys.load(settings(api_keys=line)).find(token) is not None
+
+
+def test_the_command_refuses_an_unknown_scope(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        keys.main(["new", "--scopes", "root"])
+
+    assert "no such scope: root" in capsys.readouterr().err

@@ -1,0 +1,106 @@
+"""Bounds on what a caller may take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from starlette.requests import Request
+from starlette.types import Message
+
+from latentaug.errors import DeadlineExceeded, InvalidInput, TooLarge, TooManyRequests
+from latentaug.settings import Settings
+from service.api.limits import RateLimit, bound_json, in_time, read_body
+
+
+class Client:
+    """A caller that sends a body in chunks, and counts those that were taken."""
+
+    def __init__(self, chunks: Sequence[bytes]) -> None:
+        self._chunks = list(chunks)
+        self.taken = 0
+
+    async def receive(self) -> Message:
+        chunk = self._chunks[self.taken]
+        self.taken += 1
+        return {"type": "http.request", "body": chunk, "more_body": self.taken < len(self._chunks)}
+
+
+def request(client: Client, **headers: str) -> Request:
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": raw}, client.receive)
+
+
+def test_a_body_within_the_bound_is_read_whole() -> None:
+    assert asyncio.run(read_body(request(Client([b"ab", b"", b"cd"])), 4)) == b"abcd"
+
+
+def test_a_body_that_claims_too_much_is_refused_unread() -> None:
+    client = Client([b"abcdef"])
+
+    with pytest.raises(TooLarge):
+        asyncio.run(read_body(request(client, content_length="6"), 5))
+
+    assert client.taken == 0
+
+
+def test_a_body_that_grows_too_large_is_refused_at_once() -> None:
+    client = Client([b"abc"] * 1000)
+
+    with pytest.raises(TooLarge):
+        asyncio.run(read_body(request(client), 7))
+
+    assert client.taken == 3
+
+
+def test_json_that_would_unfold_is_refused_before_it_is_parsed() -> None:
+    bound_json(b"[[],[],[]]", 10)
+    with pytest.raises(TooLarge):
+        bound_json(b"[" + b"[]," * 1000 + b"[]]", 1000)
+
+
+def test_a_caller_over_the_rate_is_told_when_to_come_back() -> None:
+    async def calls() -> None:
+        limit = RateLimit("2/minute")
+        await limit.count("one")
+        await limit.count("one")
+        await limit.count("another")
+        with pytest.raises(TooManyRequests) as caught:
+            await limit.count("one")
+        assert caught.value.retry_after is not None
+        assert 1 <= caught.value.retry_after <= 120
+
+    asyncio.run(calls())
+
+
+def test_a_rate_that_is_none_is_refused_at_start() -> None:
+    with pytest.raises(ValueError, match="parse"):
+        RateLimit("often")
+
+
+async def seconds_given(**headers: str) -> float:
+    async with in_time(request(Client([]), **headers), Settings(request_timeout=20)) as seconds_left:
+        return seconds_left()
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"), [({}, 20), ({"x_request_timeout": "5"}, 5), ({"x_request_timeout": "900"}, 20)]
+)
+def test_a_caller_may_ask_for_less_time_but_not_for_more(headers: dict[str, str], expected: float) -> None:
+    assert asyncio.run(seconds_given(**headers)) == pytest.approx(expected, abs=0.5)
+
+
+@pytest.mark.parametrize("sent", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_that_is_none_is_refused(sent: str) -> None:
+    with pytest.raises(InvalidInput, match="X-Request-Timeout"):
+        asyncio.run(seconds_given(x_request_timeout=sent))
+
+
+def test_work_past_the_deadline_is_given_up() -> None:
+    async def slow() -> None:
+        async with in_time(request(Client([]), x_request_timeout="0.01"), Settings()):
+            await asyncio.sleep(10)
+
+    with pytest.raises(DeadlineExceeded, match=r"0\.01 seconds"):
+        asyncio.run(slow())

@@ -1,0 +1,41 @@
+"""The trained models: list, describe, delete."""
+
+from __future__ import annotations
+
+import httpx
+
+from tests.api import services
+from tests.api.bodies import NPY, npy, pictures, post
+from tests.api.services import Home
+
+
+def test_models_are_listed_with_their_descriptions(api: httpx.Client) -> None:
+    listed = api.get("/v1/models").json()["models"]
+
+    assert {"colour", "tiny"} <= {model["name"] for model in listed}
+
+
+def test_a_model_is_described_with_shape_sigma_curve_and_checksums(api: httpx.Client) -> None:
+    model = api.get("/v1/models/tiny").json()
+
+    assert (model["height"], model["width"], model["channels"], model["latent_dim"]) == (12, 10, 1, 4)
+    assert len(model["sigma"]) == 4
+    assert model["curve"] == [{"epoch": 0, "train_loss": 1.5}]
+    assert len(model["weights_sha256"]) == 64
+    assert model["created_at"].endswith("Z")
+
+
+def test_a_deleted_model_is_gone_at_once_and_its_name_is_free(api: httpx.Client, home: Home) -> None:
+    services.save_model(home.store, "doomed", 8, 8, 1)
+    before = post(api, "/v1/models/doomed/encode", npy(pictures(1, 8, 8)), NPY)
+
+    deleted = api.delete("/v1/models/doomed")
+    after = post(api, "/v1/models/doomed/encode", npy(pictures(1, 8, 8)), NPY)
+
+    assert (before.status_code, deleted.status_code, after.status_code) == (200, 204, 404)
+    assert api.get("/v1/models/doomed").status_code == 404
+    assert api.delete("/v1/models/doomed").status_code == 404
+    services.save_model(home.store, "doomed", 8, 8, 3)
+    assert api.get("/v1/models/doomed").json()["channels"] == 3
+    assert post(api, "/v1/models/doomed/encode", npy(pictures(1, 8, 8)), NPY).status_code == 200
+    api.delete("/v1/models/doomed")

@@ -1,0 +1,218 @@
+"""The batcher before a fake operation: what is joined, what is refused, and who is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from latentaug.errors import DeadlineExceeded, InvalidInput, TooManyRequests, Unavailable
+from service.model_server.batcher import Batcher
+
+Gated = tuple[Batcher[str, Any], "Operation"]
+
+
+class Operation:
+    """Doubles numbers; holds each batch back while its gate is shut."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.batches: list[tuple[str, list[Any]]] = []
+
+    def __call__(self, key: str, payloads: Sequence[Any]) -> list[Any]:
+        self.batches.append((key, list(payloads)))
+        self.entered.release()
+        assert self.gate.wait(10)
+        if "poison" in payloads:
+            raise ValueError("poison")
+        if "death" in payloads:
+            raise SystemExit(1)
+        return [InvalidInput("bad") if payload == "bad" else payload * 2 for payload in payloads]
+
+
+@pytest.fixture
+def gated() -> Iterator[Gated]:
+    """A batcher whose thread is held inside its first batch until the gate opens."""
+    operation = Operation()
+    batcher = Batcher[str, Any](operation, max_batch=8, max_queue=20)
+    batcher.start()
+    batcher.submit("first", 0, 1)
+    assert operation.entered.acquire(timeout=5)
+    yield batcher, operation
+    operation.gate.set()
+    batcher.stop()
+
+
+def results(futures: Sequence[Future[Any]]) -> list[Any]:
+    return [future.result(timeout=5) for future in futures]
+
+
+def test_an_idle_engine_starts_at_once() -> None:
+    operation = Operation()
+    operation.gate.set()
+    batcher = Batcher[str, int](operation, max_batch=8, max_queue=8)
+    batcher.start()
+    started = time.monotonic()
+    assert batcher.submit("a", 21, 1).result(timeout=5) == 42
+    assert time.monotonic() - started < 0.5
+    batcher.stop()
+
+
+def test_what_waits_together_is_computed_together(gated: Gated) -> None:
+    batcher, operation = gated
+    futures = [batcher.submit("a", n, 1) for n in range(5)]
+    operation.gate.set()
+    assert results(futures) == [0, 2, 4, 6, 8]
+    assert operation.batches[1:] == [("a", [0, 1, 2, 3, 4])]
+
+
+def test_only_like_requests_are_joined_and_the_oldest_goes_first(gated: Gated) -> None:
+    batcher, operation = gated
+    futures = [batcher.submit(key, n, 1) for n, key in enumerate("abab")]
+    operation.gate.set()
+    results(futures)
+    assert operation.batches[1:] == [("a", [0, 2]), ("b", [1, 3])]
+
+
+def test_a_busy_key_does_not_starve_another(gated: Gated) -> None:
+    batcher, operation = gated
+    futures = [batcher.submit("a", 1, 8), batcher.submit("b", 2, 1), batcher.submit("a", 3, 8)]
+    operation.gate.set()
+    results(futures)
+    assert [key for key, _ in operation.batches[1:]] == ["a", "b", "a"]
+
+
+def test_samples_are_counted_and_requests_never_split(gated: Gated) -> None:
+    batcher, operation = gated
+    futures = [batcher.submit("a", n, size) for n, size in enumerate([5, 3, 1, 7])]
+    operation.gate.set()
+    results(futures)
+    assert [payloads for _, payloads in operation.batches[1:]] == [[0, 1], [2, 3]]
+
+
+def test_a_request_over_the_limit_of_a_batch_goes_alone(gated: Gated) -> None:
+    batcher, operation = gated
+    futures = [batcher.submit("a", n, size) for n, size in enumerate([1, 15, 1])]
+    operation.gate.set()
+    results(futures)
+    assert [payloads for _, payloads in operation.batches[1:]] == [[0], [1], [2]]
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back(gated: Gated) -> None:
+    batcher, operation = gated
+    kept = batcher.submit("a", 1, 19)
+    with pytest.raises(TooManyRequests, match="19 samples are waiting") as refused:
+        batcher.submit("b", 2, 2)
+    assert refused.value.retry_after is not None
+    assert 1 <= refused.value.retry_after <= 60
+    fits = batcher.submit("b", 2, 1)
+    operation.gate.set()
+    assert results([kept, fits]) == [2, 4]
+    assert batcher.queued == 0
+
+
+def test_an_empty_queue_takes_a_request_of_any_size(gated: Gated) -> None:
+    batcher, operation = gated
+    future = batcher.submit("a", 1, 1000)
+    operation.gate.set()
+    assert future.result(timeout=5) == 2
+
+
+def test_a_cancelled_request_frees_its_place_and_is_not_computed(gated: Gated) -> None:
+    batcher, operation = gated
+    gone = batcher.submit("a", 1, 20)
+    assert gone.cancel()
+    assert batcher.queued == 0
+    stays = batcher.submit("a", 2, 20)
+    operation.gate.set()
+    assert stays.result(timeout=5) == 4
+    assert operation.batches[1:] == [("a", [2])]
+
+
+def test_an_expired_request_is_not_computed(gated: Gated) -> None:
+    batcher, operation = gated
+    late = batcher.submit("a", 1, 1, deadline=time.monotonic() + 0.01)
+    timely = batcher.submit("a", 2, 1, deadline=time.monotonic() + 60)
+    time.sleep(0.02)
+    operation.gate.set()
+    with pytest.raises(DeadlineExceeded):
+        late.result(timeout=5)
+    assert timely.result(timeout=5) == 4
+    assert operation.batches[1:] == [("a", [2])]
+
+
+def test_a_poison_request_fails_alone(gated: Gated) -> None:
+    batcher, operation = gated
+    futures = [batcher.submit("a", payload, 1) for payload in (1, "poison", 3)]
+    operation.gate.set()
+    assert results([futures[0], futures[2]]) == [2, 6]
+    with pytest.raises(ValueError, match="poison"):
+        futures[1].result(timeout=5)
+    assert len(operation.batches) == 1 + 1 + 3
+    assert batcher.submit("a", 5, 1).result(timeout=5) == 10
+
+
+def test_one_bad_request_is_told_without_computing_the_others_twice(gated: Gated) -> None:
+    batcher, operation = gated
+    futures = [batcher.submit("a", payload, 1) for payload in (1, "bad")]
+    operation.gate.set()
+    assert futures[0].result(timeout=5) == 2
+    with pytest.raises(InvalidInput):
+        futures[1].result(timeout=5)
+    assert len(operation.batches) == 2
+
+
+def test_when_the_thread_dies_everyone_is_told() -> None:
+    operation, deaths = Operation(), list[BaseException]()
+    batcher = Batcher[str, Any](operation, max_batch=8, max_queue=20, on_death=deaths.append)
+    batcher.start()
+    futures = [batcher.submit("a", "death", 1), batcher.submit("b", 1, 1)]
+    operation.gate.set()
+    for future in futures:
+        with pytest.raises(Unavailable):
+            future.result(timeout=5)
+    assert isinstance(deaths[0], SystemExit)
+    assert not batcher.alive
+    with pytest.raises(Unavailable):
+        batcher.submit("a", 1, 1)
+
+
+def test_stopping_finishes_the_batch_in_hand_and_fails_the_rest(gated: Gated) -> None:
+    batcher, operation = gated
+    waiting = batcher.submit("a", 1, 1)
+    threading.Timer(0.05, operation.gate.set).start()
+    batcher.stop()
+    with pytest.raises(Unavailable):
+        waiting.result(timeout=5)
+    assert len(operation.batches) == 1
+
+
+def test_every_answer_goes_to_its_own_request_under_load() -> None:
+    seen: list[list[int]] = []
+    batcher = Batcher[int, int](
+        lambda key, payloads: [key * 10_000 + payload for payload in payloads],
+        max_batch=16,
+        max_queue=10**6,
+        on_batch=lambda _key, sizes, _waited, _seconds: seen.append(list(sizes)),
+    )
+    batcher.start()
+    with ThreadPoolExecutor(8) as pool:
+        futures = list(pool.map(lambda n: batcher.submit(n % 3, n, 1 + n % 7), range(2000)))
+    assert results(futures) == [n % 3 * 10_000 + n for n in range(2000)]
+    assert sum(map(len, seen)) == 2000
+    assert all(sum(sizes) <= 16 for sizes in seen)
+    batcher.stop()
+
+
+def test_an_idle_batcher_uses_no_processor_time() -> None:
+    batcher = Batcher[str, int](Operation(), max_batch=8, max_queue=8)
+    batcher.start()
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.01
+    batcher.stop()

@@ -1,0 +1,162 @@
+"""The engine: an answer is the same to the last bit whatever is computed beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from latentaug import models
+from latentaug.artefacts import ArtefactStore
+from latentaug.generation import alter
+from latentaug.vae import Architecture, from_bytes, pixels
+from service.model_server.engine import TILES, Augmentation, Key, LoadedModel, compute, grey_levels
+from service.model_server.repository import realigned
+from tests.model_server.conftest import save_model
+
+SHAPES = [(8, 8, 1), (28, 28, 1), (70, 70, 1), (17, 23, 3), (32, 32, 3)]
+CPU = torch.device("cpu")
+
+
+def load(folder: Path, shape: tuple[int, int, int]) -> LoadedModel:
+    store = ArtefactStore(folder.as_uri())
+    description = save_model(store, "m", shape=shape)
+    vae = from_bytes(Architecture(*shape, latent_dim=4, hidden=64), models.read_weights(store, description))
+    return LoadedModel(description, realigned(vae), models.read_projected(store, description), CPU)
+
+
+@pytest.fixture(params=SHAPES, ids=str)
+def model(request: pytest.FixtureRequest, tmp_path: Path) -> LoadedModel:
+    return load(tmp_path, request.param)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> LoadedModel:
+    return load(tmp_path, (8, 8, 1))
+
+
+def random_images(model: LoadedModel, n: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).integers(0, 256, (n, *model.row_shape), np.uint8)
+
+
+def augmentation(images: Any, **options: Any) -> Augmentation:
+    defaults: dict[str, Any] = {"labels": None, "method": "interpolation", "alpha": 0.5, "k": 3, "copies": 3}
+    return Augmentation(images=images, **{**defaults, "from_dataset": False, "seed": 0, **options})
+
+
+def run(key: Key, *payloads: Any) -> list[dict[str, Any]]:
+    results = compute(key, payloads)
+    assert all(isinstance(result, dict) for result in results)
+    return results  # type: ignore[return-value]
+
+
+def assert_same_bits(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        assert array.tobytes() == other[name].tobytes(), name
+
+
+@pytest.mark.parametrize("tile", TILES["cpu"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_neither_place_nor_company_changes_a_bit(model: LoadedModel, tile: int, threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    rng = np.random.default_rng(1)
+    images, latents = random_images(model, tile), rng.standard_normal((tile, 4), np.float32)
+    encoding, decoding = Key(model, "encode", tile, tile), Key(model, "decode", 0, tile)
+    encoded, decoded = run(encoding, images)[0], run(decoding, latents)[0]
+    order = rng.permutation(tile)
+    assert_same_bits(run(encoding, images[order])[0], {name: array[order] for name, array in encoded.items()})
+    assert_same_bits(run(decoding, latents[order])[0], {name: array[order] for name, array in decoded.items()})
+    for row in (0, tile // 3, tile - 1):  # alone in its tile, the rest padding
+        one = slice(row, row + 1)
+        assert_same_bits(run(encoding, images[one])[0], {name: array[one] for name, array in encoded.items()})
+        assert_same_bits(run(decoding, latents[one])[0], {name: array[one] for name, array in decoded.items()})
+    torch.set_num_threads(before)
+
+
+def test_an_answer_does_not_depend_on_its_batch(model: LoadedModel) -> None:
+    small, large = TILES["cpu"]
+    for tile, sizes in ((small, (3, 1, 8, 5)), (large, (9, 40, 32, 17))):
+        requests = [random_images(model, n, seed=n) for n in sizes]
+        for key in (Key(model, "encode", tile, tile), Key(model, "encode", tile, 0)):
+            for request, joined in zip(requests, run(key, *requests), strict=True):
+                assert_same_bits(joined, run(key, request)[0])
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("method", ["noise", "interpolation", "extrapolation"])
+def test_an_augmentation_does_not_depend_on_its_batch(model: LoadedModel, method: str, residual: bool) -> None:
+    key = Key(model, "augment", 8, 32, residual)
+    requests = [
+        augmentation(random_images(model, 5), method=method),
+        augmentation(random_images(model, 8, 1), labels=np.arange(8) % 2, method=method, copies=4, seed=9),
+        augmentation(random_images(model, 7, 2), labels=np.arange(7) % 3, k=2, method=method, from_dataset=True),
+    ]
+    for request, joined in zip(requests, run(key, *requests), strict=True):
+        assert_same_bits(joined, run(key, request)[0])
+
+
+def test_encoding_is_the_network_s(model: LoadedModel) -> None:
+    images = random_images(model, 50)
+    answer = run(Key(model, "encode", 32, 32), images)[0]
+    with torch.inference_mode():
+        x = pixels(torch.from_numpy(images))
+        mean, log_variance = model.vae.encode(x)
+        error = (model.vae.decode(mean) - x).square().mean(dim=(1, 2, 3))
+    np.testing.assert_allclose(answer["latents"], mean.numpy(), atol=1e-4)
+    np.testing.assert_allclose(answer["log_variances"], log_variance.numpy(), atol=1e-4)
+    np.testing.assert_allclose(answer["reconstruction_error"], error.numpy(), atol=1e-5)
+
+
+def test_decoding_rounds_to_the_nearest_grey_level(model: LoadedModel) -> None:
+    latents = np.random.default_rng(0).standard_normal((40, 4), np.float32)
+    images = run(Key(model, "decode", 0, 32), latents)[0]["images"]
+    with torch.inference_mode():
+        exact = model.vae.decode(torch.from_numpy(latents)).permute(0, 2, 3, 1).numpy() * 255
+    assert images.dtype == np.uint8
+    assert np.abs(images - exact).max() <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("method", ["noise", "interpolation", "extrapolation"])
+def test_an_augmentation_is_the_paper_s_equation(small: LoadedModel, method: str, residual: bool) -> None:
+    images, labels = random_images(small, 12), np.arange(12) % 3
+    request = augmentation(images, labels=labels, method=method, alpha=0.7, seed=5)
+    answer = run(Key(small, "augment", 32, 32, residual), request)[0]
+    latents = run(Key(small, "encode", 32), images)[0]["latents"]
+    expected = alter(latents, method=method, alpha=0.7, k=3, sigma=small.sigma, seed=5, labels=labels)
+    assert_same_bits({"z": answer["latents"]}, {"z": expected.latents})
+    np.testing.assert_array_equal(answer["source"], np.repeat(np.arange(12), 3))
+    np.testing.assert_array_equal(answer["neighbour"], expected.neighbour)
+    with torch.inference_mode():
+        new = small.vae.decode(torch.from_numpy(expected.latents)).permute(0, 2, 3, 1).numpy()
+        old = small.vae.decode(torch.from_numpy(latents)).permute(0, 2, 3, 1).numpy()
+    if residual:
+        new = np.clip(images[expected.source] / 255 + new - old[expected.source], 0, 1)
+    assert np.abs(answer["images"].astype(int) - grey_levels(new.astype(np.float32))).max() <= 1
+
+
+def test_neighbours_in_the_data_set_are_named_by_its_rows(small: LoadedModel) -> None:
+    request = augmentation(random_images(small, 4), labels=np.array([0, 1, 2, 0]), from_dataset=True)
+    answer = run(Key(small, "augment", 8, 32), request)[0]
+    assert small.projected.labels is not None
+    label_of = dict(zip(small.projected.rows.tolist(), small.projected.labels.tolist(), strict=True))
+    assert [label_of[row] for row in answer["neighbour"].tolist()] == [0] * 3 + [1] * 3 + [2] * 3 + [0] * 3
+
+
+def test_images_are_decoded_only_where_wanted(small: LoadedModel) -> None:
+    answer = run(Key(small, "augment", 8, 0), augmentation(random_images(small, 4)))[0]
+    assert answer.keys() == {"latents", "source", "neighbour"}
+
+
+def test_a_class_too_small_fails_its_own_request_only(small: LoadedModel) -> None:
+    good, bad = augmentation(random_images(small, 8)), augmentation(random_images(small, 2))
+    failed, computed = compute(Key(small, "augment", 8, 32), [bad, good])
+    assert isinstance(failed, Exception)
+    assert failed.code == "too_few_images"
+    assert isinstance(computed, dict)
+    assert_same_bits(computed, run(Key(small, "augment", 8, 32), good)[0])

@@ -1,0 +1,110 @@
+"""The process of one queue: RQ's worker, with a new process for each job and a lease on its record."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+from typing import Any
+
+from rq import Queue, SpawnWorker
+from rq.executions import Execution
+from rq.job import Job
+
+from latentaug.artefacts import ArtefactStore
+from latentaug.errors import Forbidden, Unavailable
+from latentaug.jobs import Attempts, answering, connect
+from latentaug.settings import Settings
+
+SERIALIZER = "json"
+PARENT = "WORKER_PID"
+"""Environment variable by which a job's process knows whose child it is."""
+
+_log = logging.getLogger(__name__)
+
+
+class TaskJob(Job):
+    """An RQ job that runs nothing but our one task, whatever was written into Redis."""
+
+    def perform(self) -> Any:
+        """Run the task.
+
+        Raises:
+            Forbidden: another function is named.
+        """
+        if self.func_name != "worker.tasks.run":
+            raise Forbidden(f"{self.func_name!r} is no task of this worker")
+        return super().perform()
+
+
+class QueueWorker(SpawnWorker):
+    """Holds a job's lease while its process runs, and ends that process once the lease is refused.
+
+    The lease is kept here and not in the job's process, for a long computation there may let no other thread run.
+    """
+
+    attempts: Attempts
+    job_class = TaskJob
+    log_result_lifespan = False
+    max_connection_wait_time = 5.0
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Claim the job and run it; drop it where there is nothing to claim."""
+        if self.attempts.claim(job.kwargs["job_id"], job.kwargs["attempt"]) is None:
+            _log.info("job %s was cancelled or is taken; leaving it", job.id)
+            queue.intermediate_queue.remove(job.id)
+            job.delete()
+            return
+        super().execute_job(job, queue)
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Start the job's process."""
+        super().fork_work_horse(job, queue)
+        if self._stop_requested:  # told so while it was being started
+            self.kill_horse()
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Renew the lease, once a second; end the process of a job that is no longer ours."""
+        try:
+            with answering():
+                super().maintain_heartbeats(job, execution)
+            ours = self.attempts.renew(job.kwargs["job_id"], job.kwargs["attempt"])
+        except Unavailable:  # as long as Redis is away nobody else can take the job
+            return
+        if not ours:
+            _log.warning("job %s was cancelled or taken over; ending its process", job.id)
+            self.kill_horse()
+
+    def handle_warm_shutdown_request(self) -> None:
+        """End the job's process; the job goes back to its queue and on from its checkpoint."""
+        if self.horse_pid:
+            self.kill_horse()
+
+    def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
+        """Put the job of a process that died, or that we ended to stop, back in its queue."""
+        died = not self._stop_requested
+        record = self.attempts.requeue(job.kwargs["job_id"], job.kwargs["attempt"], died=died)
+        if record is not None:
+            self.queues[0].enqueue_call(**self.attempts.enqueue_arguments(record))
+
+
+def serve(queue: str, settings: Settings) -> None:
+    """Serve one queue until SIGTERM or SIGINT.
+
+    Raises:
+        Unavailable: Redis does not answer.
+    """
+    os.environ[PARENT] = str(os.getpid())
+    connection = connect(settings, socket_timeout=None)
+    worker = QueueWorker(
+        [queue],
+        name=f"{queue}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        connection=connection,
+        serializer=SERIALIZER,
+        job_monitoring_interval=1,
+        maintenance_interval=60,
+        worker_ttl=60,
+    )
+    worker.attempts = Attempts(connect(settings), ArtefactStore(settings.resolved_store_url), settings)
+    worker.work(logging_level=None)

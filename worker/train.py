@@ -1,0 +1,105 @@
+"""Train a VAE and put it where the model server finds it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from latentaug.figures import curve_plot
+
+from latentaug import datasets, models
+from latentaug.errors import NotFound
+from latentaug.generation import sigma
+from latentaug.job_params import TrainParams
+from latentaug.jobs import default_model_name
+from latentaug.models import ModelDescription, ProjectedDataset
+from latentaug.training import EpochMetrics, Trained
+from latentaug.vae import to_bytes
+from worker.vaes import device, encode, options, train_vae
+from worker.work import Work
+
+
+def train(work: Work, params: TrainParams) -> dict[str, Any]:
+    """Train, project the training part, save the model; return a summary.
+
+    Files: `result.json` (the model's description with its curve), `curve.png`.
+    """
+    description = _made_before(work, params)
+    if description is None:
+        description = _make(work, params)
+    curve = description.curve
+    work.put("curve.png", curve_plot([dict(epoch) for epoch in curve]))
+    work.put("result.json", description.model_dump_json(indent=1))
+    return {
+        "model": description.name,
+        "epochs": len(curve),
+        "best_epoch": description.best_epoch,
+        "validation_reconstruction": curve[description.best_epoch - 1]["validation_reconstruction"],
+        "training_images": description.training_images,
+    }
+
+
+def _made_before(work: Work, params: TrainParams) -> ModelDescription | None:
+    """The model, where an earlier attempt at this job was lost only after it had saved it."""
+    try:
+        description = models.describe(work.artefacts, _name(work, params))
+    except NotFound:
+        return None
+    return description if description.job_id == work.record.id else None
+
+
+def _make(work: Work, params: TrainParams) -> ModelDescription:
+    dataset = datasets.load(params.dataset, work.artefacts, work.settings)
+
+    def on_epoch(metrics: EpochMetrics) -> None:
+        eta = metrics.seconds * (params.epochs - metrics.epoch)
+        work.report(0.95 * metrics.epoch / params.epochs, f"epoch {metrics.epoch}", eta, asdict(metrics))
+
+    trained = train_vae(work, dataset, params.latent_dim, params, on_epoch)
+    work.report(0.95, "projecting the training part", final=True)
+    latents = encode(trained.vae, dataset.images[dataset.train], device(work.settings))
+    labels = None if dataset.labels is None else dataset.labels[dataset.train]
+    projected = ProjectedDataset(latents=latents, labels=labels, rows=dataset.train)
+    weights = to_bytes(trained.vae)
+    description = _describe(work, params, dataset, trained, weights, projected)
+    models.save(work.artefacts, description, weights, projected)
+    return description
+
+
+def _describe(
+    work: Work,
+    params: TrainParams,
+    dataset: datasets.Dataset,
+    trained: Trained,
+    weights: bytes,
+    projected: ProjectedDataset,
+) -> ModelDescription:
+    architecture = trained.vae.architecture
+    return ModelDescription(
+        name=_name(work, params),
+        version=work.record.id,
+        height=architecture.height,
+        width=architecture.width,
+        channels=architecture.channels,
+        latent_dim=architecture.latent_dim,
+        hidden=architecture.hidden,
+        dataset=dataset.name,
+        dataset_checksum=dataset.checksum,
+        classes=list(dataset.classes),
+        sigma=sigma(projected.latents).tolist(),
+        training=asdict(options(params)),
+        curve=[asdict(epoch) for epoch in trained.history],
+        best_epoch=trained.best_epoch,
+        training_images=len(dataset.train),
+        validation_images=len(dataset.validation),
+        weights_sha256=hashlib.sha256(weights).hexdigest(),
+        latents_sha256=hashlib.sha256(models.projected_bytes(projected)).hexdigest(),
+        created_at=datetime.now(UTC),
+        job_id=work.record.id,
+    )
+
+
+def _name(work: Work, params: TrainParams) -> str:
+    return params.name or default_model_name(work.record.id)

@@ -1,0 +1,97 @@
+"""What a task is given: its record, where to put its files, and whom to tell how far it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+
+from latentaug.artefacts import ArtefactStore
+from latentaug.errors import Cancelled, NotFound, Unavailable
+from latentaug.jobs import Attempts, JobRecord
+from latentaug.settings import Settings
+
+REPORT_EVERY = 1.0
+"""Seconds between two reports that only move the progress on."""
+KEEP_EVERY = 20.0
+"""Seconds between two writes of what a later attempt would go on from."""
+
+_log = logging.getLogger(__name__)
+
+
+class Work:
+    """One attempt at a job.
+
+    Attributes:
+        record: the job, as it was claimed.
+        artefacts: where data sets, models and results rest.
+        settings: the service's.
+    """
+
+    def __init__(self, record: JobRecord, attempts: Attempts, artefacts: ArtefactStore, settings: Settings) -> None:
+        self.record = record
+        self.artefacts = artefacts
+        self.settings = settings
+        self._attempts = attempts
+        self._reported = 0.0
+        self._kept = time.monotonic()
+
+    def report(
+        self,
+        fraction: float,
+        stage: str,
+        eta_seconds: float | None = None,
+        metrics: dict[str, Any] | None = None,
+        *,
+        final: bool = False,
+    ) -> None:
+        """Tell how far the job is: at most once a second, but always with `metrics` or where `final`.
+
+        Raises:
+            Cancelled: the job was cancelled or another attempt has begun.
+        """
+        now = time.monotonic()
+        if metrics is None and not final and now - self._reported < REPORT_EVERY:
+            return
+        self._reported = now
+        try:
+            ours = self._attempts.progress(self.record.id, self.record.attempt, fraction, stage, eta_seconds, metrics)
+        except Unavailable as error:  # progress is not worth a failure
+            _log.warning("progress not told: %s", error)
+            return
+        if not ours:
+            raise Cancelled
+
+    def put(self, file: str, data: bytes | str) -> None:
+        """Write one of the job's files."""
+        self.artefacts.put(f"jobs/{self.record.id}/{file}", data.encode() if isinstance(data, str) else data)
+
+    def put_json(self, file: str, value: object) -> None:
+        """Write one of the job's files as JSON."""
+        self.put(file, json.dumps(value, indent=1, allow_nan=False))
+
+    def recall(self, name: str) -> bytes | None:
+        """What an earlier attempt kept under `name`, or None."""
+        try:
+            return self.artefacts.get(self._kept_path(name))
+        except NotFound:
+            return None
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Keep `data` for a later attempt, until the job ends."""
+        self.artefacts.put(self._kept_path(name), data)
+
+    def keep_now_and_then(self, name: str, data: bytes) -> None:
+        """Keep `data` for a later attempt, where the last time was long enough ago."""
+        if time.monotonic() - self._kept >= KEEP_EVERY:
+            self.keep(name, data)
+            self._kept = time.monotonic()
+
+    def _kept_path(self, name: str) -> str:
+        return f"jobs/{self.record.id}/kept/{name}"
+
+
+def remaining(started: float, done: int, total: int) -> float | None:
+    """Seconds that the rest will take at the pace since `started` (of `time.monotonic`); None before the first step."""
+    return (time.monotonic() - started) / done * (total - done) if done else None
