@@ -6,7 +6,7 @@ PIP_FLAGS ?=
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-dev demo run test check format results clean
+.PHONY: help install install-dev demo run test check format docs results clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ check: install-dev  ## Lint, types, layers, container files
 format: install-dev  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: install  ## Write docs/configuration.md from the settings
+	$(BIN)/python -m docs.configuration
 
 results: install  ## Measure docs/results/mnist-1000.md; needs MNIST or LATENTAUG_DATA_DIR
 	$(BIN)/python -m bench.mnist_1000

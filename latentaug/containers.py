@@ -90,7 +90,7 @@ def read_npy(data: bytes, limits: Limits) -> NDArray[np.generic]:
 def write_npy(array: NDArray[np.generic]) -> bytes:
     """Write one array as npy 1.0."""
     out = io.BytesIO()
-    npy.write_array(out, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    npy.write_array(out, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
     return out.getvalue()
 
 

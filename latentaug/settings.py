@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     """Times a job is started before its worker's death counts as its failure."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity that is logged."""
 
     @model_validator(mode="after")
     def _keys_off_loopback(self) -> Self:

@@ -94,7 +94,9 @@ def _decode(
         decoded = decode(vae, altered.latents[start : start + CHUNK], on)  # [chunk, h, w, c]
         if params.decode == "residual":
             rows, source = np.unique(altered.source[start : start + CHUNK], return_inverse=True)
-            decoded = residual(sources[rows].astype(np.float32) / np.float32(255), decode(vae, latents[rows], on), decoded, source)
+            decoded = residual(
+                sources[rows].astype(np.float32) / np.float32(255), decode(vae, latents[rows], on), decoded, source
+            )
         images[start : start + CHUNK] = np.rint(255 * decoded)
         work.report(0.8 * start / len(images), "decoding")
     return images

@@ -9,12 +9,13 @@ import socket
 from typing import Any
 
 from rq import Queue, SpawnWorker
+from rq.exceptions import DeserializationError
 from rq.executions import Execution
 from rq.job import Job
 
 from latentaug.artefacts import ArtefactStore
-from latentaug.errors import Forbidden, Unavailable
-from latentaug.jobs import Attempts, answering, connect
+from latentaug.errors import Unavailable
+from latentaug.jobs import TASK, Attempts, answering, connect, is_id
 from latentaug.settings import Settings
 
 SERIALIZER = "json"
@@ -24,20 +25,6 @@ PARENT = "WORKER_PID"
 _log = logging.getLogger(__name__)
 
 
-class TaskJob(Job):
-    """An RQ job that runs nothing but our one task, whatever was written into Redis."""
-
-    def perform(self) -> Any:
-        """Run the task.
-
-        Raises:
-            Forbidden: another function is named.
-        """
-        if self.func_name != "worker.tasks.run":
-            raise Forbidden(f"{self.func_name!r} is no task of this worker")
-        return super().perform()
-
-
 class QueueWorker(SpawnWorker):
     """Holds a job's lease while its process runs, and ends that process once the lease is refused.
 
@@ -45,14 +32,13 @@ class QueueWorker(SpawnWorker):
     """
 
     attempts: Attempts
-    job_class = TaskJob
     log_result_lifespan = False
     max_connection_wait_time = 5.0
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Claim the job and run it; drop it where there is nothing to claim."""
-        if self.attempts.claim(job.kwargs["job_id"], job.kwargs["attempt"]) is None:
-            _log.info("job %s was cancelled or is taken; leaving it", job.id)
+        if not _is_ours(job) or self.attempts.claim(**job.kwargs) is None:
+            _log.info("leaving %s: cancelled, taken or no task of ours", job.id)
             queue.intermediate_queue.remove(job.id)
             job.delete()
             return
@@ -69,7 +55,7 @@ class QueueWorker(SpawnWorker):
         try:
             with answering():
                 super().maintain_heartbeats(job, execution)
-            ours = self.attempts.renew(job.kwargs["job_id"], job.kwargs["attempt"])
+            ours = self.attempts.renew(**job.kwargs)
         except Unavailable:  # as long as Redis is away nobody else can take the job
             return
         if not ours:
@@ -84,9 +70,20 @@ class QueueWorker(SpawnWorker):
     def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
         """Put the job of a process that died, or that we ended to stop, back in its queue."""
         died = not self._stop_requested
-        record = self.attempts.requeue(job.kwargs["job_id"], job.kwargs["attempt"], died=died)
+        record = self.attempts.requeue(**job.kwargs, died=died)
         if record is not None:
             self.queues[0].enqueue_call(**self.attempts.enqueue_arguments(record))
+
+
+def _is_ours(job: Job) -> bool:
+    """Whether an RQ job names our one task and a job's id, whatever else was written into Redis."""
+    try:
+        match job.kwargs:
+            case {"job_id": str(job_id), "attempt": int(), **rest} if not rest and not job.args and is_id(job_id):
+                return job.func_name == TASK
+    except DeserializationError:
+        pass
+    return False
 
 
 def serve(queue: str, settings: Settings) -> None:

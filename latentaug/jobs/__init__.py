@@ -14,6 +14,7 @@ from latentaug.jobs.attempts import Attempts
 from latentaug.jobs.connection import answering, connect
 from latentaug.jobs.record import (
     KINDS,
+    TASK,
     Event,
     JobError,
     JobRecord,
@@ -21,6 +22,7 @@ from latentaug.jobs.record import (
     Progress,
     Status,
     default_model_name,
+    is_id,
     queue_name,
     rq_job_id,
 )
@@ -28,6 +30,7 @@ from latentaug.jobs.store import JobStore
 
 __all__ = [
     "KINDS",
+    "TASK",
     "Attempts",
     "Event",
     "JobError",
@@ -39,6 +42,7 @@ __all__ = [
     "answering",
     "connect",
     "default_model_name",
+    "is_id",
     "queue_name",
     "rq_job_id",
 ]

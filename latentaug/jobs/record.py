@@ -18,6 +18,8 @@ Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 KINDS: tuple[Kind, ...] = ("train", "evaluate", "augment")
 LIVING: tuple[Status, ...] = ("queued", "running")
 ENDS: tuple[Status, ...] = ("succeeded", "failed", "cancelled")
+TASK = "worker.tasks.run"
+"""The one function that workers run."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 

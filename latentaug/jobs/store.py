@@ -17,7 +17,7 @@ from latentaug.errors import Conflict, InvalidInput, TooManyRequests
 from latentaug.jobs import scripts
 from latentaug.jobs.connection import answering
 from latentaug.jobs.reader import JobReader
-from latentaug.jobs.record import JobError, JobRecord, Kind, Status, end_event_data, new_id, rq_job_id, to_fields
+from latentaug.jobs.record import TASK, JobError, JobRecord, Kind, Status, end_event_data, new_id, rq_job_id, to_fields
 from latentaug.settings import Settings
 
 KEPT_SECONDS = 24 * 3600
@@ -96,7 +96,7 @@ class JobStore(JobReader):
     def enqueue_arguments(self, record: JobRecord) -> dict[str, Any]:
         """Keyword arguments for `rq.Queue(queue_name(record.kind)).enqueue_call`, plain data."""
         return {
-            "func": "worker.tasks.run",
+            "func": TASK,
             "kwargs": {"job_id": record.id, "attempt": record.attempt},
             "job_id": rq_job_id(record),
             "timeout": max(1, int(self._settings.job_timeout)),

@@ -13,6 +13,7 @@ from service.api import media
 Fragment = dict[str, Any]
 Responses = dict[int | str, Fragment]
 
+_TEXT: Fragment = {"type": "string"}
 _BINARY: Fragment = {"type": "string", "format": "binary"}
 _LABELS: Fragment = {"type": "array", "items": {"type": ["integer", "string"]}, "description": "One per image."}
 _BASE64_IMAGES: Fragment = {
@@ -21,6 +22,29 @@ _BASE64_IMAGES: Fragment = {
     "description": "PNG, JPEG or WebP files, base64.",
 }
 _NUMBERS: Fragment = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
+_ROWS: Fragment = {"type": "array", "items": {"type": "integer"}}
+
+LATENTS_SCHEMA: Fragment = {
+    "type": "object",
+    "required": ["latents", "log_variances", "reconstruction_error"],
+    "properties": {
+        "latents": _NUMBERS,
+        "log_variances": _NUMBERS,
+        "reconstruction_error": {"type": "array", "items": {"type": "number"}},
+        "labels": _LABELS,
+    },
+}
+IMAGES_SCHEMA: Fragment = {
+    "type": "object",
+    "required": ["images", "provenance"],
+    "properties": {
+        "images": {**_BASE64_IMAGES, "description": "PNG files, base64."},
+        "provenance": {"type": "array", "items": {"type": "object"}, "description": "How each image was made."},
+        "source": {**_ROWS, "description": "Each image's source, by its place in the request. Augment only."},
+        "neighbour": {**_ROWS, "description": "The neighbour it leans on; -1 for none. Augment only."},
+        "labels": _LABELS,
+    },
+}
 
 PROBLEM_SCHEMA: Fragment = {
     "type": "object",
@@ -72,7 +96,7 @@ def problems(*statuses: int) -> Responses:
 
 def answer(forms: Sequence[str], json_schema: Fragment | None = None, *, status: int = 200) -> Responses:
     """An answer in one of several forms."""
-    schemas = {media.JSON: json_schema or {"type": "object"}}
+    schemas = {media.JSON: json_schema or {"type": "object"}, media.CSV: _TEXT, media.MARKDOWN: _TEXT}
     content = {form: {"schema": schemas.get(form, _BINARY)} for form in forms}
     return {status: {"description": "Done.", "content": content}}
 

@@ -1,7 +1,8 @@
 """API keys: read once at start, kept as SHA-256, compared in constant time.
 
-`python -m service.api.keys new --scopes infer,train` makes one: it prints the key, stored nowhere, and its line
-for the keys file.
+`python -m service.api.keys new --scopes infer,train` makes one: it prints the key, stored nowhere, and its line for the
+keys file. `python -m service.api.keys ensure FILE` does so for a service's first start: where FILE is missing, it makes
+a key with every scope, prints it and writes its line to FILE.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import hmac
+import os
 import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from latentaug.settings import PREFIX, Settings
 
@@ -79,12 +83,36 @@ def new(scopes: Sequence[str]) -> tuple[str, str]:
     return token, f"sha256${_digest(token).hex()}:{'+'.join(scopes)}"
 
 
+def ensure(file: Path) -> str | None:
+    """Where `file` is missing, make a key with every scope and write its line there, whole or not at all.
+
+    Returns:
+        The key, or None where the file was there already.
+    """
+    if file.exists():
+        return None
+    token, line = new(SCOPES)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", dir=file.parent, delete=False) as temporary:  # mode 0600
+        temporary.write(f"{line}\n")
+    os.replace(temporary.name, file)
+    return token
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m service.api.keys", description="Keys for the API.")
-    command = parser.add_subparsers(required=True).add_parser("new", help="make a key and print it once")
-    command.add_argument("--scopes", required=True, help=f"comma separated, of {', '.join(SCOPES)}")
-    scopes = parser.parse_args(arguments).scopes.split(",")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for_new = commands.add_parser("new", help="make a key and print it once")
+    for_new.add_argument("--scopes", required=True, help=f"comma separated, of {', '.join(SCOPES)}")
+    for_ensure = commands.add_parser("ensure", help="make a key with every scope where the file is missing")
+    for_ensure.add_argument("file", type=Path, help=f"what {PREFIX}API_KEYS_FILE names")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "ensure":
+        token = ensure(chosen.file)
+        print(f"key, shown this once: {token}" if token else f"{chosen.file} is there already; nothing changed")
+        return
+    scopes = chosen.scopes.split(",")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         parser.error(f"no such scope: {', '.join(unknown)}; there are {', '.join(SCOPES)}")
     token, line = new(scopes)

@@ -24,6 +24,10 @@ from service.model_server.listening import listen
 ENGINE_DIED = 70
 """Exit status for an internal software error, EX_SOFTWARE."""
 
+SWITCH_SECONDS = 0.0005
+"""How long the engine's thread may keep the interpreter while the event loop waits for it; Python's default is 5 ms,
+longer than a small batch takes altogether."""
+
 log = logging.getLogger("service.model_server")
 
 
@@ -85,20 +89,16 @@ async def serve(settings: Settings) -> int:
 
 def main() -> int:
     """Run from the environment's settings, and return the exit status."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = load()
         logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        return uvicorn_run(settings)
+        with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
+            return runner.run(serve(settings))
     except (OSError, ValueError) as error:
         log.error("cannot start: %s", error)
         return 1
-
-
-def uvicorn_run(settings: Settings) -> int:
-    """Run on uvloop where it is installed."""
-    with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
-        return runner.run(serve(settings))
 
 
 if __name__ == "__main__":

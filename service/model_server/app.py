@@ -35,8 +35,10 @@ def create_app(inference: Inference) -> Starlette:
         inference.batcher.stop()
 
     endpoints = Endpoints(inference)
-    model, model_version = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
-    routes = [
+    paths = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
+    # Routes are tried in order, so the busy ones come first.
+    routes = [Route(f"{path}/infer", inference.infer, methods=["POST"]) for path in reversed(paths)]
+    routes += [
         Route("/v2", endpoints.server),
         Route("/v2/health/live", endpoints.live),
         Route("/v2/health/ready", endpoints.ready),
@@ -47,12 +49,11 @@ def create_app(inference: Inference) -> Starlette:
         Route("/v2/repository/models/{model}/unload", endpoints.unload, methods=["POST"]),
         Route("/metrics", endpoints.metrics),
     ]
-    for path in (model, model_version):
+    for path in paths:
         routes += [
             Route(path, endpoints.model),
             Route(f"{path}/ready", endpoints.model_ready),
             Route(f"{path}/stats", endpoints.statistics),
-            Route(f"{path}/infer", inference.infer, methods=["POST"]),
         ]
     handlers: dict[Any, Callable[..., Any]] = {
         LatentaugError: refused,

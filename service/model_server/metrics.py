@@ -113,5 +113,5 @@ class Metrics:
 
     def forget(self, name: str) -> None:
         """Drop the statistics of a model that was unloaded."""
-        for key in [key for key in self.statistics if key[0].rpartition(".")[0] == name]:
+        for key in [key for key in list(self.statistics) if key[0].rpartition(".")[0] == name]:
             del self.statistics[key]

@@ -59,3 +59,26 @@ def arrays(answer: httpx.Response) -> dict[str, np.ndarray]:
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == NPZ
     return dict(np.load(io.BytesIO(answer.content)))
+
+
+def events(api: httpx.Client, job: str, after: str | None = None) -> list[dict[str, str]]:
+    """A job's events until its stream ends."""
+    found: list[dict[str, str]] = []
+    headers = {} if after is None else {"Last-Event-ID": after}
+    with api.stream("GET", f"/v1/jobs/{job}/events", headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        current: dict[str, str] = {}
+        for line in answer.iter_lines():
+            name, _, value = line.partition(": ")
+            if name in ("id", "event", "data"):
+                current[name] = value
+            elif not line and current:
+                found.append(current)
+                current = {}
+    return found
+
+
+def train(api: httpx.Client, key: str | None = None, **params: Any) -> httpx.Response:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return api.post("/v1/jobs/train", json={"dataset": "digits", **params}, headers=headers)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from latentaug.jobs import Attempts, connect
 from tests.api import services
 from tests.api.services import Home
 
@@ -27,3 +28,15 @@ def api(home: Home) -> Iterator[httpx.Client]:
     with services.model_server(home), services.api(home, **limits) as client:
         services.wait_until(lambda: client.get("/readyz").status_code == 200)
         yield client
+
+
+@pytest.fixture
+def empty_redis(home: Home) -> None:
+    with connect(home.settings) as redis:
+        redis.flushall()
+
+
+@pytest.fixture
+def worker(home: Home) -> Iterator[Attempts]:
+    with connect(home.settings) as redis:
+        yield Attempts(redis, home.store, home.settings)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -14,28 +11,12 @@ from rq import Queue
 
 from latentaug.jobs import Attempts, JobError, connect
 from tests.api import services
-from tests.api.bodies import NPZ, npz, pictures, post
+from tests.api.bodies import NPZ, events, npz, pictures, post, train
 from tests.api.services import Home
 
 JOBS = "/v1/jobs"
+pytestmark = pytest.mark.usefixtures("empty_redis")
 FORMS = {"json": "application/json", "csv": "text/csv", "md": "text/markdown", "png": "image/png"}
-
-
-@pytest.fixture(autouse=True)
-def empty_redis(home: Home) -> None:
-    with connect(home.settings) as redis:
-        redis.flushall()
-
-
-@pytest.fixture
-def worker(home: Home) -> Iterator[Attempts]:
-    with connect(home.settings) as redis:
-        yield Attempts(redis, home.store, home.settings)
-
-
-def train(api: httpx.Client, key: str | None = None, **params: Any) -> httpx.Response:
-    headers = {} if key is None else {"Idempotency-Key": key}
-    return api.post(f"{JOBS}/train", json={"dataset": "digits", **params}, headers=headers)
 
 
 def waiting(home: Home, queue: str) -> list[str]:
@@ -264,62 +245,3 @@ def test_a_data_set_in_use_is_not_deleted(api: httpx.Client) -> None:
 
     assert (in_use.status_code, freed.status_code) == (409, 204)
     assert job in in_use.json()["detail"]
-
-
-def events(api: httpx.Client, job: str, after: str | None = None) -> list[dict[str, str]]:
-    """A job's events until its stream ends."""
-    found: list[dict[str, str]] = []
-    headers = {} if after is None else {"Last-Event-ID": after}
-    with api.stream("GET", f"{JOBS}/{job}/events", headers=headers) as answer:
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        current: dict[str, str] = {}
-        for line in answer.iter_lines():
-            name, _, value = line.partition(": ")
-            if name in ("id", "event", "data"):
-                current[name] = value
-            elif not line and current:
-                found.append(current)
-                current = {}
-    return found
-
-
-def test_events_come_as_they_happen_and_end_with_the_end(api: httpx.Client, worker: Attempts) -> None:
-    job = train(api).json()["id"]
-    worker.claim(job, 1)
-    worker.progress(job, 1, 0.25, "epoch 1", 3.0, {"epoch": 1, "train_loss": 1.5})
-
-    def rest() -> None:
-        worker.progress(job, 1, 0.5, "epoch 2")
-        worker.finish(job, 1, "succeeded", {})
-
-    later = threading.Timer(0.5, rest)
-    later.start()
-    seen = events(api, job)
-    later.join()
-
-    assert [event["event"] for event in seen] == ["progress", "progress", "metrics", "progress", "end"]
-    assert json.loads(seen[1]["data"]) == {"fraction": 0.25, "stage": "epoch 1", "eta_seconds": 3.0}
-    assert json.loads(seen[2]["data"]) == {"epoch": 1, "train_loss": 1.5}
-    assert json.loads(seen[4]["data"])["status"] == "succeeded"
-
-
-def test_events_resume_after_the_last_one_seen(api: httpx.Client, worker: Attempts) -> None:
-    job = train(api).json()["id"]
-    worker.claim(job, 1)
-    worker.progress(job, 1, 0.5, "half")
-    worker.finish(job, 1, "succeeded", {})
-    seen = events(api, job)
-
-    resumed = events(api, job, seen[0]["id"])
-    again = api.get(f"{JOBS}/{job}/events", headers={"Last-Event-ID": seen[-1]["id"]})
-
-    assert resumed == seen[1:]
-    assert again.status_code == 204
-
-
-@pytest.mark.parametrize("after", ["x", "1-", "9" * 30 + "-0"])
-def test_an_event_id_that_is_none_is_refused(api: httpx.Client, after: str) -> None:
-    job = train(api).json()["id"]
-
-    assert api.get(f"{JOBS}/{job}/events", headers={"Last-Event-ID": after}).status_code == 422

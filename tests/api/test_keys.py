@@ -81,3 +81,20 @@ def test_the_command_refuses_an_unknown_scope(capsys: pytest.CaptureFixture[str]
         keys.main(["new", "--scopes", "root"])
 
     assert "no such scope: root" in capsys.readouterr().err
+
+
+def test_the_first_start_makes_a_key_with_every_scope_and_later_ones_keep_it(tmp_path: Path) -> None:
+    file = tmp_path / "new folder" / "keys"
+
+    token = keys.ensure(file)
+
+    assert token is not None
+    assert token not in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+    found = keys.load(settings(api_keys_file=file)).find(token)
+    assert found is not None
+    assert found.scopes == set(keys.SCOPES)
+    kept = file.read_text()
+    assert keys.ensure(file) is None
+    assert file.read_text() == kept
+    assert [path.name for path in file.parent.iterdir()] == ["keys"]

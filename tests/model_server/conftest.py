@@ -101,15 +101,17 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Starts model servers, each on a home of its own unless one is given, and kills them at the end."""
     started: list[Process] = []
 
-    def start_one(*, url: str | None = None, home: Path | None = None, **options: object) -> Process:
+    def start_one(
+        *, url: str | None = None, home: Path | None = None, program: Path | None = None, **options: object
+    ) -> Process:
         home = home or tmp_path_factory.mktemp("h")
         url = url or f"unix://{home}/s"
         settings = {"home": home, "model_server_url": url, "device": "cpu", "threads": 1, **options}
         variables = {f"LATENTAUG_{name.upper()}": str(value) for name, value in settings.items()}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("LATENTAUG_")}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service.model_server"], env={**clean, **variables}, cwd=REPOSITORY
-        )
+        command = [sys.executable, *([str(program)] if program else ["-m", "service.model_server"])]
+        variables["PYTHONPATH"] = str(REPOSITORY)
+        process = subprocess.Popen(command, env={**clean, **variables}, cwd=REPOSITORY)
         started.append(Process(url, process, ArtefactStore((home / "store").as_uri())))
         wait_for(lambda: process.poll() is not None or listening(url))
         assert process.poll() is None, "the model server did not start"
@@ -121,8 +123,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         one.process.wait()
 
 
-@pytest.fixture
-def free_port() -> int:
+@pytest.fixture(scope="module")
+def unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     return port

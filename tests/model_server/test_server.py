@@ -408,6 +408,23 @@ def test_a_server_told_to_stop_answers_what_it_has_taken(start: Start) -> None:
     assert not Path(process.url.removeprefix("unix://")).exists()
 
 
+def test_a_lost_device_ends_the_process_for_its_supervisor_to_start_anew(start: Start, tmp_path: Path) -> None:
+    program = tmp_path / "lost.py"
+    program.write_text(
+        "import sys\n"
+        "from service.model_server import engine, __main__ as server\n"
+        "def lost(*_):\n"
+        "    raise engine.torch.AcceleratorError('device-side assert')\n"
+        "engine.encode_rows = lost\n"
+        "sys.exit(server.main())\n"
+    )
+    process = start(program=program)
+    save_model(process.store, "m")
+    with pytest.raises(Unavailable):
+        infer(process, "encode", {"images": images(1)}, ["latents"])
+    assert process.process.wait(timeout=10) == 70
+
+
 def test_an_idle_server_stops_at_once_and_uses_no_processor_time(start: Start) -> None:
     process = start()
     save_model(process.store, "m")

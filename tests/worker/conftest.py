@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rq import Queue
+
+from latentaug.artefacts import ArtefactStore
+from latentaug.jobs import Attempts, JobRecord, Kind, connect, queue_name
+from latentaug.settings import Settings
+from service.embedded_redis import EmbeddedRedis
+
+ENDLESS = {"dataset": "digits", "epochs": 10_000, "patience": 10_000, "batch_size": 64}
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of a process's children, over all of its threads."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    server = EmbeddedRedis(tmp_path)
+    with server:
+        yield server
+
+
+@pytest.fixture
+def settings(server: EmbeddedRedis, tmp_path: Path) -> Settings:
+    return Settings(
+        home=tmp_path, redis_url=server.url, queues=("train",), lease_seconds=3, drain_seconds=5, max_attempts=2, threads=1
+    )
+
+
+@pytest.fixture
+def redis(settings: Settings) -> Iterator[Redis]:
+    with connect(settings) as redis:
+        yield redis
+
+
+@pytest.fixture
+def artefacts(settings: Settings) -> ArtefactStore:
+    return ArtefactStore(settings.resolved_store_url)
+
+
+@pytest.fixture
+def jobs(redis: Redis, artefacts: ArtefactStore, settings: Settings) -> Attempts:
+    return Attempts(redis, artefacts, settings)
+
+
+@pytest.fixture
+def submit(redis: Redis, jobs: Attempts) -> Callable[..., JobRecord]:
+    """Create a job and put it in its queue, as the API does."""
+
+    def submit(kind: Kind = "train", **params: object) -> JobRecord:
+        record, _ = jobs.create(kind, params)
+        queue = Queue(queue_name(kind), connection=redis, serializer="json")
+        queue.enqueue_call(**jobs.enqueue_arguments(record))
+        return record
+
+    return submit
+
+
+class WorkerProcess:
+    """`python -m worker`, and what stands below it: one queue process, and the job's process while there is one."""
+
+    def __init__(self, settings: Settings, **variables: str) -> None:
+        assert settings.redis_url is not None
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "worker"],
+            env={
+                **os.environ,
+                "LATENTAUG_HOME": str(settings.home),
+                "LATENTAUG_REDIS_URL": settings.redis_url.get_secret_value(),
+                "LATENTAUG_QUEUES": '["train"]',
+                "LATENTAUG_LEASE_SECONDS": str(settings.lease_seconds),
+                "LATENTAUG_DRAIN_SECONDS": str(settings.drain_seconds),
+                "LATENTAUG_MAX_ATTEMPTS": str(settings.max_attempts),
+                "LATENTAUG_THREADS": "1",
+                **variables,
+            },
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def queue_pid(self) -> int:
+        assert within(10, lambda: bool(children(self.pid)))
+        return children(self.pid)[0]
+
+    @property
+    def job_pid(self) -> int:
+        queue_pid = self.queue_pid
+        assert within(10, lambda: bool(children(queue_pid)))
+        return children(queue_pid)[0]
+
+    def pids(self) -> list[int]:
+        return [self.pid, self.queue_pid, self.job_pid]
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+
+
+@pytest.fixture
+def start_worker(settings: Settings) -> Iterator[Callable[..., WorkerProcess]]:
+    started: list[WorkerProcess] = []
+
+    def start(**variables: str) -> WorkerProcess:
+        started.append(WorkerProcess(settings, **variables))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.stop()

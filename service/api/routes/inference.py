@@ -39,7 +39,7 @@ Operation = Literal["encode", "decode", "augment"]
 @router.post(
     "/encode",
     response_class=Response,
-    responses=contract.answer(media.LATENT_ANSWERS) | _PROBLEMS,
+    responses=contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | _PROBLEMS,
     openapi_extra=contract.image_request(media.IMAGE_BODIES, ImageOptions),
 )
 async def encode(request: Request, model: str, context: FromContext) -> Response:
@@ -63,7 +63,7 @@ async def encode(request: Request, model: str, context: FromContext) -> Response
 @router.post(
     "/decode",
     response_class=Response,
-    responses=contract.answer(media.IMAGE_ANSWERS) | _PROBLEMS,
+    responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | _PROBLEMS,
     openapi_extra=contract.latent_request(LatentOptions),
 )
 async def decode(request: Request, model: str, context: FromContext) -> Response:
@@ -84,7 +84,7 @@ async def decode(request: Request, model: str, context: FromContext) -> Response
 @router.post(
     "/augment",
     response_class=Response,
-    responses=contract.answer(media.IMAGE_ANSWERS) | _PROBLEMS,
+    responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | _PROBLEMS,
     openapi_extra=contract.image_request(media.IMAGE_BODIES, AugmentOptions),
 )
 async def augment(request: Request, model: str, context: FromContext) -> Response:
@@ -113,7 +113,7 @@ async def augment(request: Request, model: str, context: FromContext) -> Respons
 @router.post(
     "/interpolate",
     response_class=Response,
-    responses=contract.answer(media.IMAGE_ANSWERS) | _PROBLEMS,
+    responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | _PROBLEMS,
     openapi_extra=contract.image_request(media.PAIR_BODIES, InterpolateOptions),
 )
 async def interpolate(request: Request, model: str, context: FromContext) -> Response:

@@ -47,7 +47,12 @@ RESULTS: dict[Kind, dict[str, str]] = {
         media.MARKDOWN: "report.md",
         media.PNG: "report.png",
     },
-    "augment": {media.JSON: "result.json", media.NPZ: "images.npz", media.ZIP: "images.zip"},
+    "augment": {
+        media.JSON: "result.json",
+        media.PNG: "report.png",
+        media.NPZ: "images.npz",
+        media.ZIP: "images.zip",
+    },
 }
 _RESULT_FORMS = list(dict.fromkeys(form for files in RESULTS.values() for form in files))
 _SUBMIT_PROBLEMS = contract.problems(400, 404, 409, 413, 415, 503)

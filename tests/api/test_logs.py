@@ -1,0 +1,45 @@
+"""Logs: JSON lines with the request's id; a fault of ours is told to the log alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from service.api.logs import JsonLines, RequestLog
+
+
+async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError("the password is 1234")
+
+
+def test_a_fault_is_answered_without_its_message_and_logged_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(RequestLog(faulty))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.get("/path", headers={"X-Request-ID": "abc"})
+
+    answer = asyncio.run(ask())
+
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "internal_error"
+    assert "1234" not in answer.text
+    assert answer.headers["x-request-id"] == "abc"
+    assert "the password is 1234" in caplog.text
+
+
+def test_a_line_is_json_with_its_fields_and_the_fault() -> None:
+    try:
+        raise ValueError("bad")
+    except ValueError as error:
+        record = logging.LogRecord("x", logging.ERROR, "", 0, 'a "%s"', ("b",), (ValueError, error, None))
+    record.fields = {"status": 200}
+
+    line = json.loads(JsonLines().format(record))
+
+    assert (line["level"], line["message"], line["status"]) == ("error", 'a "b"', 200)
+    assert "ValueError: bad" in line["exception"]
