@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench import machine
 from examples.running import running_service
+from latentaug.settings import available_cores
 
 HOME = Path("build/mnist-1000")
 RESULTS = Path("docs/results")
@@ -33,7 +34,9 @@ EVALUATE = {
 def main() -> None:
     """Run both jobs and write their table, plot and JSON."""
     shutil.rmtree(HOME, ignore_errors=True)
-    settings = {"data_dir": os.environ["LATENTAUG_DATA_DIR"]} if "LATENTAUG_DATA_DIR" in os.environ else {}
+    settings = {"threads": str(available_cores())}  # one job at a time, so a job may have all cores
+    if "LATENTAUG_DATA_DIR" in os.environ:
+        settings["data_dir"] = os.environ["LATENTAUG_DATA_DIR"]
     with running_service(HOME, **settings) as service:
         started = time.monotonic()
         service.job("train", TRAIN, JOB_TIMEOUT)

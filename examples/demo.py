@@ -17,6 +17,7 @@ from examples.running import Service, running_service
 from latentaug.containers import read_npy, write_npz
 from latentaug.datasets import digits
 from latentaug.images import Limits, Pixels, contact_sheet, encode_png
+from latentaug.settings import available_cores
 
 OUT = Path("build/demo")
 NPY, NPZ = "application/x-npy", "application/x-npz"
@@ -26,13 +27,14 @@ METHODS = ("noise", "interpolation", "extrapolation")
 def main() -> None:
     """Run the demonstration; any failure ends it with a message and a non-zero status."""
     shutil.rmtree(OUT, ignore_errors=True)
-    with running_service(OUT / "home") as service:
+    # One job at a time, so a job may have all cores.
+    with running_service(OUT / "home", threads=str(available_cores())) as service:
         print(f"service ready at {service.url}")
-        train = service.job("train", {"dataset": "digits", "name": "demo", "latent_dim": 20, "seed": 0})
+        train = service.job("train", {"dataset": "digits", "name": "demo", "batch_size": 32, "beta": 0.25, "seed": 0})
         sheet = _contact_sheet(service, "demo")
         evaluate = service.job(
             "evaluate",
-            {"dataset": "digits", "model": "demo", "labelled": 100, "draws": 10, "spaces": ["image"], "seed": 0},
+            {"dataset": "digits", "model": "demo", "labelled": 100, "draws": 5, "spaces": ["image"], "seed": 0},
         )
         result = f"/v1/jobs/{evaluate['id']}/result"
         report = service.call("GET", result, accept="text/markdown").decode()

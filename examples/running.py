@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from latentaug.lifeline import tied
+
 START_TIMEOUT = 90.0  # seconds, the first imports on a cold disk included
 STOP_TIMEOUT = 60.0  # seconds
 
@@ -92,7 +94,8 @@ def running_service(home: Path, **settings: str) -> Iterator[Service]:
     values = {"home": str(home), "port": str(port), "log_level": "warning"} | settings
     environment |= {f"LATENTAUG_{name.upper()}": value for name, value in values.items()}
     with (home / "service.log").open("wb") as log:
-        stack = subprocess.Popen([sys.executable, "-m", "service.stack"], env=environment, stdout=log, stderr=log)
+        command = tied([sys.executable, "-m", "service.stack"])
+        stack = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             service = Service(f"http://127.0.0.1:{port}")
             _wait(service, stack, home)

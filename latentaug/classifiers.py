@@ -28,6 +28,7 @@ Labels = NDArray[np.int64]
 Options = dict[str, float]
 
 NAMES = ("svm", "knn", "mlp")
+SVM_LIBRARY = str(SVC.__module__).partition(".")[0]
 MLP_STEPS = 200
 """Steps of 128 samples, whatever the training set's size: every arm of an evaluation trains equally long."""
 

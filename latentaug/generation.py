@@ -5,7 +5,6 @@ Latents are float32 [n, d]: the means that the encoder gives. No torch in here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -163,6 +162,19 @@ def alter(
     return Altered(direction * step + origin, source, neighbour)
 
 
+def check_alpha(method: str, alpha: float) -> None:
+    """Refuse a method that is not one of `METHODS`, or an alpha that it does not take.
+
+    Raises:
+        InvalidInput: says which there are, or the range.
+    """
+    if method not in METHODS:
+        raise InvalidInput(f"method is {method!r}; use one of {', '.join(METHODS)}")
+    top = 1.0 if method == "interpolation" else MAX_ALPHA
+    if not 0 <= alpha <= top:  # true for NaN too
+        raise InvalidInput(f"alpha is {alpha}; {method} takes 0 to {top:g}")
+
+
 def residual(images: Floats, reconstruction: Floats, altered_reconstruction: Floats, source: Rows) -> Floats:
     """Decode as a change to the source image: clip(x + decode(z') - decode(z), 0, 1).
 
@@ -228,11 +240,7 @@ def _k_smallest(distances: Floats, k: int) -> Rows:
 def _check(
     latents: Latents, method: str, alpha: float, children: int, seed: int, labels: Rows | None, sigma: Floats
 ) -> None:
-    if method not in METHODS:
-        raise InvalidInput(f"method is {method!r}; use one of {', '.join(METHODS)}")
-    top = 1.0 if method == "interpolation" else MAX_ALPHA
-    if not (math.isfinite(alpha) and 0 <= alpha <= top):
-        raise InvalidInput(f"alpha is {alpha}; {method} takes 0 to {top:g}")
+    check_alpha(method, alpha)
     if not 1 <= children <= MAX_CHILDREN:
         raise InvalidInput(f"{children} children of each image; k and copies are 1 to {MAX_CHILDREN}")
     if not 0 <= seed < 2**64:

@@ -6,7 +6,6 @@ import logging
 import os
 import secrets
 import socket
-from typing import Any
 
 from rq import Queue, SpawnWorker
 from rq.exceptions import DeserializationError
@@ -36,13 +35,19 @@ class QueueWorker(SpawnWorker):
     max_connection_wait_time = 5.0
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Claim the job and run it; drop it where there is nothing to claim."""
+        """Claim the job and run it, or drop it where there is nothing to claim."""
         if not _is_ours(job) or self.attempts.claim(**job.kwargs) is None:
             _log.info("leaving %s: cancelled, taken or no task of ours", job.id)
             queue.intermediate_queue.remove(job.id)
             job.delete()
             return
+        _log.info("starting %s", job.description)
         super().execute_job(job, queue)
+        # The process has ended. If it has not ended its job it died, or was told to stop: then the job waits again.
+        record = self.attempts.requeue(**job.kwargs, died=not self._stop_requested)
+        if record is not None:
+            _log.warning("putting %s back in its queue", job.description)
+            queue.enqueue_call(**self.attempts.enqueue_arguments(record))
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""
@@ -66,13 +71,6 @@ class QueueWorker(SpawnWorker):
         """End the job's process; the job goes back to its queue and on from its checkpoint."""
         if self.horse_pid:
             self.kill_horse()
-
-    def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
-        """Put the job of a process that died, or that we ended to stop, back in its queue."""
-        died = not self._stop_requested
-        record = self.attempts.requeue(**job.kwargs, died=died)
-        if record is not None:
-            self.queues[0].enqueue_call(**self.attempts.enqueue_arguments(record))
 
 
 def _is_ours(job: Job) -> bool:
@@ -104,4 +102,4 @@ def serve(queue: str, settings: Settings) -> None:
         worker_ttl=60,
     )
     worker.attempts = Attempts(connect(settings), ArtefactStore(settings.resolved_store_url), settings)
-    worker.work(logging_level=None)
+    worker.work(logging_level="WARNING")

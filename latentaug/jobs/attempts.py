@@ -98,7 +98,10 @@ class Attempts(JobStore):
             The record to enqueue, or None if that attempt no longer runs or the job has now failed.
         """
         most = self._settings.max_attempts
-        progress = self.get(job_id).progress.model_copy(update={"stage": "queued again", "eta_seconds": None})
+        record = self._living(job_id)
+        if record is None:
+            return None
+        progress = record.progress.model_copy(update={"stage": "queued again", "eta_seconds": None})
         arguments: list[str | int | float] = [
             job_id,
             attempt,

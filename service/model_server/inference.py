@@ -145,10 +145,18 @@ class Inference:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that the setting `device` names."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    """The device that the setting `device` names.
+
+    Raises:
+        ValueError: it names none that this machine has.
+    """
+    there = torch.cuda.device_count()
+    known = {"auto": "cuda" if there else "cpu", "cpu": "cpu"}
+    if there:
+        known |= {"cuda": "cuda", **{f"cuda:{number}": f"cuda:{number}" for number in range(there)}}
+    if name not in known:
+        raise ValueError(f"there is no device {name!r}; LATENTAUG_DEVICE may be one of {', '.join(known)}")
+    return torch.device(known[name])
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -357,8 +357,11 @@ def test_the_socket_is_for_this_user_only(server: Process) -> None:
     assert stat.S_IMODE(os.stat(server.url.removeprefix("unix://")).st_mode) == 0o600
 
 
-def test_a_second_server_on_a_live_socket_is_refused(server: Process) -> None:
+@pytest.mark.parametrize(("setting", "message"), [("", b"already listens"), ("abacus", b"there is no device 'abacus'")])
+def test_a_server_that_cannot_start_says_why(server: Process, setting: str, message: bytes, tmp_path: Path) -> None:
     environment = {**os.environ, "LATENTAUG_MODEL_SERVER_URL": server.url}
+    if setting:
+        environment |= {"LATENTAUG_DEVICE": setting, "LATENTAUG_MODEL_SERVER_URL": f"unix://{tmp_path}/s"}
     second = subprocess.run(
         [sys.executable, "-m", "service.model_server"],
         env=environment,
@@ -368,7 +371,7 @@ def test_a_second_server_on_a_live_socket_is_refused(server: Process) -> None:
         check=False,
     )
     assert second.returncode == 1
-    assert b"already listens" in second.stderr
+    assert message in second.stderr
     assert ask(server, lambda client: client.ready()) == [True]
 
 

@@ -54,7 +54,13 @@ def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
 @pytest.fixture
 def settings(server: EmbeddedRedis, tmp_path: Path) -> Settings:
     return Settings(
-        home=tmp_path, redis_url=server.url, queues=("train",), lease_seconds=3, drain_seconds=5, max_attempts=2, threads=1
+        home=tmp_path,
+        redis_url=server.url,
+        queues=("train",),
+        lease_seconds=3,
+        drain_seconds=5,
+        max_attempts=2,
+        threads=1,
     )
 
 

@@ -1,0 +1,40 @@
+"""A small VAE of the digits and one evaluation with it, made once."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from latentaug.datasets import digits
+from latentaug.evaluation import Evaluation, Parts, Protocol, evaluate
+from latentaug.training import TrainingOptions, fit
+from latentaug.vae import VAE
+
+
+@pytest.fixture(scope="session")
+def parts() -> Parts:
+    """The digits with half of their test part, for speed."""
+    data = digits.load()
+    labels, test = np.asarray(data.labels), data.test[::2]
+    return Parts(data.images[data.train], labels[data.train], data.images[test], labels[test], data.classes)
+
+
+@pytest.fixture(scope="session")
+def vae(parts: Parts) -> VAE:
+    options = TrainingOptions(epochs=10, batch_size=32, beta=0.1)
+    return fit(parts.train_images, parts.test_images[:1], 8, options).vae
+
+
+@pytest.fixture(scope="session")
+def evaluation(parts: Parts, vae: VAE) -> Evaluation:
+    """Three draws, both spaces and decodes, two fast classifiers."""
+    protocol = Protocol(labelled=60, draws=3, classifiers=("svm", "knn"), decode=("reconstruction", "residual"))
+    return evaluate(parts, {8: vae}, protocol)
+
+
+@pytest.fixture(scope="session")
+def result(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation as callers see it, once through JSON."""
+    parsed: dict[str, Any] = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
+    return parsed

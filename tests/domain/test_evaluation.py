@@ -1,0 +1,227 @@
+"""The protocol: pairing, leaks, resumption and the result."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from latentaug import labelled
+from latentaug.errors import InvalidInput, TooFewImages
+from latentaug.evaluation import Cell, Evaluation, Parts, Protocol, evaluate
+from latentaug.vae import VAE, Architecture, to_bytes
+
+QUICK = Protocol(labelled=40, draws=2, classifiers=("knn",), spaces=("latent",), comparators=(), tune=False)
+
+
+def _without_seconds(cells: list[Cell]) -> list[Cell]:
+    return [replace(cell, seconds=0) for cell in cells]
+
+
+def test_every_arm_is_measured_in_every_draw_by_every_classifier(evaluation: Evaluation) -> None:
+    image_arms, latent_arms = 3 + 3 * 2, 3 + 3
+    assert len(evaluation.cells) == 3 * (image_arms + latent_arms) * 2
+    assert len({cell.key for cell in evaluation.cells}) == len(evaluation.cells)
+    assert all(cell.accuracy > 40 for cell in evaluation.cells)
+    assert evaluation.warnings == []
+
+
+def test_all_arms_of_a_draw_use_the_options_tuned_without_new_samples(evaluation: Evaluation) -> None:
+    for draw in range(3):
+        for space in ("image", "latent"):
+            options = [
+                cell.options
+                for cell in evaluation.cells
+                if (cell.draw, cell.space, cell.classifier) == (draw, space, "svm")
+            ]
+            assert options[0] is not None
+            assert all(chosen == options[0] for chosen in options)
+
+
+def test_it_repeats_itself_and_follows_the_seed(parts: Parts, vae: VAE) -> None:
+    first, second, third = (evaluate(parts, {8: vae}, replace(QUICK, seed=seed)).cells for seed in (1, 1, 2))
+    assert _without_seconds(first) == _without_seconds(second)
+    assert _without_seconds(first) != _without_seconds(third)
+
+
+def test_it_resumes_after_any_cell_with_the_same_result(parts: Parts, vae: VAE) -> None:
+    seen: list[Cell] = []
+
+    def stop_at_five(done: int, total: int, cell: Cell) -> None:
+        seen.append(cell)
+        assert (done, total) == (len(seen), 8)
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(parts, {8: vae}, QUICK, on_cell=stop_at_five)
+    counts: list[tuple[int, int]] = []
+    resumed = evaluate(
+        parts, {8: vae}, QUICK, done=seen, on_cell=lambda done, total, cell: counts.append((done, total))
+    )
+    assert counts == [(6, 8), (7, 8), (8, 8)]
+    assert _without_seconds(resumed.cells) == _without_seconds(evaluate(parts, {8: vae}, QUICK).cells)
+
+
+def test_cells_of_another_protocol_are_not_taken_over(parts: Parts, vae: VAE) -> None:
+    stray = Cell(7, "latent", 8, "none", None, "knn", 1.0, 0.0)
+    assert stray not in evaluate(parts, {8: vae}, QUICK, done=[stray]).cells
+
+
+def test_test_images_change_no_training_sample_and_no_tuning(parts: Parts, vae: VAE) -> None:
+    protocol = replace(QUICK, draws=1, tune=True)
+    options = [cell.options for cell in evaluate(parts, {8: vae}, protocol).cells]
+    blank = replace(parts, test_images=np.zeros_like(parts.test_images))
+    assert [cell.options for cell in evaluate(blank, {8: vae}, protocol).cells] == options
+    once, twice = (
+        evaluate(replace(parts, test_images=images, test_labels=labels), {8: vae}, protocol).cells
+        for images, labels in (
+            (parts.test_images[:100], parts.test_labels[:100]),
+            (np.tile(parts.test_images[:100], (2, 1, 1, 1)), np.tile(parts.test_labels[:100], 2)),
+        )
+    )
+    assert [cell.accuracy for cell in once] == [cell.accuracy for cell in twice]
+
+
+def test_images_outside_the_draw_are_no_ones_neighbours(parts: Parts, vae: VAE) -> None:
+    protocol = replace(QUICK, draws=1, methods=("interpolation", "extrapolation"))
+    sizes = labelled.share(np.bincount(parts.train_labels), 40)
+    rows = labelled.draw(parts.train_labels, sizes, int(np.random.SeedSequence([0, 0]).generate_state(3)[0]))
+    images = np.zeros_like(parts.train_images)
+    images[rows] = parts.train_images[rows]
+    alone = evaluate(replace(parts, train_images=images), {8: vae}, protocol)
+    assert _without_seconds(alone.cells) == _without_seconds(evaluate(parts, {8: vae}, protocol).cells)
+
+
+def test_the_vae_is_left_as_it_was(parts: Parts, vae: VAE) -> None:
+    before = to_bytes(vae)
+    evaluate(parts, {8: vae}, QUICK)
+    assert to_bytes(vae) == before
+
+
+def test_random_labels_cannot_be_told_to_be_helped(parts: Parts, vae: VAE) -> None:
+    rng = np.random.default_rng(0)
+    noise = replace(
+        parts, train_labels=rng.permutation(parts.train_labels), test_labels=rng.permutation(parts.test_labels)
+    )
+    result = evaluate(noise, {8: vae}, replace(QUICK, draws=8, labelled=100)).to_json()
+    assert all(abs(row["accuracy"] - 10) < 5 for row in result["rows"])
+    assert result["best"]["knn"]["adjusted_verdict"] == "cannot tell"
+
+
+def test_the_mlp_takes_part(parts: Parts, vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latentaug.classifiers.GRIDS", {"mlp": [{"steps": 3.0}]})
+    protocol = replace(QUICK, draws=1, classifiers=("mlp",), methods=("noise",), tune=True)
+    assert [cell.options for cell in evaluate(parts, {8: vae}, protocol).cells] == [{"steps": 3.0}] * 2
+
+
+def test_a_small_class_lowers_k_in_every_arm_and_says_so(parts: Parts, vae: VAE) -> None:
+    evaluation = evaluate(parts, {8: vae}, replace(QUICK, labelled=20))
+    assert evaluation.sizes["children"] == 1
+    assert "k was lowered from 3 to 1" in evaluation.warnings[0]
+
+
+def test_a_class_of_one_leaves_noise_alone_and_says_so(parts: Parts, vae: VAE) -> None:
+    evaluation = evaluate(parts, {8: vae}, replace(QUICK, labelled=10))
+    assert {cell.arm for cell in evaluation.cells} == {"none", "noise"}
+    assert "single labelled image" in evaluation.warnings[0]
+    only = evaluate(parts, {8: vae}, replace(QUICK, labelled=10, methods=("interpolation",))).to_json()
+    assert only["best"] == {}
+    assert "Not measured" in only["verdicts"]["knn"]
+
+
+def test_all_images_labelled_or_one_draw_is_warned_of(parts: Parts, vae: VAE) -> None:
+    few = replace(parts, train_images=parts.train_images[:200], train_labels=parts.train_labels[:200])
+    evaluation = evaluate(few, {8: vae}, replace(QUICK, labelled=None, draws=1, methods=("noise",)))
+    assert evaluation.sizes["labelled"] == 200
+    assert "every draw has the same" in evaluation.warnings[0]
+    assert "single draw" in evaluation.warnings[1]
+    assert evaluation.to_json()["best"]["knn"]["verdict"] == "cannot tell"
+
+
+def test_labels_that_only_the_test_part_has_count_as_errors(parts: Parts, vae: VAE) -> None:
+    known = parts.train_labels != 3
+    some = replace(parts, train_images=parts.train_images[known], train_labels=parts.train_labels[known])
+    evaluation = evaluate(some, {8: vae}, QUICK)
+    assert evaluation.sizes["classes"] == 9
+    assert max(cell.accuracy for cell in evaluation.cells) <= 100 * (parts.test_labels != 3).mean()
+
+
+def test_what_cannot_be_evaluated_is_refused(parts: Parts, vae: VAE) -> None:
+    with pytest.raises(TooFewImages):
+        evaluate(parts, {8: vae}, replace(QUICK, labelled=9))
+    with pytest.raises(TooFewImages):
+        evaluate(parts, {8: vae}, replace(QUICK, labelled=10**6))
+    with pytest.raises(TooFewImages):
+        evaluate(replace(parts, test_images=parts.test_images[:0], test_labels=parts.test_labels[:0]), {8: vae}, QUICK)
+    with pytest.raises(InvalidInput, match="two classes"):
+        evaluate(replace(parts, train_labels=np.zeros_like(parts.train_labels)), {8: vae}, QUICK)
+    with pytest.raises(InvalidInput, match="no VAE"):
+        evaluate(parts, {}, QUICK)
+    torch.manual_seed(0)
+    with pytest.raises(InvalidInput, match="not of this data set"):
+        evaluate(parts, {8: VAE(Architecture(9, 8, 1, 8))}, QUICK)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"methods": ("rotation",)},
+        {"methods": ("noise", "noise")},
+        {"classifiers": ()},
+        {"spaces": ("pixels",)},
+        {"decode": ()},
+        {"comparators": ("mixup",)},
+        {"draws": 0},
+        {"k": 0},
+        {"seed": -1},
+        {"alpha": float("nan")},
+        {"alpha": 2.0},
+    ],
+)
+def test_a_protocol_out_of_range_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        Protocol(**change)
+
+
+def test_the_result_has_a_row_for_each_arm_and_its_gains(result: dict[str, Any]) -> None:
+    assert len(result["rows"]) == 30
+    for row in result["rows"]:
+        own = [cell["accuracy"] for cell in result["cells"] if all(cell[key] == row[key] for key in _IDENTITY)]
+        assert row["accuracy"] == pytest.approx(np.mean(own))
+        baseline = next(
+            other
+            for other in result["rows"]
+            if (other["classifier"], other["space"], other["arm"]) == (row["classifier"], row["space"], "none")
+        )
+        if row["arm"] == "none":
+            assert row["gain"] is None
+            continue
+        assert row["gain"]["mean"] == pytest.approx(row["accuracy"] - baseline["accuracy"])
+        assert (row["gain_over_affine"] is None) == (row["arm"] == "affine")
+
+
+_IDENTITY = ("classifier", "space", "latent_dim", "arm", "decode")
+
+
+def test_the_best_arm_is_a_vae_arm_with_a_wider_interval(result: dict[str, Any]) -> None:
+    for classifier, best in result["best"].items():
+        arms = [
+            row
+            for row in result["rows"]
+            if row["classifier"] == classifier and row["arm"] in ("noise", "interpolation", "extrapolation")
+        ]
+        assert best["accuracy"] == max(row["accuracy"] for row in arms)
+        assert best["compared"] == len(arms) == 9
+        assert best["chosen_after_the_fact"] is True
+        assert best["adjusted_gain"]["low"] < best["gain"]["low"]
+
+
+def test_the_result_says_how_it_came_about(result: dict[str, Any]) -> None:
+    assert result["sizes"] == {"train": 1079, "test": 270, "classes": 10, "labelled": 60, "children": 3}
+    assert result["transductive"] is False
+    assert result["protocol"]["decode"] == ["reconstruction", "residual"]
+    assert set(result["verdicts"]) == {"svm", "knn"}
+    assert set(result["versions"]) == {"python", "torch", "sklearn", "svm", "numpy"}
+    assert Cell(**result["cells"][0]).draw == 0

@@ -1,0 +1,329 @@
+"""What each kind of job makes, in this process; a second attempt goes on where the first one was lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from latentaug import datasets, models
+from latentaug.artefacts import ArtefactStore
+from latentaug.containers import read_npz
+from latentaug.errors import Cancelled, Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
+from latentaug.images import Limits, decode_image
+from latentaug.job_params import AugmentParams, EvaluateParams, TrainParams
+from latentaug.jobs import Attempts, Kind
+from latentaug.settings import Settings
+from worker import work as work_module
+from worker.augment import augment
+from worker.evaluate import evaluate
+from worker.train import train
+from worker.work import Work
+
+LIMITS = Limits(max_images=100_000, max_pixels=10**7, max_bytes=10**9)
+
+
+class Desk:
+    """Makes jobs and the `Work` of their attempts."""
+
+    def __init__(self, jobs: Attempts, artefacts: ArtefactStore, settings: Settings) -> None:
+        self.jobs, self.artefacts, self.settings = jobs, artefacts, settings
+
+    def start(self, kind: Kind, params: dict[str, Any] | None = None) -> Work:
+        record, _ = self.jobs.create(kind, params or {})
+        return self.attempt(record.id, 1)
+
+    def attempt(self, job_id: str, attempt: int) -> Work:
+        claimed = self.jobs.claim(job_id, attempt)
+        assert claimed is not None
+        return Work(claimed, self.jobs, self.artefacts, self.settings)
+
+    def again(self, work: Work) -> Work:
+        record = self.jobs.requeue(work.record.id, work.record.attempt)
+        assert record is not None
+        return self.attempt(record.id, record.attempt)
+
+    def file(self, work: Work, name: str) -> bytes:
+        return self.artefacts.get(f"jobs/{work.record.id}/{name}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def desk(jobs: Attempts, artefacts: ArtefactStore, settings: Settings) -> Desk:
+    return Desk(jobs, artefacts, settings)
+
+
+@pytest.fixture
+def params() -> TrainParams:
+    return TrainParams(dataset="digits", name="mine", latent_dim=4, epochs=3)
+
+
+class TestTrain:
+    def test_saves_a_model_and_its_curve(self, desk: Desk, params: TrainParams) -> None:
+        work = desk.start("train")
+        summary = train(work, params)
+        model = models.describe(desk.artefacts, "mine")
+        assert summary["model"] == "mine"
+        assert summary["epochs"] == len(model.curve) == 3
+        assert (model.latent_dim, model.job_id, model.training["epochs"]) == (4, work.record.id, 3)
+        assert json.loads(desk.file(work, "result.json")) == model.model_dump(mode="json")
+        assert decode_image(desk.file(work, "curve.png"), LIMITS).ndim == 3
+
+    def test_projects_the_training_part(self, desk: Desk, params: TrainParams) -> None:
+        train(desk.start("train"), params)
+        digits = datasets.load("digits", desk.artefacts, desk.settings)
+        model = models.describe(desk.artefacts, "mine")
+        projected = models.read_projected(desk.artefacts, model)
+        assert projected.latents.shape == (len(digits.train), 4)
+        assert np.array_equal(projected.rows, digits.train)
+        assert projected.labels is not None
+        assert digits.labels is not None
+        assert np.array_equal(projected.labels, digits.labels[digits.train])
+        assert np.allclose(model.sigma, projected.latents.std(axis=0), rtol=1e-4)
+        assert model.dataset_checksum == digits.checksum
+
+    def test_tells_each_epochs_metrics(self, desk: Desk, params: TrainParams) -> None:
+        work = desk.start("train")
+        train(work, params)
+        metrics = [event.data for event in desk.jobs.events(work.record.id) if event.type == "metrics"]
+        assert [entry["epoch"] for entry in metrics] == [1, 2, 3]
+
+    def test_names_the_model_after_the_job_by_default(self, desk: Desk, params: TrainParams) -> None:
+        work = desk.start("train")
+        summary = train(work, params.model_copy(update={"name": None, "epochs": 1}))
+        assert summary["model"] == f"vae-{work.record.id[-8:]}"
+
+    def test_stops_when_the_job_was_cancelled(self, desk: Desk, params: TrainParams) -> None:
+        work = desk.start("train")
+        desk.jobs.cancel(work.record.id)
+        with pytest.raises(Cancelled):
+            train(work, params)
+
+    def test_goes_on_from_the_checkpoint_to_the_same_model(
+        self, desk: Desk, params: TrainParams, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(work_module, "KEEP_EVERY", 0.0)
+        train(desk.start("train"), params)
+        first = desk.start("train")
+        second_epoch = iter([False, True])
+
+        def die_in_the_second_epoch(*args: Any, **named: Any) -> None:
+            if next(second_epoch):
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(first, "report", die_in_the_second_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            train(first, params.model_copy(update={"name": "again"}))
+        second = desk.again(first)
+        train(second, params.model_copy(update={"name": "again"}))
+        told = [event.data["epoch"] for event in desk.jobs.events(second.record.id) if event.type == "metrics"]
+        assert told == [3], "two epochs were done before"
+        once, twice = (models.describe(desk.artefacts, name) for name in ("mine", "again"))
+        assert twice.weights_sha256 == once.weights_sha256
+        assert twice.latents_sha256 == once.latents_sha256
+
+    def test_starts_over_from_a_checkpoint_that_cannot_be_read(self, desk: Desk, params: TrainParams) -> None:
+        work = desk.start("train")
+        work.keep("checkpoint-4.safetensors", b"damaged")
+        assert train(work, params)["epochs"] == 3
+
+    def test_is_done_once_where_only_the_end_was_lost(self, desk: Desk, params: TrainParams) -> None:
+        work = desk.start("train")
+        summary = train(work, params)
+        again = desk.again(work)
+        assert train(again, params) == summary
+        assert models.describe(desk.artefacts, "mine").version == work.record.id
+
+    def test_never_replaces_another_jobs_model(self, desk: Desk, params: TrainParams) -> None:
+        train(desk.start("train"), params)
+        with pytest.raises(Conflict, match="mine"):
+            train(desk.start("train"), params)
+
+    def test_needs_a_data_set(self, desk: Desk, params: TrainParams) -> None:
+        with pytest.raises(NotFound):
+            train(desk.start("train"), params.model_copy(update={"dataset": "nothing"}))
+
+
+class TestAugment:
+    @pytest.fixture(autouse=True)
+    def model(self, desk: Desk, params: TrainParams) -> None:
+        train(desk.start("train"), params.model_copy(update={"epochs": 1}))
+
+    def test_makes_k_images_of_each_with_their_provenance(self, desk: Desk) -> None:
+        work = desk.start("augment")
+        summary = augment(work, AugmentParams(dataset="digits", model="mine", k=2))
+        digits = datasets.load("digits", desk.artefacts, desk.settings)
+        assert digits.labels is not None
+        n = len(digits.train)
+        assert summary == {"sources": n, "images": 2 * n}
+        arrays = read_npz(desk.file(work, "images.npz"), LIMITS)
+        assert (arrays["images"].shape, arrays["images"].dtype) == ((2 * n, 8, 8, 1), np.uint8)
+        assert np.array_equal(arrays["source"], digits.train.repeat(2))
+        assert np.array_equal(arrays["labels"], digits.labels[arrays["source"]])
+        assert np.array_equal(digits.labels[arrays["neighbour"]], arrays["labels"])
+        assert set(arrays["neighbour"].tolist()) <= set(digits.train.tolist())
+        assert (arrays["neighbour"] != arrays["source"]).all()
+
+    def test_writes_a_zip_and_a_sheet_and_a_summary(self, desk: Desk) -> None:
+        work = desk.start("augment")
+        augment(work, AugmentParams(dataset="digits", model="mine", method="noise", copies=1, seed=3))
+        with zipfile.ZipFile(io.BytesIO(desk.file(work, "images.zip"))) as archive:
+            rows = list(csv.DictReader(io.TextIOWrapper(archive.open("manifest.csv"))))
+            names = archive.namelist()
+        summary = json.loads(desk.file(work, "result.json"))
+        assert len(rows) == summary["images"] == len(names) - 1
+        assert {row["neighbour"] for row in rows} == {"-1"}
+        assert {name.split("/")[0] for name in names} == {*"0123456789", "manifest.csv"}
+        assert (summary["method"], summary["seed"], summary["shape"]) == ("noise", 3, [8, 8, 1])
+        assert decode_image(desk.file(work, "report.png"), LIMITS).ndim == 3
+
+    @pytest.mark.parametrize("method", ["noise", "interpolation", "extrapolation"])
+    def test_the_same_seed_gives_the_same_bytes(self, desk: Desk, method: Any) -> None:
+        params = AugmentParams(dataset="digits", model="mine", method=method, k=1)
+        first, second = desk.start("augment"), desk.start("augment")
+        augment(first, params)
+        augment(second, params)
+        assert desk.file(first, "images.npz") == desk.file(second, "images.npz")
+        assert desk.file(first, "images.zip") == desk.file(second, "images.zip")
+
+    def test_nothing_altered_leaves_the_residual_image_as_it_was(self, desk: Desk) -> None:
+        work = desk.start("augment")
+        augment(work, AugmentParams(dataset="digits", model="mine", alpha=0, k=1, decode="residual"))
+        digits = datasets.load("digits", desk.artefacts, desk.settings)
+        arrays = read_npz(desk.file(work, "images.npz"), LIMITS)
+        assert np.array_equal(arrays["images"], digits.images[digits.train])
+
+    def test_images_of_another_size_are_refused(self, desk: Desk) -> None:
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (12, 10, 10, 1), np.uint8)
+        datasets.create(desk.artefacts, "larger", images, None, desk.settings)
+        with pytest.raises(InvalidInput, match="this size"):
+            augment(desk.start("augment"), AugmentParams(dataset="larger", model="mine"))
+
+    def test_a_class_too_small_for_k_is_refused_with_the_largest_k(self, desk: Desk) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), np.uint8)
+        labels = np.array(["common"] * 26 + ["rare"] * 4)
+        datasets.create(desk.artefacts, "uneven", images, labels, desk.settings)
+        with pytest.raises(TooFewImages, match="k"):
+            augment(desk.start("augment"), AugmentParams(dataset="uneven", model="mine", k=10))
+
+    def test_images_without_labels_have_neighbours_among_all(self, desk: Desk) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), np.uint8)
+        datasets.create(desk.artefacts, "plain", images, None, desk.settings)
+        work = desk.start("augment")
+        augment(work, AugmentParams(dataset="plain", model="mine", k=1))
+        assert set(read_npz(desk.file(work, "images.npz"), LIMITS)) == {"images", "source", "neighbour"}
+
+    def test_more_bytes_than_allowed_are_never_made(self, desk: Desk) -> None:
+        work = desk.start("augment")
+        work.settings = desk.settings.model_copy(update={"max_dataset_bytes": 10_000})
+        with pytest.raises(TooLarge, match="lower k"):
+            augment(work, AugmentParams(dataset="digits", model="mine"))
+
+    def test_needs_a_model(self, desk: Desk) -> None:
+        with pytest.raises(NotFound):
+            augment(desk.start("augment"), AugmentParams(dataset="digits", model="nothing"))
+
+
+class TestEvaluate:
+    @pytest.fixture
+    def small(self) -> EvaluateParams:
+        return EvaluateParams(
+            dataset="digits",
+            latent_dims=[4],
+            labelled=40,
+            draws=2,
+            epochs=2,
+            methods=["interpolation"],
+            classifiers=["knn"],
+            comparators=["duplication"],
+            tune=False,
+        )
+
+    def test_writes_a_report_in_four_forms(self, desk: Desk, small: EvaluateParams) -> None:
+        work = desk.start("evaluate")
+        summary = evaluate(work, small)
+        result = json.loads(desk.file(work, "result.json"))
+        assert summary["verdicts"] == result["verdicts"]
+        assert result["dataset"] == "digits"
+        assert result["protocol"]["labelled"] == 40
+        assert {cell["classifier"] for cell in result["cells"]} == {"knn"}
+        assert {cell["arm"] for cell in result["cells"]} == {"none", "duplication", "interpolation"}
+        assert desk.file(work, "report.md")
+        assert desk.file(work, "report.csv")
+        assert decode_image(desk.file(work, "report.png"), LIMITS).ndim == 3
+
+    def test_tells_epochs_and_cells(self, desk: Desk, small: EvaluateParams) -> None:
+        work = desk.start("evaluate")
+        evaluate(work, small)
+        metrics = [event.data for event in desk.jobs.events(work.record.id) if event.type == "metrics"]
+        cells = json.loads(desk.file(work, "result.json"))["cells"]
+        assert [entry["epoch"] for entry in metrics[:2]] == [1, 2]
+        assert [entry["accuracy"] for entry in metrics[2:]] == [cell["accuracy"] for cell in cells]
+
+    def test_measures_on_a_model_that_was_trained_before(
+        self, desk: Desk, small: EvaluateParams, params: TrainParams
+    ) -> None:
+        train(desk.start("train"), params)
+        work = desk.start("evaluate")
+        evaluate(work, small.model_copy(update={"latent_dims": None, "model": "mine"}))
+        cells = json.loads(desk.file(work, "result.json"))["cells"]
+        assert {cell["latent_dim"] for cell in cells} == {None, 4}
+
+    def test_refuses_a_model_of_other_data(self, desk: Desk, small: EvaluateParams, params: TrainParams) -> None:
+        train(desk.start("train"), params)
+        images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
+        datasets.create(desk.artefacts, "other", images, ["a", "b"] * 20, desk.settings)
+        with pytest.raises(Conflict, match="other data"):
+            evaluate(
+                desk.start("evaluate"),
+                small.model_copy(update={"dataset": "other", "latent_dims": None, "model": "mine"}),
+            )
+
+    def test_a_second_attempt_measures_only_what_is_left(
+        self, desk: Desk, small: EvaluateParams, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(work_module, "KEEP_EVERY", 0.0)
+        whole, first = desk.start("evaluate"), desk.start("evaluate")
+        evaluate(whole, small)
+        report = first.report
+
+        def die_in_the_fourth_cell(fraction: float, stage: str, *args: Any, **named: Any) -> None:
+            if stage.startswith("cell 4 "):
+                raise KeyboardInterrupt
+            report(fraction, stage, *args, **named)
+
+        monkeypatch.setattr(first, "report", die_in_the_fourth_cell)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(first, small)
+        second = desk.again(first)
+        evaluate(second, small)
+        told = [event.data for event in desk.jobs.events(second.record.id) if event.type == "metrics"]
+        once, twice = (json.loads(desk.file(work, "result.json")) for work in (whole, second))
+        assert [entry.get("epoch") for entry in told[:2]] == [1, 2], "the VAE was trained by the first attempt only"
+        assert len(told) == 2 + len(once["cells"]) - 1, "the fourth cell was measured but not told"
+
+        def accuracies(result: dict[str, Any]) -> list[tuple[Any, ...]]:
+            return [(*(cell[key] for key in ("draw", "space", "arm", "accuracy")),) for cell in result["cells"]]
+
+        assert sorted(accuracies(once)) == sorted(accuracies(twice))
+
+    def test_needs_labels(self, desk: Desk, small: EvaluateParams) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
+        datasets.create(desk.artefacts, "plain", images, None, desk.settings)
+        with pytest.raises(InvalidInput, match="labels"):
+            evaluate(desk.start("evaluate"), small.model_copy(update={"dataset": "plain"}))
