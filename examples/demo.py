@@ -30,7 +30,7 @@ def main() -> None:
     # One job at a time, so a job may have all cores.
     with running_service(OUT / "home", threads=str(available_cores())) as service:
         print(f"service ready at {service.url}")
-        train = service.job("train", {"dataset": "digits", "name": "demo", "batch_size": 32, "beta": 0.25, "seed": 0})
+        train = service.job("train", {"dataset": "digits", "name": "demo", "beta": 0.25, "seed": 0})
         sheet = _contact_sheet(service, "demo")
         evaluate = service.job(
             "evaluate",

@@ -55,8 +55,8 @@ class TrainingParams(BaseModel):
     """Most passes over the training part."""
     patience: int = Field(default=5, ge=1, le=10_000)
     """Epochs without a better validation reconstruction after which training stops."""
-    batch_size: int = Field(default=256, ge=1, le=65_536)
-    """Images in one step."""
+    batch_size: int | None = Field(default=None, ge=1, le=65_536)
+    """Images in one step. Default: 256, and down to 16 for small training parts."""
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     """Step size of Adam."""
     seed: Seed = 0

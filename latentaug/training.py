@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import torch
@@ -34,7 +34,8 @@ class TrainingOptions:
     Attributes:
         epochs: the most passes over the training images, 1..10,000.
         patience: epochs without a better validation reconstruction after which to stop, 1..10,000.
-        batch_size: images of one step, 1..65,536; the whole training set where that is smaller.
+        batch_size: images of one step, 1..65,536; the whole training set where that is smaller. None: 256, and down to
+            16 for small training sets, so that an epoch has about 32 steps.
         learning_rate: Adam's, above 0 and up to 1.
         beta: weight of the divergence, 0..1,000; 1 in the paper.
         seed: of weights, order and draws, 0..2^63 - 1.
@@ -45,7 +46,7 @@ class TrainingOptions:
 
     epochs: int = 100
     patience: int = 5
-    batch_size: int = 256
+    batch_size: int | None = None
     learning_rate: float = 1e-3
     beta: float = 1.0
     seed: int = 0
@@ -60,8 +61,9 @@ class TrainingOptions:
             "seed": (0, 2**63 - 1),
         }
         for name, (low, high) in ranges.items():
-            if not low <= getattr(self, name) <= high:  # true for NaN too
-                raise InvalidInput(f"{name} is {getattr(self, name)}; use {low} to {high}")
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:  # true for NaN too
+                raise InvalidInput(f"{name} is {value}; use {low} to {high}")
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,10 @@ class EpochMetrics:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained VAE: the weights of its best epoch, on the CPU, and how it got there."""
+    """A trained VAE: the weights of its best epoch, on the CPU, and how it got there, with the batch size it took."""
 
     vae: VAE
+    options: TrainingOptions
     history: list[EpochMetrics]
     best_epoch: int
 
@@ -118,7 +121,7 @@ def fit(
     device: str = "cpu",
     on_epoch: Callable[[EpochMetrics], None] | None = None,
     checkpoint: bytes | None = None,
-    on_checkpoint: Callable[[bytes], None] | None = None,
+    on_checkpoint: Callable[[Callable[[], bytes]], None] | None = None,
 ) -> Trained:
     """Train a VAE. The same arguments give the same weights, in one go or resumed (on the CPU, to the last bit).
 
@@ -129,8 +132,9 @@ def fit(
         options: how to train.
         device: a torch device.
         on_epoch: called after each epoch; may raise to stop.
-        checkpoint: bytes that `on_checkpoint` got in an earlier run with the same arguments, to go on from there.
-        on_checkpoint: called after each epoch with everything that is needed to resume after it.
+        checkpoint: bytes that `on_checkpoint` made in an earlier run with the same arguments, to go on from there.
+        on_checkpoint: called after each epoch with a function that gives everything needed to resume after it, as
+            bytes; it takes a while, so it is called only by who wants them.
 
     Raises:
         TooFewImages: fewer than 2 training images or no validation image.
@@ -138,6 +142,7 @@ def fit(
         MalformedInput: the checkpoint is not one of this training.
     """
     architecture = _architecture(train, validation, latent_dim)
+    options = replace(options, batch_size=options.batch_size or _default_batch_size(len(train)))
     identity = json.dumps([asdict(architecture), asdict(options), len(train), len(validation)])
     run = _start(architecture, options, device) if checkpoint is None else _resume(checkpoint, identity, device)
     train_images, validation_images = torch.tensor(train, device=device), torch.tensor(validation, device=device)
@@ -149,11 +154,11 @@ def fit(
             run.best_epoch = metrics.epoch
             run.best = {name: tensor.clone() for name, tensor in run.vae.state_dict().items()}
         if on_checkpoint is not None:
-            on_checkpoint(_checkpoint(run, identity))
+            on_checkpoint(lambda: _checkpoint(run, identity))
         if on_epoch is not None:
             on_epoch(metrics)
     weights = {name: tensor.cpu() for name, tensor in run.best.items()}
-    return Trained(from_weights(architecture, weights), run.history, run.best_epoch)
+    return Trained(from_weights(architecture, weights), options, run.history, run.best_epoch)
 
 
 def _architecture(train: Pixels, validation: Pixels, latent_dim: int) -> Architecture:
@@ -167,6 +172,11 @@ def _architecture(train: Pixels, validation: Pixels, latent_dim: int) -> Archite
         raise InvalidInput(f"training images are {train.shape[1:]}, validation images {validation.shape[1:]}")
     height, width, channels = train.shape[1:]
     return Architecture(height, width, channels, latent_dim)
+
+
+def _default_batch_size(n: int) -> int:
+    """A power of two: 256 from 8,192 training images on, fewer for fewer, 16 up to 512."""
+    return max(16, min(256, 2 ** ((n // 32).bit_length() - 1) if n >= 32 else 0))
 
 
 def _epoch(run: _Run, train: Tensor, validation: Tensor, options: TrainingOptions) -> EpochMetrics:
@@ -196,8 +206,9 @@ def _train(run: _Run, train: Tensor, options: TrainingOptions, epoch: int) -> li
     generator = torch.Generator(train.device).manual_seed(int(draw_seed))
     sums = torch.zeros(3, dtype=torch.float64, device=train.device)  # loss, reconstruction, divergence
     run.vae.train()
-    for start in range(0, len(order), options.batch_size):
-        rows = order[start : start + options.batch_size]  # [batch]
+    size = options.batch_size or len(order)
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]  # [batch]
         x = pixels(train[rows])  # [batch, c, h, w]
         logits, mean, log_variance = run.vae(x, generator)
         parts = loss(x, logits, mean, log_variance, options.beta)

@@ -1,4 +1,7 @@
-"""`python -m worker`: the supervisor; with `--queue train`, the process of that queue."""
+"""`python -m worker`: the supervisor; with `--queue train`, the process of that queue.
+
+With `--health`: exit 0 where every queue has a live process on this host, 1 where not; what the container's check runs.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import sys
 from latentaug import settings as configuration
 from latentaug.errors import LatentaugError
 from latentaug.jobs import KINDS
+from worker.health import unserved
 from worker.queue_process import serve
 from worker.supervisor import supervise
 
@@ -17,7 +21,9 @@ def main() -> int:
     """Run until told to stop; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("--queue", choices=KINDS, help="serve one queue only, as the supervisor's child")
-    queue = parser.parse_args().queue
+    parser.add_argument("--health", action="store_true", help="only say, by the exit status, whether all is well")
+    arguments = parser.parse_args()
+    queue = arguments.queue
     try:
         settings = configuration.load()
     except ValueError as error:
@@ -27,6 +33,8 @@ def main() -> int:
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     try:
+        if arguments.health:
+            return 0 if not unserved(settings) else 1
         serve(queue, settings) if queue else supervise(settings)
     except LatentaugError as error:
         logging.getLogger("worker").error("%s", error)

@@ -98,7 +98,7 @@ def _measure(work: Work, params: EvaluateParams, parts: Parts, vaes: dict[int, V
 
     def on_cell(done: int, total: int, cell: Cell) -> None:
         cells.append(cell)
-        work.keep_now_and_then(CELLS, json.dumps([asdict(kept) for kept in cells]).encode())
+        work.keep_now_and_then(CELLS, lambda: json.dumps([asdict(kept) for kept in cells]).encode())
         eta = remaining(started, done - before, total - before)
         work.report(fraction + (1 - fraction) * done / total, f"cell {done} of {total}", eta, asdict(cell))
 

@@ -7,17 +7,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from latentaug.figures import curve_plot
-
 from latentaug import datasets, models
 from latentaug.errors import NotFound
+from latentaug.figures import curve_plot
 from latentaug.generation import sigma
 from latentaug.job_params import TrainParams
 from latentaug.jobs import default_model_name
 from latentaug.models import ModelDescription, ProjectedDataset
 from latentaug.training import EpochMetrics, Trained
 from latentaug.vae import to_bytes
-from worker.vaes import device, encode, options, train_vae
+from worker.vaes import device, encode, train_vae
 from worker.work import Work
 
 
@@ -89,7 +88,7 @@ def _describe(
         dataset_checksum=dataset.checksum,
         classes=list(dataset.classes),
         sigma=sigma(projected.latents).tolist(),
-        training=asdict(options(params)),
+        training=asdict(trained.options),
         curve=[asdict(epoch) for epoch in trained.history],
         best_epoch=trained.best_epoch,
         training_images=len(dataset.train),

@@ -54,7 +54,7 @@ def train_vae(
             device=device(work.settings),
             on_epoch=on_epoch,
             checkpoint=checkpoint,
-            on_checkpoint=lambda data: work.keep_now_and_then(name, data),
+            on_checkpoint=lambda make: work.keep_now_and_then(name, make),
         )
 
     try:

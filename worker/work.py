@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from latentaug.artefacts import ArtefactStore
@@ -82,10 +83,10 @@ class Work:
         """Keep `data` for a later attempt, until the job ends."""
         self.artefacts.put(self._kept_path(name), data)
 
-    def keep_now_and_then(self, name: str, data: bytes) -> None:
-        """Keep `data` for a later attempt, where the last time was long enough ago."""
+    def keep_now_and_then(self, name: str, make: Callable[[], bytes]) -> None:
+        """Keep what `make` gives for a later attempt, where the last time was long enough ago."""
         if time.monotonic() - self._kept >= KEEP_EVERY:
-            self.keep(name, data)
+            self.keep(name, make())
             self._kept = time.monotonic()
 
     def _kept_path(self, name: str) -> str:

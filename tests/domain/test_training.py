@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
 
 def test_resuming_gives_the_bytes_of_an_uninterrupted_run() -> None:
     checkpoints: list[bytes] = []
-    whole = fit(TRAIN, VALIDATION, 4, SHORT, on_checkpoint=checkpoints.append)
+    whole = fit(TRAIN, VALIDATION, 4, SHORT, on_checkpoint=lambda make: checkpoints.append(make()))
     for checkpoint in checkpoints:
         resumed = fit(TRAIN, VALIDATION, 4, SHORT, checkpoint=checkpoint)
         assert to_bytes(resumed.vae) == to_bytes(whole.vae)
@@ -54,7 +54,7 @@ def test_the_callers_random_numbers_change_nothing_and_stay_as_they_were() -> No
 def test_it_stops_when_validation_no_longer_improves_and_keeps_the_best() -> None:
     checkpoints: list[bytes] = []
     options = TrainingOptions(epochs=60, patience=2, batch_size=8, learning_rate=0.02)
-    trained = fit(TRAIN[:40], VALIDATION, 4, options, on_checkpoint=checkpoints.append)
+    trained = fit(TRAIN[:40], VALIDATION, 4, options, on_checkpoint=lambda make: checkpoints.append(make()))
     curve = [epoch.validation_reconstruction for epoch in trained.history]
     assert len(curve) < 60
     assert trained.best_epoch == len(curve) - 2 == int(np.argmin(curve)) + 1
@@ -120,7 +120,7 @@ def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
 
 def test_a_checkpoint_of_something_else_is_refused() -> None:
     checkpoints: list[bytes] = []
-    fit(TRAIN, VALIDATION, 2, SHORT, on_checkpoint=checkpoints.append)
+    fit(TRAIN, VALIDATION, 2, SHORT, on_checkpoint=lambda make: checkpoints.append(make()))
     attempts: list[Callable[[], object]] = [
         lambda: fit(TRAIN, VALIDATION, 2, SHORT, checkpoint=b"\x80\x04"),
         lambda: fit(TRAIN, VALIDATION, 3, SHORT, checkpoint=checkpoints[0]),

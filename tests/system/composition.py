@@ -58,18 +58,19 @@ class Composition:
         environment = None if service == "redis" else self.environment(service)
         if service == "redis":
             command += ["--port", str(self.redis_port), "--bind", "127.0.0.1"]
-        log = (self.home / f"{service}.log").open("a")
-        self.running[service] = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, text=True, start_new_session=True
-        )
+        with (self.home / f"{service}.log").open("a") as log:
+            self.running[service] = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, text=True, start_new_session=True
+            )
         return self.running[service]
 
     def healthy(self, service: str) -> bool:
         if service == "redis":
-            try:
-                return bool(Redis(port=self.redis_port).ping())
-            except RedisError:
-                return False
+            with Redis(port=self.redis_port) as redis:
+                try:
+                    return bool(redis.ping())
+                except RedisError:
+                    return False
         test = COMPOSE["services"][service]["healthcheck"]["test"]
         assert test[0] == "CMD"
         return subprocess.run(self.command(test[1:]), env=self.environment(service), check=False).returncode == 0

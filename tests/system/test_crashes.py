@@ -127,7 +127,8 @@ def test_without_redis_images_are_answered_and_jobs_wait(composition: Compositio
 def test_results_are_served_after_redis_is_emptied(composition: Composition, client: httpx.Client) -> None:
     job = ended(client, _train(client, SHORT, "kept"))
     result = client.get(f"/v1/jobs/{job['id']}/result").json()
-    Redis(port=composition.redis_port).flushall()
+    with Redis(port=composition.redis_port) as redis:
+        redis.flushall()
     assert client.get(f"/v1/jobs/{job['id']}").json() == job
     assert client.get(f"/v1/jobs/{job['id']}/result").json() == result
     assert job["id"] in [record["id"] for record in client.get("/v1/jobs").json()["jobs"]]
