@@ -1,4 +1,4 @@
-"""Data sets: the bundled digits, MNIST, and what callers upload.
+"""Data sets: the bundled digits, MNIST, UJIPEN, and what callers upload.
 
 `names` and `describe` answer at once and read no images; `load` gives the images, split into training, validation and
 test parts that never change for a data set.
@@ -7,14 +7,14 @@ test parts that never change for a data set.
 from __future__ import annotations
 
 from latentaug.artefacts import ArtefactStore
-from latentaug.datasets import digits, mnist, uploads
+from latentaug.datasets import digits, mnist, ujipen, uploads
 from latentaug.datasets.dataset import Dataset, DatasetDescription
 from latentaug.errors import Conflict
 from latentaug.settings import Settings
 
 __all__ = ["BUILT_IN", "Dataset", "DatasetDescription", "create", "delete", "describe", "load", "names"]
 
-BUILT_IN = {"digits": digits.DESCRIPTION, "mnist": mnist.DESCRIPTION}
+BUILT_IN = {"digits": digits.DESCRIPTION, "mnist": mnist.DESCRIPTION, **ujipen.DESCRIPTIONS}
 
 create = uploads.create
 
@@ -38,12 +38,15 @@ def load(name: str, store: ArtefactStore, settings: Settings) -> Dataset:
 
     Raises:
         NotFound: no such data set.
-        Unavailable: MNIST is not here and cannot be downloaded now.
+        Unavailable: MNIST or UJIPEN is not here and cannot be downloaded now.
+        MalformedInput: a local file of UJIPEN is not what it claims to be.
     """
     if name == "digits":
         return digits.load()
     if name == "mnist":
         return mnist.load(settings)
+    if name in ujipen.DESCRIPTIONS:
+        return ujipen.load(name, settings)
     return uploads.load(store, name)
 
 

@@ -76,9 +76,13 @@ class Dataset:
 
 
 def split(
-    n: int, labels: NDArray[np.int64] | None, seed: int = 0
+    n: int,
+    labels: NDArray[np.int64] | None,
+    seed: int = 0,
+    validation_share: float = VALIDATION_SHARE,
+    test_share: float = TEST_SHARE,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Split n images at random: 60 % training, 10 % validation, 30 % test, class by class where there are labels.
+    """Split n images at random, class by class where there are labels; what the shares leave is for training.
 
     Every class keeps at least one training image, and no part is empty.
 
@@ -95,8 +99,8 @@ def split(
     groups = [np.arange(n)] if labels is None else [np.flatnonzero(labels == label) for label in np.unique(labels)]
     for group in groups:
         shuffled = rng.permutation(group)
-        test = min(round(len(group) * TEST_SHARE), len(group) - 1)
-        validation = min(round(len(group) * VALIDATION_SHARE), len(group) - 1 - test)
+        test = min(round(len(group) * test_share), len(group) - 1)
+        validation = min(round(len(group) * validation_share), len(group) - 1 - test)
         part[shuffled[:test]] = 2
         part[shuffled[test : test + validation]] = 1
     for missing in (1, 2):

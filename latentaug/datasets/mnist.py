@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import urllib.request
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.datasets.dataset import Dataset, DatasetDescription
+from latentaug.datasets.downloads import fetch, keep
 from latentaug.errors import Unavailable
 from latentaug.settings import Settings
 
@@ -33,7 +31,6 @@ MIRRORS = ("https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-
 TRAIN, VALIDATION, TEST = 55_000, 5_000, 10_000
 _SOURCE = "MNIST, LeCun et al., 1998 (CC BY-SA 3.0)"
 _MAX_DOWNLOAD = 16 * 2**20  # bytes; the largest file is 9.6 MB compressed
-_DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
 
 DESCRIPTION = DatasetDescription(
     name="mnist",
@@ -80,9 +77,10 @@ def _read(name: str, settings: Settings) -> bytes:
             if _right(name, content):
                 return content
     for mirror in MIRRORS:
-        downloaded = _download(f"{mirror}/{name}.gz")
+        compressed = fetch(f"{mirror}/{name}.gz", _MAX_DOWNLOAD)
+        downloaded = None if compressed is None else _unpack(compressed)
         if downloaded is not None and _right(name, downloaded):
-            _write(downloads / name, downloaded)
+            keep(downloads / name, downloaded)
             return downloaded
     raise Unavailable(
         f"{name} of MNIST is not here and no mirror gave it; put the four .gz files into a folder 'mnist' "
@@ -101,14 +99,6 @@ def _local(path: Path) -> Iterator[bytes]:
             yield content
 
 
-def _download(url: str) -> bytes | None:
-    try:
-        with urllib.request.urlopen(url, timeout=_DOWNLOAD_TIMEOUT) as answer:  # noqa: S310 (our own https constants)
-            return _unpack(answer.read(_MAX_DOWNLOAD))
-    except OSError:
-        return None
-
-
 def _unpack(compressed: bytes) -> bytes | None:
     try:
         return gzip.decompress(compressed)
@@ -119,14 +109,6 @@ def _unpack(compressed: bytes) -> bytes | None:
 def _right(name: str, content: bytes) -> bool:
     sha256, size = FILES[name]
     return len(content) == size and hashlib.sha256(content).hexdigest() == sha256
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write whole or not at all: under a temporary name, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)
 
 
 def _idx(content: bytes, header: int) -> NDArray[np.uint8]:

@@ -21,7 +21,7 @@ from latentaug.settings import Settings
 MIN_SIDE, MAX_SIDE = 8, 128  # pixels, the sizes that the VAE takes
 MAX_CLASSES = 10_000
 MAX_LABEL = 100  # characters
-_RESERVED = {"digits", "mnist", "ujipen"}
+_RESERVED = {"digits", "mnist", "ujipen", "ujipen-v1", "ujipen-digits"}
 
 
 def create(

@@ -47,6 +47,12 @@ def test_every_class_keeps_training_images() -> None:
     assert set(codes[train]) == set(range(5))
 
 
+def test_the_shares_can_be_others() -> None:
+    codes = np.repeat(np.arange(3), 120)
+    parts = split(len(codes), codes, validation_share=0.05, test_share=0.45)
+    assert [np.bincount(codes[part]).tolist() for part in parts] == [[60] * 3, [6] * 3, [54] * 3]
+
+
 def test_a_split_is_always_the_same() -> None:
     codes = np.arange(50) % 3
     assert all(np.array_equal(a, b) for a, b in zip(split(50, codes), split(50, codes), strict=True))
@@ -102,9 +108,9 @@ def test_an_upload_comes_back_as_it_went(store: ArtefactStore, settings: Setting
     assert np.array_equal(data.images, images)
     assert data.labels is not None
     assert [data.classes[code] for code in data.labels] == labels
-    assert datasets.names(store) == ["digits", "mnist", "mine"]
+    assert datasets.names(store) == [*datasets.BUILT_IN, "mine"]
     datasets.delete(store, "mine")
-    assert datasets.names(store) == ["digits", "mnist"]
+    assert datasets.names(store) == list(datasets.BUILT_IN)
     with pytest.raises(NotFound):
         datasets.load("mine", store, settings)
 
@@ -123,7 +129,7 @@ def test_images_of_several_sizes_need_a_size(store: ArtefactStore, settings: Set
 
 def test_a_taken_name_is_a_conflict(store: ArtefactStore, settings: Settings) -> None:
     datasets.create(store, "mine", _images(5, 8, 8, 1), None, settings)
-    for name in ("mine", "digits", "mnist"):
+    for name in ("mine", *datasets.BUILT_IN):
         with pytest.raises(Conflict):
             datasets.create(store, name, _images(5, 8, 8, 1), None, settings)
     with pytest.raises(Conflict):
@@ -145,7 +151,7 @@ def test_what_cannot_be_a_data_set_is_refused(store: ArtefactStore, settings: Se
     for name in ("../a", "", "a/b", "a.b", "x" * 65):
         with pytest.raises(InvalidInput, match="cannot name"):
             datasets.create(store, name, _images(5, 8, 8, 1), None, settings)
-    assert datasets.names(store) == ["digits", "mnist"]
+    assert datasets.names(store) == list(datasets.BUILT_IN)
 
 
 def test_equal_data_has_equal_checksums(store: ArtefactStore, settings: Settings) -> None:
