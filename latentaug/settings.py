@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     store_url: str | None = None
     """Where models, data sets and results rest: `file:///...`, `s3://bucket/prefix`. Default: `<home>/store`."""
     data_dir: Path | None = None
-    """Folder with local copies of public data sets (`mnist/*.gz`), read instead of downloading."""
+    """Folder with local copies of public data sets (`mnist/*.gz`, `ujipen/`), read instead of downloading."""
     redis_url: SecretStr | None = None
     """`redis://`, `rediss://` or `unix://` URL. Without it, `python -m service.stack` runs an embedded server."""
     model_server_url: str | None = None
