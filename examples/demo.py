@@ -17,7 +17,6 @@ from examples.running import Service, running_service
 from latentaug.containers import read_npy, write_npz
 from latentaug.datasets import digits
 from latentaug.images import Limits, Pixels, contact_sheet, encode_png
-from latentaug.settings import available_cores
 
 OUT = Path("build/demo")
 NPY, NPZ = "application/x-npy", "application/x-npz"
@@ -27,8 +26,7 @@ METHODS = ("noise", "interpolation", "extrapolation")
 def main() -> None:
     """Run the demonstration; any failure ends it with a message and a non-zero status."""
     shutil.rmtree(OUT, ignore_errors=True)
-    # One job at a time, so a job may have all cores.
-    with running_service(OUT / "home", threads=str(available_cores())) as service:
+    with running_service(OUT / "home") as service:
         print(f"service ready at {service.url}")
         train = service.job("train", {"dataset": "digits", "name": "demo", "beta": 0.25, "seed": 0})
         sheet = _contact_sheet(service, "demo")
