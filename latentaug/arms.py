@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from latentaug.affine import affine
+from latentaug.errors import InvalidInput
 from latentaug.generation import alter, residual, sigma
 from latentaug.vae import VAE, pixels
 
@@ -87,7 +88,14 @@ class Projection:
 
     @staticmethod
     def of(vae: VAE, train: NDArray[np.uint8], test: NDArray[np.uint8], device: str) -> Projection:
-        """Project uint8 [n, h, w, c] and [m, h, w, c]."""
+        """Project uint8 [n, h, w, c] and [m, h, w, c].
+
+        Raises:
+            InvalidInput: a VAE of images of another size.
+        """
+        a = vae.architecture
+        if (a.height, a.width, a.channels) != train.shape[1:]:
+            raise InvalidInput(f"the VAE is one of {a}, not of this data set; train it on this one")
         vae = vae.to(device).eval()
         return Projection(vae, device, *(_encode(vae, images, device) for images in (train, test)))
 
@@ -182,7 +190,7 @@ class Draw:
         return flat(images)
 
 
-def unit(images: NDArray[np.uint8]) -> Images:
+def as_floats(images: NDArray[np.uint8]) -> Images:
     """Grey levels 0..255 as float32 in 0..1."""
     return images.astype(np.float32) / np.float32(255)
 

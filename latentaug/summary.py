@@ -16,13 +16,14 @@ CONFIDENCE = 0.95
 
 Row = dict[str, Any]
 Key = tuple[str, str, int | None, str, str | None]  # classifier, space, latent_dim, arm, decode
+Draws = dict[int, float]  # accuracy by draw
 
 
 def rows(cells: Sequence[Row]) -> list[Row]:
     """Sum up the draws: one row for each classifier, space, latent_dim, arm and decode, classifier by classifier.
 
     Args:
-        cells: as `evaluation.Cell` has them, each arm's draws in order.
+        cells: as `units.Cell` has them. Where some are missing, arms are compared over the draws that both have.
 
     Returns:
         Rows with `accuracy` (mean, percent), `std` over draws (None after one), `gain` over the arm without new
@@ -43,17 +44,21 @@ def best(cells: Sequence[Row]) -> dict[str, Row]:
     accuracies = _accuracies(cells)
     chosen = {}
     for classifier in dict.fromkeys(key[0] for key in accuracies):
-        compared = [key for key in accuracies if key[0] == classifier and key[3] in METHODS]
+        compared = [
+            key
+            for key in accuracies
+            if key[0] == classifier and key[3] in METHODS and _gain(accuracies, key, BASELINE) is not None
+        ]
         if not compared:
             continue
-        key = max(compared, key=lambda key: float(np.mean(accuracies[key])))
-        gain = paired_gain(accuracies[_other(key, BASELINE)], accuracies[key], 1 - (1 - CONFIDENCE) / len(compared))
+        key = max(compared, key=lambda key: _mean(accuracies[key]))
+        gain = _gain(accuracies, key, BASELINE, 1 - (1 - CONFIDENCE) / len(compared))
         chosen[classifier] = {
             **_row(key, accuracies),
             "chosen_after_the_fact": True,
             "compared": len(compared),
-            "adjusted_gain": asdict(gain),
-            "adjusted_verdict": verdict(gain),
+            "adjusted_gain": gain and asdict(gain),
+            "adjusted_verdict": gain and verdict(gain),
         }
     return chosen
 
@@ -80,11 +85,11 @@ def _signed(value: float) -> str:
     return f"{round(value, 2) + 0.0:+.2f}"
 
 
-def _accuracies(cells: Sequence[Row]) -> dict[Key, list[float]]:
-    grouped: dict[Key, list[float]] = {}
+def _accuracies(cells: Sequence[Row]) -> dict[Key, Draws]:
+    grouped: dict[Key, Draws] = {}
     for cell in cells:
         key = (cell["classifier"], cell["space"], cell["latent_dim"], cell["arm"], cell["decode"])
-        grouped.setdefault(key, []).append(cell["accuracy"])
+        grouped.setdefault(key, {})[cell["draw"]] = cell["accuracy"]
     return grouped
 
 
@@ -94,11 +99,11 @@ def _other(key: Key, arm: str) -> Key:
     return classifier, space, latent_dim if space == "latent" else None, arm, None
 
 
-def _row(key: Key, accuracies: dict[Key, list[float]]) -> Row:
+def _row(key: Key, accuracies: dict[Key, Draws]) -> Row:
     classifier, space, latent_dim, arm, decode = key
-    own = accuracies[key]
-    gain = _gain(accuracies.get(_other(key, BASELINE)), own) if arm != BASELINE else None
-    over_affine = _gain(accuracies.get(_other(key, "affine")), own) if arm not in (BASELINE, "affine") else None
+    own = list(accuracies[key].values())
+    gain = _gain(accuracies, key, BASELINE) if arm != BASELINE else None
+    over_affine = _gain(accuracies, key, "affine") if arm not in (BASELINE, "affine") else None
     return {
         "classifier": classifier,
         "space": space,
@@ -114,8 +119,15 @@ def _row(key: Key, accuracies: dict[Key, list[float]]) -> Row:
     }
 
 
-def _gain(other: list[float] | None, own: list[float]) -> Gain | None:
-    return None if other is None else paired_gain(other, own, CONFIDENCE)
+def _gain(accuracies: dict[Key, Draws], key: Key, arm: str, confidence: float = CONFIDENCE) -> Gain | None:
+    """Over the draws that both have; None where there are none."""
+    own, other = accuracies[key], accuracies.get(_other(key, arm), {})
+    both = [draw for draw in own if draw in other]
+    return paired_gain([other[draw] for draw in both], [own[draw] for draw in both], confidence) if both else None
+
+
+def _mean(draws: Draws) -> float:
+    return sum(draws.values()) / len(draws)
 
 
 def _words(classifier: str, rows: Sequence[Row], best: Row | None) -> str:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from latentaug.arms import Arm, Draw, Projection, flat, plan, unit
-from latentaug.evaluation import Parts
+from latentaug.arms import Arm, Draw, Projection, as_floats, flat, plan
 from latentaug.generation import neighbours
+from latentaug.protocol import Parts
 from latentaug.vae import VAE
 
 
@@ -17,7 +17,7 @@ def projection(parts: Parts, vae: VAE) -> Projection:
 @pytest.fixture(scope="module")
 def draw(parts: Parts) -> Draw:
     rows = np.arange(90)
-    return Draw(rows, unit(parts.train_images[rows]), parts.train_labels[rows], children=2, alpha=0.5, seed=0)
+    return Draw(rows, as_floats(parts.train_images[rows]), parts.train_labels[rows], children=2, alpha=0.5, seed=0)
 
 
 def test_the_plan_has_each_space_start_with_its_baseline() -> None:
@@ -79,4 +79,4 @@ def test_affine_copies_are_the_same_in_both_spaces(draw: Draw, projection: Proje
 
 
 def test_encoding_floats_is_encoding_grey_levels(parts: Parts, projection: Projection) -> None:
-    assert np.allclose(projection.encode(unit(parts.test_images)), projection.test, atol=1e-5)
+    assert np.allclose(projection.encode(as_floats(parts.test_images)), projection.test, atol=1e-5)

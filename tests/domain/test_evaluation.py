@@ -1,6 +1,7 @@
 """The protocol: pairing, leaks, resumption and the result."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 import torch
 
 from latentaug import labelled
+from latentaug.arms import Projection
 from latentaug.errors import InvalidInput, TooFewImages
-from latentaug.evaluation import Cell, Evaluation, Parts, Protocol, evaluate
+from latentaug.evaluation import Evaluation, conclude, evaluate
+from latentaug.protocol import Parts, Protocol
+from latentaug.units import Cell, Setting, Unit, measure, units
 from latentaug.vae import VAE, Architecture, to_bytes
 
 QUICK = Protocol(labelled=40, draws=2, classifiers=("knn",), spaces=("latent",), comparators=(), tune=False)
@@ -22,7 +26,7 @@ def _without_seconds(cells: list[Cell]) -> list[Cell]:
 def test_every_arm_is_measured_in_every_draw_by_every_classifier(evaluation: Evaluation) -> None:
     image_arms, latent_arms = 3 + 3 * 2, 3 + 3
     assert len(evaluation.cells) == 3 * (image_arms + latent_arms) * 2
-    assert len({cell.key for cell in evaluation.cells}) == len(evaluation.cells)
+    assert len({(cell.unit, cell.setup) for cell in evaluation.cells}) == len(evaluation.cells)
     assert all(cell.accuracy > 40 for cell in evaluation.cells)
     assert evaluation.warnings == []
 
@@ -62,6 +66,44 @@ def test_it_resumes_after_any_cell_with_the_same_result(parts: Parts, vae: VAE) 
     )
     assert counts == [(6, 8), (7, 8), (8, 8)]
     assert _without_seconds(resumed.cells) == _without_seconds(evaluate(parts, {8: vae}, QUICK).cells)
+
+
+def test_units_in_any_order_and_process_give_the_same_cells(parts: Parts, vae: VAE) -> None:
+    protocol = replace(QUICK, classifiers=("svm", "knn"), spaces=("image", "latent"), tune=True, methods=("noise",))
+    cells: list[Cell] = []
+    for unit in reversed(units(protocol, [8])):
+        told = Unit(**json.loads(json.dumps(asdict(unit))))
+        own = Projection.of(vae, parts.train_images, parts.test_images, "cpu")
+        cells += measure(Setting.of(parts, {8: own}, protocol), told)
+    spread = conclude(parts, [8], protocol, cells)
+    whole = evaluate(parts, {8: vae}, protocol)
+    assert _without_seconds(spread.cells) == _without_seconds(whole.cells)
+    assert len({unit.name for unit in units(protocol, [8])}) == len(units(protocol, [8])) == 8
+
+
+def test_a_unit_resumes_with_the_tuning_it_had(parts: Parts, vae: VAE) -> None:
+    protocol = replace(QUICK, tune=True)
+    setting = Setting.of(parts, {8: Projection.of(vae, parts.train_images, parts.test_images, "cpu")}, protocol)
+    first, *rest = measure(setting, units(protocol, [8])[0])
+    moved = replace(first, options={"k": 1.0})
+    resumed = list(measure(setting, units(protocol, [8])[0], [moved]))
+    assert [cell.arm for cell in resumed] == [cell.arm for cell in rest]
+    assert all(cell.options == {"k": 1.0} for cell in resumed)
+
+
+def test_a_failed_unit_is_reported_and_arms_are_compared_over_the_draws_they_share(parts: Parts, vae: VAE) -> None:
+    protocol = replace(QUICK, classifiers=("svm", "knn"), draws=3)
+    cells = evaluate(parts, {8: vae}, protocol).cells
+    lost = Unit(1, "latent", 8, "knn")
+    kept = [cell for cell in cells if cell.unit != lost or cell.arm == "none"]
+    result = conclude(parts, [8], protocol, kept, failures={lost: "The worker died twice."}).to_json()
+    assert result["warnings"] == ["1-latent-8-knn was not measured to its end: The worker died twice."]
+    drawn = {(row["classifier"], row["gain"]["draws"]) for row in result["rows"] if row["gain"]}
+    assert drawn == {("svm", 3), ("knn", 2)}
+    noise = next(row for row in result["rows"] if (row["classifier"], row["arm"]) == ("knn", "noise"))
+    by_draw = {(cell.draw, cell.arm): cell.accuracy for cell in cells if cell.classifier == "knn"}
+    gains = [by_draw[draw, "noise"] - by_draw[draw, "none"] for draw in (0, 2)]
+    assert noise["gain"]["mean"] == pytest.approx(np.mean(gains))
 
 
 def test_cells_of_another_protocol_are_not_taken_over(parts: Parts, vae: VAE) -> None:
