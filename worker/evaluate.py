@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from latentaug import datasets, models
+from latentaug.affine import Ranges
 from latentaug.datasets import Dataset
 from latentaug.errors import Conflict, InvalidInput
 from latentaug.evaluation import evaluate as measure
@@ -114,6 +115,8 @@ def _measure(work: Work, params: EvaluateParams, parts: Parts, vaes: dict[int, V
         spaces=tuple(params.spaces),
         decode=tuple(params.decode),
         comparators=tuple(params.comparators),
+        affine=Ranges(**params.affine.model_dump()),
+        combine=params.combine,
         tune=params.tune,
     )
     done = list(cells)
