@@ -21,7 +21,7 @@ def _without_seconds(cells: list[Cell]) -> list[Cell]:
     return [replace(cell, seconds=0) for cell in cells]
 
 
-def test_units_in_any_order_and_process_give_the_same_cells(parts: Parts, vae: VAE) -> None:
+def test_units_in_any_order_each_with_a_setting_of_its_own_give_the_same_cells(parts: Parts, vae: VAE) -> None:
     protocol = replace(QUICK, classifiers=("svm", "knn"), spaces=("image", "latent"), tune=True, methods=("noise",))
     cells: list[Cell] = []
     for unit in reversed(units(protocol, [8])):
