@@ -8,14 +8,16 @@ from dataclasses import asdict
 from typing import Any
 
 from latentaug import datasets, models
+from latentaug.affine import Ranges
 from latentaug.datasets import Dataset
 from latentaug.errors import Conflict, InvalidInput
-from latentaug.evaluation import Cell, Parts, Protocol
 from latentaug.evaluation import evaluate as measure
 from latentaug.figures import gains_plot
 from latentaug.job_params import DEFAULT_LATENT_DIMS, EvaluateParams
+from latentaug.protocol import Parts, Protocol
 from latentaug.report import to_csv, to_markdown
 from latentaug.training import EpochMetrics
+from latentaug.units import Cell
 from latentaug.vae import VAE, Architecture, from_bytes, to_bytes
 from worker.augment import architecture
 from worker.vaes import device, train_vae
@@ -113,6 +115,8 @@ def _measure(work: Work, params: EvaluateParams, parts: Parts, vaes: dict[int, V
         spaces=tuple(params.spaces),
         decode=tuple(params.decode),
         comparators=tuple(params.comparators),
+        affine=Ranges(**params.affine.model_dump()),
+        combine=params.combine,
         tune=params.tune,
     )
     done = list(cells)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from latentaug.datasets import digits
-from latentaug.evaluation import Evaluation, Parts, Protocol, evaluate
+from latentaug.evaluation import Evaluation, evaluate
+from latentaug.protocol import Parts, Protocol
 from latentaug.training import TrainingOptions, fit
 from latentaug.vae import VAE
 

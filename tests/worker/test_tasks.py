@@ -251,6 +251,7 @@ class TestEvaluate:
             methods=["interpolation"],
             classifiers=["knn"],
             comparators=["duplication"],
+            combine=False,
             tune=False,
         )
 
