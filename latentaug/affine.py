@@ -2,36 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-Images = NDArray[np.float32]
+from latentaug.errors import InvalidInput
 
-SHIFT = 2 / 28
-"""Largest shift, as a share of the side: 2 pixels of MNIST's 28."""
-DEGREES = 10.0
-SCALE = 0.1
+Images = NDArray[np.float32]
 
 _CHUNK = 1024
 
 
-def affine(images: Images, copies: int, seed: int) -> Images:
-    """Make random affine copies: shifted up to 2/28 of each side, rotated up to 10 degrees and scaled by 0.9 to 1.1.
+@dataclass(frozen=True)
+class Ranges:
+    """How far copies go at most, each way.
 
-    Each uniform and drawn for each copy; bilinear; outside the image its border is repeated.
+    Attributes:
+        shift: share of each side, 0..0.5; by default 2 pixels of MNIST's 28.
+        rotation: degrees, 0..180.
+        scale: share of the size, 0..0.9: 0.1 is a size of 0.9 to 1.1.
+
+    Raises:
+        InvalidInput: a value outside its range.
+    """
+
+    shift: float = 2 / 28
+    rotation: float = 10.0
+    scale: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name, top in (("shift", 0.5), ("rotation", 180), ("scale", 0.9)):
+            if not 0 <= getattr(self, name) <= top:  # true for NaN too
+                raise InvalidInput(f"affine {name} is {getattr(self, name)}; use 0 to {top:g}")
+
+
+DEFAULT = Ranges()
+
+
+def affine(images: Images, copies: int, seed: int, ranges: Ranges = DEFAULT) -> Images:
+    """Make random affine copies: shifted, rotated and scaled, each uniform in its range and drawn for each copy.
+
+    Bilinear; outside the image its border is repeated.
 
     Args:
         images: float32 [n, h, w, c] in 0..1.
         copies: of each image.
         seed: the same seed gives the same copies.
+        ranges: how far.
 
     Returns:
         float32 [n * copies, h, w, c]; copy j of image i is at i * copies + j.
     """
     n, height, width, _ = images.shape
-    maps = _inverse_maps(n * copies, height, width, np.random.default_rng(seed))  # [n * copies, 2, 3]
+    maps = _inverse_maps(n * copies, height, width, ranges, np.random.default_rng(seed))  # [n * copies, 2, 3]
     source = np.repeat(np.arange(n), copies)
     result = np.empty((len(source), *images.shape[1:]), np.float32)
     for start in range(0, len(source), _CHUNK):
@@ -42,11 +68,11 @@ def affine(images: Images, copies: int, seed: int) -> Images:
     return result.clip(0, 1)
 
 
-def _inverse_maps(n: int, height: int, width: int, rng: np.random.Generator) -> torch.Tensor:
+def _inverse_maps(n: int, height: int, width: int, ranges: Ranges, rng: np.random.Generator) -> torch.Tensor:
     """Where each copy's points lie in the original, in `affine_grid`'s coordinates: float32 [n, 2, 3]."""
-    angle = np.deg2rad(rng.uniform(-DEGREES, DEGREES, n))
-    scale = rng.uniform(1 - SCALE, 1 + SCALE, n)
-    shift = rng.uniform(-2 * SHIFT, 2 * SHIFT, (n, 2))  # each side is 2 long in these coordinates
+    angle = np.deg2rad(rng.uniform(-ranges.rotation, ranges.rotation, n))
+    scale = rng.uniform(1 - ranges.scale, 1 + ranges.scale, n)
+    shift = rng.uniform(-2 * ranges.shift, 2 * ranges.shift, (n, 2))  # each side is 2 long in these coordinates
     cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
     # The coordinates are stretched to a square; a rotation in pixels mixes them by the sides' ratio.
     rows = [[cos, -sin * height / width, shift[:, 0]], [sin * width / height, cos, shift[:, 1]]]

@@ -1,7 +1,8 @@
 """The arms of an evaluation: what each adds to a draw's labelled images, in image space or in latent space.
 
-An arm's training samples are the labelled images followed by the new ones, `children` for each: child j of image i is
-at i * children + j. Images are float32 [n, h, w, c] in 0..1, samples float32 [n, d].
+An arm's training samples are the labelled images followed by blocks of new ones, `children` for each image: one block,
+or two in a combined arm. Child j of image i is at i * children + j of its block; SMOTE's come class by class. Images
+are float32 [n, h, w, c] in 0..1, samples float32 [n, d].
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from imblearn.over_sampling import SMOTE
 from numpy.typing import NDArray
 
-from latentaug.affine import affine
+from latentaug import affine
 from latentaug.errors import InvalidInput
-from latentaug.generation import alter, residual, sigma
+from latentaug.generation import METHODS, alter, residual, sigma
 from latentaug.vae import VAE, pixels
 
 Images = NDArray[np.float32]
@@ -25,8 +27,12 @@ Labels = NDArray[np.int64]
 
 SPACES = ("image", "latent")
 DECODES = ("reconstruction", "residual")
-COMPARATORS = ("duplication", "affine")
+COMPARATORS = ("duplication", "affine", "smote")
 BASELINE = "none"
+COMBINED = tuple(f"affine+{method}" for method in METHODS)
+CONTROL = "affine+affine"
+"""As many new samples as a combined arm has, all of them affine copies."""
+VAE_ARMS = (*METHODS, *COMBINED)
 
 _BATCH = 1024
 
@@ -38,7 +44,7 @@ class Arm:
     Attributes:
         space: "image" or "latent": what the classifier is given.
         latent_dim: of the VAE; None where none takes part.
-        name: "none", a comparator or a method.
+        name: "none", a comparator, a method, or two parts such as "affine+noise".
         decode: "reconstruction" or "residual"; None where nothing is decoded.
     """
 
@@ -52,6 +58,11 @@ class Arm:
         """The arm without new samples that the same classifier is given in the same space."""
         return Arm(self.space, self.latent_dim if self.space == "latent" else None, BASELINE)
 
+    @property
+    def parts(self) -> list[str]:
+        """What makes each block of new samples; nothing for the baseline."""
+        return [] if self.name == BASELINE else self.name.split("+")
+
 
 def plan(
     spaces: Sequence[str],
@@ -60,7 +71,15 @@ def plan(
     methods: Sequence[str],
     decodes: Sequence[str],
 ) -> list[Arm]:
-    """All arms, each space's (and in latent space each VAE's) baseline before what is compared with it."""
+    """All arms, each space's (and in latent space each VAE's) baseline before what is compared with it.
+
+    Args:
+        spaces: of `SPACES`.
+        latent_dims: of the VAEs.
+        comparators: of `COMPARATORS`, and `CONTROL`.
+        methods: of `VAE_ARMS`.
+        decodes: of `DECODES`; latent space decodes nothing.
+    """
     arms: list[Arm] = []
     if "image" in spaces:
         arms += [Arm("image", None, name) for name in (BASELINE, *comparators)]
@@ -125,9 +144,10 @@ class Draw:
         rows: int64 [n], rows of the training part.
         images: float32 [n, h, w, c] in 0..1.
         labels: int64 [n].
-        children: new samples for each image.
+        children: new samples for each image in each block.
         alpha: how far latents are altered.
-        seed: of noise and affine copies.
+        seed: of noise, affine copies and SMOTE, 0..2^32 - 2.
+        ranges: of affine copies.
     """
 
     rows: NDArray[np.int64]
@@ -136,20 +156,41 @@ class Draw:
     children: int
     alpha: float
     seed: int
+    ranges: affine.Ranges = affine.DEFAULT
 
     @cached_property
     def affine_images(self) -> Images:
         """Random affine copies [n * children, h, w, c], the same for every space and VAE."""
-        return affine(self.images, self.children, self.seed)
+        return affine.affine(self.images, self.children, self.seed, self.ranges)
+
+    @cached_property
+    def more_affine_images(self) -> Images:
+        """As many others, for a second block."""
+        return affine.affine(self.images, self.children, self.seed + 1, self.ranges)
+
+    @cached_property
+    def smote(self) -> tuple[Images, Labels]:
+        """SMOTE on pixels, `children` times each class's images: [n * children, h, w, c] and labels, class by class.
+
+        Each lies anywhere between an image and one of its `children` nearest of the same label.
+        Source: Chawla et al. 2002; imbalanced-learn.
+        """
+        labels, counts = np.unique(self.labels, return_counts=True)
+        wanted = dict(zip(labels.tolist(), (counts * (1 + self.children)).tolist(), strict=True))
+        sampler = SMOTE(sampling_strategy=wanted, k_neighbors=self.children, random_state=self.seed)
+        X, y = sampler.fit_resample(flat(self.images), self.labels)  # the labelled images come first
+        n = len(self.labels)
+        return X[n:].astype(np.float32).reshape(-1, *self.images.shape[1:]).clip(0, 1), y[n:].astype(np.int64)
 
     def samples(self, arm: Arm, projection: Projection | None) -> tuple[Samples, Labels]:
-        """Training samples of an arm: float32 [n * (1 + children), d] and int64 labels; of the baseline n.
+        """Training samples of an arm: float32 [n * (1 + blocks * children), d] and int64 labels; of the baseline n.
 
         `projection` is the arm's VAE, None where none takes part.
         """
-        own, new = self.own(arm, projection), self._new(arm, projection)
-        source = np.repeat(np.arange(len(self.rows)), len(new) // len(own))  # [n * children]
-        return np.concatenate([own, new]), np.concatenate([self.labels, self.labels[source]])
+        blocks = [(self.own(arm, projection), self.labels)]
+        blocks += [self._block(part, number, arm, projection) for number, part in enumerate(arm.parts)]
+        X, y = zip(*blocks, strict=True)
+        return np.concatenate(X), np.concatenate(y)
 
     def own(self, arm: Arm, projection: Projection | None) -> Samples:
         """The labelled images in the arm's space, without new samples: float32 [n, d]."""
@@ -157,25 +198,30 @@ class Draw:
             return flat(self.images)
         return projection.train[self.rows]
 
-    def _new(self, arm: Arm, projection: Projection | None) -> Samples:
-        own = self.own(arm, projection)
-        if arm.name == BASELINE:
-            return own[:0]
-        if arm.name == "duplication":
-            return own.repeat(self.children, axis=0)
-        if arm.name == "affine":
-            copies = self.affine_images
-            return flat(copies) if arm.space == "image" or projection is None else projection.encode(copies)
+    def _block(self, part: str, number: int, arm: Arm, projection: Projection | None) -> tuple[Samples, Labels]:
+        """What one part of an arm adds: float32 [n * children, d] and int64 labels."""
+        labels = self.labels.repeat(self.children)
+        if part == "duplication":
+            return self.own(arm, projection).repeat(self.children, axis=0), labels
+        if part == "affine":
+            return self._placed(self.more_affine_images if number else self.affine_images, arm, projection), labels
+        if part == "smote":
+            images, labels = self.smote
+            return self._placed(images, arm, projection), labels
         if projection is None:
             raise ValueError(f"{arm} needs a VAE")
-        return self._altered(arm, projection)
+        return self._altered(part, arm, projection), labels
 
-    def _altered(self, arm: Arm, projection: Projection) -> Samples:
+    def _placed(self, images: Images, arm: Arm, projection: Projection | None) -> Samples:
+        """Images as samples of the arm's space."""
+        return flat(images) if arm.space == "image" or projection is None else projection.encode(images)
+
+    def _altered(self, method: str, arm: Arm, projection: Projection) -> Samples:
         """Equations 8 to 10 among the labelled images alone, and back to images where the arm's space is theirs."""
         latents = projection.train[self.rows]  # [n, latent_dim]
         altered = alter(
             latents,
-            method=arm.name,
+            method=method,
             alpha=self.alpha,
             k=self.children,
             sigma=projection.sigma,

@@ -36,7 +36,8 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what was measured, the rows and verdicts that follow from it, and every cell."""
         cells = [asdict(cell) for cell in self.cells]
-        rows, best = summary.rows(cells), summary.best(cells)
+        rows = summary.rows(cells)
+        best = summary.best(rows)
         return {
             "protocol": {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self.protocol).items()},
             "sizes": self.sizes,

@@ -8,12 +8,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from latentaug.artefacts import NAME
 from latentaug.jobs.record import Kind
+from latentaug.presets import PRESETS
 
 Method = Literal["noise", "interpolation", "extrapolation"]
 Classifier = Literal["svm", "knn", "mlp"]
 Space = Literal["image", "latent"]
 Decode = Literal["reconstruction", "residual"]
-Comparator = Literal["duplication", "affine"]
+Comparator = Literal["duplication", "affine", "smote"]
+Preset = Literal["verdict", "paper"]
 
 DEFAULT_LATENT_DIMS = [20]
 
@@ -72,9 +74,25 @@ class TrainParams(TrainingParams):
     """Dimensions of the latent space."""
 
 
+class AffineParams(BaseModel):
+    """How far random affine copies go at most, each way."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    shift: float = Field(default=2 / 28, ge=0, le=0.5)
+    """Share of each side; by default 2 pixels of MNIST's 28."""
+    rotation: float = Field(default=10, ge=0, le=180)
+    """Degrees."""
+    scale: float = Field(default=0.1, ge=0, le=0.9)
+    """Share of the size: 0.1 is a size of 0.9 to 1.1."""
+
+
 class EvaluateParams(TrainingParams):
     """Parameters of an evaluate job: the protocol of the paper's section 4, and how its VAEs are trained."""
 
+    protocol: Preset = "verdict"
+    """"verdict": the defaults below. "paper": other defaults, those of its section 4: `decode` reconstruction, `spaces`
+    image, no `comparators`, `combine` and `tune` false. What is given beside it holds in both."""
     model: Name | None = None
     """A model trained on this data set, used instead of training one per latent dimension."""
     latent_dims: Annotated[list[LatentDim], AfterValidator(_distinct), Field(max_length=16)] | None = None
@@ -95,8 +113,12 @@ class EvaluateParams(TrainingParams):
     """Where the classifiers work: on pixels or on latents."""
     decode: Annotated[list[Decode], BeforeValidator(_as_list), AfterValidator(_distinct), _SOME] = ["residual"]
     """How altered latents become images: one name, or a list to compare both."""
-    comparators: Annotated[list[Comparator], AfterValidator(_distinct)] = ["duplication", "affine"]
-    """Plain augmentations to compare with."""
+    comparators: Annotated[list[Comparator], AfterValidator(_distinct)] = ["duplication", "affine", "smote"]
+    """Plain augmentations to compare with: the same images again, affine copies, SMOTE on pixels."""
+    affine: AffineParams = AffineParams()
+    """How far affine copies go."""
+    combine: bool = True
+    """Whether to measure also k affine copies and k samples of each method together."""
     tune: bool = True
     """Whether classifiers are tuned on each draw, inside the labelled images."""
 
@@ -108,6 +130,14 @@ class EvaluateParams(TrainingParams):
         if data.get("model") is None and data.get("latent_dims") is None:
             return {**data, "latent_dims": DEFAULT_LATENT_DIMS}
         return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_preset(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        preset = data.get("protocol")
+        return {**PRESETS[preset], **data} if isinstance(preset, str) and preset in PRESETS else data
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentaug import classifiers, labelled
-from latentaug.arms import COMPARATORS, DECODES, SPACES, Arm, plan
+from latentaug.affine import DEFAULT, Ranges
+from latentaug.arms import COMBINED, COMPARATORS, CONTROL, DECODES, SPACES, Arm, plan
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.generation import METHODS, check_alpha
 
 Labels = NDArray[np.int64]
+
+_NEED_NEIGHBOURS = ("interpolation", "extrapolation", "smote")
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,11 @@ class Protocol:
         classifiers: of `classifiers.NAMES`.
         spaces: "image", "latent" or both: what the classifiers are given.
         decode: "reconstruction", "residual" or both: how altered latents become images.
-        comparators: "duplication" (the same images again, as many as other arms add) and "affine".
+        comparators: "duplication" (the same images again, as many as other arms add), "affine" and "smote" (SMOTE on
+            pixels).
+        affine: how far affine copies go.
+        combine: whether to measure also k affine copies and k samples of each method together; and, where "affine" is
+            a comparator, 2k affine copies as their control.
         tune: whether each classifier is tuned, once for each draw and space on the labelled images without new
             samples. All arms use what that gave, so that the baseline has had the best of it.
 
@@ -48,6 +55,8 @@ class Protocol:
     spaces: tuple[str, ...] = SPACES
     decode: tuple[str, ...] = ("residual",)
     comparators: tuple[str, ...] = COMPARATORS
+    affine: Ranges = DEFAULT
+    combine: bool = True
     tune: bool = True
 
     def __post_init__(self) -> None:
@@ -99,6 +108,7 @@ class Scope:
         sizes: int64 [classes], labelled images of each class in each draw.
         children: new samples for each image; k, or less where a class is too small for it.
         methods: those that can be measured.
+        comparators: those that can be measured.
         warnings: what was left out or lowered, and what the result cannot tell.
     """
 
@@ -106,6 +116,7 @@ class Scope:
     sizes: Labels
     children: int
     methods: tuple[str, ...]
+    comparators: tuple[str, ...]
     warnings: tuple[str, ...]
 
     @staticmethod
@@ -123,38 +134,53 @@ class Scope:
         if len(parts.test_labels) == 0:
             raise TooFewImages("the test part is empty; accuracy needs at least one test image")
         sizes = labelled.share(np.bincount(parts.train_labels, minlength=len(parts.classes)), protocol.labelled)
-        children, methods, warnings = _possible(sizes, parts, protocol)
-        return Scope(protocol, sizes, children, methods, tuple(warnings))
+        smallest = int(sizes[sizes > 0].min())
+        alone = smallest == 1
+        return Scope(
+            protocol,
+            sizes,
+            children=_children(protocol, smallest),
+            methods=tuple(name for name in protocol.methods if not (alone and name in _NEED_NEIGHBOURS)),
+            comparators=tuple(name for name in protocol.comparators if not (alone and name in _NEED_NEIGHBOURS)),
+            warnings=tuple(_warnings(sizes, parts, protocol)),
+        )
 
     def arms(self, latent_dims: Sequence[int]) -> list[Arm]:
         """All arms with VAEs of these dimensions, each space's baseline before what is compared with it."""
-        protocol = self.protocol
-        return plan(protocol.spaces, latent_dims, protocol.comparators, self.methods, protocol.decode)
+        comparators, methods = list(self.comparators), list(self.methods)
+        if self.protocol.combine:
+            comparators += [CONTROL] if "affine" in comparators and methods else []
+            methods += [name for name in COMBINED if name.removeprefix("affine+") in self.methods]
+        return plan(self.protocol.spaces, latent_dims, comparators, methods, self.protocol.decode)
 
 
-def _possible(sizes: Labels, parts: Parts, protocol: Protocol) -> tuple[int, tuple[str, ...], list[str]]:
-    """New samples for each image, methods that can be measured with classes of these sizes, and warnings."""
-    available = len(parts.train_labels)
-    children, methods, warnings = protocol.k, protocol.methods, list[str]()
+def _children(protocol: Protocol, smallest: int) -> int:
+    """New samples for each image: k, or less where the smallest class has fewer neighbours."""
+    needed = any(name in _NEED_NEIGHBOURS for name in (*protocol.methods, *protocol.comparators))
+    return min(protocol.k, smallest - 1) if needed and smallest > 1 else protocol.k
+
+
+def _warnings(sizes: Labels, parts: Parts, protocol: Protocol) -> Iterator[str]:
+    """What classes of these sizes do not allow, and what these draws cannot tell."""
     smallest = int(sizes[sizes > 0].min())
     names = ", ".join(repr(parts.classes[i]) for i in np.flatnonzero(sizes == smallest)[:5])
-    if set(methods) - {"noise"} and smallest == 1:
-        methods = tuple(method for method in methods if method == "noise")
-        warnings.append(
-            f"Interpolation and extrapolation were left out: of class {names} a draw has a single labelled image, "
-            "which has no neighbour. Label at least 2 images of each class."
+    left_out = [name for name in (*protocol.methods, *protocol.comparators) if name in _NEED_NEIGHBOURS]
+    children = _children(protocol, smallest)
+    if left_out and smallest == 1:
+        yield (
+            f"Left out: {', '.join(left_out)}. Of class {names} a draw has a single labelled image, which has no "
+            "neighbour. Label at least 2 images of each class."
         )
-    elif set(methods) - {"noise"} and smallest <= children:
-        children = smallest - 1
-        warnings.append(
+    elif children < protocol.k:
+        yield (
             f"k was lowered from {protocol.k} to {children} in every arm: of class {names} a draw has only {smallest} "
             "labelled images."
         )
-    if int(sizes.sum()) == available:
-        warnings.append(
-            f"All {available} training images are labelled, so every draw has the same: intervals show the chance in "
-            "noise, affine copies and the MLP alone, and are too narrow. Set `labelled` lower to learn more."
+    if int(sizes.sum()) == len(parts.train_labels):
+        yield (
+            f"All {len(parts.train_labels)} training images are labelled, so every draw has the same: intervals show "
+            "the chance in noise, affine copies, SMOTE and the MLP alone, and are too narrow. Set `labelled` lower to "
+            "learn more."
         )
     if protocol.draws == 1:
-        warnings.append("A single draw has no interval: nothing can be told from it. Use 10 draws.")
-    return children, methods, warnings
+        yield "A single draw has no interval: nothing can be told from it. Use 10 draws."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from latentaug.errors import InvalidInput
 
@@ -22,14 +22,14 @@ class Gain:
         low: lower end of the interval; None after a single draw, which has none.
         high: upper end.
         draws: pairs.
-        smallest_detectable: half the interval's width: a smaller mean gain could not have been told from 0.
+        p: of Student's paired two-sided test that the mean is 0; None after a single draw.
     """
 
     mean: float
     low: float | None
     high: float | None
     draws: int
-    smallest_detectable: float | None
+    p: float | None
 
 
 def paired_gain(baseline: Sequence[float], treated: Sequence[float], confidence: float = 0.95) -> Gain:
@@ -55,15 +55,40 @@ def paired_gain(baseline: Sequence[float], treated: Sequence[float], confidence:
     mean = float(differences.mean())
     if n == 1:
         return Gain(mean, None, None, 1, None)
-    quantile = float(stdtrit(n - 1, (1 + confidence) / 2))
-    half_width = quantile * float(differences.std(ddof=1)) / n**0.5
-    return Gain(mean, mean - half_width, mean + half_width, n, half_width)
+    error = float(differences.std(ddof=1)) / n**0.5  # of the mean
+    half_width = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
+    p = 2 * float(stdtr(n - 1, -abs(mean) / error)) if error else float(mean == 0)
+    return Gain(mean, mean - half_width, mean + half_width, n, p)
 
 
-def verdict(gain: Gain) -> str:
-    """Whether the interval excludes 0: "helps", "harms", or else (also after a single draw) "cannot tell"."""
-    if gain.low is not None and gain.low > 0:
-        return HELPS
-    if gain.high is not None and gain.high < 0:
-        return HARMS
-    return CANNOT_TELL
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down correction: p values that hold for all of the comparisons together.
+
+    Args:
+        p_values: of the comparisons of one report; None where there is none, which counts as no comparison.
+
+    Returns:
+        In the same order, each at least as large as its own p value and at most 1.
+
+    Source: Holm 1979.
+    """
+    known = [(p, i) for i, p in enumerate(p_values) if p is not None]
+    corrected: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, i) in enumerate(sorted(known)):
+        largest = max(largest, min(1.0, (len(known) - rank) * p))
+        corrected[i] = largest
+    return corrected
+
+
+def verdict(mean: float, p: float | None, level: float = 0.05) -> str:
+    """Whether a gain can be told from 0, and its sign: "helps", "harms", or else "cannot tell".
+
+    Args:
+        mean: of the gain.
+        p: its p value, corrected where there are other comparisons; None ("cannot tell") after a single draw.
+        level: p values below it are told from 0.
+    """
+    if p is None or p >= level:
+        return CANNOT_TELL
+    return HELPS if mean > 0 else HARMS

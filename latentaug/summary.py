@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from latentaug.arms import BASELINE
-from latentaug.generation import METHODS
-from latentaug.statistics import CANNOT_TELL, HARMS, HELPS, Gain, paired_gain, verdict
+from latentaug.arms import BASELINE, COMBINED, CONTROL, VAE_ARMS
+from latentaug.statistics import CANNOT_TELL, HARMS, HELPS, Gain, holm, paired_gain, verdict
 
-CONFIDENCE = 0.95
+LEVEL = 0.05
+"""Of the verdicts; intervals have a confidence of 1 - LEVEL."""
 
 Row = dict[str, Any]
 Key = tuple[str, str, int | None, str, str | None]  # classifier, space, latent_dim, arm, decode
@@ -26,40 +26,52 @@ def rows(cells: Sequence[Row]) -> list[Row]:
         cells: as `units.Cell` has them. Where some are missing, arms are compared over the draws that both have.
 
     Returns:
-        Rows with `accuracy` (mean, percent), `std` over draws (None after one), `gain` over the arm without new
-        samples and `gain_over_affine`, each a `statistics.Gain` or None where there is nothing to compare with, and
-        their `verdict` and `verdict_against_affine`.
+        Rows with `accuracy` (mean, percent), `std` over draws (None after one) and, None where there is nothing to
+        compare with, `gain` over the arm without new samples: a `statistics.Gain` with its plain interval; its p value
+        after Holm's correction over all arms of the classifier, `p_holm`; the `verdict` that follows from it; and
+        `smallest_detectable`, the gain that these draws would have told whatever the other arms had shown (at the
+        level divided by the arms). The same over affine copies, of as many new samples: `gain_over_affine`,
+        `p_holm_against_affine` and `verdict_against_affine`.
     """
     accuracies = _accuracies(cells)
-    classifiers = list(dict.fromkeys(key[0] for key in accuracies))
-    return [_row(key, accuracies) for key in sorted(accuracies, key=lambda key: classifiers.index(key[0]))]
-
-
-def best(cells: Sequence[Row]) -> dict[str, Row]:
-    """The most accurate VAE arm of each classifier, chosen after the fact.
-
-    The best of many is partly luck. Its `adjusted_gain` therefore has a wider interval (Bonferroni's, over the
-    `compared` arms), and `adjusted_verdict` follows from that.
-    """
-    accuracies = _accuracies(cells)
-    chosen = {}
+    summed: list[Row] = []
     for classifier in dict.fromkeys(key[0] for key in accuracies):
-        compared = [
-            key
-            for key in accuracies
-            if key[0] == classifier and key[3] in METHODS and _gain(accuracies, key, BASELINE) is not None
-        ]
-        if not compared:
-            continue
-        key = max(compared, key=lambda key: _mean(accuracies[key]))
-        gain = _gain(accuracies, key, BASELINE, 1 - (1 - CONFIDENCE) / len(compared))
-        chosen[classifier] = {
-            **_row(key, accuracies),
-            "chosen_after_the_fact": True,
-            "compared": len(compared),
-            "adjusted_gain": gain and asdict(gain),
-            "adjusted_verdict": gain and verdict(gain),
-        }
+        keys = [key for key in accuracies if key[0] == classifier]
+        gains = [_gain(accuracies, key, _baseline(key)) for key in keys]
+        over_affine = [_gain(accuracies, key, _affine(key)) for key in keys]
+        widest = [_gain(accuracies, key, _baseline(key), 1 - LEVEL / _count(gains)) for key in keys]
+        for key, gain, p, wide, over, p_over in zip(
+            keys, gains, _holm(gains), widest, over_affine, _holm(over_affine), strict=True
+        ):
+            summed.append(
+                {
+                    **_place_of(key),
+                    **_spread(list(accuracies[key].values())),
+                    "gain": gain and asdict(gain),
+                    "p_holm": p,
+                    "verdict": gain and verdict(gain.mean, p, LEVEL),
+                    "smallest_detectable": _half_width(wide),
+                    "gain_over_affine": over and asdict(over),
+                    "p_holm_against_affine": p_over,
+                    "verdict_against_affine": over and verdict(over.mean, p_over, LEVEL),
+                }
+            )
+    return summed
+
+
+def best(rows: Sequence[Row]) -> dict[str, Row]:
+    """The row of the most accurate VAE arm of each classifier.
+
+    It is chosen after the fact and the best of many is partly luck. Holm's correction covers that: its verdict holds
+    together with those of all `compared` arms. Its plain interval does not.
+    """
+    chosen = {}
+    for classifier in dict.fromkeys(row["classifier"] for row in rows):
+        compared = [row for row in rows if row["classifier"] == classifier and row["gain"]]
+        ours = [row for row in compared if row["arm"] in VAE_ARMS]
+        if ours:
+            top = max(ours, key=lambda row: row["accuracy"])
+            chosen[classifier] = {**top, "chosen_after_the_fact": True, "compared": len(compared)}
     return chosen
 
 
@@ -93,64 +105,76 @@ def _accuracies(cells: Sequence[Row]) -> dict[Key, Draws]:
     return grouped
 
 
-def _other(key: Key, arm: str) -> Key:
-    """The baseline or comparator that an arm is compared with: same classifier and space, in latent space same VAE."""
+def _place_of(key: Key) -> Row:
+    return dict(zip(("classifier", "space", "latent_dim", "arm", "decode"), key, strict=True))
+
+
+def _spread(accuracies: list[float]) -> Row:
+    std = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None
+    return {"accuracy": float(np.mean(accuracies)), "std": std}
+
+
+def _baseline(key: Key) -> str | None:
+    return None if key[3] == BASELINE else BASELINE
+
+
+def _affine(key: Key) -> str | None:
+    """The affine arm with as many new samples as this one has; None for what is affine copies alone, or nothing."""
+    if key[3] in (BASELINE, "affine", CONTROL):
+        return None
+    return CONTROL if key[3] in COMBINED else "affine"
+
+
+def _gain(accuracies: dict[Key, Draws], key: Key, arm: str | None, confidence: float = 1 - LEVEL) -> Gain | None:
+    """Over an arm of the same classifier and space, in latent space of the same VAE, in the draws that both have."""
     classifier, space, latent_dim, _, _ = key
-    return classifier, space, latent_dim if space == "latent" else None, arm, None
-
-
-def _row(key: Key, accuracies: dict[Key, Draws]) -> Row:
-    classifier, space, latent_dim, arm, decode = key
-    own = list(accuracies[key].values())
-    gain = _gain(accuracies, key, BASELINE) if arm != BASELINE else None
-    over_affine = _gain(accuracies, key, "affine") if arm not in (BASELINE, "affine") else None
-    return {
-        "classifier": classifier,
-        "space": space,
-        "latent_dim": latent_dim,
-        "arm": arm,
-        "decode": decode,
-        "accuracy": float(np.mean(own)),
-        "std": float(np.std(own, ddof=1)) if len(own) > 1 else None,
-        "gain": gain and asdict(gain),
-        "verdict": gain and verdict(gain),
-        "gain_over_affine": over_affine and asdict(over_affine),
-        "verdict_against_affine": over_affine and verdict(over_affine),
-    }
-
-
-def _gain(accuracies: dict[Key, Draws], key: Key, arm: str, confidence: float = CONFIDENCE) -> Gain | None:
-    """Over the draws that both have; None where there are none."""
-    own, other = accuracies[key], accuracies.get(_other(key, arm), {})
+    own = accuracies[key]
+    other = accuracies.get((classifier, space, latent_dim if space == "latent" else None, arm or "", None), {})
     both = [draw for draw in own if draw in other]
     return paired_gain([other[draw] for draw in both], [own[draw] for draw in both], confidence) if both else None
 
 
-def _mean(draws: Draws) -> float:
-    return sum(draws.values()) / len(draws)
+def _holm(gains: Sequence[Gain | None]) -> list[float | None]:
+    return holm([None if gain is None else gain.p for gain in gains])
+
+
+def _count(gains: Sequence[Gain | None]) -> int:
+    return max(1, sum(gain is not None for gain in gains))
+
+
+def _half_width(gain: Gain | None) -> float | None:
+    return None if gain is None or gain.low is None else gain.mean - gain.low
 
 
 def _words(classifier: str, rows: Sequence[Row], best: Row | None) -> str:
     if best is None:
         return "Not measured: no VAE arm was possible; see the warnings."
-    arms = [row for row in rows if row["classifier"] == classifier and row["arm"] in METHODS]
+    arms = [row for row in rows if row["classifier"] == classifier and row["arm"] in VAE_ARMS and row["gain"]]
     counts = {word: sum(row["verdict"] == word for row in arms) for word in (HELPS, HARMS, CANNOT_TELL)}
     before = best["accuracy"] - best["gain"]["mean"]
     sentences = [
-        f"{best['adjusted_verdict'].capitalize()}, at its best: {describe(best)} takes {before:.2f} % to "
-        f"{best['accuracy']:.2f} %, {points(best['adjusted_gain'])}.",
+        f"{best['verdict'].capitalize()}, at its best: {describe(best)} takes {before:.2f} % to "
+        f"{best['accuracy']:.2f} %, {points(best['gain'])}{_corrected(best)}.",
         f"Of {len(arms)} VAE arms {counts[HELPS]} help, {counts[HARMS]} harm and {counts[CANNOT_TELL]} cannot be told "
         "from no change.",
     ]
     against = best["gain_over_affine"]
     if against is not None:
         word = {HELPS: "It beats", HARMS: "It loses to", CANNOT_TELL: "It cannot be told from"}
-        sentences.append(f"{word[best['verdict_against_affine']]} plain affine copies: {points(against)}.")
+        sentences.append(f"{word[best['verdict_against_affine']]} as many affine copies: {points(against)}.")
     plain = [row for row in rows if row["classifier"] == classifier and row["arm"] == BASELINE]
     if len(plain) > 1:
         listed = ", ".join(f"{row['accuracy']:.2f} % {_place(row)}" for row in plain)
         sentences.append(f"Without new samples: {listed}.")
     return " ".join(sentences)
+
+
+def _corrected(best: Row) -> str:
+    p, compared = best["p_holm"], best["compared"]
+    if p is None:
+        return ""
+    small = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+    return f", {small} corrected for {compared} arms"
 
 
 def _place(row: Row) -> str:

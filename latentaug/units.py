@@ -47,7 +47,7 @@ class Cell:
         draw: from 0.
         space: "image" or "latent".
         latent_dim: of the VAE; None where none took part.
-        arm: "none", a comparator or a method.
+        arm: "none", a comparator, a method or both, as `arms.Arm.name`.
         decode: how latents became images; None where none did.
         classifier: its name.
         accuracy: percent of the test images.
@@ -153,20 +153,18 @@ def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator
     rows_seed, sample_seed, seed = _seeds(protocol.seed, unit.draw)
     rows = labelled.draw(parts.train_labels, setting.scope.sizes, rows_seed)
     images, labels = as_floats(parts.train_images[rows]), parts.train_labels[rows]
-    draw = Draw(rows, images, labels, setting.scope.children, protocol.alpha, sample_seed)
+    draw = Draw(rows, images, labels, setting.scope.children, protocol.alpha, sample_seed, protocol.affine)
     projection = None if unit.latent_dim is None else setting.projections[unit.latent_dim]
     X_test = flat(as_floats(parts.test_images)) if projection is None else projection.test
-    if known:
-        options = known[0].options
-    else:
+    options = known[0].options if known else None
+    if protocol.tune and not known:
         own = draw.own(left[0], projection)
-        options = (
-            classifiers.tune(unit.classifier, own, labels, classes, seed, setting.device) if protocol.tune else None
-        )
+        options = classifiers.tune(unit.classifier, own, labels, classes, seed, setting.device)
+    steps = classifiers.mlp_steps(len(labels))
     for arm in left:
         X, y = draw.samples(arm, None if arm.latent_dim is None else setting.projections[arm.latent_dim])
         started = time.perf_counter()
-        classifier = classifiers.make(unit.classifier, classes, seed, options, setting.device)
+        classifier = classifiers.make(unit.classifier, classes, seed, options, setting.device, steps)
         classifier.fit(X, y)
         accuracy = 100 * float((classifier.predict(X_test) == parts.test_labels).mean())
         seconds = time.perf_counter() - started

@@ -15,6 +15,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from latentaug import datasets, models
+from latentaug.affine import Ranges
 from latentaug.arms import Projection
 from latentaug.datasets import Dataset
 from latentaug.errors import Conflict, InvalidInput, NotFound
@@ -153,6 +154,8 @@ def protocol(params: EvaluateParams) -> Protocol:
         spaces=tuple(params.spaces),
         decode=tuple(params.decode),
         comparators=tuple(params.comparators),
+        affine=Ranges(**params.affine.model_dump()),
+        combine=params.combine,
         tune=params.tune,
     )
 
