@@ -41,6 +41,7 @@ class Evaluation:
         return {
             "protocol": {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self.protocol).items()},
             "sizes": self.sizes,
+            "mlp_steps": classifiers.mlp_steps(self.sizes["labelled"]),
             "verdicts": summary.verdicts(rows, best),
             "best": best,
             "rows": rows,

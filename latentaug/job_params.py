@@ -81,7 +81,7 @@ class AffineParams(BaseModel):
 
     shift: float = Field(default=2 / 28, ge=0, le=0.5)
     """Share of each side; by default 2 pixels of MNIST's 28."""
-    rotation: float = Field(default=10, ge=0, le=180)
+    rotation: float = Field(default=10.0, ge=0, le=180)
     """Degrees."""
     scale: float = Field(default=0.1, ge=0, le=0.9)
     """Share of the size: 0.1 is a size of 0.9 to 1.1."""

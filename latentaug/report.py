@@ -7,7 +7,7 @@ import html
 import io
 from typing import Any
 
-from latentaug.summary import describe, points
+from latentaug.summary import TITLES, describe, points
 
 COLUMNS = (
     "classifier",
@@ -20,16 +20,17 @@ COLUMNS = (
     "gain",
     "gain_low",
     "gain_high",
-    "smallest_detectable",
     "draws",
+    "p",
+    "p_holm",
     "verdict",
+    "smallest_detectable",
     "gain_over_affine",
     "gain_over_affine_low",
     "gain_over_affine_high",
+    "p_holm_against_affine",
     "verdict_against_affine",
 )
-
-_TITLES = {"svm": "SVM", "knn": "kNN", "mlp": "MLP"}
 
 
 def to_csv(result: dict[str, Any]) -> str:
@@ -38,24 +39,23 @@ def to_csv(result: dict[str, Any]) -> str:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for row in result["rows"]:
-        line = {**row, "draws": result["protocol"]["draws"]}
-        for name in ("gain", "gain_over_affine"):
-            gain = row[name] or {"mean": None, "low": None, "high": None, "smallest_detectable": None}
+        line = dict(row)
+        for name in ("gain_over_affine", "gain"):
+            gain = row[name] or dict.fromkeys(("mean", "low", "high", "draws", "p"))
             line |= {name: gain["mean"], f"{name}_low": gain["low"], f"{name}_high": gain["high"]}
-            if name == "gain":
-                line["smallest_detectable"] = gain["smallest_detectable"]
-        writer.writerow({key: round(value, 4) if isinstance(value, float) else value for key, value in line.items()})
+            line |= {"draws": gain["draws"], "p": gain["p"]}
+        writer.writerow({key: _rounded(key, value) for key, value in line.items()})
     return out.getvalue()
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """One page that reads in a minute: the verdict of each classifier, the table, how it was measured."""
+    """One page that reads in a minute: the verdict of each classifier, the table of the arms, how it was measured."""
     sections = ["# Do the new images help?", _verdicts(result), _warnings(result), _table(result), _method(result)]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _verdicts(result: dict[str, Any]) -> str:
-    return "\n".join(f"- **{_TITLES[name]}**: {words}" for name, words in result["verdicts"].items())
+    return "\n".join(f"- **{TITLES[name]}**: {words}" for name, words in result["verdicts"].items())
 
 
 def _warnings(result: dict[str, Any]) -> str:
@@ -64,26 +64,31 @@ def _warnings(result: dict[str, Any]) -> str:
 
 
 def _table(result: dict[str, Any]) -> str:
-    lines = [
-        "| classifier | training set | accuracy, % | gain (95 % interval) | verdict | against affine copies |",
-        "|---|---|---|---|---|---|",
-    ]
+    """One line for each arm, one column for each classifier."""
+    names = list(result["verdicts"])
+    lines: dict[str, dict[str, str]] = {}
     for row in result["rows"]:
-        spread = "" if row["std"] is None else f" ± {row['std']:.2f}"
-        cells = [
-            _TITLES[row["classifier"]],
-            describe(row),
-            f"{row['accuracy']:.2f}{spread}",
-            points(row["gain"]) if row["gain"] else "",
-            row["verdict"] or "",
-            f"{points(row['gain_over_affine'])}: {row['verdict_against_affine']}" if row["gain_over_affine"] else "",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.setdefault(describe(row), {})[row["classifier"]] = _entry(row)
+    head = f"| training set | {' | '.join(f'{TITLES[name]}, %' for name in names)} |\n|---|{'---|' * len(names)}"
+    body = [f"| {arm} | {' | '.join(entries.get(name, '') for name in names)} |" for arm, entries in lines.items()]
+    return "\n".join([head, *body])
+
+
+def _entry(row: dict[str, Any]) -> str:
+    """Such as "94.84, +2.81 points (+2.50 to +3.12): helps"."""
+    accuracy = f"{row['accuracy']:.2f}"
+    return f"{accuracy}, {points(row['gain'])}: {row['verdict']}" if row["gain"] else accuracy
+
+
+def _rounded(key: str, value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.4g}") if key in ("p", "p_holm", "p_holm_against_affine") else round(value, 4)
 
 
 def _method(result: dict[str, Any]) -> str:
     protocol, sizes, versions = result["protocol"], result["sizes"], result["versions"]
+    affine = protocol["affine"]
     tuned = (
         "tuned by cross-validation on each draw's labelled images without new ones; all arms use that setting"
         if protocol["tune"]
@@ -95,13 +100,19 @@ def _method(result: dict[str, Any]) -> str:
         f"Accuracy on {sizes['test']} test images that served nothing else.",
         f"The VAE was trained on {result['vae_training']}.",
         f"Each arm adds {sizes['children']} new samples to each labelled image (k = {sizes['children']}, alpha = "
-        f"{protocol['alpha']:g}); neighbours are of the same class and among the labelled images.",
-        f"Classifiers are {tuned}.",
-        "Gain is against the same classifier without new samples (arm `none`), in accuracy points, with Student's "
-        "paired 95 % interval over the draws. It covers the choice of labelled images, not another test set. Above 0 "
-        "throughout: helps; below 0 throughout: harms; else it cannot be told.",
-        "The best arm above was chosen after the fact; its interval there is widened for the number of arms it was "
-        "chosen from.",
+        f"{protocol['alpha']:g}), those with a + twice as many; neighbours are of the same class and among the "
+        "labelled images.",
+        f"Affine copies are shifted up to {100 * affine['shift']:.1f} % of the side, rotated up to "
+        f"{affine['rotation']:g} degrees and scaled up to {100 * affine['scale']:g} %. A VAE arm is compared with as "
+        "many of them: `affine`, or `affine+affine` for those with a +.",
+        f"Classifiers are {tuned}. The MLP takes {result['mlp_steps']} steps (or the tuned share) in every arm.",
+        "Gain is against the same classifier without new samples (arm `none`), in accuracy points. Intervals are "
+        "Student's paired 95 % ones over the draws, uncorrected; they cover the choice of labelled images, not another "
+        "test set.",
+        "Verdicts are by the paired t test with Holm's correction over all of the classifier's arms, at 5 %: helps, "
+        "harms, or cannot be told. So a plain interval may leave out 0 where the verdict cannot tell. The correction "
+        "covers that the best arm was chosen after the fact.",
+        "The smallest gain told for sure is half a paired interval at 5 % divided by the number of arms.",
         f"{result['device']}; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
     ]
     return "## How it was measured\n\n" + "\n".join(f"- {fact}" for fact in facts)

@@ -11,6 +11,7 @@ import numpy as np
 from latentaug.arms import BASELINE, COMBINED, CONTROL, VAE_ARMS
 from latentaug.statistics import CANNOT_TELL, HARMS, HELPS, Gain, holm, paired_gain, verdict
 
+TITLES = {"svm": "SVM", "knn": "kNN", "mlp": "MLP"}
 LEVEL = 0.05
 """Of the verdicts; intervals have a confidence of 1 - LEVEL."""
 
@@ -158,6 +159,8 @@ def _words(classifier: str, rows: Sequence[Row], best: Row | None) -> str:
         f"Of {len(arms)} VAE arms {counts[HELPS]} help, {counts[HARMS]} harm and {counts[CANNOT_TELL]} cannot be told "
         "from no change.",
     ]
+    if best["smallest_detectable"] is not None:
+        sentences.append(f"A gain of {best['smallest_detectable']:.2f} points would have been told for sure.")
     against = best["gain_over_affine"]
     if against is not None:
         word = {HELPS: "It beats", HARMS: "It loses to", CANNOT_TELL: "It cannot be told from"}

@@ -131,6 +131,14 @@ class Setting:
         arms = self.scope.arms(list(self.projections))
         return [arm for arm in arms if (arm.space, arm.baseline.latent_dim) == (unit.space, unit.latent_dim)]
 
+    def draw(self, number: int) -> Draw:
+        """The labelled images of a draw, the same for all of its units."""
+        protocol = self.scope.protocol
+        rows_seed, sample_seed, _ = _seeds(protocol.seed, number)
+        rows = labelled.draw(self.parts.train_labels, self.scope.sizes, rows_seed)
+        images, labels = as_floats(self.parts.train_images[rows]), self.parts.train_labels[rows]
+        return Draw(rows, images, labels, self.scope.children, protocol.alpha, sample_seed, protocol.affine)
+
     def known(self, unit: Unit, cells: Sequence[Cell]) -> list[Cell]:
         """Those cells that are the unit's."""
         arms = set(self.arms(unit))
@@ -150,17 +158,14 @@ def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator
     left = [arm for arm in setting.arms(unit) if arm not in {cell.setup for cell in known}]
     if not left:
         return
-    rows_seed, sample_seed, seed = _seeds(protocol.seed, unit.draw)
-    rows = labelled.draw(parts.train_labels, setting.scope.sizes, rows_seed)
-    images, labels = as_floats(parts.train_images[rows]), parts.train_labels[rows]
-    draw = Draw(rows, images, labels, setting.scope.children, protocol.alpha, sample_seed, protocol.affine)
+    draw, (_, _, seed) = setting.draw(unit.draw), _seeds(protocol.seed, unit.draw)
     projection = None if unit.latent_dim is None else setting.projections[unit.latent_dim]
     X_test = flat(as_floats(parts.test_images)) if projection is None else projection.test
     options = known[0].options if known else None
     if protocol.tune and not known:
         own = draw.own(left[0], projection)
-        options = classifiers.tune(unit.classifier, own, labels, classes, seed, setting.device)
-    steps = classifiers.mlp_steps(len(labels))
+        options = classifiers.tune(unit.classifier, own, draw.labels, classes, seed, setting.device)
+    steps = classifiers.mlp_steps(len(draw.labels))
     for arm in left:
         X, y = draw.samples(arm, None if arm.latent_dim is None else setting.projections[arm.latent_dim])
         started = time.perf_counter()

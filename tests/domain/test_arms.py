@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from latentaug.arms import Arm, Draw, Projection, as_floats, flat, plan
+from latentaug.arms import CONTROL, VAE_ARMS, Arm, Draw, Projection, as_floats, flat, plan
 from latentaug.generation import neighbours
 from latentaug.protocol import Parts
 from latentaug.vae import VAE
@@ -43,16 +43,43 @@ def test_the_plan_has_each_space_start_with_its_baseline() -> None:
 
 
 @pytest.mark.parametrize("space", ["image", "latent"])
-@pytest.mark.parametrize("name", ["none", "duplication", "affine", "noise", "interpolation", "extrapolation"])
+@pytest.mark.parametrize("name", ["none", "duplication", "affine", CONTROL, *VAE_ARMS])
 def test_an_arm_is_the_labelled_images_and_then_their_children(
     name: str, space: str, draw: Draw, projection: Projection
 ) -> None:
     X, y = draw.samples(Arm(space, 8, name, "residual"), projection)
-    children = 0 if name == "none" else 2
-    assert X.shape == (90 * (1 + children), 64 if space == "image" else 8)
+    blocks = 0 if name == "none" else 1 + name.count("+")
+    assert X.shape == (90 * (1 + 2 * blocks), 64 if space == "image" else 8)
     assert X.dtype == np.float32
     assert np.array_equal(X[:90], flat(draw.images) if space == "image" else projection.train[:90])
-    assert np.array_equal(y, np.concatenate([draw.labels, draw.labels.repeat(children)]))
+    assert np.array_equal(y, np.concatenate([draw.labels, *[draw.labels.repeat(2)] * blocks]))
+
+
+@pytest.mark.parametrize("space", ["image", "latent"])
+@pytest.mark.parametrize("method", ["noise", "interpolation", "extrapolation", "affine"])
+def test_a_combined_arm_is_the_affine_copies_and_then_the_other_samples(
+    method: str, space: str, draw: Draw, projection: Projection
+) -> None:
+    combined, affine, alone = (
+        draw.samples(Arm(space, 8, name, "residual"), projection)[0] for name in (f"affine+{method}", "affine", method)
+    )
+    assert np.array_equal(combined[90:270], affine[90:])
+    assert np.array_equal(combined[270:], alone[90:]) == (method != "affine"), "the control's second copies are new"
+
+
+def test_smote_adds_as_many_of_each_class_between_images_of_that_class(draw: Draw, projection: Projection) -> None:
+    X, y = draw.samples(Arm("image", None, "smote"), None)
+    assert X.dtype == np.float32
+    assert np.array_equal(np.bincount(y[90:]), 2 * np.bincount(draw.labels))
+    for sample, label in zip(X[90:], y[90:], strict=True):
+        own = X[:90][draw.labels == label]
+        ends = [(a, b) for i, a in enumerate(own) for b in own[i + 1 :]]
+        detour = min(np.linalg.norm(sample - a) + np.linalg.norm(sample - b) - np.linalg.norm(a - b) for a, b in ends)
+        assert detour < 1e-3, "not on the line between two images of its class"
+    latents, _ = draw.samples(Arm("latent", 8, "smote"), projection)
+    assert np.allclose(latents[90:], projection.encode(X[90:].reshape(-1, 8, 8, 1)), atol=1e-5)
+    again = Draw(draw.rows, draw.images, draw.labels, draw.children, draw.alpha, draw.seed)
+    assert np.array_equal(again.samples(Arm("image", None, "smote"), None)[0], X)
 
 
 def test_interpolated_samples_lie_halfway_to_neighbours_among_the_labelled(draw: Draw, projection: Projection) -> None:

@@ -7,7 +7,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from latentaug import classifiers
-from latentaug.classifiers import GRIDS, MLP_STEPS, make, tune
+from latentaug.classifiers import GRIDS, make, mlp_steps, tune
 from latentaug.datasets import digits
 from latentaug.errors import InvalidInput
 
@@ -25,7 +25,7 @@ def _accuracy(name: str, options: dict[str, float] | None = None) -> float:
     return float((predicted == Y[TEST]).mean())
 
 
-@pytest.mark.parametrize(("name", "options"), [("svm", None), ("knn", None), ("mlp", {"steps": 50.0})])
+@pytest.mark.parametrize(("name", "options"), [("svm", None), ("knn", None), ("mlp", {"share": 0.25})])
 def test_every_classifier_learns_the_digits(name: str, options: dict[str, float] | None) -> None:
     assert _accuracy(name, options) > 0.85
 
@@ -63,7 +63,7 @@ def test_the_mlp_repeats_itself_and_leaves_the_callers_random_numbers_alone() ->
     before = torch.get_rng_state()
     predictions = []
     for seed in (1, 1, 2):
-        classifier = make("mlp", 10, seed, {"steps": 5})
+        classifier = make("mlp", 10, seed, steps=5)
         classifier.fit(X[TRAIN], Y[TRAIN])
         predictions.append(classifier.predict(X[TEST]))
     assert np.array_equal(predictions[0], predictions[1])
@@ -81,7 +81,7 @@ def test_every_step_has_a_full_batch_of_at_least_two_and_uses_all_samples_evenly
 
 
 def test_a_single_sample_can_be_learnt() -> None:
-    classifier = make("mlp", 3, 0, {"steps": 3})
+    classifier = make("mlp", 3, 0, steps=3)
     classifier.fit(X[:1], np.array([2]))
     assert classifier.predict(X[:4]).shape == (4,)
 
@@ -98,10 +98,13 @@ def test_tuning_chooses_from_the_grid_and_repeats_itself(name: str) -> None:
     assert first in GRIDS[name]
 
 
-def test_the_mlps_steps_are_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(GRIDS, "mlp", [{"steps": 1.0}, {"steps": 30.0}])
-    assert tune("mlp", X[TRAIN], Y[TRAIN], 10, seed=0) == {"steps": 30.0}
-    assert MLP_STEPS >= 100
+def test_the_mlps_share_of_the_steps_is_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(GRIDS, "mlp", [{"share": 0.005}, {"share": 0.15}])
+    assert tune("mlp", X[TRAIN], Y[TRAIN], 10, seed=0) == {"share": 0.15}
+
+
+def test_the_mlp_takes_ten_passes_over_many_labelled_images_and_200_steps_over_few() -> None:
+    assert [mlp_steps(n) for n in (10, 1000, 2560, 55_000)] == [200, 200, 200, 4297]
 
 
 def test_ties_go_to_the_smoothest() -> None:

@@ -9,14 +9,20 @@ import pytest
 import torch
 
 from latentaug import labelled
-from latentaug.arms import Projection
+from latentaug.arms import COMPARATORS, SPACES, Projection
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import Evaluation, conclude, evaluate
+from latentaug.generation import METHODS
+from latentaug.presets import PRESETS
 from latentaug.protocol import Parts, Protocol
+from latentaug.statistics import holm
+from latentaug.training import TrainingOptions, fit
 from latentaug.units import Cell, Setting, Unit, measure, units
 from latentaug.vae import VAE, Architecture, to_bytes
 
-QUICK = Protocol(labelled=40, draws=2, classifiers=("knn",), spaces=("latent",), comparators=(), tune=False)
+QUICK = Protocol(
+    labelled=40, draws=2, classifiers=("knn",), spaces=("latent",), comparators=(), combine=False, tune=False
+)
 
 
 def _without_seconds(cells: list[Cell]) -> list[Cell]:
@@ -24,7 +30,7 @@ def _without_seconds(cells: list[Cell]) -> list[Cell]:
 
 
 def test_every_arm_is_measured_in_every_draw_by_every_classifier(evaluation: Evaluation) -> None:
-    image_arms, latent_arms = 3 + 3 * 2, 3 + 3
+    image_arms, latent_arms = 5 + 6 * 2, 5 + 6
     assert len(evaluation.cells) == 3 * (image_arms + latent_arms) * 2
     assert len({(cell.unit, cell.setup) for cell in evaluation.cells}) == len(evaluation.cells)
     assert all(cell.accuracy > 40 for cell in evaluation.cells)
@@ -111,13 +117,44 @@ def test_cells_of_another_protocol_are_not_taken_over(parts: Parts, vae: VAE) ->
     assert stray not in evaluate(parts, {8: vae}, QUICK, done=[stray]).cells
 
 
-def test_test_images_change_no_training_sample_and_no_tuning(parts: Parts, vae: VAE) -> None:
-    protocol = replace(QUICK, draws=1, tune=True)
-    options = [cell.options for cell in evaluate(parts, {8: vae}, protocol).cells]
-    blank = replace(parts, test_images=np.zeros_like(parts.test_images))
-    assert [cell.options for cell in evaluate(blank, {8: vae}, protocol).cells] == options
+def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE) -> None:
+    """The test part is replaced by images that no other part has: white, but for one dark pixel, all of one label.
+
+    Whatever they reached, VAE, latents, neighbours, sigma, SMOTE or tuning, would change a sample or an option.
+    """
+    marked = np.full_like(parts.test_images, 255)
+    marked[:, 0, 0] = 1
+    planted = replace(parts, test_images=marked, test_labels=np.zeros_like(parts.test_labels))
+    protocol = replace(QUICK, draws=1, tune=True, comparators=COMPARATORS, combine=True, spaces=SPACES)
+    evidence = []
+    for given in (parts, planted):
+        trained = fit(given.train_images, given.train_images[:50], 8, TrainingOptions(epochs=1, seed=3)).vae
+        projection = Projection.of(vae, given.train_images, given.test_images, "cpu")
+        setting = Setting.of(given, {8: projection}, protocol)
+        samples = [
+            setting.draw(0).samples(arm, None if arm.latent_dim is None else projection)
+            for unit in units(protocol, [8])
+            for arm in setting.arms(unit)
+        ]
+        cells = [cell for unit in units(protocol, [8]) for cell in measure(setting, unit)]
+        assert len(cells) == len(samples) == 22
+        evidence.append(
+            (
+                to_bytes(trained),
+                projection.sigma.tobytes(),
+                [(X.tobytes(), y.tobytes()) for X, y in samples],
+                [replace(cell, seconds=0, accuracy=0) for cell in cells],
+                [cell.accuracy for cell in cells],
+            )
+        )
+    (*before, accuracies), (*after, others) = evidence
+    assert before == after
+    assert accuracies != others
+
+
+def test_test_images_are_classified_one_by_one(parts: Parts, vae: VAE) -> None:
     once, twice = (
-        evaluate(replace(parts, test_images=images, test_labels=labels), {8: vae}, protocol).cells
+        evaluate(replace(parts, test_images=images, test_labels=labels), {8: vae}, replace(QUICK, draws=1)).cells
         for images, labels in (
             (parts.test_images[:100], parts.test_labels[:100]),
             (np.tile(parts.test_images[:100], (2, 1, 1, 1)), np.tile(parts.test_labels[:100], 2)),
@@ -149,13 +186,13 @@ def test_random_labels_cannot_be_told_to_be_helped(parts: Parts, vae: VAE) -> No
     )
     result = evaluate(noise, {8: vae}, replace(QUICK, draws=8, labelled=100)).to_json()
     assert all(abs(row["accuracy"] - 10) < 5 for row in result["rows"])
-    assert result["best"]["knn"]["adjusted_verdict"] == "cannot tell"
+    assert result["best"]["knn"]["verdict"] == "cannot tell"
 
 
 def test_the_mlp_takes_part(parts: Parts, vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latentaug.classifiers.GRIDS", {"mlp": [{"steps": 3.0}]})
+    monkeypatch.setattr("latentaug.classifiers.GRIDS", {"mlp": [{"share": 0.015}]})
     protocol = replace(QUICK, draws=1, classifiers=("mlp",), methods=("noise",), tune=True)
-    assert [cell.options for cell in evaluate(parts, {8: vae}, protocol).cells] == [{"steps": 3.0}] * 2
+    assert [cell.options for cell in evaluate(parts, {8: vae}, protocol).cells] == [{"share": 0.015}] * 2
 
 
 def test_a_small_class_lowers_k_in_every_arm_and_says_so(parts: Parts, vae: VAE) -> None:
@@ -165,9 +202,11 @@ def test_a_small_class_lowers_k_in_every_arm_and_says_so(parts: Parts, vae: VAE)
 
 
 def test_a_class_of_one_leaves_noise_alone_and_says_so(parts: Parts, vae: VAE) -> None:
-    evaluation = evaluate(parts, {8: vae}, replace(QUICK, labelled=10))
-    assert {cell.arm for cell in evaluation.cells} == {"none", "noise"}
-    assert "single labelled image" in evaluation.warnings[0]
+    few = replace(QUICK, labelled=10, comparators=("affine", "smote"), combine=True)
+    evaluation = evaluate(parts, {8: vae}, few)
+    arms = {"none", "affine", "affine+affine", "noise", "affine+noise"}
+    assert {cell.arm for cell in evaluation.cells} == arms
+    assert "Left out: interpolation, extrapolation, smote" in evaluation.warnings[0]
     only = evaluate(parts, {8: vae}, replace(QUICK, labelled=10, methods=("interpolation",))).to_json()
     assert only["best"] == {}
     assert "Not measured" in only["verdicts"]["knn"]
@@ -228,7 +267,7 @@ def test_a_protocol_out_of_range_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_the_result_has_a_row_for_each_arm_and_its_gains(result: dict[str, Any]) -> None:
-    assert len(result["rows"]) == 30
+    assert len(result["rows"]) == 2 * 28
     for row in result["rows"]:
         own = [cell["accuracy"] for cell in result["cells"] if all(cell[key] == row[key] for key in _IDENTITY)]
         assert row["accuracy"] == pytest.approx(np.mean(own))
@@ -241,23 +280,51 @@ def test_the_result_has_a_row_for_each_arm_and_its_gains(result: dict[str, Any])
             assert row["gain"] is None
             continue
         assert row["gain"]["mean"] == pytest.approx(row["accuracy"] - baseline["accuracy"])
-        assert (row["gain_over_affine"] is None) == (row["arm"] == "affine")
+        assert (row["gain_over_affine"] is None) == (row["arm"] in ("affine", "affine+affine"))
+        if row["gain_over_affine"]:
+            control = "affine+affine" if "+" in row["arm"] else "affine"
+            theirs = next(
+                other["accuracy"]
+                for other in result["rows"]
+                if (other["classifier"], other["space"], other["arm"]) == (row["classifier"], row["space"], control)
+            )
+            assert row["gain_over_affine"]["mean"] == pytest.approx(row["accuracy"] - theirs)
 
 
 _IDENTITY = ("classifier", "space", "latent_dim", "arm", "decode")
 
 
-def test_the_best_arm_is_a_vae_arm_with_a_wider_interval(result: dict[str, Any]) -> None:
+def test_verdicts_follow_from_holms_correction_over_the_arms_of_a_classifier(result: dict[str, Any]) -> None:
+    for classifier in ("svm", "knn"):
+        rows = [row for row in result["rows"] if row["classifier"] == classifier and row["gain"]]
+        assert [row["p_holm"] for row in rows] == holm([row["gain"]["p"] for row in rows])
+        for row in rows:
+            assert row["p_holm"] >= row["gain"]["p"]
+            assert (row["verdict"] == "cannot tell") == (row["p_holm"] >= 0.05)
+            plain = row["gain"]["mean"] - row["gain"]["low"]
+            assert row["smallest_detectable"] >= plain
+            if abs(row["gain"]["mean"]) > row["smallest_detectable"]:
+                assert row["verdict"] != "cannot tell"
+
+
+def test_the_best_arm_is_a_vae_arm_and_says_among_how_many(result: dict[str, Any]) -> None:
     for classifier, best in result["best"].items():
-        arms = [
-            row
-            for row in result["rows"]
-            if row["classifier"] == classifier and row["arm"] in ("noise", "interpolation", "extrapolation")
-        ]
-        assert best["accuracy"] == max(row["accuracy"] for row in arms)
-        assert best["compared"] == len(arms) == 9
+        rows = [row for row in result["rows"] if row["classifier"] == classifier]
+        ours = [row for row in rows if row["latent_dim"] and row["arm"].split("+")[-1] in METHODS]
+        assert best["accuracy"] == max(row["accuracy"] for row in ours)
+        assert any({**best, **row} == best for row in ours)
+        assert best["compared"] == len(rows) - 2 == 26
         assert best["chosen_after_the_fact"] is True
-        assert best["adjusted_gain"]["low"] < best["gain"]["low"]
+
+
+def test_the_papers_protocol_has_its_arms_and_its_settings_alone(parts: Parts, vae: VAE) -> None:
+    given = {key: tuple(v) if isinstance(v, list) else v for key, v in PRESETS["paper"].items()}
+    cells = evaluate(parts, {8: vae}, Protocol(labelled=40, draws=1, classifiers=("svm", "knn"), **given)).cells
+    assert {(cell.space, cell.arm, cell.decode) for cell in cells} == {
+        ("image", "none", None),
+        *(("image", method, "reconstruction") for method in METHODS),
+    }
+    assert all(cell.options is None for cell in cells)
 
 
 def test_the_result_says_how_it_came_about(result: dict[str, Any]) -> None:

@@ -14,14 +14,18 @@ def test_the_csv_has_a_line_for_each_row(result: dict[str, Any]) -> None:
         assert line["arm"] == row["arm"]
         assert float(line["accuracy"]) == round(row["accuracy"], 4)
         assert line["gain_low"] == ("" if row["gain"] is None else str(round(row["gain"]["low"], 4)))
+        assert line["p_holm"] == ("" if row["gain"] is None else str(float(f"{row['p_holm']:.4g}")))
 
 
 def test_the_markdown_begins_with_the_verdicts_in_words(result: dict[str, Any]) -> None:
     page = to_markdown(result)
-    assert page.index(result["verdicts"]["svm"]) < page.index(result["verdicts"]["knn"]) < page.index("| classifier |")
-    assert page.count("\n| SVM |") == page.count("\n| kNN |") == 15
+    assert (
+        page.index(result["verdicts"]["svm"]) < page.index(result["verdicts"]["knn"]) < page.index("| training set |")
+    )
+    assert page.count("\n| none (") == 2
+    assert page.count("\n| ") == 1 + 28
     assert "3 draws of 60 labelled images out of 1079" in page
-    assert "chosen after the fact" in page
+    assert "Holm's correction over all of the classifier's arms" in page
     assert len(page) < 8000
 
 
@@ -31,8 +35,8 @@ def test_a_warning_is_shown_and_its_class_names_are_inert(result: dict[str, Any]
 
 
 def test_a_single_draw_is_reported_without_an_interval(result: dict[str, Any]) -> None:
-    gain = {"mean": 1.0, "low": None, "high": None, "draws": 1, "smallest_detectable": None}
-    row = {**result["rows"][1], "gain": gain, "std": None, "verdict": "cannot tell"}
+    gain = {"mean": 1.0, "low": None, "high": None, "draws": 1, "p": None}
+    row = {**result["rows"][1], "gain": gain, "std": None, "p_holm": None, "verdict": "cannot tell"}
     single = {**result, "rows": [row]}
     assert "+1.00 points (one draw, no interval)" in to_markdown(single)
     assert next(csv.DictReader(to_csv(single).splitlines()))["gain_low"] == ""

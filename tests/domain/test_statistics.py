@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from latentaug.errors import InvalidInput
-from latentaug.statistics import paired_gain, verdict
+from latentaug.statistics import Gain, holm, paired_gain, verdict
+
+
+def _verdict(gain: Gain) -> str:
+    return verdict(gain.mean, gain.p)
+
 
 accuracies = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=2, max_size=20)
 
@@ -19,7 +24,7 @@ def test_the_interval_is_students_paired_one() -> None:
     gain = paired_gain(list(baseline), list(treated), 0.9)
     assert (gain.low, gain.high) == pytest.approx((expected.low, expected.high))
     assert gain.mean == pytest.approx((treated - baseline).mean())
-    assert gain.smallest_detectable == pytest.approx((expected.high - expected.low) / 2)
+    assert gain.p == pytest.approx(ttest_rel(treated, baseline).pvalue)
 
 
 @pytest.mark.parametrize(
@@ -31,31 +36,37 @@ def test_the_interval_is_students_paired_one() -> None:
         ([95, 85, 99], "cannot tell"),
     ],
 )
-def test_the_verdict_is_whether_the_interval_excludes_zero(treated: list[float], word: str) -> None:
-    assert verdict(paired_gain([90, 91, 92], treated)) == word
+def test_a_verdict_at_5_percent_is_whether_the_95_percent_interval_excludes_zero(
+    treated: list[float], word: str
+) -> None:
+    gain = paired_gain([90, 91, 92], treated)
+    assert gain.low is not None
+    assert gain.high is not None
+    assert _verdict(gain) == word
+    assert (gain.low > 0 or gain.high < 0) == (word != "cannot tell")
 
 
 def test_one_draw_has_no_interval_and_no_verdict() -> None:
     gain = paired_gain([90], [99])
-    assert (gain.mean, gain.low, gain.high, gain.draws, gain.smallest_detectable) == (9, None, None, 1, None)
-    assert verdict(gain) == "cannot tell"
+    assert (gain.mean, gain.low, gain.high, gain.draws, gain.p) == (9, None, None, 1, None)
+    assert _verdict(gain) == "cannot tell"
 
 
 def test_no_change_at_all_cannot_be_told_from_none() -> None:
-    assert verdict(paired_gain([90, 91], [90, 91])) == "cannot tell"
+    assert _verdict(paired_gain([90, 91], [90, 91])) == "cannot tell"
 
 
 def test_equal_gains_collapse_the_interval() -> None:
     gain = paired_gain([90, 91, 92], [91, 92, 93])
-    assert (gain.low, gain.high, gain.smallest_detectable) == (1, 1, 0)
-    assert verdict(gain) == "helps"
+    assert (gain.low, gain.high, gain.p) == (1, 1, 0)
+    assert _verdict(gain) == "helps"
 
 
 @given(accuracies)
 def test_swapping_the_arms_swaps_the_verdict(pairs: list[tuple[float, float]]) -> None:
     baseline, treated = zip(*pairs, strict=True)
     swapped = {"helps": "harms", "harms": "helps", "cannot tell": "cannot tell"}
-    assert verdict(paired_gain(treated, baseline)) == swapped[verdict(paired_gain(baseline, treated))]
+    assert _verdict(paired_gain(treated, baseline)) == swapped[_verdict(paired_gain(baseline, treated))]
 
 
 @given(accuracies)
@@ -78,5 +89,31 @@ def test_what_cannot_be_paired_is_refused() -> None:
 def test_the_verdict_is_wrong_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     pairs = rng.normal(90, 1, (2, 2000, 10))
-    wrong = sum(verdict(paired_gain(list(a), list(b))) != "cannot tell" for a, b in zip(*pairs, strict=True))
+    wrong = sum(_verdict(paired_gain(list(a), list(b))) != "cannot tell" for a, b in zip(*pairs, strict=True))
     assert wrong / 2000 == pytest.approx(0.05, abs=0.015)
+
+
+def test_holms_correction_is_the_published_one() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.4, None, 0.9]) == [0.8, None, 0.9]
+    assert holm([0.9, 0.8]) == [1, 1]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_holms_correction_lies_between_none_and_bonferronis_and_keeps_the_order(p_values: list[float]) -> None:
+    corrected = holm(p_values)
+    pairs = sorted(zip(p_values, corrected, strict=True))
+    assert all(p <= c <= min(1, len(p_values) * p) for p, c in pairs if c is not None)
+    assert [c for _, c in pairs] == sorted(c for c in corrected if c is not None)
+
+
+def test_corrected_verdicts_are_rarely_wrong_about_any_of_many_arms() -> None:
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(500):
+        baseline = rng.normal(90, 1, 10)
+        gains = [paired_gain(list(baseline), list(rng.normal(90, 1, 10))) for _ in range(20)]
+        corrected = holm([gain.p for gain in gains])
+        wrong += any(verdict(gain.mean, p) != "cannot tell" for gain, p in zip(gains, corrected, strict=True))
+    assert wrong / 500 <= 0.06

@@ -89,6 +89,11 @@ def test_train_parameters_have_ranges(wrong: dict[str, Any]) -> None:
         {"spaces": ["pixel"]},
         {"decode": "sharp"},
         {"comparators": ["cutout"]},
+        {"affine": {"shift": 0.6}},
+        {"affine": {"shear": 1}},
+        {"combine": 1},
+        {"protocol": "journal"},
+        {"protocol": ["paper"]},
         {"alpha": 1.5},
         {"alpha": -0.1},
         {"k": 0},
@@ -98,6 +103,15 @@ def test_train_parameters_have_ranges(wrong: dict[str, Any]) -> None:
 def test_evaluate_parameters_have_ranges(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         EvaluateParams.model_validate({"dataset": "digits", **wrong})
+
+
+def test_the_papers_protocol_has_its_own_defaults_which_give_way_to_what_is_given() -> None:
+    paper = EvaluateParams.model_validate({"dataset": "digits", "protocol": "paper", "tune": True})
+    assert (paper.decode, paper.spaces, paper.comparators) == (["reconstruction"], ["image"], [])
+    assert (paper.combine, paper.tune) == (False, True)
+    assert EvaluateParams.model_validate(paper.model_dump()) == paper
+    verdict = EvaluateParams.model_validate({"dataset": "digits"})
+    assert (verdict.tune, verdict.combine, verdict.comparators) == (True, True, ["duplication", "affine", "smote"])
 
 
 def test_alpha_may_pass_1_where_nothing_is_interpolated() -> None:

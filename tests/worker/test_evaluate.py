@@ -30,6 +30,7 @@ def small() -> EvaluateParams:
         methods=["interpolation"],
         classifiers=["knn"],
         comparators=["duplication"],
+        combine=False,
         tune=False,
     )
 

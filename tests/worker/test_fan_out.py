@@ -20,9 +20,21 @@ Submit = Callable[..., JobRecord]
 Start = Callable[..., WorkerProcess]
 SOON = 120.0
 GRID = EvaluateParams(
-    dataset="digits", latent_dims=[4], labelled=100, draws=4, epochs=1, methods=["interpolation"], tune=False
+    dataset="digits",
+    latent_dims=[4],
+    labelled=20,
+    draws=6,
+    k=1,
+    epochs=1,
+    methods=["interpolation"],
+    classifiers=["mlp"],
+    spaces=["image"],
+    comparators=["duplication"],
+    combine=False,
+    tune=False,
 ).model_dump(mode="json")
-ENDLESS = {**GRID, "draws": 100, "classifiers": ["mlp"]}
+"""Six units of three cells, each of a second or so."""
+ENDLESS = {**GRID, "draws": 100}
 
 
 def two_processes(start_worker: Start, **variables: str) -> WorkerProcess:
@@ -69,7 +81,7 @@ def test_a_killed_process_costs_only_its_cell(
 ) -> None:
     worker = two_processes(start_worker)
     record = submit("evaluate", **GRID)
-    assert within(SOON, measures(jobs, record.id, cells=5))
+    assert within(SOON, measures(jobs, record.id, cells=4))
     os.kill(job_pids(worker)[0], signal.SIGKILL)
     assert within(SOON, ended(jobs, record.id))
     done = jobs.get(record.id)
