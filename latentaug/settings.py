@@ -82,8 +82,10 @@ class Settings(BaseSettings):
     # Jobs
     queues: tuple[Literal["train", "evaluate", "augment"], ...] = ("train", "evaluate", "augment")
     """Queues that `python -m worker` serves, each by a process of its own."""
+    evaluate_processes: int = Field(default=1, ge=1, le=256)
+    """Processes for the evaluate queue, which share the cells of one job and the threads of one process."""
     job_timeout: float = Field(default=24 * 3600.0, gt=0)
-    """Seconds a job may run."""
+    """Seconds a job, or one part of a job that is shared among processes, may run."""
     lease_seconds: float = Field(default=15.0, ge=3)
     """Seconds without a sign of life after which a running job is taken from its worker and started again."""
     max_attempts: int = Field(default=3, ge=1)

@@ -14,10 +14,10 @@ from rq.job import Job
 
 from latentaug.artefacts import ArtefactStore
 from latentaug.errors import Unavailable
-from latentaug.jobs import TASK, Attempts, answering, connect, is_id
+from latentaug.jobs import TASK, Attempts, answering, connect, is_id, parent_id
 from latentaug.settings import Settings
+from worker.queues import SERIALIZER
 
-SERIALIZER = "json"
 PARENT = "WORKER_PID"
 """Environment variable by which a job's process knows whose child it is."""
 
@@ -44,9 +44,9 @@ class QueueWorker(SpawnWorker):
         _log.info("starting %s", job.description)
         super().execute_job(job, queue)
         # The process has ended. If it has not ended its job it died, or was told to stop: then the job waits again.
-        record = self.attempts.requeue(**job.kwargs, died=not self._stop_requested)
+        record = self.attempts.requeue(*self.attempts.followed(**job.kwargs), died=not self._stop_requested)
         if record is not None:
-            _log.warning("putting %s back in its queue", job.description)
+            _log.warning("putting %s back in its queue", record.id)
             queue.enqueue_call(**self.attempts.enqueue_arguments(record))
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
@@ -60,7 +60,7 @@ class QueueWorker(SpawnWorker):
         try:
             with answering():
                 super().maintain_heartbeats(job, execution)
-            ours = self.attempts.renew(**job.kwargs)
+            ours = self.attempts.renew(*self.attempts.followed(**job.kwargs))
         except Unavailable:  # as long as Redis is away nobody else can take the job
             return
         if not ours:
@@ -77,8 +77,8 @@ def _is_ours(job: Job) -> bool:
     """Whether an RQ job names our one task and a job's id, whatever else was written into Redis."""
     try:
         match job.kwargs:
-            case {"job_id": str(job_id), "attempt": int(), **rest} if not rest and not job.args and is_id(job_id):
-                return job.func_name == TASK
+            case {"job_id": str(job_id), "attempt": int(), **rest} if not rest and not job.args:
+                return job.func_name == TASK and (is_id(job_id) or parent_id(job_id) is not None)
     except DeserializationError:
         pass
     return False

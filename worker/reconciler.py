@@ -7,13 +7,13 @@ import threading
 
 from redis import Redis
 from redis.exceptions import LockError
-from rq import Queue
 from rq.registry import clean_registries
 
 from latentaug.artefacts import ArtefactStore
 from latentaug.errors import LatentaugError
-from latentaug.jobs import KINDS, Attempts, JobRecord, answering, connect, rq_job_id
+from latentaug.jobs import KINDS, Attempts, answering, connect, rq_job_id
 from latentaug.settings import Settings
+from worker.queues import enqueue, queue_of
 
 EVERY = 3.0
 """Seconds between two rounds."""
@@ -56,33 +56,25 @@ def _round(settings: Settings, *, clean: bool) -> None:
 
 
 def reconcile(redis: Redis, attempts: Attempts) -> None:
-    """Look at each unfinished job once.
+    """Look at each unfinished job and child once.
 
     Raises:
         Unavailable: Redis does not answer.
     """
     attempts.keep_ended()
-    for record in attempts.unfinished():
-        queue = _queue(redis, record.kind)
+    in_queues = {job_id for kind in KINDS for job_id in queue_of(redis, kind).job_ids}
+    for record in attempts.unfinished_with_children():
         if record.status == "running":
-            if not attempts.lease_alive(record.id):
+            if not record.fanned_out and not attempts.lease_alive(record.id):
                 _log.warning("job %s has lost its process", record.id)
-                _enqueue(queue, attempts, attempts.requeue(record.id, record.attempt))
-        elif attempts.waiting_seconds(record) > PATIENCE and rq_job_id(record) not in queue.job_ids:
+                again = attempts.requeue(record.id, record.attempt)
+                enqueue(redis, attempts, [] if again is None else [again])
+        elif rq_job_id(record) not in in_queues and attempts.waiting_seconds(record) > PATIENCE:
             _log.warning("job %s waits in no queue", record.id)
-            _enqueue(queue, attempts, record)
+            enqueue(redis, attempts, [record])
 
 
 def clean_up(redis: Redis) -> None:
     """Have RQ forget what its dead workers held."""
     for kind in KINDS:
-        clean_registries(_queue(redis, kind))
-
-
-def _queue(redis: Redis, kind: str) -> Queue:
-    return Queue(kind, connection=redis, serializer="json")
-
-
-def _enqueue(queue: Queue, attempts: Attempts, record: JobRecord | None) -> None:
-    if record is not None:
-        queue.enqueue_call(**attempts.enqueue_arguments(record))
+        clean_registries(queue_of(redis, kind))

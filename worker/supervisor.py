@@ -1,4 +1,4 @@
-"""Keeps a process running for each queue, and the reconciler, until told to stop."""
+"""Keeps the processes of each queue running, and the reconciler, until told to stop."""
 
 from __future__ import annotations
 
@@ -25,11 +25,17 @@ def supervise(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, tell)
     signal.signal(signal.SIGINT, tell)
-    threads = dict.fromkeys(_THREAD_VARIABLES, str(settings.threads))
-    children = [Child(["worker", "--queue", queue], threads) for queue in settings.queues]
+    children = [child for queue in settings.queues for child in _serving(queue, settings)]
     threading.Thread(target=reconcile_until, args=(told_to_stop, settings), name="reconciler", daemon=True).start()
     while not told_to_stop.is_set():
         for child in children:
             child.keep_running()
         told_to_stop.wait(POLL)
     stop(children, max(1.0, 0.8 * settings.drain_seconds))
+
+
+def _serving(queue: str, settings: Settings) -> list[Child]:
+    """The processes of one queue, which share the threads that one would have."""
+    processes = settings.evaluate_processes if queue == "evaluate" else 1
+    threads = dict.fromkeys(_THREAD_VARIABLES, str(max(1, settings.threads // processes)))
+    return [Child(["worker", "--queue", queue], threads) for _ in range(processes)]

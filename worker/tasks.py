@@ -1,4 +1,7 @@
-"""The one function that RQ calls, in a process of the job's own."""
+"""The one function that RQ calls, in a process of the job's own.
+
+A process that is through with one part of a job goes on with another, for to start costs seconds.
+"""
 
 from __future__ import annotations
 
@@ -10,57 +13,96 @@ from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
+from redis import Redis
 from rq.timeouts import JobTimeoutException
 
 from latentaug import settings as configuration
 from latentaug.artefacts import ArtefactStore
-from latentaug.errors import Cancelled, LatentaugError, Unavailable
+from latentaug.errors import Cancelled, LatentaugError, NotFound, Unavailable
 from latentaug.job_params import AugmentParams, EvaluateParams, TrainParams
-from latentaug.jobs import Attempts, JobError, Kind, connect
+from latentaug.jobs import Attempts, JobError, JobRecord, Kind, connect
 from latentaug.lifeline import tie
+from latentaug.settings import Settings
 from worker.augment import augment
 from worker.evaluate import evaluate
 from worker.queue_process import PARENT
+from worker.queues import enqueue
 from worker.train import train
-from worker.work import Work
+from worker.units import do_child
+from worker.work import Failed, Work
 
-TASKS: dict[Kind, Callable[[Work], dict[str, Any]]] = {
+TASKS: dict[Kind, Callable[[Work], dict[str, Any] | None]] = {
     "train": lambda work: train(work, TrainParams.model_validate(work.record.params)),
     "evaluate": lambda work: evaluate(work, EvaluateParams.model_validate(work.record.params)),
     "augment": lambda work: augment(work, AugmentParams.model_validate(work.record.params)),
 }
+CHILD_TASKS: dict[Kind, Callable[[Work, dict[str, Any]], dict[str, Any]]] = {
+    "evaluate": lambda work, params: do_child(work, EvaluateParams.model_validate(params)),
+}
+"""What children do, given their parents' parameters."""
 FINISH_PAUSE = 1.0
+GO_ON = 60.0
+"""Seconds from its start for which a process takes further parts of its job, past others that wait."""
 
 _log = logging.getLogger(__name__)
 
 
 def run(job_id: str, attempt: int) -> None:
-    """Do the claimed attempt at a job, and write down how it ended."""
+    """Do the claimed attempt at a job or child, and write down how it ended."""
     tie(int(os.environ.get(PARENT, os.getppid())), signal.SIGKILL)
     settings = configuration.load()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    artefacts = ArtefactStore(settings.resolved_store_url)
-    attempts = Attempts(connect(settings), artefacts, settings)
-    record = attempts.get(job_id)
-    if (record.status, record.attempt) != ("running", attempt):
+    redis = connect(settings)
+    attempts = Attempts(redis, ArtefactStore(settings.resolved_store_url), settings)
+    record = attempts.held(job_id, attempt)
+    if record is None:
         _log.info("job %s is no longer this attempt's", job_id)
         return
-    work = Work(record, attempts, artefacts, settings)
     try:
-        result, error = _do(work)
+        work_through(record, attempts, redis, settings)
     except Cancelled:
         _log.info("job %s was cancelled or taken over", job_id)
-        return
-    _finish(attempts, work, result, error)
 
 
-def _do(work: Work) -> tuple[dict[str, Any] | None, JobError | None]:
-    """Do the task; return its summary or what went wrong."""
+def work_through(first: JobRecord, attempts: Attempts, redis: Redis, settings: Settings) -> None:
+    """Do a claimed job or child, and then more of the same job as long as any is to be had.
+
+    Raises:
+        Cancelled: the job was cancelled or another attempt has begun.
+    """
+    artefacts = ArtefactStore(settings.resolved_store_url)
+    began = time.monotonic()
+    record: JobRecord | None = first
+    while record is not None:
+        work = Work(record, attempts, artefacts, settings)
+        result, error = _do(work, _task(record, attempts))
+        if result is None and error is None:
+            enqueue(redis, attempts, attempts.children(record.id, "queued"))
+        else:
+            _finish(attempts, work, result, error)
+        record = attempts.follow(first, record, siblings=time.monotonic() - began < GO_ON)
+
+
+def _task(record: JobRecord, attempts: Attempts) -> Callable[[Work], dict[str, Any] | None]:
+    if record.parent is None:
+        return TASKS[record.kind]
     try:
-        result = TASKS[work.record.kind](work)
-        work.report(1.0, "done", 0.0, final=True)
+        params = attempts.get(record.parent).params
+    except NotFound as error:
+        raise Cancelled from error
+    return lambda work: CHILD_TASKS[record.kind](work, params)
+
+
+def _do(work: Work, task: Callable[[Work], dict[str, Any] | None]) -> tuple[dict[str, Any] | None, JobError | None]:
+    """Do the task; return its summary, or what went wrong, or neither where it has fanned out."""
+    try:
+        result = task(work)
+        if result is not None and work.record.parent is None:
+            work.report(1.0, "done", 0.0, final=True)
     except LatentaugError as error:
         return None, JobError(code=error.code, detail=error.detail)
+    except Failed as failed:
+        return None, failed.error
     except ValidationError as error:  # the API checks them; another writer may not have
         return None, JobError(code="invalid_input", detail=str(error))
     except JobTimeoutException:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 from latentaug.artefacts import ArtefactStore
 from latentaug.errors import Cancelled, NotFound, Unavailable
-from latentaug.jobs import Attempts, JobRecord
+from latentaug.jobs import Attempts, JobError, JobRecord
 from latentaug.settings import Settings
 
 REPORT_EVERY = 1.0
@@ -21,8 +23,20 @@ KEEP_EVERY = 20.0
 _log = logging.getLogger(__name__)
 
 
+class Failed(Exception):
+    """The job has failed for a reason that its children give.
+
+    Args:
+        error: what its record will say.
+    """
+
+    def __init__(self, error: JobError) -> None:
+        super().__init__(error.detail)
+        self.error = error
+
+
 class Work:
-    """One attempt at a job.
+    """One attempt at a job, or at a child of one, whose files are its parent's.
 
     Attributes:
         record: the job, as it was claimed.
@@ -64,9 +78,23 @@ class Work:
         if not ours:
             raise Cancelled
 
+    def fan_out(self, children: Mapping[str, BaseModel], low: float, high: float) -> None:
+        """Split the job into children, tasks by name, whose ends take its progress from `low` to `high`.
+
+        Raises:
+            Cancelled: the job was cancelled or another attempt has begun.
+        """
+        plain = {name: task.model_dump(mode="json") for name, task in children.items()}
+        if not self._attempts.fan_out(self.record.id, self.record.attempt, plain, low, high):
+            raise Cancelled
+
+    def children(self) -> list[JobRecord]:
+        """The job's children, all ended, by id."""
+        return self._attempts.children(self.record.id, "succeeded", "failed")
+
     def put(self, file: str, data: bytes | str) -> None:
         """Write one of the job's files."""
-        self.artefacts.put(f"jobs/{self.record.id}/{file}", data.encode() if isinstance(data, str) else data)
+        self.artefacts.put(f"{self._folder}/{file}", data.encode() if isinstance(data, str) else data)
 
     def put_json(self, file: str, value: object) -> None:
         """Write one of the job's files as JSON."""
@@ -90,9 +118,8 @@ class Work:
             self._kept = time.monotonic()
 
     def _kept_path(self, name: str) -> str:
-        return f"jobs/{self.record.id}/kept/{name}"
+        return f"{self._folder}/kept/{name}"
 
-
-def remaining(started: float, done: int, total: int) -> float | None:
-    """Seconds that the rest will take at the pace since `started` (of `time.monotonic`); None before the first step."""
-    return (time.monotonic() - started) / done * (total - done) if done else None
+    @property
+    def _folder(self) -> str:
+        return f"jobs/{self.record.parent or self.record.id}"

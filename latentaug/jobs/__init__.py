@@ -4,6 +4,9 @@
       ^                 │ │
       └────requeue──────┘ └──cancel────> cancelled <──cancel── queued
 
+A running job may fan out into children, records of the same kind that callers never see. Meanwhile no process works at
+the job itself; the end of the last child puts it back in its queue, to go on with what they have made.
+
 Every step is one compare-and-set. The number of the attempt fences it: a worker that has lost its job can change
 nothing. What has ended survives an emptied Redis.
 
@@ -15,6 +18,7 @@ from latentaug.jobs.connection import answering, connect
 from latentaug.jobs.record import (
     KINDS,
     TASK,
+    Children,
     Event,
     JobError,
     JobRecord,
@@ -23,6 +27,7 @@ from latentaug.jobs.record import (
     Status,
     default_model_name,
     is_id,
+    parent_id,
     queue_name,
     rq_job_id,
 )
@@ -32,6 +37,7 @@ __all__ = [
     "KINDS",
     "TASK",
     "Attempts",
+    "Children",
     "Event",
     "JobError",
     "JobRecord",
@@ -43,6 +49,7 @@ __all__ = [
     "connect",
     "default_model_name",
     "is_id",
+    "parent_id",
     "queue_name",
     "rq_job_id",
 ]

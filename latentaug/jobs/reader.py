@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, cast
 
 from redis import Redis
@@ -61,8 +62,7 @@ class JobReader:
         """
         with answering():
             ids = self._redis.sunion([scripts.key(status, kind) for status in LIVING for kind in KINDS])
-        records = [self._living(job_id.decode()) for job_id in sorted(cast("set[bytes]", ids))]
-        return [record for record in records if record is not None and not record.ended]
+        return [record for record in self._all_living(cast("set[bytes]", ids)) if not record.ended]
 
     def events(self, job_id: str, after: str | None = None) -> list[Event]:
         """Read a job's events after the one with the id `after`, or from the start of what is kept (about 2,000).
@@ -108,6 +108,14 @@ class JobReader:
         with answering():
             fields = cast("dict[bytes, bytes]", self._redis.hgetall(scripts.key("job", job_id)))
         return from_fields(fields) if fields else None
+
+    def _all_living(self, ids: Iterable[bytes]) -> list[JobRecord]:
+        """The records of `ids` that are in Redis, by id."""
+        with answering():
+            pipeline = self._redis.pipeline(transaction=False)
+            for job_id in sorted(ids):
+                pipeline.hgetall(scripts.key("job", job_id.decode()))
+            return [from_fields(fields) for fields in pipeline.execute() if fields]
 
     def _stored(self, job_id: str) -> JobRecord | None:
         try:

@@ -22,6 +22,7 @@ TASK = "worker.tasks.run"
 """The one function that workers run."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_CHILD_ID = re.compile(r"([0-9a-f]{32})_[0-9a-z-]{1,64}")
 
 
 class Progress(BaseModel):
@@ -45,8 +46,24 @@ class JobError(BaseModel):
     detail: str
 
 
+class Children(BaseModel):
+    """The parts of a job that any number of workers share, counted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    queued: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether any has not ended."""
+        return self.queued + self.running > 0
+
+
 class JobRecord(BaseModel):
-    """One job. Times are UTC."""
+    """One job, or a child of one, which callers never see. Times are UTC."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,11 +81,23 @@ class JobRecord(BaseModel):
     error: JobError | None = None
     attempt: int = 1
     """Counts the times the job was put in its queue; a worker that holds an earlier number has lost the job."""
+    children: Children | None = None
+    """Of a job that was split into parts, once it is. Their number grows where one part must end before another."""
 
     @property
     def ended(self) -> bool:
         """Whether nothing will change any more."""
         return self.status in ENDS
+
+    @property
+    def parent(self) -> str | None:
+        """Id of the job that this is a child of."""
+        return parent_id(self.id)
+
+    @property
+    def fanned_out(self) -> bool:
+        """Whether it waits for its children, with no process of its own."""
+        return self.status == "running" and self.children is not None and self.children.open
 
 
 class Event(NamedTuple):
@@ -100,6 +129,12 @@ def new_id() -> tuple[str, datetime]:
 def is_id(text: str) -> bool:
     """Whether `text` has the form of a job's id."""
     return _ID.fullmatch(text) is not None
+
+
+def parent_id(job_id: str) -> str | None:
+    """The parent's id where `job_id` has the form of a child's: `<parent>_<name>`."""
+    found = _CHILD_ID.fullmatch(job_id)
+    return found and found[1]
 
 
 def check_id(job_id: str) -> str:
@@ -140,7 +175,7 @@ def to_fields(record: JobRecord) -> list[str]:
 def from_fields(fields: dict[bytes, bytes]) -> JobRecord:
     """The record that stands in a Redis hash."""
     values: dict[str, Any] = {name.decode(): value.decode() for name, value in fields.items()}
-    for name in ("params", "progress", "result", "error"):
+    for name in ("params", "progress", "result", "error", "children"):
         if name in values:
             values[name] = json.loads(values[name])
     return JobRecord.model_validate({name: values[name] for name in JobRecord.model_fields if name in values})

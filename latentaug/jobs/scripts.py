@@ -1,9 +1,12 @@
 """The job record's changes, as Lua: each runs whole inside Redis or not at all.
 
-    latentaug:job:<id>               hash: the record's fields, and owner-side ones: deaths, reserved, queued_at
+    latentaug:job:<id>               hash: the record's fields, and owner-side ones: deaths, reserved, queued_at; of a
+                                     child worked, its fraction; of its parent low, high, since, total and worked
     latentaug:lease:<id>             exists while the job's process gives signs of life
-    latentaug:events:<id>            stream of progress, metrics and, last, end
+    latentaug:events:<id>            stream of progress, metrics and, last, end; a child's go to its parent's
     latentaug:<status>:<kind>        set of ids, for the statuses queued and running
+    latentaug:children:<id>:<status> set of ids of a job's children, until the job ends
+    latentaug:follows:<id>:<attempt> the child, and its attempt, that this attempt's process has gone on with
     latentaug:unstored               set of ended jobs whose record is not yet in the artefact store
     latentaug:ended                  hash: jobs ended, by "<kind>:<status>"
     latentaug:request:<digest>       hash: an idempotency key's job and request
@@ -24,7 +27,7 @@ local function key(...) return 'latentaug:' .. table.concat({...}, ':') end
 
 local function state(id)
   local found = redis.call('HMGET', key('job', id), 'status', 'attempt', 'kind')
-  return {status = found[1], attempt = found[2], kind = found[3]}
+  return {id = id, status = found[1], attempt = found[2], kind = found[3], parent = string.match(id, '^(%x+)_')}
 end
 
 local function owned(id, attempt)
@@ -36,9 +39,56 @@ local function emit(id, type, data)
   redis.call('XADD', key('events', id), 'MAXLEN', '~', 2000, '*', 'type', type, 'data', data)
 end
 
-local function move(id, kind, from, to)
-  redis.call('SREM', key(from, kind), id)
-  if to then redis.call('SADD', key(to, kind), id) end
+local function number(id, status) return redis.call('SCARD', key('children', id, status)) end
+
+local function open(id) return number(id, 'queued') + number(id, 'running') > 0 end
+
+local function count(id)
+  redis.call('HSET', key('job', id), 'children', cjson.encode({
+    queued = number(id, 'queued'), running = number(id, 'running'),
+    done = number(id, 'succeeded'), failed = number(id, 'failed')}))
+end
+
+local function move(job, to)
+  local function shelf(status)
+    return job.parent and key('children', job.parent, status) or key(status, job.kind)
+  end
+  redis.call('SREM', shelf(job.status), job.id)
+  if to then redis.call('SADD', shelf(to), job.id) end
+  if job.parent then count(job.parent) end
+end
+
+local function tell(id, progress)
+  redis.call('HSET', key('job', id), 'progress', progress)
+  emit(id, 'progress', progress)
+end
+
+local function restage(job, stage)
+  if job.parent then return end
+  local progress = cjson.decode(redis.call('HGET', key('job', job.id), 'progress'))
+  tell(job.id, cjson.encode({fraction = progress.fraction, stage = stage, eta_seconds = cjson.null}))
+end
+
+local function claim(job, now, lease)
+  redis.call('HSET', key('job', job.id), 'status', 'running')
+  redis.call('HSETNX', key('job', job.id), 'started_at', now)
+  redis.call('SET', key('lease', job.id), job.attempt, 'PX', lease)
+  move(job, 'running')
+  restage(job, 'starting')
+end
+
+local function put_back(job, now, stage)
+  redis.call('HINCRBY', key('job', job.id), 'attempt', 1)
+  redis.call('HSET', key('job', job.id), 'status', 'queued', 'queued_at', now)
+  redis.call('DEL', key('lease', job.id))
+  move(job, 'queued')
+  restage(job, stage)
+end
+
+local function work(child, fraction)
+  local done = fraction - tonumber(redis.call('HGET', key('job', child.id), 'worked') or '0')
+  redis.call('HSET', key('job', child.id), 'worked', fraction)
+  redis.call('HINCRBYFLOAT', key('job', child.parent), 'worked', done)
 end
 """
 
@@ -72,18 +122,48 @@ return {'created', id}
 """
 )
 
-# id, attempt, now, lease milliseconds, progress
+# id, attempt, now, lease milliseconds
 CLAIM = (
     _SHARED
     + """
-local id, attempt, now, lease, progress = unpack(ARGV)
+local id, attempt, now, lease = unpack(ARGV)
 local job = state(id)
 if job.status ~= 'queued' or job.attempt ~= attempt then return 0 end
-redis.call('HSET', key('job', id), 'status', 'running', 'progress', progress)
-redis.call('HSETNX', key('job', id), 'started_at', now)
-redis.call('SET', key('lease', id), attempt, 'PX', lease)
-move(id, job.kind, 'queued', 'running')
-emit(id, 'progress', progress)
+claim(job, now, lease)
+return 1
+"""
+)
+
+# id and attempt that the process was started for, parent, now, lease milliseconds, seconds to remember it, 1 where it
+# may take siblings
+FOLLOW = (
+    _SHARED
+    + """
+local id, attempt, parent, now, lease, seconds, siblings = unpack(ARGV)
+local waiting = siblings == '1' and redis.call('SRANDMEMBER', key('children', parent, 'queued'))
+local job = state(waiting or parent)
+if job.status ~= 'queued' then return nil end
+claim(job, now, lease)
+redis.call('SET', key('follows', id, attempt), job.id .. ' ' .. job.attempt, 'EX', seconds)
+return {job.id, job.attempt}
+"""
+)
+
+# id, attempt, now, now (seconds), fractions of the progress before and after, then the children's names and parameters
+FAN_OUT = (
+    _SHARED
+    + """
+local id, attempt, now, seconds, low, high = unpack(ARGV, 1, 6)
+local parent = owned(id, attempt)
+if not parent then return 0 end
+for i = 7, #ARGV, 2 do
+  local child = id .. '_' .. ARGV[i]
+  redis.call('HSET', key('job', child), 'id', child, 'kind', parent.kind, 'status', 'queued', 'attempt', 1,
+    'created_at', now, 'queued_at', seconds, 'params', ARGV[i + 1])
+  redis.call('SADD', key('children', id, 'queued'), child)
+end
+redis.call('HSET', key('job', id), 'low', low, 'high', high, 'since', seconds, 'total', (#ARGV - 6) / 2, 'worked', 0)
+count(id)
 return 1
 """
 )
@@ -100,33 +180,57 @@ return 1
 """
 )
 
-# id, attempt, progress, metrics or ''
+# id, attempt, fraction, stage, seconds left or '', metrics or '', now (seconds)
 PROGRESS = (
     _SHARED
     + """
-local id, attempt, progress, metrics = unpack(ARGV)
-if not owned(id, attempt) then return 0 end
-redis.call('HSET', key('job', id), 'progress', progress)
-emit(id, 'progress', progress)
+local id, attempt, fraction, stage, eta, metrics, now = unpack(ARGV)
+local job = owned(id, attempt)
+if not job then return 0 end
+eta = tonumber(eta)
+if job.parent then
+  work(job, fraction)
+  id = job.parent
+  local span = redis.call('HMGET', key('job', id), 'low', 'high', 'since', 'total', 'worked')
+  local done = (span[2] - span[1]) * span[5] / span[4]
+  fraction = math.max(0, math.min(1, span[1] + done))
+  eta = done > 0 and math.max(0, (now - span[3]) / done * (1 - fraction)) or nil
+end
+tell(id, cjson.encode({fraction = tonumber(fraction), stage = stage, eta_seconds = eta or cjson.null}))
 if metrics ~= '' then emit(id, 'metrics', metrics) end
 return 1
 """
 )
 
-# id, attempt, most deaths or '' where nobody died, now (seconds), progress
+# id, attempt, most deaths or '' where nobody died, now (seconds)
 REQUEUE = (
     _SHARED
     + """
-local id, attempt, most, now, progress = unpack(ARGV)
+local id, attempt, most, now = unpack(ARGV)
+local job = owned(id, attempt)
+if not job or open(id) then return 'lost' end
+if most ~= '' and redis.call('HINCRBY', key('job', id), 'deaths', 1) >= tonumber(most) then return 'spent' end
+put_back(job, now, 'queued again')
+return 'queued'
+"""
+)
+
+# id, attempt, status, now, now (seconds), result or '', error or '': a child's end, the last of which wakes its parent
+END_CHILD = (
+    _SHARED
+    + """
+local id, attempt, status, now, seconds, result, error = unpack(ARGV)
 local job = owned(id, attempt)
 if not job then return 'lost' end
-if most ~= '' and redis.call('HINCRBY', key('job', id), 'deaths', 1) >= tonumber(most) then return 'spent' end
-redis.call('HINCRBY', key('job', id), 'attempt', 1)
-redis.call('HSET', key('job', id), 'status', 'queued', 'queued_at', now, 'progress', progress)
+redis.call('HSET', key('job', id), 'status', status, 'ended_at', now)
+if result ~= '' then redis.call('HSET', key('job', id), 'result', result) end
+if error ~= '' then redis.call('HSET', key('job', id), 'error', error) end
 redis.call('DEL', key('lease', id))
-move(id, job.kind, 'running', 'queued')
-emit(id, 'progress', progress)
-return 'queued'
+work(job, 1)
+move(job, status)
+local parent = state(job.parent)
+if parent.status == 'running' and not open(parent.id) then put_back(parent, seconds, 'going on') end
+return 'done'
 """
 )
 
@@ -145,7 +249,14 @@ if error ~= '' then redis.call('HSET', key('job', id), 'error', error) end
 local name = redis.call('HGET', key('job', id), 'reserved')
 if name then redis.call('DEL', key('reserved', name)) end
 redis.call('DEL', key('lease', id))
-move(id, job.kind, job.status, nil)
+move(job, nil)
+for _, shelf in ipairs({'queued', 'running', 'succeeded', 'failed'}) do
+  for _, child in ipairs(redis.call('SMEMBERS', key('children', id, shelf))) do
+    redis.call('DEL', key('job', child), key('lease', child))
+  end
+end
+if redis.call('DEL', key('children', id, 'queued'), key('children', id, 'running')) > 0 then count(id) end
+redis.call('DEL', key('children', id, 'succeeded'), key('children', id, 'failed'))
 redis.call('SADD', key('unstored'), id)
 redis.call('HINCRBY', key('ended'), job.kind .. ':' .. status, 1)
 emit(id, 'end', event)

@@ -106,7 +106,9 @@ class JobStore(JobReader):
         }
 
     def cancel(self, job_id: str) -> JobRecord:
-        """Cancel a job; one that is running loses its lease and stops. Cancelling twice is as cancelling once.
+        """Cancel a job; one that is running loses its lease and stops, and so do all its children.
+
+        Cancelling twice is as cancelling once.
 
         Raises:
             NotFound: no such job.
@@ -133,8 +135,8 @@ class JobStore(JobReader):
             attempt,
             status,
             now.isoformat(),
-            _json(result),
-            _json(error),
+            as_json(result),
+            as_json(error),
             event,
             KEPT_SECONDS,
         ]
@@ -162,7 +164,8 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _json(value: dict[str, Any] | JobError | None) -> str:
+def as_json(value: dict[str, Any] | JobError | None) -> str:
+    """A result or error as it stands in Redis; nothing as ""."""
     if value is None:
         return ""
     return value.model_dump_json() if isinstance(value, JobError) else json.dumps(value, allow_nan=False)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from redis import Redis
 from rq import Queue
 
@@ -16,6 +17,7 @@ from latentaug.artefacts import ArtefactStore
 from latentaug.jobs import Attempts, JobRecord, Kind, connect, queue_name
 from latentaug.settings import Settings
 from service.embedded_redis import EmbeddedRedis
+from tests.worker.desk import Desk
 
 ENDLESS = {"dataset": "digits", "epochs": 10_000, "patience": 10_000, "batch_size": 64}
 
@@ -147,3 +149,16 @@ def start_worker(settings: Settings) -> Iterator[Callable[..., WorkerProcess]]:
     yield start
     for worker in started:
         worker.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def desk(redis: Redis, jobs: Attempts, artefacts: ArtefactStore, settings: Settings) -> Desk:
+    return Desk(redis, jobs, artefacts, settings)

@@ -64,3 +64,17 @@ def test_cleaning_up_leaves_waiting_jobs(jobs: Attempts, redis: Redis, submit: C
     record = submit(**PARAMS)
     clean_up(redis)
     assert waiting(redis) == [rq_job_id(record)]
+
+
+def test_a_job_that_waits_for_its_children_is_left_alone_and_they_are_looked_after(
+    jobs: Attempts, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, _ = jobs.create("train", PARAMS)
+    jobs.claim(record.id, 1)
+    lost, unqueued = jobs.fan_out(record.id, 1, {"a": {}, "b": {}}, 0, 1)
+    jobs.claim(lost.id, 1)
+    time.sleep(3.1)
+    monkeypatch.setattr(reconciler, "PATIENCE", 0.0)
+    reconcile(redis, jobs)
+    assert (jobs.get(record.id).status, jobs.get(record.id).attempt) == ("running", 1)
+    assert sorted(waiting(redis)) == [f"{lost.id}-2", f"{unqueued.id}-1"]

@@ -6,65 +6,22 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from latentaug import datasets, models
-from latentaug.artefacts import ArtefactStore
 from latentaug.containers import read_npz
 from latentaug.errors import Cancelled, Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
 from latentaug.images import Limits, decode_image
-from latentaug.job_params import AugmentParams, EvaluateParams, TrainParams
-from latentaug.jobs import Attempts, Kind
-from latentaug.settings import Settings
+from latentaug.job_params import AugmentParams, TrainParams
+from tests.worker.desk import Desk
 from worker import work as work_module
 from worker.augment import augment
-from worker.evaluate import evaluate
 from worker.train import train
-from worker.work import Work
 
 LIMITS = Limits(max_images=100_000, max_pixels=10**7, max_bytes=10**9)
-
-
-class Desk:
-    """Makes jobs and the `Work` of their attempts."""
-
-    def __init__(self, jobs: Attempts, artefacts: ArtefactStore, settings: Settings) -> None:
-        self.jobs, self.artefacts, self.settings = jobs, artefacts, settings
-
-    def start(self, kind: Kind, params: dict[str, Any] | None = None) -> Work:
-        record, _ = self.jobs.create(kind, params or {})
-        return self.attempt(record.id, 1)
-
-    def attempt(self, job_id: str, attempt: int) -> Work:
-        claimed = self.jobs.claim(job_id, attempt)
-        assert claimed is not None
-        return Work(claimed, self.jobs, self.artefacts, self.settings)
-
-    def again(self, work: Work) -> Work:
-        record = self.jobs.requeue(work.record.id, work.record.attempt)
-        assert record is not None
-        return self.attempt(record.id, record.attempt)
-
-    def file(self, work: Work, name: str) -> bytes:
-        return self.artefacts.get(f"jobs/{work.record.id}/{name}")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def desk(jobs: Attempts, artefacts: ArtefactStore, settings: Settings) -> Desk:
-    return Desk(jobs, artefacts, settings)
 
 
 @pytest.fixture
@@ -237,94 +194,3 @@ class TestAugment:
     def test_needs_a_model(self, desk: Desk) -> None:
         with pytest.raises(NotFound):
             augment(desk.start("augment"), AugmentParams(dataset="digits", model="nothing"))
-
-
-class TestEvaluate:
-    @pytest.fixture
-    def small(self) -> EvaluateParams:
-        return EvaluateParams(
-            dataset="digits",
-            latent_dims=[4],
-            labelled=40,
-            draws=2,
-            epochs=2,
-            methods=["interpolation"],
-            classifiers=["knn"],
-            comparators=["duplication"],
-            combine=False,
-            tune=False,
-        )
-
-    def test_writes_a_report_in_four_forms(self, desk: Desk, small: EvaluateParams) -> None:
-        work = desk.start("evaluate")
-        summary = evaluate(work, small)
-        result = json.loads(desk.file(work, "result.json"))
-        assert summary["verdicts"] == result["verdicts"]
-        assert result["dataset"] == "digits"
-        assert result["protocol"]["labelled"] == 40
-        assert {cell["classifier"] for cell in result["cells"]} == {"knn"}
-        assert {cell["arm"] for cell in result["cells"]} == {"none", "duplication", "interpolation"}
-        assert desk.file(work, "report.md")
-        assert desk.file(work, "report.csv")
-        assert decode_image(desk.file(work, "report.png"), LIMITS).ndim == 3
-
-    def test_tells_epochs_and_cells(self, desk: Desk, small: EvaluateParams) -> None:
-        work = desk.start("evaluate")
-        evaluate(work, small)
-        metrics = [event.data for event in desk.jobs.events(work.record.id) if event.type == "metrics"]
-        cells = json.loads(desk.file(work, "result.json"))["cells"]
-        assert [entry["epoch"] for entry in metrics[:2]] == [1, 2]
-        assert [entry["accuracy"] for entry in metrics[2:]] == [cell["accuracy"] for cell in cells]
-
-    def test_measures_on_a_model_that_was_trained_before(
-        self, desk: Desk, small: EvaluateParams, params: TrainParams
-    ) -> None:
-        train(desk.start("train"), params)
-        work = desk.start("evaluate")
-        evaluate(work, small.model_copy(update={"latent_dims": None, "model": "mine"}))
-        cells = json.loads(desk.file(work, "result.json"))["cells"]
-        assert {cell["latent_dim"] for cell in cells} == {None, 4}
-
-    def test_refuses_a_model_of_other_data(self, desk: Desk, small: EvaluateParams, params: TrainParams) -> None:
-        train(desk.start("train"), params)
-        images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
-        datasets.create(desk.artefacts, "other", images, ["a", "b"] * 20, desk.settings)
-        with pytest.raises(Conflict, match="other data"):
-            evaluate(
-                desk.start("evaluate"),
-                small.model_copy(update={"dataset": "other", "latent_dims": None, "model": "mine"}),
-            )
-
-    def test_a_second_attempt_measures_only_what_is_left(
-        self, desk: Desk, small: EvaluateParams, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(work_module, "KEEP_EVERY", 0.0)
-        whole, first = desk.start("evaluate"), desk.start("evaluate")
-        evaluate(whole, small)
-        report = first.report
-
-        def die_in_the_fourth_cell(fraction: float, stage: str, *args: Any, **named: Any) -> None:
-            if stage.startswith("cell 4 "):
-                raise KeyboardInterrupt
-            report(fraction, stage, *args, **named)
-
-        monkeypatch.setattr(first, "report", die_in_the_fourth_cell)
-        with pytest.raises(KeyboardInterrupt):
-            evaluate(first, small)
-        second = desk.again(first)
-        evaluate(second, small)
-        told = [event.data for event in desk.jobs.events(second.record.id) if event.type == "metrics"]
-        once, twice = (json.loads(desk.file(work, "result.json")) for work in (whole, second))
-        assert [entry.get("epoch") for entry in told[:2]] == [1, 2], "the VAE was trained by the first attempt only"
-        assert len(told) == 2 + len(once["cells"]) - 1, "the fourth cell was measured but not told"
-
-        def accuracies(result: dict[str, Any]) -> list[tuple[Any, ...]]:
-            return [(*(cell[key] for key in ("draw", "space", "arm", "accuracy")),) for cell in result["cells"]]
-
-        assert sorted(accuracies(once)) == sorted(accuracies(twice))
-
-    def test_needs_labels(self, desk: Desk, small: EvaluateParams) -> None:
-        images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
-        datasets.create(desk.artefacts, "plain", images, None, desk.settings)
-        with pytest.raises(InvalidInput, match="labels"):
-            evaluate(desk.start("evaluate"), small.model_copy(update={"dataset": "plain"}))

@@ -1,0 +1,220 @@
+"""An evaluate job and its children, all in this process: what is measured, what is told, and what a failure costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from latentaug import datasets
+from latentaug.images import Limits, decode_image
+from latentaug.job_params import EvaluateParams, TrainParams
+from latentaug.jobs import JobRecord
+from tests.worker.desk import Desk
+from worker import units as children
+from worker.grid import Grid
+from worker.train import train
+
+LIMITS = Limits(max_images=100_000, max_pixels=10**7, max_bytes=10**9)
+
+
+@pytest.fixture
+def small() -> EvaluateParams:
+    return EvaluateParams(
+        dataset="digits",
+        latent_dims=[4],
+        labelled=40,
+        draws=2,
+        epochs=2,
+        methods=["interpolation"],
+        classifiers=["knn"],
+        comparators=["duplication"],
+        combine=False,
+        tune=False,
+    )
+
+
+@pytest.fixture
+def two(small: EvaluateParams) -> EvaluateParams:
+    return small.model_copy(update={"latent_dims": [3, 4], "epochs": 1})
+
+
+def metrics(desk: Desk, record: JobRecord) -> list[dict[str, Any]]:
+    return [event.data for event in desk.jobs.events(record.id) if event.type == "metrics"]
+
+
+def accuracies(result: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [(*(cell[key] for key in ("draw", "space", "arm", "accuracy")),) for cell in result["cells"]]
+
+
+def fail_for(monkeypatch: pytest.MonkeyPatch, method: str, latent_dim: int) -> None:
+    """Make a step fail wherever it meets a VAE of this latent dimension, as a damaged file would."""
+    step = getattr(Grid, method)
+
+    def failing(grid: Grid, subject: Any) -> Any:
+        found = step(grid, subject)
+        dims = found if isinstance(found, dict) else [subject.architecture.latent_dim]
+        if list(dims) == [latent_dim]:
+            raise OSError("damaged")
+        return found
+
+    monkeypatch.setattr(Grid, method, failing)
+
+
+def test_writes_a_report_in_four_forms_and_leaves_nothing_else(desk: Desk, small: EvaluateParams) -> None:
+    record = desk.evaluate(small)
+    result = desk.result(record)
+    assert record.status == "succeeded"
+    assert record.result is not None
+    assert record.result["verdicts"] == result["verdicts"]
+    assert result["dataset"] == "digits"
+    assert result["protocol"]["labelled"] == 40
+    assert {cell["classifier"] for cell in result["cells"]} == {"knn"}
+    assert {cell["arm"] for cell in result["cells"]} == {"none", "duplication", "interpolation"}
+    folder = f"jobs/{record.id}"
+    assert desk.artefacts.files(folder) == ["record.json", "report.csv", "report.md", "report.png", "result.json"]
+    assert not desk.artefacts.files(f"{folder}/kept")
+    assert not desk.artefacts.files(f"{folder}/kept/cells")
+    assert decode_image(desk.artefacts.get(f"{folder}/report.png"), LIMITS).ndim == 3
+    assert not list(desk.redis.scan_iter(f"latentaug:*{record.id}_*"))
+    assert not list(desk.redis.scan_iter("latentaug:children:*"))
+
+
+def test_counts_its_children_and_hides_them(desk: Desk, small: EvaluateParams) -> None:
+    record = desk.evaluate(small)
+    assert record.children is not None
+    assert record.children.model_dump() == {"queued": 0, "running": 0, "done": 1 + 2 * 2, "failed": 0}
+    assert [listed.id for listed in desk.jobs.list()[0]] == [record.id]
+    assert desk.jobs.counts()["evaluate", "succeeded"] == 1
+
+
+def test_tells_epochs_and_cells_and_how_far_the_whole_is(desk: Desk, small: EvaluateParams) -> None:
+    record = desk.evaluate(small)
+    told = metrics(desk, record)
+    assert [entry["epoch"] for entry in told[:2]] == [1, 2]
+    assert sorted(entry["accuracy"] for entry in told[2:]) == sorted(
+        cell["accuracy"] for cell in desk.result(record)["cells"]
+    )
+    progress = [event.data for event in desk.jobs.events(record.id) if event.type == "progress"]
+    fractions = [entry["fraction"] for entry in progress]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    stages = {entry["stage"]: entry for entry in progress}
+    assert stages["training a VAE of 4 dimensions, epoch 2"]["fraction"] == pytest.approx(0.3)
+    assert stages["draw 2 of 2, latent space, knn"]["eta_seconds"] >= 0
+
+
+def test_measures_on_a_model_that_was_trained_before(desk: Desk, small: EvaluateParams) -> None:
+    train(desk.start("train"), TrainParams(dataset="digits", name="mine", latent_dim=4, epochs=1))
+    record = desk.evaluate(small.model_copy(update={"latent_dims": None, "model": "mine"}))
+    result = desk.result(record)
+    assert {cell["latent_dim"] for cell in result["cells"]} == {None, 4}
+    assert result["model"] == "mine"
+
+
+def test_refuses_a_model_of_other_data(desk: Desk, small: EvaluateParams) -> None:
+    train(desk.start("train"), TrainParams(dataset="digits", name="mine", latent_dim=4, epochs=1))
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
+    datasets.create(desk.artefacts, "other", images, ["a", "b"] * 20, desk.settings)
+    record = desk.evaluate(
+        small.model_copy(update={"dataset": "other", "latent_dims": None, "model": "mine", "labelled": None})
+    )
+    assert desk.error(record).code == "conflict"
+    assert "other data" in desk.error(record).detail
+
+
+@pytest.mark.parametrize(("labels", "labelled", "word"), [(None, 2, "labels"), (["a", "b"] * 6, 100, "labelled")])
+def test_refuses_before_anything_is_computed(
+    desk: Desk, small: EvaluateParams, labels: list[str] | None, labelled: int, word: str
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
+    datasets.create(desk.artefacts, "plain", images, labels, desk.settings)
+    record = desk.evaluate(small.model_copy(update={"dataset": "plain", "labelled": labelled}))
+    assert word in desk.error(record).detail
+    assert record.children is None
+
+
+def test_a_second_attempt_measures_only_what_is_left(
+    desk: Desk, small: EvaluateParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = small.model_copy(update={"spaces": ["image"], "draws": 1})
+    whole, work = desk.evaluate(small), desk.start("evaluate", small.model_dump(mode="json"))
+    keep = Grid.keep_cells
+
+    def die_in_the_third_cell(grid: Grid, unit: Any, cells: Any) -> None:
+        if len(cells) == 3:
+            raise KeyboardInterrupt
+        keep(grid, unit, cells)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Grid, "keep_cells", die_in_the_third_cell)
+        with pytest.raises(KeyboardInterrupt):
+            desk.finish(work)
+    child = desk.jobs.children(work.record.id, "running")[0]
+    desk.finish(desk.again(child))
+    record = desk.jobs.get(work.record.id)
+    told = metrics(desk, record)
+    assert [entry.get("epoch") for entry in told[:2]] == [1, 2], "the VAE was trained once"
+    assert len(told) == 2 + len(desk.result(whole)["cells"]), "each cell was measured once"
+    assert accuracies(desk.result(record)) == accuracies(desk.result(whole))
+
+
+def test_a_failed_unit_is_reported_and_the_rest_stands(
+    desk: Desk, two: EvaluateParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_for(monkeypatch, "projections", 3)
+    record = desk.evaluate(two)
+    result = desk.result(record)
+    assert record.status == "succeeded"
+    assert record.children is not None
+    assert (record.children.done, record.children.failed) == (2 + 2 * 2, 2)
+    assert [warning for warning in result["warnings"] if "0-latent-3-knn" in warning and "damaged" in warning]
+    assert {(cell["space"], cell["latent_dim"]) for cell in result["cells"]} == {
+        ("image", None),
+        ("image", 3),
+        ("image", 4),
+        ("latent", 4),
+    }
+
+
+def test_without_one_vae_the_others_are_measured(
+    desk: Desk, two: EvaluateParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_for(monkeypatch, "keep_vae", 3)
+    record = desk.evaluate(two)
+    result = desk.result(record)
+    assert {cell["latent_dim"] for cell in result["cells"]} == {None, 4}
+    assert [warning for warning in result["warnings"] if "latent_dim 3" in warning and "damaged" in warning]
+
+
+def test_where_every_part_fails_the_job_does(
+    desk: Desk, small: EvaluateParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        fail_for(patch, "keep_vae", 4)
+        untrained = desk.evaluate(small)
+    fail_for(monkeypatch, "projections", 4)
+    unmeasured = desk.evaluate(small)
+    for record, what in ((untrained, "VAE"), (unmeasured, "unit")):
+        assert record.status == "failed"
+        assert desk.error(record).code == "internal_error"
+        assert f"every {what} has failed" in desk.error(record).detail
+        assert "damaged" in desk.error(record).detail
+
+
+def test_a_process_goes_on_with_its_job_for_a_while_only(
+    desk: Desk, small: EvaluateParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.tasks.GO_ON", 0.0)
+    record = desk.evaluate(small)
+    assert record.status == "running"
+    assert record.children is not None
+    assert record.children.model_dump() == {"queued": 1, "running": 0, "done": 0, "failed": 0}
+
+
+def test_what_a_child_is_to_do_is_checked(desk: Desk, small: EvaluateParams) -> None:
+    work = desk.start("evaluate", small.model_dump(mode="json"))
+    child = desk.jobs.fan_out(work.record.id, 1, {"odd": {"task": "os.system", "command": "true"}}, 0, 1)[0]
+    with pytest.raises(ValueError, match="task"):
+        children.task_of(child)

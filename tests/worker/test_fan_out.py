@@ -1,0 +1,121 @@
+"""One evaluate job among several processes: the same result, whoever is killed. Real processes, a real Valkey."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from redis import Redis
+
+from latentaug.artefacts import ArtefactStore
+from latentaug.job_params import EvaluateParams
+from latentaug.jobs import Attempts, JobRecord
+from tests.worker.conftest import WorkerProcess, alive, children, within
+from tests.worker.desk import Desk
+
+Submit = Callable[..., JobRecord]
+Start = Callable[..., WorkerProcess]
+SOON = 120.0
+GRID = EvaluateParams(
+    dataset="digits",
+    latent_dims=[4],
+    labelled=20,
+    draws=6,
+    k=1,
+    epochs=1,
+    methods=["interpolation"],
+    classifiers=["mlp"],
+    spaces=["image"],
+    comparators=["duplication"],
+    combine=False,
+    tune=False,
+).model_dump(mode="json")
+"""Six units of three cells, each of a second or so."""
+ENDLESS = {**GRID, "draws": 100}
+
+
+def two_processes(start_worker: Start, **variables: str) -> WorkerProcess:
+    return start_worker(LATENTAUG_QUEUES='["evaluate"]', LATENTAUG_EVALUATE_PROCESSES="2", **variables)
+
+
+def ended(jobs: Attempts, job_id: str) -> Callable[[], bool]:
+    return lambda: jobs.get(job_id).ended
+
+
+def cells_told(jobs: Attempts, job_id: str) -> list[tuple[Any, ...]]:
+    told = [event.data for event in jobs.events(job_id) if "accuracy" in event.data]
+    return [(*(cell[key] for key in ("draw", "space", "arm", "decode", "classifier")),) for cell in told]
+
+
+def job_pids(worker: WorkerProcess) -> list[int]:
+    return [pid for queue_process in children(worker.pid) for pid in children(queue_process)]
+
+
+def measures(jobs: Attempts, job_id: str, cells: int) -> Callable[[], bool]:
+    return lambda: len(cells_told(jobs, job_id)) >= cells and len(jobs.children(job_id, "running")) == 2
+
+
+def test_two_processes_measure_what_one_does_and_the_result_outlives_redis(
+    desk: Desk, jobs: Attempts, submit: Submit, start_worker: Start, artefacts: ArtefactStore, redis: Redis
+) -> None:
+    alone = desk.result(desk.evaluate(EvaluateParams.model_validate(GRID)))
+    worker = two_processes(start_worker)
+    assert within(10, lambda: len(children(worker.pid)) == 2)
+    record = submit("evaluate", **GRID)
+    assert within(SOON, lambda: len(job_pids(worker)) == 2), "both have a part of it"
+    assert within(SOON, ended(jobs, record.id))
+    assert within(5, lambda: artefacts.exists(f"jobs/{record.id}/record.json"))
+    redis.flushall()
+    assert jobs.get(record.id).status == "succeeded"
+    shared = json.loads(artefacts.get(f"jobs/{record.id}/result.json"))
+    assert shared["rows"] == alone["rows"]
+    assert shared["verdicts"] == alone["verdicts"]
+    assert shared["warnings"] == alone["warnings"]
+
+
+def test_a_killed_process_costs_only_its_cell(
+    jobs: Attempts, submit: Submit, start_worker: Start, artefacts: ArtefactStore
+) -> None:
+    worker = two_processes(start_worker)
+    record = submit("evaluate", **GRID)
+    assert within(SOON, measures(jobs, record.id, cells=4))
+    os.kill(job_pids(worker)[0], signal.SIGKILL)
+    assert within(SOON, ended(jobs, record.id))
+    done = jobs.get(record.id)
+    assert (done.status, done.error) == ("succeeded", None)
+    assert done.children is not None
+    assert done.children.failed == 0
+    result, told = json.loads(artefacts.get(f"jobs/{record.id}/result.json")), cells_told(jobs, record.id)
+    assert len(told) == len(set(told)), "none was measured twice"
+    assert len(result["cells"]) - len(told) in (0, 1), "the killed process may have kept one that it could not tell"
+    assert not [warning for warning in result["warnings"] if "not measured" in warning]
+
+
+def test_a_killed_queue_process_is_made_up_for(jobs: Attempts, submit: Submit, start_worker: Start) -> None:
+    worker = two_processes(start_worker)
+    record = submit("evaluate", **ENDLESS)
+    assert within(SOON, measures(jobs, record.id, cells=2))
+    queue_process = children(worker.pid)[0]
+    os.kill(queue_process, signal.SIGKILL)
+    again = lambda: any(child.attempt == 2 for child in jobs.children(record.id, "running", "succeeded"))  # noqa: E731
+    assert within(3 + 9 + 30, again), "the lease has run out and the reconciler has seen it"
+    jobs.cancel(record.id)
+
+
+def test_cancelling_stops_every_process_within_seconds(
+    jobs: Attempts, submit: Submit, start_worker: Start, redis: Redis
+) -> None:
+    worker = two_processes(start_worker)
+    record = submit("evaluate", **ENDLESS)
+    assert within(SOON, measures(jobs, record.id, cells=2))
+    pids = job_pids(worker)
+    assert len(pids) == 2
+    jobs.cancel(record.id)
+    assert within(3, lambda: not any(alive(pid) for pid in pids))
+    assert within(10, lambda: not redis.llen("rq:queue:evaluate")), "those that waited were dropped"
+    assert job_pids(worker) == []
+    assert not list(redis.scan_iter(f"latentaug:*{record.id}_*"))
+    assert jobs.get(record.id).status == "cancelled"

@@ -1,0 +1,172 @@
+"""What the parts of an evaluate job share: its data set and protocol, and what they keep for one another.
+
+kept/vae-<latent_dim>.safetensors          weights of a VAE that was trained here
+kept/projection-<latent_dim>.safetensors   both parts of the data set in its latent space
+kept/cells/<unit>.json                     the cells of a unit so far
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from latentaug import datasets, models
+from latentaug.affine import Ranges
+from latentaug.arms import Projection
+from latentaug.datasets import Dataset
+from latentaug.errors import Conflict, InvalidInput, NotFound
+from latentaug.job_params import DEFAULT_LATENT_DIMS, EvaluateParams
+from latentaug.protocol import Parts, Protocol
+from latentaug.units import Cell, Unit
+from latentaug.vae import VAE, Architecture, from_bytes, to_bytes
+from worker.augment import architecture
+from worker.vaes import device
+from worker.work import Work
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An evaluate job's data set and protocol, and its files in the store.
+
+    Attributes:
+        work: an attempt at the job or at one of its children.
+        params: the job's.
+        dataset: with labels.
+        parts: its training and test part.
+        protocol: what is measured.
+    """
+
+    work: Work
+    params: EvaluateParams
+    dataset: Dataset
+    parts: Parts
+    protocol: Protocol
+
+    @staticmethod
+    def of(work: Work, params: EvaluateParams) -> Grid:
+        """Read the data set.
+
+        Raises:
+            NotFound: no such data set.
+            InvalidInput: it has no labels.
+        """
+        dataset = datasets.load(params.dataset, work.artefacts, work.settings)
+        if dataset.labels is None:
+            raise InvalidInput(
+                f"{dataset.name!r} has no labels, so no classifier can be measured; upload it with labels"
+            )
+        parts = Parts(
+            train_images=dataset.images[dataset.train],
+            train_labels=dataset.labels[dataset.train],
+            test_images=dataset.images[dataset.test],
+            test_labels=dataset.labels[dataset.test],
+            classes=dataset.classes,
+        )
+        return Grid(work, params, dataset, parts, protocol(params))
+
+    @property
+    def latent_dims(self) -> list[int]:
+        """Those of the VAEs to train; none where a stored model is given."""
+        return [] if self.params.model is not None else self.params.latent_dims or DEFAULT_LATENT_DIMS
+
+    def has_vae(self, latent_dim: int) -> bool:
+        """Whether its VAE is trained and has projected the data set."""
+        return self.work.recall(_projection_file(latent_dim)) is not None
+
+    def keep_vae(self, vae: VAE) -> None:
+        """Keep a VAE that was trained here, and both parts of the data set in its latent space."""
+        latent_dim = vae.architecture.latent_dim
+        self.work.keep(_vae_file(latent_dim), to_bytes(vae))
+        self._project(vae)
+
+    def read_model(self) -> int:
+        """Keep what the stored model makes of the data set; return its latent dimension.
+
+        Raises:
+            NotFound: the model was deleted.
+            Conflict: it was trained on other data.
+        """
+        vae = self._model()
+        self._project(vae)
+        return vae.architecture.latent_dim
+
+    def projections(self, latent_dims: Sequence[int]) -> dict[int, Projection]:
+        """VAEs with the data set in their latent spaces, by latent dimension.
+
+        Raises:
+            NotFound: one is not kept, or the model was deleted.
+        """
+        return {latent_dim: self._projection(latent_dim) for latent_dim in latent_dims}
+
+    def cells(self, unit: Unit) -> list[Cell]:
+        """The cells of a unit that are measured."""
+        return [Cell(**cell) for cell in json.loads(self.work.recall(_cells_file(unit)) or b"[]")]
+
+    def keep_cells(self, unit: Unit, cells: Sequence[Cell]) -> None:
+        """Keep all cells of a unit that are measured so far."""
+        self.work.keep(_cells_file(unit), json.dumps([asdict(cell) for cell in cells]).encode())
+
+    def _project(self, vae: VAE) -> None:
+        projection = Projection.of(vae, self.parts.train_images, self.parts.test_images, device(self.work.settings))
+        tensors = save_tensors({"train": projection.train, "test": projection.test})
+        self.work.keep(_projection_file(vae.architecture.latent_dim), tensors)
+
+    def _projection(self, latent_dim: int) -> Projection:
+        kept = self.work.recall(_projection_file(latent_dim))
+        if kept is None:
+            raise NotFound(f"the VAE of latent_dim {latent_dim} is no longer kept; start the job again")
+        latents = load_tensors(kept)
+        where = device(self.work.settings)
+        return Projection(self._vae(latent_dim).to(where).eval(), where, latents["train"], latents["test"])
+
+    def _vae(self, latent_dim: int) -> VAE:
+        if self.params.model is not None:
+            return self._model()
+        height, width, channels = self.dataset.images.shape[1:]
+        kept = self.work.recall(_vae_file(latent_dim)) or b""
+        return from_bytes(Architecture(height, width, channels, latent_dim), kept)
+
+    def _model(self) -> VAE:
+        store, name = self.work.artefacts, self.params.model or ""
+        model = models.describe(store, name)
+        if model.dataset_checksum != self.dataset.checksum:
+            raise Conflict(
+                f"model {name!r} was trained on other data than {self.dataset.name!r} holds, perhaps on its test "
+                "images; give latent_dims instead, or a model trained on this data set"
+            )
+        return from_bytes(architecture(model), models.read_weights(store, model))
+
+
+def protocol(params: EvaluateParams) -> Protocol:
+    """What an evaluate job measures."""
+    return Protocol(
+        labelled=params.labelled,
+        draws=params.draws,
+        seed=params.seed,
+        methods=tuple(params.methods),
+        alpha=params.alpha,
+        k=params.k,
+        classifiers=tuple(params.classifiers),
+        spaces=tuple(params.spaces),
+        decode=tuple(params.decode),
+        comparators=tuple(params.comparators),
+        affine=Ranges(**params.affine.model_dump()),
+        combine=params.combine,
+        tune=params.tune,
+    )
+
+
+def _vae_file(latent_dim: int) -> str:
+    return f"vae-{latent_dim}.safetensors"
+
+
+def _projection_file(latent_dim: int) -> str:
+    return f"projection-{latent_dim}.safetensors"
+
+
+def _cells_file(unit: Unit) -> str:
+    return f"cells/{unit.name}.json"
