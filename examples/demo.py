@@ -20,6 +20,17 @@ from latentaug.images import Limits, Pixels, contact_sheet, encode_png
 
 OUT = Path("build/demo")
 NPY, NPZ = "application/x-npy", "application/x-npz"
+TRAIN = {"dataset": "digits", "name": "demo", "beta": 0.25, "seed": 0}
+EVALUATE = {
+    "dataset": "digits",
+    "model": "demo",
+    "labelled": 100,
+    "draws": 5,
+    "spaces": ["image"],
+    "comparators": ["affine"],
+    "combine": False,
+    "seed": 0,
+}
 METHODS = ("noise", "interpolation", "extrapolation")
 
 
@@ -28,12 +39,9 @@ def main() -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     with running_service(OUT / "home") as service:
         print(f"service ready at {service.url}")
-        train = service.job("train", {"dataset": "digits", "name": "demo", "beta": 0.25, "seed": 0})
+        train = service.job("train", TRAIN)
         sheet = _contact_sheet(service, "demo")
-        evaluate = service.job(
-            "evaluate",
-            {"dataset": "digits", "model": "demo", "labelled": 100, "draws": 5, "spaces": ["image"], "seed": 0},
-        )
+        evaluate = service.job("evaluate", EVALUATE)
         result = f"/v1/jobs/{evaluate['id']}/result"
         report = service.call("GET", result, accept="text/markdown").decode()
         (OUT / "report.md").write_text(report)
