@@ -26,6 +26,7 @@ from latentaug.images import Limits, Pixels, decode_image, encode_png
 MAX_ARRAYS = 16
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 MANIFEST = "manifest.csv"
+_PASSED_OVER = {MANIFEST, "Thumbs.db", "desktop.ini"}
 # A fixed time, so that the same images give the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
@@ -119,10 +120,10 @@ def write_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
 
 
 def read_zip(data: bytes, limits: Limits) -> Folder:
-    """Read a zip of images; where they lie in folders, the name of an image's folder is its label.
+    """Read a zip of images; where they lie in folders, the name of an image's (innermost) folder is its label.
 
-    A `manifest.csv`, hidden files and `__MACOSX` are passed over; any other file that is no image is an error, never
-    skipped in silence.
+    A `manifest.csv` and what systems leave behind (hidden files, `__MACOSX`, `Thumbs.db`) are passed over; any other
+    file that is no image is an error, never skipped in silence.
 
     Raises:
         MalformedInput: not a zip, a path that leaves it, or an unreadable image (named).
@@ -134,7 +135,7 @@ def read_zip(data: bytes, limits: Limits) -> Folder:
     decoded = 0
     for name, content in _members(data, limits.max_images + MAX_ARRAYS, limits.max_bytes, "zip"):
         path = PurePosixPath(name)
-        if path.name == MANIFEST or any(part.startswith(".") or part == "__MACOSX" for part in path.parts):
+        if path.name in _PASSED_OVER or any(part.startswith(".") or part == "__MACOSX" for part in path.parts):
             continue
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             raise MalformedInput(f"{name[:80]!r} in the zip is no PNG, JPEG or WebP image; leave it out")
@@ -154,16 +155,18 @@ def write_zip(
 
     Args:
         images: each uint8 [h, w, c].
-        labels: each image's label, or None to put the images in no folder.
+        labels: each image's label, or None to put the images in no folder. Its folder is named after it, with "_" for
+            characters that a system might misread and a number where two labels would share one.
         manifest: one mapping per image, all with the same keys.
     """
+    folders = _folder_names(labels or [])
     out = io.BytesIO()
     lines = io.StringIO(newline="")
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(["file", *(manifest[0] if manifest else ())])
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for i, (image, row) in enumerate(zip(images, manifest, strict=True)):
-            name = f"{i:06d}.png" if labels is None else f"{_folder_name(labels[i])}/{i:06d}.png"
+            name = f"{i:06d}.png" if labels is None else f"{folders[labels[i]]}/{i:06d}.png"
             text = {key: str(value) for key, value in row.items()}
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), encode_png(image, text))
             writer.writerow([name, *row.values()])
@@ -213,6 +216,16 @@ def _folder_labels(names: Sequence[str]) -> list[str] | None:
     return None
 
 
-def _folder_name(label: str) -> str:
-    """A label as a folder's name that no system misreads."""
-    return re.sub(r"[^\w .+-]", "_", label).strip(". ")[:100] or "_"
+def _folder_names(labels: Sequence[str]) -> dict[str, str]:
+    """A folder's name for each label: the label, changed where a system might misread it; no two share one."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for label in dict.fromkeys(labels):
+        name = wanted = re.sub(r"[^\w .+-]", "_", label).strip(". ")[:100] or "_"
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{wanted}-{number}"
+        taken.add(name.casefold())
+        names[label] = name
+    return names

@@ -5,7 +5,8 @@ Latents are float32 [n, d]: the means that the encoder gives. No torch in here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,17 @@ class Altered:
     latents: Latents
     source: Rows
     neighbour: Rows
+
+
+def name_class(error: TooFewImages, names: Sequence[object]) -> TooFewImages:
+    """The same error with the label's own name in place of its number, for whoever knows the names.
+
+    Args:
+        error: of `neighbours`, perhaps on its way through another process.
+        names: labels by number.
+    """
+    named = re.sub(r"^class (\d+) ", lambda found: f"class {str(names[int(found[1])])!r} ", error.detail)
+    return TooFewImages(named, fields=error.fields)
 
 
 def sigma(latents: Latents) -> Floats:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from latentaug import datasets, models
 from latentaug.containers import write_npz, write_zip
 from latentaug.datasets import Dataset
-from latentaug.errors import InvalidInput, TooLarge
-from latentaug.generation import Altered, alter, residual
+from latentaug.errors import InvalidInput, TooFewImages, TooLarge
+from latentaug.generation import Altered, alter, name_class, residual
 from latentaug.images import contact_sheet, encode_png
 from latentaug.job_params import AugmentParams
 from latentaug.models import ModelDescription
@@ -36,19 +36,22 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
     sources = dataset.images[dataset.train]  # [n, h, w, c]
     labels = None if dataset.labels is None else dataset.labels[dataset.train]  # [n]
     latents = encode(vae, sources, device(work.settings))  # [n, latent_dim]
-    altered = alter(
-        latents,
-        method=params.method,
-        alpha=params.alpha,
-        k=params.k,
-        copies=params.copies,
-        sigma=np.array(model.sigma, np.float32),
-        seed=params.seed,
-        labels=labels,
-    )
+    try:
+        altered = alter(
+            latents,
+            method=params.method,
+            alpha=params.alpha,
+            k=params.k,
+            copies=params.copies,
+            sigma=np.array(model.sigma, np.float32),
+            seed=params.seed,
+            labels=labels,
+        )
+    except TooFewImages as error:
+        raise name_class(error, dataset.classes) from error
     images = _decode(work, params, vae, sources, latents, altered)  # [m, h, w, c]
     work.report(0.8, "writing files", final=True)
-    _write(work, params, dataset, sources, images, altered)
+    _write(work, params, dataset, sources, images, altered, model.version)
     summary = {
         **params.model_dump(mode="json"),
         "model_version": model.version,
@@ -109,17 +112,20 @@ def _write(
     sources: NDArray[np.uint8],
     images: NDArray[np.uint8],
     altered: Altered,
+    version: str,
 ) -> None:
     source = dataset.train[altered.source]
     neighbour = np.where(altered.neighbour < 0, -1, dataset.train[altered.neighbour])
-    arrays: dict[str, NDArray[np.generic]] = {"images": images, "source": source, "neighbour": neighbour}
+    plain = images[..., 0] if images.shape[-1] == 1 else images  # as the API answers grey images
+    arrays: dict[str, NDArray[np.generic]] = {"images": plain, "source": source, "neighbour": neighbour}
+    settings = params.model_dump(exclude={"dataset"}, exclude_none=True) | {"version": version}
+    rows = zip(source.tolist(), neighbour.tolist(), strict=True)
+    manifest: list[dict[str, object]] = [{"source": row, "neighbour": near, **settings} for row, near in rows]
     names = None
     if dataset.labels is not None:
-        arrays["labels"] = dataset.labels[source]
         names = [dataset.classes[label] for label in dataset.labels[source]]
-    settings = {"method": params.method, "alpha": params.alpha, "decode": params.decode, "seed": params.seed}
-    rows = zip(source.tolist(), neighbour.tolist(), strict=True)
-    manifest = [{"source": row, "neighbour": near, **settings, "model": params.model} for row, near in rows]
+        arrays["labels"] = np.array(names)
+        manifest = [{**row, "label": name} for row, name in zip(manifest, names, strict=True)]
     work.put("images.npz", write_npz(arrays))
     work.put("images.zip", write_zip(list(images), names, manifest))
     children = len(images) // len(sources)

@@ -73,8 +73,13 @@ class Labels:
         return [str(value) for value in self.values]
 
     def codes(self) -> NDArray[np.int64]:
-        """Numbers that are equal where the labels are, int64 [n]."""
+        """Each label's number in `classes`, int64 [n]."""
         return np.unique(np.array(self.names), return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def classes(self) -> list[str]:
+        """The different labels, as texts, sorted."""
+        return sorted(set(self.names))
 
     def codes_in(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Each label's number in `classes`, int64 [n].

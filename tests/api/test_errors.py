@@ -205,6 +205,13 @@ def test_too_few_images_says_how_many_neighbours_there_are(api: httpx.Client) ->
     check(post(api, f"{TINY}/augment", npy(pictures(2)), NPY, k=3), 422, "too_few_images")
 
 
+@pytest.mark.parametrize("neighbours", ["batch", "dataset"])
+def test_a_class_that_is_too_small_is_called_by_the_callers_own_label(api: httpx.Client, neighbours: str) -> None:
+    body = npz(images=pictures(8), labels=np.array(["cat"] * 2 + ["dog"] * 6))
+
+    check(post(api, f"{TINY}/augment", body, NPZ, k=60, neighbours=neighbours), 422, "too_few_images", "class 'cat'")
+
+
 def test_a_label_that_the_data_set_lacks_is_refused(api: httpx.Client) -> None:
     body = npz(images=pictures(1), labels=np.array(["bird"]))
 

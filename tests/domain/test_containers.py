@@ -108,8 +108,22 @@ def test_what_we_write_can_be_read_back() -> None:
     assert lines[1] == "a/000000.png,0,-1"
 
 
+def test_no_two_labels_share_a_folder() -> None:
+    labels = ["a/b", "a_b", "A_B", "..", "_"]
+    folder = read_zip(write_zip([IMAGE] * 5, labels, [{"source": i} for i in range(5)]), LIMITS)
+    assert folder.labels is not None
+    assert len({label.casefold() for label in folder.labels}) == 5
+    assert folder.labels[1] == "a_b-2"
+
+
 def test_hidden_files_and_the_manifest_are_passed_over() -> None:
-    entries = {"a/1.png": PNG, "__MACOSX/a/._1.png": b"x", "a/.DS_Store": b"x", "manifest.csv": b"file\n"}
+    entries = {
+        "a/1.png": PNG,
+        "__MACOSX/a/._1.png": b"x",
+        "a/.DS_Store": b"x",
+        "manifest.csv": b"file\n",
+        "a/Thumbs.db": b"x",
+    }
     assert len(read_zip(_zip(entries), LIMITS).images) == 1
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
-from latentaug.errors import InvalidInput, TooLarge
+from latentaug.errors import InvalidInput, TooFewImages, TooLarge
+from latentaug.generation import name_class
 from latentaug.images import Pixels, fit
 from latentaug.models import ModelDescription
 from service.api import contract, media
@@ -106,7 +107,13 @@ async def augment(request: Request, model: str, context: FromContext) -> Respons
         parameters: Parameters = options.model_dump(exclude={"resize"}, exclude_none=True)
         outputs = ["images", "source", "neighbour"]
         call = _call(context, description, "augment", tensors, parameters, outputs, seconds_left)
-        found = await while_connected(request, call)
+        try:
+            found = await while_connected(request, call)
+        except TooFewImages as error:
+            if batch.labels is None:
+                raise
+            names = description.classes if options.neighbours == "dataset" else batch.labels.classes
+            raise name_class(error, names) from error
         return await _answer(context, form, _augmented(found, tensors["images"], batch, options, description))
 
 
