@@ -14,6 +14,8 @@ from latentaug.lifeline import tied
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds before a process that has ended is started again; doubled each time it lived for less than `STEADY`."""
 STEADY = 30.0
+MISCONFIGURED = 2
+"""Exit status of a process that cannot start with its settings, and has said why; to start it again is no use."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +35,11 @@ class Child:
         self._started = 0.0
         self._pause = FIRST_PAUSE
         self._next_start = 0.0
+
+    @property
+    def status(self) -> int | None:
+        """The exit status where it has ended and was not yet seen to by `keep_running`, else None."""
+        return None if self._process is None else self._process.poll()
 
     def keep_running(self) -> None:
         """Start it if it does not run and its pause is over."""

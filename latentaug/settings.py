@@ -13,8 +13,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PREFIX = "LATENTAUG_"
 
@@ -132,7 +132,8 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
         overrides: values that win over the environment.
 
     Raises:
-        ValueError: a variable with our prefix that names no setting (the nearest name is suggested), or a bad value.
+        ValueError: a variable with our prefix that names no setting (the nearest name is suggested), or bad values,
+            one line for each, which says what is wrong but never shows the value: it may be a secret.
     """
     names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     for variable in environment if environment is not None else os.environ:
@@ -140,4 +141,17 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
             near = difflib.get_close_matches(variable.upper(), names, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"{variable} is not a setting{hint}")
-    return Settings(**overrides)
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+    except SettingsError:  # carries no name; there is one setting that is read as JSON
+        raise ValueError(f'{PREFIX}QUEUES: write a JSON list, for instance ["train"]') from None
+    # Raised out here, for a traceback would show the first error and in it the values.
+    raise ValueError("\n".join(_line(fault["loc"], fault["msg"]) for fault in faults))
+
+
+def _line(place: tuple[int | str, ...], message: str) -> str:
+    """A fault in one line; what is wrong with several settings together names them itself."""
+    message = message.removeprefix("Value error, ")
+    return f"{PREFIX}{str(place[0]).upper()}: {message}" if place else message

@@ -2,27 +2,32 @@
 
 The model server, the API and the worker, with an embedded Valkey where LATENTAUG_REDIS_URL is not set. What dies is
 started again; Ctrl+C stops all in order; nothing is left running, not even where this process itself is killed.
+Where a part cannot start with its settings, all stops, with exit status 2.
 """
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import logging
 import signal
-import socket
 import sys
 import threading
 from types import FrameType
 
+from uvicorn.config import STARTUP_FAILURE
+
 from latentaug import settings as configuration
-from latentaug.children import Child, stop
+from latentaug.children import MISCONFIGURED, Child, stop
 from latentaug.errors import LatentaugError
 from latentaug.settings import Settings
+from service import ports
 from service.embedded_redis import EmbeddedRedis
 
 POLL = 0.2
 """Seconds between two looks at the children."""
+
+_CANNOT_START = (MISCONFIGURED, STARTUP_FAILURE)
+"""Exit statuses at the first start that another start would not mend: our processes' own, and uvicorn's."""
 
 _log = logging.getLogger("service.stack")
 
@@ -33,7 +38,7 @@ def main() -> int:
         settings = configuration.load()
     except ValueError as error:
         print(error, file=sys.stderr)
-        return 2
+        return MISCONFIGURED
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     told_to_stop = threading.Event()
 
@@ -43,21 +48,24 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, tell)
     try:
-        run(settings, told_to_stop)
+        return run(settings, told_to_stop)
     except LatentaugError as error:
         _log.error("%s", error)
         return 1
-    return 0
 
 
-def run(settings: Settings, told_to_stop: threading.Event) -> None:
-    """Run everything until `told_to_stop`.
+def run(settings: Settings, told_to_stop: threading.Event) -> int:
+    """Run everything until `told_to_stop`, or until a part cannot start.
+
+    Returns:
+        The exit status: 0, or `MISCONFIGURED` where a part ended so before all was ready.
 
     Raises:
-        Conflict: the embedded Valkey of this home runs already, for another stack.
+        Conflict: the port is taken, or the embedded Valkey of this home runs already, for another stack.
         Unavailable: the embedded Valkey does not start.
     """
-    port = settings.port or _free_port(settings.host)
+    ports.check(settings.host, settings.port)  # first of all, for what listens there might pass for ours
+    port = settings.port or ports.free(settings.host)
     variables = {"LATENTAUG_PORT": str(port)}
     redis = EmbeddedRedis(settings.home) if settings.redis_url is None else None
     if redis is not None:
@@ -72,14 +80,18 @@ def run(settings: Settings, told_to_stop: threading.Event) -> None:
                 redis.stop()
                 redis.start()
             for child in (*workers, api):
+                if not ready and child.status in _CANNOT_START:
+                    _log.error("%s cannot start; mend what it says above and start again", child.arguments[0])
+                    return MISCONFIGURED
                 child.keep_running()
-            if not ready and _ready(settings.host, port):
+            if not ready and answers_ready(settings.host, port):
                 ready = True
                 print(
                     f"latentaug is ready at {_url(settings.host, port)} (try {_url(settings.host, port)}/docs)",
                     flush=True,
                 )
             told_to_stop.wait(POLL)
+        return 0
     finally:
         stop([api], settings.drain_seconds + 2)
         stop(workers, settings.drain_seconds + 2)
@@ -87,12 +99,13 @@ def run(settings: Settings, told_to_stop: threading.Event) -> None:
             redis.stop()
 
 
-def _ready(host: str, port: int) -> bool:
+def answers_ready(host: str, port: int) -> bool:
+    """Whether what listens there, which may be anything, says over HTTP that it is ready."""
     connection = http.client.HTTPConnection(_reachable(host), port, timeout=2)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
@@ -106,14 +119,6 @@ def _url(host: str, port: int) -> str:
 def _reachable(host: str) -> str:
     """An address at which this machine itself reaches what listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
-
-
-def _free_port(host: str) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with contextlib.closing(socket.socket(family)) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import logging
 import sys
 
 from latentaug import settings as configuration
+from latentaug.children import MISCONFIGURED
 from latentaug.errors import LatentaugError
 from latentaug.jobs import KINDS
 from worker.health import unserved
@@ -28,7 +29,7 @@ def main() -> int:
         settings = configuration.load()
     except ValueError as error:
         print(error, file=sys.stderr)
-        return 2
+        return MISCONFIGURED
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )

@@ -1,22 +1,35 @@
-"""`python -m service.api`: the API on the settings' host and port."""
+"""`python -m service.api`: the API on the settings' host and port.
+
+Exits with 2, and a line that says why, where the settings, the keys or the port do not let it start.
+"""
 
 from __future__ import annotations
 
 import math
+import sys
 
 import uvicorn
 
 from latentaug import settings as configuration
+from latentaug.children import MISCONFIGURED
+from latentaug.errors import Conflict
+from service import ports
 from service.api import logs
 from service.api.app import create_app
 
 
-def main() -> None:
-    """Serve until SIGTERM or SIGINT, then finish what was begun, within the settings' drain time."""
-    settings = configuration.load()
+def main() -> int:
+    """Serve until SIGTERM or SIGINT, then finish what was begun, within the drain time; return the exit status."""
+    try:
+        settings = configuration.load()
+        app = create_app(settings)
+        ports.check(settings.host, settings.port)
+    except (ValueError, OSError, Conflict) as error:
+        print(f"cannot start: {error}", file=sys.stderr)
+        return MISCONFIGURED
     logs.configure(settings.log_level)
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -24,7 +37,8 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

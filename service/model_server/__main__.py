@@ -2,6 +2,7 @@
 
 SIGTERM or SIGINT: no new requests are taken, those taken are answered within `drain_seconds`, then it exits with 0.
 If the engine dies, its requests get 503 and the process exits with 70, for its supervisor to start a new one.
+Where it cannot start with its settings, it exits with 2 and a line that says why.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from latentaug.artefacts import ArtefactStore
+from latentaug.children import MISCONFIGURED
+from latentaug.errors import InvalidInput
 from latentaug.settings import Settings, load
 from service.model_server.app import create_app
 from service.model_server.inference import Inference
@@ -96,7 +99,10 @@ def main() -> int:
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
             return runner.run(serve(settings))
-    except (OSError, ValueError) as error:
+    except (ValueError, InvalidInput) as error:
+        print(f"cannot start: {error}", file=sys.stderr)
+        return MISCONFIGURED
+    except OSError as error:
         log.error("cannot start: %s", error)
         return 1
 

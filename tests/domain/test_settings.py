@@ -1,9 +1,10 @@
 """Settings: read from the environment, typed, unknown ones refused, secrets masked."""
 
+import secrets
+import traceback
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from latentaug.settings import Settings, available_cores, load
 
@@ -14,8 +15,35 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_name() -> None:
 
 
 def test_an_unknown_key_is_refused() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValueError, match="LATENTAUG_NONSENSE: Extra inputs are not permitted"):
         load({}, nonsense=1)
+
+
+def test_each_bad_value_gets_one_line_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENTAUG_PORT", "eighty")
+    monkeypatch.setenv("LATENTAUG_THREADS", "0")
+    with pytest.raises(ValueError, match="LATENTAUG_PORT") as caught:
+        load()
+    assert str(caught.value).splitlines() == [
+        "LATENTAUG_PORT: Input should be a valid integer, unable to parse string as an integer",
+        "LATENTAUG_THREADS: Input should be greater than or equal to 1",
+    ]
+
+
+@pytest.mark.parametrize("queues", ["train", "train,evaluate", '["trian"]'])
+def test_queues_that_cannot_be_read_are_refused_by_name(monkeypatch: pytest.MonkeyPatch, queues: str) -> None:
+    monkeypatch.setenv("LATENTAUG_QUEUES", queues)
+    with pytest.raises(ValueError, match=r"^LATENTAUG_QUEUES: [^\n]+$"):
+        load()
+
+
+def test_a_refusal_shows_no_value_not_even_in_its_traceback() -> None:
+    secret = secrets.token_hex()
+    with pytest.raises(ValueError, match="LATENTAUG_") as caught:
+        load({}, api_keys=[f"{secret}:infer"], redis_url=[f"redis://:{secret}@host"], store_url=[f"s3://{secret}"])
+    assert len(str(caught.value).splitlines()) == 3
+    assert secret not in "".join(traceback.format_exception(caught.value))
+    assert "https://" not in str(caught.value)
 
 
 def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +56,7 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104
 def test_without_keys_only_a_loopback_address_is_served(host: str) -> None:
-    with pytest.raises(ValidationError, match="API_KEYS"):
+    with pytest.raises(ValueError, match=r"^host .* can be reached from outside: set LATENTAUG_API_KEYS"):
         load({}, host=host)
     assert not load({}, host=host, api_keys="secret:infer").on_loopback
 

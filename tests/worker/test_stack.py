@@ -5,23 +5,28 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from latentaug.children import MISCONFIGURED
+from service.stack import answers_ready
 from tests.worker.conftest import alive, children, within
 
 READY = 90.0
 
 
 class Stack:
-    def __init__(self, home: Path, **variables: str) -> None:
+    def __init__(self, home: Path, stderr: int | None = None, **variables: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service.stack"],
             env={
@@ -34,6 +39,7 @@ class Stack:
                 **variables,
             },
             stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         assert self.process.stdout is not None
@@ -67,6 +73,16 @@ class Stack:
 
     def pid_of(self, words: str) -> int:
         return next(pid for pid, command in self.below().items() if words in command)
+
+    def refusal(self) -> str:
+        """What it says on standard error, where it exits with the status for a start that cannot be."""
+        assert self.process.stderr is not None
+        with self.process.stderr as stream:
+            said = stream.read()
+        assert self.process.wait(20) in (1, 2)
+        assert self.line == "", "it was never ready"
+        assert "Traceback" not in said
+        return said
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -112,3 +128,70 @@ def test_nothing_is_left_when_it_is_killed(stack: Stack) -> None:
     stack.process.kill()
     stack.process.wait()
     assert within(15, lambda: not any(alive(pid) for pid in below))
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    stacks: list[Stack] = []
+
+    def refused(**variables: str) -> str:
+        stacks.append(Stack(tmp_path, subprocess.PIPE, **variables))
+        return stacks[-1].refusal()
+
+    yield refused
+    for stack in stacks:
+        stack.close()
+
+
+def test_a_taken_port_is_refused_before_anything_starts(refused: Callable[..., str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        said = refused(LATENTAUG_PORT=port)
+    assert len(said.splitlines()) == 1
+    assert f"cannot listen on port {port} of 127.0.0.1" in said
+    assert "LATENTAUG_PORT" in said
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"LATENTAUG_API_KEYS": "topsecret:foo"}, "LATENTAUG_API_KEYS has an entry that is not key:scope+scope"),
+        ({"LATENTAUG_DEVICE": "abacus"}, "there is no device 'abacus'; LATENTAUG_DEVICE may be one of"),
+    ],
+)
+def test_a_part_that_cannot_start_stops_all(
+    refused: Callable[..., str], variables: dict[str, str], reason: str
+) -> None:
+    said = refused(**variables)
+    assert reason in said
+    assert "cannot start; mend what it says above" in said.splitlines()[-1]
+    assert "topsecret" not in said
+
+
+@pytest.mark.parametrize("module", ["service.api", "service.model_server", "service.stack", "worker"])
+def test_every_process_says_in_a_line_which_setting_is_wrong(module: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", module],
+        env={**os.environ, "LATENTAUG_DRAIN_SECONDS": "soon"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == MISCONFIGURED
+    assert re.fullmatch(r".*LATENTAUG_DRAIN_SECONDS: Input should be a valid number, .*\n", ended.stderr)
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-nothing\r\n", b"HTTP/1.1 503 Busy\r\n\r\n"])
+def test_what_answers_otherwise_is_not_ready(answer: bytes) -> None:
+    def reply() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        replying = threading.Thread(target=reply)
+        replying.start()
+        assert not answers_ready("127.0.0.1", listener.getsockname()[1])
+        replying.join()
