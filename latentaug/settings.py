@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PREFIX = "LATENTAUG_"
+
+# What some values must begin with, and an example of a right one.
+_FORMS = {
+    "redis_url": (r"(rediss?|unix)://.", "redis://host:6379/0 or unix:///path"),
+    "store_url": (r"(file|s3|gs|az|memory|https?)://", "file:///folder or s3://bucket/prefix"),
+    "model_server_url": (r"(unix:///|https?://).", "unix:///path or http://host:port"),
+    "rate_limit": (r"[1-9][0-9]* ?(/|per) ?[0-9]* ?(second|minute|hour|day)s?$", "100/second or 1000/minute"),
+}
 
 
 def available_cores() -> int:
@@ -93,6 +102,15 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is logged."""
+
+    @field_validator("redis_url", "store_url", "model_server_url", "rate_limit", mode="after")
+    @classmethod
+    def _well_formed(cls, value: SecretStr | str | None, info: ValidationInfo) -> SecretStr | str | None:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        pattern, example = _FORMS[str(info.field_name)]
+        if text is not None and not re.match(pattern, text):
+            raise ValueError(f"must look like {example}")
+        return value
 
     @model_validator(mode="after")
     def _keys_off_loopback(self) -> Self:

@@ -80,3 +80,18 @@ def test_everything_lives_under_home_by_default(tmp_path: Path) -> None:
 
 def test_threads_leave_a_core_for_a_second_busy_process() -> None:
     assert load({}).threads == max(1, available_cores() // 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("redis_url", "localhost:6379"),
+        ("store_url", "bucket/prefix"),
+        ("model_server_url", "/run/model-server.sock"),
+        ("rate_limit", "fast"),
+    ],
+)
+def test_a_value_of_the_wrong_form_is_named_with_an_example_of_the_right_one(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"LATENTAUG_{name.upper()}: .*must look like") as caught:
+        load({}, **{name: value})
+    assert value not in str(caught.value)
