@@ -86,9 +86,9 @@ def test_threads_leave_a_core_for_a_second_busy_process() -> None:
     ("name", "value"),
     [
         ("redis_url", "localhost:6379"),
-        ("store_url", "bucket/prefix"),
+        ("store_url", "my-bucket"),
         ("model_server_url", "/run/model-server.sock"),
-        ("rate_limit", "fast"),
+        ("rate_limit", "very fast"),
     ],
 )
 def test_a_value_of_the_wrong_form_is_named_with_an_example_of_the_right_one(name: str, value: str) -> None:
