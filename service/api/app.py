@@ -13,6 +13,7 @@ from latentaug.settings import Settings
 from service.api import contract, keys, problems
 from service.api.context import Context
 from service.api.descriptions import Descriptions
+from service.api.head import HeadAsGet
 from service.api.inference import ModelServer
 from service.api.limits import RateLimit
 from service.api.logs import RequestLog
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for module in (inference, models, datasets, jobs, system):
         app.include_router(module.router)
+    app.add_middleware(HeadAsGet)  # innermost, so that logs and metrics say HEAD
     app.add_middleware(RequestLog)
     app.add_middleware(RequestMetrics, metrics=metrics)  # outermost, so that it counts what RequestLog answers
     return app

@@ -58,15 +58,25 @@ class Form:
     fields: dict[str, str]
 
 
+class _FormParser(MultiPartParser):
+    """Starlette's parser, which itself takes a form that breaks off for one that ends."""
+
+    closed = False
+
+    def on_end(self) -> None:
+        """The closing boundary was there."""
+        self.closed = True
+
+
 async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
     """Split a multipart form into files named `images` and fields.
 
     Raises:
-        MalformedInput: not a form.
+        MalformedInput: not a form, or one that breaks off.
         InvalidInput: a file under another name, or a field given twice.
         TooLarge: too many files.
     """
-    parser = MultiPartParser(
+    parser = _FormParser(
         Headers({"content-type": content_type}),
         _once(body),
         max_files=limits.max_images + 1,
@@ -74,12 +84,15 @@ async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
         max_part_size=2**20,
     )
     try:
-        items = (await parser.parse()).multi_items()
+        form = await parser.parse()
     except (MultiPartException, UnicodeError, LookupError, ValueError) as error:
         raise MalformedInput(f"not a readable multipart form: {error}") from error
+    if not parser.closed:
+        await form.close()
+        raise MalformedInput("the form's closing boundary is missing; send the whole form again")
     files: list[bytes] = []
     fields: dict[str, str] = {}
-    for name, value in items:
+    for name, value in form.multi_items():
         if isinstance(value, UploadFile):
             if name != "images":
                 raise InvalidInput(f"a file is named {name[:40]!r}; name every image part 'images'")

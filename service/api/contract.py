@@ -135,7 +135,7 @@ def json_request(schema: type[BaseModel]) -> Fragment:
 def binary_request(forms: Sequence[str], options: type[BaseModel]) -> Fragment:
     """A request that is a file; the options stand in the query."""
     return {
-        "parameters": _query(options),
+        "parameters": query(options),
         "requestBody": {"required": True, "content": {form: {"schema": _BINARY} for form in forms}},
     }
 
@@ -149,10 +149,11 @@ def _request(forms: Sequence[str], schemas: Mapping[str, Fragment], options: typ
         "description": "Seconds to wait for the answer at most.",
     }
     content = {form: {"schema": schemas.get(form, _BINARY)} for form in forms}
-    return {"parameters": [*_query(options), timeout], "requestBody": {"required": True, "content": content}}
+    return {"parameters": [*query(options), timeout], "requestBody": {"required": True, "content": content}}
 
 
-def _query(options: type[BaseModel]) -> list[Fragment]:
+def query(options: type[BaseModel]) -> list[Fragment]:
+    """Options that stand in the query string, as parameters."""
     required = options.model_json_schema().get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": schema}

@@ -35,7 +35,7 @@ def body_form(request: Request, readable: Sequence[str]) -> str:
     Raises:
         UnsupportedMediaType: missing, not one of `readable`, or compressed as a whole.
     """
-    form = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    form = _content_type(request)
     if form not in readable:
         sent = f"Content-Type {form[:80]!r} cannot be read here" if form else "the request has no Content-Type"
         raise UnsupportedMediaType(f"{sent}; send one of {', '.join(readable)}")
@@ -57,6 +57,16 @@ def answer_form(request: Request, offered: Sequence[str]) -> str:
     if _quality(best, ranges) <= 0:
         raise NotAcceptable(f"Accept {accept[:120]!r} names no form of this answer; take one of {', '.join(offered)}")
     return best
+
+
+def is_json(request: Request) -> bool:
+    """Whether the request's body is JSON."""
+    return _content_type(request) == JSON
+
+
+def _content_type(request: Request) -> str:
+    """The media type that the request claims, without its parameters; empty where it claims none."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 def _media_range(text: str) -> tuple[str, float] | None:

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from latentaug.errors import InvalidInput, LatentaugError
 from service.api.media import PROBLEM
@@ -82,22 +83,38 @@ def _own(_: Request, error: Exception) -> Response:
 
 def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    fields = [(".".join(str(part) for part in entry["loc"][1:]), str(entry["msg"])) for entry in error.errors()]
+    fields = [(".".join(str(part) for part in entry["loc"][1:]), _in_words(entry)) for entry in error.errors()]
     named = "; ".join(f"{location}: {message}" for location, message in fields)
     return of_error(InvalidInput(f"the request does not fit this endpoint: {named}", fields=fields))
+
+
+def _in_words(entry: Mapping[str, Any]) -> str:
+    if entry["type"] == "string_pattern_mismatch":  # the pattern is for programs, and stands in /openapi.json
+        return "has a length or characters that it must not have; /openapi.json says which it may"
+    return str(entry["msg"])
 
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     status = HTTPStatus(error.status_code)
-    detail = str(error.detail)
+    detail, headers = str(error.detail), dict(error.headers or {})
     if status == HTTPStatus.NOT_FOUND:
         detail = f"nothing is at {request.url.path[:200]}; GET /openapi.json lists the endpoints"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "another method")
-        detail = f"{request.method} is not possible on {request.url.path[:200]}; use {allowed}"
+        headers["Allow"] = ", ".join(_allowed(request))
+        detail = f"{request.method} is not possible on {request.url.path[:200]}; use {headers['Allow']}"
     code = status.phrase.lower().replace(" ", "_").replace("-", "_")
-    return problem(status, code, status.phrase, detail, headers=error.headers)
+    return problem(status, code, status.phrase, detail, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path, in all its routes; Starlette's own list is of the first route only."""
+
+    def possible(method: str) -> bool:
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in ("GET", "HEAD", "POST", "DELETE") if possible(method)]
 
 
 def _gone(_: Request, __: Exception) -> Response:

@@ -17,7 +17,16 @@ from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 
 from latentaug.artefacts import ArtefactStore
-from latentaug.jobs import JobRecord, JobStore, Kind, answering, connect, queue_name, rq_job_id
+from latentaug.jobs import (
+    JobRecord,
+    JobStore,
+    Kind,
+    answering,
+    connect,
+    default_model_name,
+    queue_name,
+    rq_job_id,
+)
 from latentaug.settings import Settings
 from service.api.logs import logger
 
@@ -92,6 +101,16 @@ class Jobs:
         """
         return [record.id for record in self.store.unfinished() if record.params.get("dataset") == dataset]
 
+    def using_model(self, model: str) -> list[str]:
+        """Ids of the unfinished jobs that work with a model or are making it.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
+        return [
+            record.id for record in self.store.unfinished() if model in (record.params.get("model"), _makes(record))
+        ]
+
     def counts(self) -> dict[tuple[str, str], int]:
         """Jobs by kind and state.
 
@@ -120,3 +139,8 @@ class Jobs:
                 redis = connect(self._settings)
                 self._connected = redis, JobStore(redis, self._artefacts, self._settings)
             return self._connected
+
+
+def _makes(record: JobRecord) -> object:
+    """Name of the model that a job makes; None where it makes none."""
+    return record.params.get("name") or default_model_name(record.id) if record.kind == "train" else None

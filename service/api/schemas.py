@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Self, TypeVar, cast
 
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
 from latentaug.errors import InvalidInput
 from latentaug.jobs import Kind, Status
+from service.api import media
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -106,12 +109,22 @@ def read_options(schema: type[Schema], request: Request, fields: Mapping[str, ob
     Raises:
         InvalidInput: an unknown option, a value out of range, or an option that is given twice.
     """
+    if media.is_json(request):
+        _check_types(schema, fields)
     given: dict[str, object] = dict(fields)
     for name, value in request.query_params.multi_items():
         if name in given:
             raise InvalidInput(f"{name[:40]!r} is given twice", fields=[(name[:40], "given twice")])
         given[name] = value
     return validate(schema, given)
+
+
+def _refuse_options(request: Request) -> None:
+    read_options(Options, request, {})
+
+
+NoOptions = Depends(_refuse_options)
+"""Of an endpoint that takes no options."""
 
 
 def validate(schema: type[Schema], given: object) -> Schema:
@@ -123,16 +136,44 @@ def validate(schema: type[Schema], given: object) -> Schema:
     try:
         return schema.model_validate(given)
     except ValidationError as error:
-        fields = [(_location(entry), _message(entry)) for entry in error.errors(include_url=False)]
-        named = "; ".join(f"{location}: {message}" if location else message for location, message in fields[:5])
-        raise InvalidInput(named, fields=fields) from error
+        raise _invalid(schema, error.errors(include_url=False)) from error
 
 
-def _location(entry: Mapping[str, Any]) -> str:
+def _check_types(schema: type[BaseModel], fields: Mapping[str, object]) -> None:
+    """Refuse JSON values of another type, such as `"k": true`, which as texts of a query string may be read.
+
+    Whether options are missing, or do not go together, shows only once those of the query string are added.
+    """
+    try:
+        schema.model_validate(fields, strict=True)
+    except ValidationError as error:
+        wrong = [entry for entry in error.errors(include_url=False) if entry["loc"] and entry["type"] != "missing"]
+        if wrong:
+            raise _invalid(schema, wrong) from error
+
+
+def _invalid(schema: type[BaseModel], entries: Sequence[ErrorDetails]) -> InvalidInput:
+    fields = [(_location(entry), _message(schema, entry)) for entry in entries]
+    named = "; ".join(f"{location}: {message}" if location else message for location, message in fields[:5])
+    return InvalidInput(named, fields=fields)
+
+
+def _location(entry: ErrorDetails) -> str:
     return ".".join(str(part)[:40] for part in entry["loc"])
 
 
-def _message(entry: Mapping[str, Any]) -> str:
+def _message(schema: type[BaseModel], entry: ErrorDetails) -> str:
+    *parents, name = [str(part) for part in entry["loc"]] or [""]
     if entry["type"] == "extra_forbidden":
-        return "no such option"
+        known = ", ".join(_nested(schema, parents).model_fields)
+        return f"no such option; there are {known}" if known else "no such option; there are none here"
+    if entry["type"] == "string_pattern_mismatch":  # in words, not as the pattern
+        return f"has another form than it must. {_nested(schema, parents).model_fields[name].description}"
     return str(entry["msg"]).removeprefix("Value error, ")
+
+
+def _nested(schema: type[BaseModel], parents: Sequence[str]) -> type[BaseModel]:
+    """The schema of the field that stands within the fields `parents`."""
+    for parent in parents:
+        schema = cast("type[BaseModel]", schema.model_fields[parent].annotation)  # only schemas have fields
+    return schema

@@ -14,10 +14,11 @@ from tests.api.services import Home
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Home]:
-    """A home with two untrained models: `tiny` (grey, 12x10) and `colour` (8x8)."""
+    """A home with untrained models: `tiny` (grey, 12x10), `colour` (8x8), and `eight` as if of the digits."""
     with services.home() as made:
         services.save_model(made.store, "tiny", 12, 10, 1)
         services.save_model(made.store, "colour", 8, 8, 3)
+        services.save_model(made.store, "eight", 8, 8, 1, dataset="digits")
         yield made
 
 

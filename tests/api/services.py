@@ -117,7 +117,9 @@ def free_port() -> int:
         return port
 
 
-def save_model(store: ArtefactStore, name: str, height: int, width: int, channels: int) -> ModelDescription:
+def save_model(
+    store: ArtefactStore, name: str, height: int, width: int, channels: int, dataset: str = "pets"
+) -> ModelDescription:
     """Put an untrained VAE with seeded weights and three latents per class into the store."""
     torch.manual_seed(0)
     network = vae.VAE(vae.Architecture(height, width, channels, latent_dim=4, hidden=16))
@@ -134,7 +136,7 @@ def save_model(store: ArtefactStore, name: str, height: int, width: int, channel
         channels=channels,
         latent_dim=4,
         hidden=16,
-        dataset="pets",
+        dataset=dataset,
         dataset_checksum="0" * 64,
         classes=["cat", "dog"],
         sigma=latents.std(axis=0).tolist(),

@@ -91,3 +91,10 @@ def test_a_wrong_upload_is_refused(api: httpx.Client, case: str) -> None:
 @pytest.mark.parametrize("name", ["nobody", "no.body"])
 def test_an_unknown_data_set_is_not_found(api: httpx.Client, name: str) -> None:
     assert api.get(f"{PATH}/{name}").json()["code"] == "not_found"
+
+
+def test_a_bad_name_is_told_in_words_what_names_may_be(api: httpx.Client) -> None:
+    answer = post(api, PATH, npz(images=pictures(8)), NPZ, JSON, name="my cats")
+
+    assert "1 to 64 letters" in answer.json()["detail"]
+    assert "A-Z" not in answer.text

@@ -40,7 +40,7 @@ def test_a_job_is_accepted_recorded_and_queued_with_its_defaults(api: httpx.Clie
 
 @pytest.mark.parametrize("kind", ["evaluate", "augment"])
 def test_other_kinds_have_queues_of_their_own(api: httpx.Client, home: Home, kind: str) -> None:
-    params = {"dataset": "digits"} if kind == "evaluate" else {"dataset": "digits", "model": "tiny"}
+    params = {"dataset": "digits"} if kind == "evaluate" else {"dataset": "digits", "model": "eight"}
 
     answer = api.post(f"{JOBS}/{kind}", json=params)
 
@@ -70,6 +70,24 @@ def test_a_wrong_job_is_refused_at_once(
 
     assert answer.status_code == status, answer.text
     assert location is None or location in {field["loc"] for field in answer.json()["errors"]}
+
+
+@pytest.mark.parametrize("kind", ["train", "evaluate", "augment"])
+def test_a_job_takes_nothing_from_the_query_string(api: httpx.Client, kind: str) -> None:
+    answer = api.post(f"{JOBS}/{kind}?epochs=2", json={"dataset": "digits", "model": "eight"})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"loc": "epochs", "msg": "no such option; there are none here"}]
+
+
+def test_an_unknown_parameter_is_answered_with_those_there_are(api: httpx.Client) -> None:
+    outer = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight", "metod": "noise"})
+    nested = api.post(f"{JOBS}/evaluate", json={"dataset": "digits", "affine": {"shear": 1}})
+
+    assert "there are dataset, model, method" in outer.json()["detail"]
+    assert nested.json()["errors"] == [
+        {"loc": "affine.shear", "msg": "no such option; there are shift, rotation, scale"}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +199,7 @@ def test_results_come_in_the_form_that_is_accepted(api: httpx.Client, home: Home
 
 
 def test_an_augment_jobs_images_are_its_result(api: httpx.Client, home: Home, worker: Attempts) -> None:
-    job = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "tiny"}).json()["id"]
+    job = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight"}).json()["id"]
     worker.claim(job, 1)
     home.store.put(f"jobs/{job}/images.npz", b"npz")
     worker.finish(job, 1, "succeeded", {})

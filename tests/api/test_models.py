@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from tests.api import services
-from tests.api.bodies import NPY, npy, pictures, post
+from tests.api.bodies import NPY, npy, pictures, post, train
 from tests.api.services import Home
 
 
@@ -39,3 +40,35 @@ def test_a_deleted_model_is_gone_at_once_and_its_name_is_free(api: httpx.Client,
     assert api.get("/v1/models/doomed").json()["channels"] == 3
     assert post(api, "/v1/models/doomed/encode", npy(pictures(1, 8, 8)), NPY).status_code == 200
     api.delete("/v1/models/doomed")
+
+
+def test_a_model_in_use_is_not_deleted(api: httpx.Client) -> None:
+    for kind in ("evaluate", "augment"):
+        job = api.post(f"/v1/jobs/{kind}", json={"dataset": "digits", "model": "eight"}).json()["id"]
+
+        in_use = api.delete("/v1/models/eight")
+        api.delete(f"/v1/jobs/{job}")
+
+        assert in_use.status_code == 409
+        assert job in in_use.json()["detail"]
+
+
+def test_a_model_whose_train_job_has_not_ended_is_not_deleted(api: httpx.Client, home: Home) -> None:
+    named, nameless = train(api, name="coming").json()["id"], train(api).json()["id"]
+    for job, name in ((named, "coming"), (nameless, f"vae-{nameless[-8:]}")):
+        services.save_model(home.store, name, 8, 8, 1)
+
+        in_use = api.delete(f"/v1/models/{name}")
+        api.delete(f"/v1/jobs/{job}")
+        freed = api.delete(f"/v1/models/{name}")
+
+        assert (in_use.status_code, freed.status_code) == (409, 204)
+        assert job in in_use.json()["detail"]
+
+
+@pytest.mark.parametrize("listed", ["models", "datasets"])
+def test_a_list_takes_no_options(api: httpx.Client, listed: str) -> None:
+    answer = api.get(f"/v1/{listed}?limit=3")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"loc": "limit", "msg": "no such option; there are none here"}]

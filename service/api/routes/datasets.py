@@ -20,7 +20,7 @@ from service.api.access import AnyKey, MayAdminister, MayTrain
 from service.api.bodies import read_images
 from service.api.context import Context, FromContext
 from service.api.limits import read_body
-from service.api.schemas import UploadOptions, read_options
+from service.api.schemas import NoOptions, UploadOptions, read_options
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -47,7 +47,7 @@ async def upload_dataset(request: Request, response: Response, context: FromCont
     return description
 
 
-@router.get("", dependencies=[AnyKey], responses=contract.problems())
+@router.get("", dependencies=[AnyKey, NoOptions], responses=contract.problems())
 async def list_datasets(context: FromContext) -> dict[str, list[DatasetDescription]]:
     """All data sets: the built-in ones, then the uploads by name."""
     return {"datasets": await to_thread.run_sync(_all, context.store)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypeVar
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 from starlette.requests import Request
@@ -20,9 +20,10 @@ from service.api.access import MayTrain
 from service.api.bodies import read_json
 from service.api.context import Context, FromContext
 from service.api.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
+from service.api.feasibility import check_augment, check_evaluate, check_train
 from service.api.limits import read_body
 from service.api.routes.datasets import describe as describe_dataset
-from service.api.schemas import JobFilter, validate
+from service.api.schemas import JobFilter, Options, read_options, validate
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -68,7 +69,7 @@ async def submit_train(
 ) -> JobRecord:
     """Train a model on a data set, without its labels."""
     params = await _params(request, TrainParams)
-    await to_thread.run_sync(describe_dataset, params.dataset, context.store)
+    check_train(await to_thread.run_sync(describe_dataset, params.dataset, context.store))
     if idempotency_key is None:
         await to_thread.run_sync(_check_free, context, params.name)
     record, created = await _submit(response, context, "train", params, owner, idempotency_key, reserve=params.name)
@@ -95,9 +96,8 @@ async def submit_evaluate(
 ) -> JobRecord:
     """Measure whether augmentation helps SVM, kNN and MLP on a data set, over repeated paired draws."""
     params = await _params(request, EvaluateParams)
-    await to_thread.run_sync(describe_dataset, params.dataset, context.store)
-    if params.model is not None:
-        await context.descriptions.get(params.model)
+    dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
+    check_evaluate(params, dataset, None if params.model is None else await context.descriptions.get(params.model))
     record, _ = await _submit(response, context, "evaluate", params, owner, idempotency_key)
     return record
 
@@ -114,17 +114,21 @@ async def submit_augment(
 ) -> JobRecord:
     """Augment a whole data set's training part."""
     params = await _params(request, AugmentParams)
-    await to_thread.run_sync(describe_dataset, params.dataset, context.store)
-    await context.descriptions.get(params.model)
+    dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
+    check_augment(params, dataset, await context.descriptions.get(params.model))
     record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
     return record
 
 
-@router.get("", dependencies=[MayTrain], responses=contract.problems(503))
-async def list_jobs(
-    context: FromContext, wanted: Annotated[JobFilter, Query()]
-) -> dict[str, list[JobRecord] | str | None]:
+@router.get(
+    "",
+    dependencies=[MayTrain],
+    responses=contract.problems(503),
+    openapi_extra={"parameters": contract.query(JobFilter)},
+)
+async def list_jobs(request: Request, context: FromContext) -> dict[str, list[JobRecord] | str | None]:
     """Jobs, newest first; `next` is the `cursor` of the following page, or null."""
+    wanted = read_options(JobFilter, request, {})
     jobs, following = await context.on_jobs(
         lambda: context.jobs.store.list(wanted.kind, wanted.status, wanted.limit, wanted.cursor)
     )
@@ -178,6 +182,7 @@ async def cancel_job(job: str, context: FromContext) -> JobRecord:
 
 
 async def _params(request: Request, schema: type[Params]) -> Params:
+    read_options(Options, request, {})  # the parameters stand in the body, and nothing in the query string
     media.body_form(request, [media.JSON])
     return validate(schema, read_json(await read_body(request, MAX_BODY), MAX_VALUES))
 

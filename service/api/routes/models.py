@@ -8,17 +8,18 @@ from starlette.responses import Response
 
 from latentaug import models
 from latentaug.artefacts import ArtefactStore
-from latentaug.errors import LatentaugError, NotFound
+from latentaug.errors import Conflict, LatentaugError, NotFound
 from latentaug.models import ModelDescription
 from service.api import contract
 from service.api.access import AnyKey, MayAdminister
 from service.api.context import FromContext
 from service.api.logs import logger
+from service.api.schemas import NoOptions
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
-@router.get("", dependencies=[AnyKey], responses=contract.problems())
+@router.get("", dependencies=[AnyKey, NoOptions], responses=contract.problems())
 async def list_models(context: FromContext) -> dict[str, list[ModelDescription]]:
     """All models, by name."""
     return {"models": await to_thread.run_sync(_all, context.store)}
@@ -31,12 +32,19 @@ async def describe_model(model: str, context: FromContext) -> ModelDescription:
 
 
 @router.delete(
-    "/{model}", status_code=204, response_class=Response, dependencies=[MayAdminister], responses=contract.problems(404)
+    "/{model}",
+    status_code=204,
+    response_class=Response,
+    dependencies=[MayAdminister],
+    responses=contract.problems(404, 409, 503),
 )
 async def delete_model(model: str, context: FromContext) -> Response:
-    """Delete a model; its name is free at once."""
+    """Delete a model that no unfinished job uses; its name is free at once."""
     context.descriptions.forget(model)
     await context.descriptions.get(model)
+    users = await context.on_jobs(lambda: context.jobs.using_model(model))
+    if users:
+        raise Conflict(f"job {users[0]} uses the model {model!r}; wait for it or cancel it first")
     await to_thread.run_sync(models.delete, context.store, model)
     context.descriptions.forget(model)
     try:

@@ -1,0 +1,77 @@
+"""Whether a job can work at all, told from descriptions alone: what never can is refused before it waits in a queue."""
+
+from __future__ import annotations
+
+from latentaug.datasets import DatasetDescription
+from latentaug.errors import Conflict, InvalidInput, TooFewImages
+from latentaug.job_params import AugmentParams, EvaluateParams
+from latentaug.models import ModelDescription
+
+
+def check_train(dataset: DatasetDescription) -> None:
+    """Refuse to train on next to nothing.
+
+    Raises:
+        TooFewImages: fewer than two training images.
+    """
+    if dataset.parts["train"] < 2:
+        message = f"{dataset.name!r} has {dataset.parts['train']} training images; training takes at least 2, add some"
+        raise TooFewImages(message, fields=[("dataset", message)])
+
+
+def check_evaluate(params: EvaluateParams, dataset: DatasetDescription, model: ModelDescription | None) -> None:
+    """Refuse an evaluation that cannot be drawn, or whose model is of other data.
+
+    Raises:
+        InvalidInput: a data set without labels.
+        TooFewImages: fewer labelled images than classes, or more than the training part has.
+        Conflict: a model that was trained on another data set.
+    """
+    if not dataset.classes:
+        message = f"{dataset.name!r} has no labels to measure accuracy by; upload it with labels"
+        raise InvalidInput(message, fields=[("dataset", message)])
+    least, most = len(dataset.classes), dataset.parts["train"]
+    if params.labelled is not None and not least <= params.labelled <= most:
+        message = f"labelled is {params.labelled}; with {least} classes use {least} to {most}, the whole training part"
+        raise TooFewImages(message, fields=[("labelled", message)])
+    if model is None:
+        check_train(dataset)
+        return
+    if model.dataset != dataset.name:
+        raise Conflict(
+            f"model {model.name!r} was trained on {model.dataset!r}, not on {dataset.name!r}: its VAE may have seen "
+            "the test images; name a model of this data set, or none to train one"
+        )
+    _check_shape(dataset, model)
+
+
+def check_augment(params: AugmentParams, dataset: DatasetDescription, model: ModelDescription) -> None:
+    """Refuse to augment images that the model does not take, or by more neighbours than there are.
+
+    Raises:
+        Conflict: a model for images of another shape.
+        TooFewImages: a class that cannot have k neighbours, even if all its images were in the training part.
+    """
+    _check_shape(dataset, model)
+    if params.method == "noise":
+        return
+    if dataset.classes:
+        sizes = dict(zip(dataset.classes, dataset.class_counts or (), strict=False))  # empty where not known
+    else:
+        sizes = {"": dataset.parts["train"]}
+    name, size = min(sizes.items(), key=lambda item: item[1], default=("", params.k + 1))
+    if size <= params.k:
+        where = f"class {name!r} has {size} images in all" if name else f"there are {size} training images"
+        advice = f"use k up to {size - 1}, add images" if size > 1 else "add images"
+        message = f"{where}, too few to find {params.k} neighbours among; {advice}, or use noise, which needs none"
+        raise TooFewImages(message, fields=[("k", message)])
+
+
+def _check_shape(dataset: DatasetDescription, model: ModelDescription) -> None:
+    images = [dataset.height, dataset.width, dataset.channels]
+    taken = [model.height, model.width, model.channels]
+    if images != taken:
+        raise Conflict(
+            f"{dataset.name!r} has images of {images} (height, width, channels), model {model.name!r} takes {taken}; "
+            "choose a model that was trained on images of this shape"
+        )

@@ -1,0 +1,80 @@
+"""Jobs that can never work are refused when they are submitted, with what would work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from latentaug import datasets
+from latentaug.errors import TooFewImages
+from service.api.feasibility import check_train
+from tests.api.bodies import NPZ, npz, pictures, post
+
+JOBS = "/v1/jobs"
+pytestmark = pytest.mark.usefixtures("empty_redis")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def uploads(api: httpx.Client) -> Iterator[None]:
+    """Of the shape of the model `tiny`: `bare` without labels, and `rare` with a class of two images."""
+    rare = npz(images=pictures(12), labels=np.array(["many"] * 10 + ["few"] * 2))
+    for name, body in (("bare", npz(images=pictures(8))), ("rare", rare)):
+        assert post(api, "/v1/datasets", body, NPZ, "*/*", name=name).status_code == 201
+    yield
+    for name in ("bare", "rare"):
+        assert api.delete(f"/v1/datasets/{name}").status_code == 204
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any], int, str]] = {
+    "accuracy without labels": ("evaluate", {"dataset": "bare"}, 422, "no labels"),
+    "more labelled than there are": ("evaluate", {"dataset": "digits", "labelled": 1080}, 422, "10 to 1079"),
+    "fewer labelled than classes": ("evaluate", {"dataset": "digits", "labelled": 9}, 422, "10 to 1079"),
+    "a model of other data": ("evaluate", {"dataset": "rare", "model": "tiny"}, 409, "trained on 'pets'"),
+    "a model of another size": ("augment", {"dataset": "digits", "model": "tiny"}, 409, "[12, 10, 1]"),
+    "a model in colour": ("augment", {"dataset": "digits", "model": "colour"}, 409, "[8, 8, 3]"),
+    "a class without neighbours": ("augment", {"dataset": "rare", "model": "tiny", "k": 2}, 422, "class 'few' has 2"),
+    "too large a k": ("augment", {"dataset": "rare", "model": "tiny", "k": 2}, 422, "k up to 1"),
+    "too few without labels": ("augment", {"dataset": "bare", "model": "tiny", "k": 64}, 422, "training images"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_can_never_work_is_refused(api: httpx.Client, case: str) -> None:
+    kind, params, status, words = REFUSED[case]
+
+    answer = api.post(f"{JOBS}/{kind}", json=params)
+
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["detail"]
+    assert api.get(JOBS, params={"status": "queued"}).json()["jobs"] == []
+
+
+ACCEPTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "noise needs no neighbours": ("augment", {"dataset": "rare", "model": "tiny", "method": "noise", "k": 64}),
+    "the largest k": ("augment", {"dataset": "rare", "model": "tiny", "k": 1}),
+    "training without labels": ("train", {"dataset": "bare"}),
+    "the whole training part": ("evaluate", {"dataset": "digits", "labelled": 1079}),
+    "one of each class": ("evaluate", {"dataset": "digits", "labelled": 10}),
+    "a model of this data": ("evaluate", {"dataset": "digits", "model": "eight"}),
+}
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_what_may_work_is_accepted(api: httpx.Client, case: str) -> None:
+    kind, params = ACCEPTED[case]
+
+    answer = api.post(f"{JOBS}/{kind}", json=params)
+
+    assert answer.status_code == 202, answer.text
+    api.delete(answer.headers["location"])
+
+
+def test_one_image_is_not_trained_on() -> None:
+    one = datasets.BUILT_IN["digits"].model_copy(update={"parts": {"train": 1, "validation": 1, "test": 2}})
+
+    with pytest.raises(TooFewImages, match="at least 2"):
+        check_train(one)
