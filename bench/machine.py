@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
@@ -14,6 +15,11 @@ def describe() -> str:
         f"{_processor()}, {available_cores()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}"
     )
+
+
+def load() -> float:
+    """Processes that ran or wanted to in the last minute: more than the cores, and a time measured is too long."""
+    return os.getloadavg()[0]
 
 
 def _processor() -> str:
