@@ -160,7 +160,9 @@ def _words(classifier: str, rows: Sequence[Row], best: Row | None) -> str:
         "from no change.",
     ]
     if best["smallest_detectable"] is not None:
-        sentences.append(f"A gain of {best['smallest_detectable']:.2f} points would have been told for sure.")
+        sentences.append(
+            f"At this spread over the draws a gain of {best['smallest_detectable']:.2f} points would have been told."
+        )
     against = best["gain_over_affine"]
     if against is not None:
         word = {HELPS: "It beats", HARMS: "It loses to", CANNOT_TELL: "It cannot be told from"}
