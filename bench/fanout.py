@@ -17,7 +17,7 @@ HOME = Path("build/fanout")
 JOB_TIMEOUT = 3600.0  # seconds
 EVALUATE = {
     "dataset": "digits",
-    "latent_dims": [10, 20],
+    "latent_dims": [10],
     "epochs": 5,
     "labelled": 100,
     "draws": 4,

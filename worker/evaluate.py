@@ -25,6 +25,8 @@ from worker.work import Failed, Work
 TRAINING_SHARE = 0.3
 """Of the progress, where VAEs are trained here."""
 CONCLUDING = 0.99
+LONGEST_FIRST = ("mlp", "svm", "knn")
+"""The order of units, so that no process is left with a long one when the others have nothing more to do."""
 
 
 def evaluate(work: Work, params: EvaluateParams) -> dict[str, Any] | None:
@@ -59,8 +61,10 @@ def _fan_out_units(grid: Grid, trained: Mapping[int, JobRecord]) -> None:
             raise _failed("VAE", trained.values())
     else:
         latent_dims = [grid.read_model()]
+    longest_first = sorted(units(grid.protocol, latent_dims), key=lambda unit: LONGEST_FIRST.index(unit.classifier))
     tasks = {
-        unit.name: MeasureTask(latent_dims=tuple(latent_dims), unit=unit) for unit in units(grid.protocol, latent_dims)
+        f"{i:04}-{unit.name}": MeasureTask(latent_dims=tuple(latent_dims), unit=unit)
+        for i, unit in enumerate(longest_first)
     }
     grid.work.fan_out(tasks, TRAINING_SHARE if trained else 0.0, CONCLUDING)
 

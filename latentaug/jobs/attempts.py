@@ -48,7 +48,7 @@ class Attempts(JobStore):
         Args:
             started: what the process was started for; `followed` tells from it where the process is.
             last: what it did last.
-            siblings: whether to take a child that waits, too.
+            siblings: whether to take a child that waits, too: the first by name.
 
         Returns:
             The claimed record, or None where nothing of this job waits.

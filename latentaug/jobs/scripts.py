@@ -140,7 +140,7 @@ FOLLOW = (
     _SHARED
     + """
 local id, attempt, parent, now, lease, seconds, siblings = unpack(ARGV)
-local waiting = siblings == '1' and redis.call('SRANDMEMBER', key('children', parent, 'queued'))
+local waiting = siblings == '1' and redis.call('SORT', key('children', parent, 'queued'), 'LIMIT', 0, 1, 'ALPHA')[1]
 local job = state(waiting or parent)
 if job.status ~= 'queued' then return nil end
 claim(job, now, lease)
