@@ -1,8 +1,8 @@
 """The arms of an evaluation: what each adds to a draw's labelled images, in image space or in latent space.
 
 An arm's training samples are the labelled images followed by blocks of new ones, `children` for each image: one block,
-or two in a combined arm. Child j of image i is at i * children + j of its block; SMOTE's come class by class. Images
-are float32 [n, h, w, c] in 0..1, samples float32 [n, d].
+or one for each part of a combined arm. Child j of image i is at i * children + j of its block; SMOTE's come class by
+class. Images are float32 [n, h, w, c] in 0..1, samples float32 [n, d].
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ SPACES = ("image", "latent")
 DECODES = ("reconstruction", "residual")
 COMPARATORS = ("duplication", "affine", "smote")
 BASELINE = "none"
-COMBINED = tuple(f"affine+{method}" for method in METHODS)
-CONTROL = "affine+affine"
-"""As many new samples as a combined arm has, all of them affine copies."""
+COMBINED = (*(f"affine+{method}" for method in METHODS), "affine+interpolation+extrapolation")
 VAE_ARMS = (*METHODS, *COMBINED)
 
 _BATCH = 1024
@@ -44,7 +42,7 @@ class Arm:
     Attributes:
         space: "image" or "latent": what the classifier is given.
         latent_dim: of the VAE; None where none takes part.
-        name: "none", a comparator, a method, or two parts such as "affine+noise".
+        name: "none", a comparator, a method, or several parts such as "affine+noise".
         decode: "reconstruction" or "residual"; None where nothing is decoded.
     """
 
@@ -61,7 +59,17 @@ class Arm:
     @property
     def parts(self) -> list[str]:
         """What makes each block of new samples; nothing for the baseline."""
-        return [] if self.name == BASELINE else self.name.split("+")
+        return [] if self.name == BASELINE else parts_of(self.name)
+
+
+def parts_of(name: str) -> list[str]:
+    """The parts of an arm's name."""
+    return name.split("+")
+
+
+def control(name: str) -> str:
+    """The arm with as many new samples as this one has, all of them affine copies: "affine", "affine+affine", ..."""
+    return "+".join(["affine"] * len(parts_of(name)))
 
 
 def plan(
@@ -76,7 +84,7 @@ def plan(
     Args:
         spaces: of `SPACES`.
         latent_dims: of the VAEs.
-        comparators: of `COMPARATORS`, and `CONTROL`.
+        comparators: of `COMPARATORS`, and controls of combined arms.
         methods: of `VAE_ARMS`.
         decodes: of `DECODES`; latent space decodes nothing.
     """
@@ -146,7 +154,7 @@ class Draw:
         labels: int64 [n].
         children: new samples for each image in each block.
         alpha: how far latents are altered.
-        seed: of noise, affine copies and SMOTE, 0..2^32 - 2.
+        seed: of noise, affine copies and SMOTE, 0..2^32 - 1.
         ranges: of affine copies.
     """
 
@@ -157,16 +165,6 @@ class Draw:
     alpha: float
     seed: int
     ranges: affine.Ranges = affine.DEFAULT
-
-    @cached_property
-    def affine_images(self) -> Images:
-        """Random affine copies [n * children, h, w, c], the same for every space and VAE."""
-        return affine.affine(self.images, self.children, self.seed, self.ranges)
-
-    @cached_property
-    def more_affine_images(self) -> Images:
-        """As many others, for a second block."""
-        return affine.affine(self.images, self.children, self.seed + 1, self.ranges)
 
     @cached_property
     def smote(self) -> tuple[Images, Labels]:
@@ -204,7 +202,9 @@ class Draw:
         if part == "duplication":
             return self.own(arm, projection).repeat(self.children, axis=0), labels
         if part == "affine":
-            return self._placed(self.more_affine_images if number else self.affine_images, arm, projection), labels
+            # The same for every space and VAE, and others in each block.
+            copies = affine.affine(self.images, self.children, self.seed + number, self.ranges)
+            return self._placed(copies, arm, projection), labels
         if part == "smote":
             images, labels = self.smote
             return self._placed(images, arm, projection), labels

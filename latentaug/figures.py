@@ -54,7 +54,7 @@ def gain_by_copies_plot(results: Sequence[dict[str, Any]]) -> bytes:
     """Gain against new samples per image, from evaluations of one data set that differ in nothing but k.
 
     For each classifier and space: duplication, affine copies, and the VAE arm that is the most accurate over all of
-    the evaluations; a combined arm has twice as many. Bars are plain 95 % intervals.
+    the evaluations; a combined arm has as many for each of its parts. Bars are plain 95 % intervals.
     """
     comparators = ("duplication", "affine")
     return _by_size(
@@ -62,7 +62,7 @@ def gain_by_copies_plot(results: Sequence[dict[str, Any]]) -> bytes:
         comparators,
         "children",
         _gain,
-        "k, new samples per image (with a +: twice as many)",
+        "k, new samples per image (with a +: for each part)",
         "gain, accuracy points",
     )
 

@@ -39,9 +39,11 @@ def _as_list(value: object) -> object:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 LatentDim = Annotated[int, Field(ge=1, le=512)]
 _SOME = Field(min_length=1)
+_Models = Annotated[list[Name], AfterValidator(_distinct), Field(min_length=1, max_length=16)]
 
 
 class TrainingParams(BaseModel):
@@ -93,8 +95,9 @@ class EvaluateParams(TrainingParams):
     protocol: Preset = "verdict"
     """"verdict": the defaults below. "paper": other defaults, those of its section 4: `decode` reconstruction, `spaces`
     image, no `comparators`, `combine` and `tune` false. What is given beside it holds in both."""
-    model: Name | None = None
-    """A model trained on this data set, used instead of training one per latent dimension."""
+    model: Annotated[_Models, BeforeValidator(_as_list)] | None = None
+    """A model trained on this data set, or a list of several of different latent dimensions, used instead of training
+    one for each latent dimension."""
     latent_dims: Annotated[list[LatentDim], AfterValidator(_distinct), Field(max_length=16)] | None = None
     """Latent dimensions; one VAE is trained for each. Default: 20, or the model's own."""
     labelled: int | None = Field(default=None, ge=1)
@@ -118,7 +121,11 @@ class EvaluateParams(TrainingParams):
     affine: AffineParams = AffineParams()
     """How far affine copies go."""
     combine: bool = True
-    """Whether to measure also k affine copies and k samples of each method together."""
+    """Whether to measure also k affine copies together with k samples of each method, and of interpolation and
+    extrapolation both."""
+    beside: Annotated[list[JobId], AfterValidator(_distinct), Field(max_length=32)] = []
+    """Ids of earlier evaluations of this data set, to be drawn with this one in its figures `accuracy-by-labels` and
+    `gain-by-copies`, where they differ in `labelled` or in `k`."""
     tune: bool = True
     """Whether classifiers are tuned on each draw, inside the labelled images."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from latentaug import classifiers, labelled
 from latentaug.affine import DEFAULT, Ranges
-from latentaug.arms import COMBINED, COMPARATORS, CONTROL, DECODES, SPACES, Arm, plan
+from latentaug.arms import COMBINED, COMPARATORS, DECODES, SPACES, Arm, control, parts_of, plan
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.generation import METHODS, check_alpha
 
@@ -36,8 +36,8 @@ class Protocol:
         comparators: "duplication" (the same images again, as many as other arms add), "affine" and "smote" (SMOTE on
             pixels).
         affine: how far affine copies go.
-        combine: whether to measure also k affine copies and k samples of each method together; and, where "affine" is
-            a comparator, 2k affine copies as their control.
+        combine: whether to measure also k affine copies together with k samples of each method, and of interpolation
+            and extrapolation both; and, where "affine" is a comparator, as many affine copies as their control.
         tune: whether each classifier is tuned, once for each draw and space on the labelled images without new
             samples. All arms use what that gave, so that the baseline has had the best of it.
 
@@ -149,8 +149,9 @@ class Scope:
         """All arms with VAEs of these dimensions, each space's baseline before what is compared with it."""
         comparators, methods = list(self.comparators), list(self.methods)
         if self.protocol.combine:
-            comparators += [CONTROL] if "affine" in comparators and methods else []
-            methods += [name for name in COMBINED if name.removeprefix("affine+") in self.methods]
+            combined = [name for name in COMBINED if {"affine", *self.methods} >= set(parts_of(name))]
+            comparators += dict.fromkeys(map(control, combined)) if "affine" in comparators else []
+            methods += combined
         return plan(self.protocol.spaces, latent_dims, comparators, methods, self.protocol.decode)
 
 

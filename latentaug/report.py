@@ -100,11 +100,11 @@ def _method(result: dict[str, Any]) -> str:
         f"Accuracy on {sizes['test']} test images that served nothing else.",
         f"The VAE was trained on {result['vae_training']}.",
         f"Each arm adds {sizes['children']} new samples to each labelled image (k = {sizes['children']}, alpha = "
-        f"{protocol['alpha']:g}), those with a + twice as many; neighbours are of the same class and among the "
+        f"{protocol['alpha']:g}), those with a + as many for each part; neighbours are of the same class and among the "
         "labelled images.",
         f"Affine copies are shifted up to {100 * affine['shift']:.1f} % of the side, rotated up to "
         f"{affine['rotation']:g} degrees and scaled up to {100 * affine['scale']:g} %. A VAE arm is compared with as "
-        "many of them: `affine`, or `affine+affine` for those with a +.",
+        "many of them: `affine`, or `affine+affine` and so on for those with a +.",
         f"Classifiers are {tuned}. The MLP takes {result['mlp_steps']} steps (or the tuned share) in every arm.",
         "Gain is against the same classifier without new samples (arm `none`), in accuracy points. Intervals are "
         "Student's paired 95 % ones over the draws, uncorrected; they cover the choice of labelled images, not another "

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latentaug.arms import BASELINE, COMBINED, CONTROL, VAE_ARMS
+from latentaug.arms import BASELINE, VAE_ARMS, control
 from latentaug.statistics import CANNOT_TELL, HARMS, HELPS, Gain, holm, paired_gain, verdict
 
 TITLES = {"svm": "SVM", "knn": "kNN", "mlp": "MLP"}
@@ -121,9 +121,8 @@ def _baseline(key: Key) -> str | None:
 
 def _affine(key: Key) -> str | None:
     """The affine arm with as many new samples as this one has; None for what is affine copies alone, or nothing."""
-    if key[3] in (BASELINE, "affine", CONTROL):
-        return None
-    return CONTROL if key[3] in COMBINED else "affine"
+    affine = control(key[3])
+    return None if key[3] in (BASELINE, affine) else affine
 
 
 def _gain(accuracies: dict[Key, Draws], key: Key, arm: str | None, confidence: float = 1 - LEVEL) -> Gain | None:

@@ -1,4 +1,4 @@
-"""Measure whether augmentation helps (paper section 4), with VAEs trained here without labels or a stored model.
+"""Measure whether augmentation helps (paper section 4), with VAEs trained here without labels or stored models.
 
 The job comes here three times: to fan out into one child for each VAE to train, then into one for each unit to measure,
 and to put together what they have measured. Between, no process waits for them.
@@ -17,6 +17,7 @@ from latentaug.jobs import JobError, JobRecord
 from latentaug.protocol import Scope
 from latentaug.report import to_csv, to_markdown
 from latentaug.units import units
+from worker.figures import figures
 from worker.grid import Grid
 from worker.units import MeasureTask, TrainTask, task_of
 from worker.vaes import device
@@ -32,12 +33,12 @@ LONGEST_FIRST = ("mlp", "svm", "knn")
 def evaluate(work: Work, params: EvaluateParams) -> dict[str, Any] | None:
     """Take the job's next step; return None where it has fanned out, or at the end the verdicts.
 
-    Files: `result.json`, `report.md`, `report.csv`, `report.png`.
+    Files: `result.json`, `report.md`, `report.csv`, `report.png`, `figures/<name>.png`.
 
     Raises:
         InvalidInput: the data set has no labels, or parameters that do not fit it.
         TooFewImages: a class or the data set is too small.
-        Conflict: `params.model` was trained on other data.
+        Conflict: a model was trained on other data.
         Failed: no VAE could be trained, or no unit measured to its end.
     """
     grid = Grid.of(work, params)
@@ -60,7 +61,7 @@ def _fan_out_units(grid: Grid, trained: Mapping[int, JobRecord]) -> None:
         if not latent_dims:
             raise _failed("VAE", trained.values())
     else:
-        latent_dims = [grid.read_model()]
+        latent_dims = grid.read_models()
     longest_first = sorted(units(grid.protocol, latent_dims), key=lambda unit: LONGEST_FIRST.index(unit.classifier))
     tasks = {
         f"{i:04}-{unit.name}": MeasureTask(latent_dims=tuple(latent_dims), unit=unit)
@@ -98,6 +99,10 @@ def _conclude(
     work.put("report.md", to_markdown(result))
     work.put("report.csv", to_csv(result))
     work.put("report.png", gains_plot(result))
+    damaged = {unit.latent_dim for unit in failures}
+    shown = next((dim for dim in latent_dims if dim not in damaged), None)
+    for name, figure in figures(grid, shown, result).items():
+        work.put(f"figures/{name}.png", figure)
     work.put_json("result.json", result)
     return {"verdicts": result["verdicts"], "best": result["best"]}
 

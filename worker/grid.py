@@ -1,6 +1,6 @@
 """What the parts of an evaluate job share: its data set and protocol, and what they keep for one another.
 
-kept/vae-<latent_dim>.safetensors          weights of a VAE that was trained here
+kept/vae-<latent_dim>.safetensors          weights of a VAE
 kept/projection-<latent_dim>.safetensors   both parts of the data set in its latent space
 kept/cells/<unit>.json                     the cells of a unit so far
 """
@@ -70,35 +70,41 @@ class Grid:
 
     @property
     def latent_dims(self) -> list[int]:
-        """Those of the VAEs to train; none where a stored model is given."""
-        return [] if self.params.model is not None else self.params.latent_dims or DEFAULT_LATENT_DIMS
+        """Those of the VAEs to train; none where stored models are given."""
+        return [] if self.params.model else self.params.latent_dims or DEFAULT_LATENT_DIMS
 
     def has_vae(self, latent_dim: int) -> bool:
         """Whether its VAE is trained and has projected the data set."""
         return self.work.recall(_projection_file(latent_dim)) is not None
 
     def keep_vae(self, vae: VAE) -> None:
-        """Keep a VAE that was trained here, and both parts of the data set in its latent space."""
+        """Keep a VAE, and both parts of the data set in its latent space."""
         latent_dim = vae.architecture.latent_dim
         self.work.keep(_vae_file(latent_dim), to_bytes(vae))
-        self._project(vae)
+        projection = Projection.of(vae, self.parts.train_images, self.parts.test_images, device(self.work.settings))
+        tensors = save_tensors({"train": projection.train, "test": projection.test})
+        self.work.keep(_projection_file(latent_dim), tensors)
 
-    def read_model(self) -> int:
-        """Keep what the stored model makes of the data set; return its latent dimension.
+    def read_models(self) -> list[int]:
+        """Keep the stored models' VAEs, and return their latent dimensions.
 
         Raises:
-            NotFound: the model was deleted.
-            Conflict: it was trained on other data.
+            NotFound: a model was deleted.
+            Conflict: one was trained on other data, or two have one latent dimension.
         """
-        vae = self._model()
-        self._project(vae)
-        return vae.architecture.latent_dim
+        vaes = [self._model(name) for name in self.params.model or []]
+        dims = [vae.architecture.latent_dim for vae in vaes]
+        if len(set(dims)) < len(dims):
+            raise Conflict(f"the models have the latent dimensions {dims}; name one of each")
+        for vae in vaes:
+            self.keep_vae(vae)
+        return dims
 
     def projections(self, latent_dims: Sequence[int]) -> dict[int, Projection]:
         """VAEs with the data set in their latent spaces, by latent dimension.
 
         Raises:
-            NotFound: one is not kept, or the model was deleted.
+            NotFound: one is not kept.
         """
         return {latent_dim: self._projection(latent_dim) for latent_dim in latent_dims}
 
@@ -110,11 +116,6 @@ class Grid:
         """Keep all cells of a unit that are measured so far."""
         self.work.keep(_cells_file(unit), json.dumps([asdict(cell) for cell in cells]).encode())
 
-    def _project(self, vae: VAE) -> None:
-        projection = Projection.of(vae, self.parts.train_images, self.parts.test_images, device(self.work.settings))
-        tensors = save_tensors({"train": projection.train, "test": projection.test})
-        self.work.keep(_projection_file(vae.architecture.latent_dim), tensors)
-
     def _projection(self, latent_dim: int) -> Projection:
         kept = self.work.recall(_projection_file(latent_dim))
         if kept is None:
@@ -124,14 +125,12 @@ class Grid:
         return Projection(self._vae(latent_dim).to(where).eval(), where, latents["train"], latents["test"])
 
     def _vae(self, latent_dim: int) -> VAE:
-        if self.params.model is not None:
-            return self._model()
         height, width, channels = self.dataset.images.shape[1:]
         kept = self.work.recall(_vae_file(latent_dim)) or b""
         return from_bytes(Architecture(height, width, channels, latent_dim), kept)
 
-    def _model(self) -> VAE:
-        store, name = self.work.artefacts, self.params.model or ""
+    def _model(self, name: str) -> VAE:
+        store = self.work.artefacts
         model = models.describe(store, name)
         if model.dataset_checksum != self.dataset.checksum:
             raise Conflict(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, InvalidInput, TooFewImages
 from latentaug.job_params import AugmentParams, EvaluateParams
+from latentaug.jobs import JobRecord
 from latentaug.models import ModelDescription
 
 
@@ -19,11 +22,11 @@ def check_train(dataset: DatasetDescription) -> None:
         raise TooFewImages(message, fields=[("dataset", message)])
 
 
-def check_evaluate(params: EvaluateParams, dataset: DatasetDescription, model: ModelDescription | None) -> None:
-    """Refuse an evaluation that cannot be drawn, or whose model is of other data.
+def check_evaluate(params: EvaluateParams, dataset: DatasetDescription, described: Sequence[ModelDescription]) -> None:
+    """Refuse an evaluation that cannot be drawn, or whose models are of other data or of one latent dimension.
 
     Raises:
-        InvalidInput: a data set without labels.
+        InvalidInput: a data set without labels, or two models of one latent dimension.
         TooFewImages: fewer labelled images than classes, or more than the training part has.
         Conflict: a model that was trained on another data set.
     """
@@ -34,15 +37,33 @@ def check_evaluate(params: EvaluateParams, dataset: DatasetDescription, model: M
     if params.labelled is not None and not least <= params.labelled <= most:
         message = f"labelled is {params.labelled}; with {least} classes use {least} to {most}, the whole training part"
         raise TooFewImages(message, fields=[("labelled", message)])
-    if model is None:
+    if not described:
         check_train(dataset)
-        return
-    if model.dataset != dataset.name:
+    for model in described:
+        if model.dataset != dataset.name:
+            raise Conflict(
+                f"model {model.name!r} was trained on {model.dataset!r}, not on {dataset.name!r}: its VAE may have "
+                "seen the test images; name a model of this data set, or none to train one"
+            )
+        _check_shape(dataset, model)
+    dims = [model.latent_dim for model in described]
+    if len(set(dims)) < len(dims):
+        message = f"the models have the latent dimensions {dims}; name one of each"
+        raise InvalidInput(message, fields=[("model", message)])
+
+
+def check_beside(other: JobRecord, dataset: DatasetDescription) -> None:
+    """Refuse to draw an evaluation beside a job that is none of its data set, or has no result.
+
+    Raises:
+        Conflict: such a job.
+    """
+    if (other.kind, other.status) != ("evaluate", "succeeded"):
+        raise Conflict(f"job {other.id} in beside is no evaluation that has succeeded; name others or wait for it")
+    if other.params["dataset"] != dataset.name:
         raise Conflict(
-            f"model {model.name!r} was trained on {model.dataset!r}, not on {dataset.name!r}: its VAE may have seen "
-            "the test images; name a model of this data set, or none to train one"
+            f"job {other.id} in beside evaluated {other.params['dataset']!r}; name evaluations of {dataset.name!r}"
         )
-    _check_shape(dataset, model)
 
 
 def check_augment(params: AugmentParams, dataset: DatasetDescription, model: ModelDescription) -> None:

@@ -7,6 +7,7 @@ failure to tell RQ is logged, not answered.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Lock
 
 from pydantic import BaseModel
@@ -107,9 +108,7 @@ class Jobs:
         Raises:
             Unavailable: Redis is away.
         """
-        return [
-            record.id for record in self.store.unfinished() if model in (record.params.get("model"), _makes(record))
-        ]
+        return [record.id for record in self.store.unfinished() if model in (*_uses(record), _makes(record))]
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Jobs by kind and state.
@@ -139,6 +138,12 @@ class Jobs:
                 redis = connect(self._settings)
                 self._connected = redis, JobStore(redis, self._artefacts, self._settings)
             return self._connected
+
+
+def _uses(record: JobRecord) -> Sequence[object]:
+    """Names of the models that a job works with."""
+    named = record.params.get("model")
+    return named if isinstance(named, list) else [named]
 
 
 def _makes(record: JobRecord) -> object:

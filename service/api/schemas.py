@@ -90,6 +90,17 @@ class UploadOptions(Options):
         return int(height), int(width)
 
 
+Figure = Literal["reconstructions", "interpolations", "generation", "accuracy-by-labels", "gain-by-copies"]
+
+
+class ResultOptions(Options):
+    """Options of a job's result."""
+
+    figure: Figure | None = None
+    """One of an evaluation's further figures, as PNG: the paper's figures 2, 3 and 7 from its first VAE, or its curves
+    beside the evaluations named in `beside`."""
+
+
 class JobFilter(Options):
     """Which jobs to list."""
 
@@ -163,7 +174,7 @@ def _location(entry: ErrorDetails) -> str:
 
 
 def _message(schema: type[BaseModel], entry: ErrorDetails) -> str:
-    *parents, name = [str(part) for part in entry["loc"]] or [""]
+    *parents, name = [part for part in entry["loc"] if isinstance(part, str)] or [""]  # without places in lists
     if entry["type"] == "extra_forbidden":
         known = ", ".join(_nested(schema, parents).model_fields)
         return f"no such option; there are {known}" if known else "no such option; there are none here"

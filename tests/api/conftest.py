@@ -19,6 +19,7 @@ def home() -> Iterator[Home]:
         services.save_model(made.store, "tiny", 12, 10, 1)
         services.save_model(made.store, "colour", 8, 8, 3)
         services.save_model(made.store, "eight", 8, 8, 1, dataset="digits")
+        services.save_model(made.store, "eight-too", 8, 8, 1, dataset="digits")
         yield made
 
 

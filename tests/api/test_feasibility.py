@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from latentaug import datasets
-from latentaug.errors import TooFewImages
-from service.api.feasibility import check_train
+from latentaug.errors import Conflict, TooFewImages
+from latentaug.jobs import JobRecord
+from service.api.feasibility import check_beside, check_train
 from tests.api.bodies import NPZ, npz, pictures, post
 
 JOBS = "/v1/jobs"
@@ -34,6 +36,19 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "more labelled than there are": ("evaluate", {"dataset": "digits", "labelled": 1080}, 422, "10 to 1079"),
     "fewer labelled than classes": ("evaluate", {"dataset": "digits", "labelled": 9}, 422, "10 to 1079"),
     "a model of other data": ("evaluate", {"dataset": "rare", "model": "tiny"}, 409, "trained on 'pets'"),
+    "one good and one bad model": (
+        "evaluate",
+        {"dataset": "digits", "model": ["eight", "tiny"]},
+        409,
+        "trained on 'pets'",
+    ),
+    "two models of one latent dimension": (
+        "evaluate",
+        {"dataset": "digits", "model": ["eight", "eight-too"]},
+        422,
+        "one of each",
+    ),
+    "beside a job that is none": ("evaluate", {"dataset": "digits", "beside": ["0" * 32]}, 404, "0" * 32),
     "a model of another size": ("augment", {"dataset": "digits", "model": "tiny"}, 409, "[12, 10, 1]"),
     "a model in colour": ("augment", {"dataset": "digits", "model": "colour"}, 409, "[8, 8, 3]"),
     "a class without neighbours": ("augment", {"dataset": "rare", "model": "tiny", "k": 2}, 422, "class 'few' has 2"),
@@ -59,6 +74,7 @@ ACCEPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "training without labels": ("train", {"dataset": "bare"}),
     "the whole training part": ("evaluate", {"dataset": "digits", "labelled": 1079}),
     "one of each class": ("evaluate", {"dataset": "digits", "labelled": 10}),
+    "models of this data": ("evaluate", {"dataset": "digits", "model": ["eight"]}),
     "a model of this data": ("evaluate", {"dataset": "digits", "model": "eight"}),
 }
 
@@ -78,3 +94,11 @@ def test_one_image_is_not_trained_on() -> None:
 
     with pytest.raises(TooFewImages, match="at least 2"):
         check_train(one)
+
+
+def test_evaluations_of_another_data_set_are_not_drawn_beside() -> None:
+    now = datetime.now(UTC)
+    other = JobRecord(id="0" * 32, kind="evaluate", status="succeeded", created_at=now, params={"dataset": "mnist"})
+
+    with pytest.raises(Conflict, match="evaluated 'mnist'; name evaluations of 'digits'"):
+        check_beside(other, datasets.BUILT_IN["digits"])

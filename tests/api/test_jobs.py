@@ -198,6 +198,35 @@ def test_results_come_in_the_form_that_is_accepted(api: httpx.Client, home: Home
     assert api.get(f"{JOBS}/{job}/result", headers={"Accept": NPZ}).status_code == 406
 
 
+def test_a_figure_is_asked_for_by_name(api: httpx.Client, home: Home, worker: Attempts) -> None:
+    job = api.post(f"{JOBS}/evaluate", json={"dataset": "digits"}).json()["id"]
+    worker.claim(job, 1)
+    home.store.put(f"jobs/{job}/figures/generation.png", b"seven")
+    worker.finish(job, 1, "succeeded", {"verdict": "helps"})
+    result = f"{JOBS}/{job}/result"
+
+    drawn = api.get(result, params={"figure": "generation"})
+    undrawn = api.get(result, params={"figure": "gain-by-copies"})
+
+    assert (drawn.content, drawn.headers["content-type"]) == (b"seven", "image/png")
+    assert undrawn.status_code == 404
+    assert "figure 'gain-by-copies'" in undrawn.json()["detail"]
+    assert api.get(result, params={"figure": "../result"}).status_code == 422
+    assert api.get(result, params={"figure": "generation"}, headers={"Accept": "text/csv"}).status_code == 406
+
+
+def test_evaluations_are_drawn_beside_ended_ones_of_their_data_set(api: httpx.Client, worker: Attempts) -> None:
+    evaluation = {"dataset": "digits"}
+    job = api.post(f"{JOBS}/evaluate", json=evaluation).json()["id"]
+    unfinished = api.post(f"{JOBS}/evaluate", json={**evaluation, "beside": [job]})
+    worker.claim(job, 1)
+    worker.finish(job, 1, "succeeded", {})
+
+    assert unfinished.status_code == 409
+    assert api.post(f"{JOBS}/evaluate", json={**evaluation, "beside": [job]}).status_code == 202
+    assert api.post(f"{JOBS}/evaluate", json={**evaluation, "beside": ["../x"]}).status_code == 422
+
+
 def test_an_augment_jobs_images_are_its_result(api: httpx.Client, home: Home, worker: Attempts) -> None:
     job = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight"}).json()["id"]
     worker.claim(job, 1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from latentaug.arms import CONTROL, VAE_ARMS, Arm, Draw, Projection, as_floats, flat, plan
+from latentaug.arms import VAE_ARMS, Arm, Draw, Projection, as_floats, control, flat, plan
 from latentaug.generation import neighbours
 from latentaug.protocol import Parts
 from latentaug.vae import VAE
@@ -43,7 +43,7 @@ def test_the_plan_has_each_space_start_with_its_baseline() -> None:
 
 
 @pytest.mark.parametrize("space", ["image", "latent"])
-@pytest.mark.parametrize("name", ["none", "duplication", "affine", CONTROL, *VAE_ARMS])
+@pytest.mark.parametrize("name", ["none", "duplication", "affine", "affine+affine", *VAE_ARMS])
 def test_an_arm_is_the_labelled_images_and_then_their_children(
     name: str, space: str, draw: Draw, projection: Projection
 ) -> None:
@@ -65,6 +65,20 @@ def test_a_combined_arm_is_the_affine_copies_and_then_the_other_samples(
     )
     assert np.array_equal(combined[90:270], affine[90:])
     assert np.array_equal(combined[270:], alone[90:]) == (method != "affine"), "the control's second copies are new"
+
+
+def test_the_fullest_arm_has_one_block_of_each_of_its_parts(draw: Draw, projection: Projection) -> None:
+    names = ("affine+interpolation+extrapolation", "affine", "interpolation", "extrapolation")
+    X, *single = (draw.samples(Arm("image", 8, name, "residual"), projection)[0] for name in names)
+    assert np.array_equal(X[90:], np.concatenate([part[90:] for part in single]))
+
+
+def test_a_control_has_as_many_affine_copies_and_no_two_blocks_alike(draw: Draw) -> None:
+    name = control("affine+interpolation+extrapolation")
+    assert (control("noise"), control("affine+noise"), name) == ("affine", "affine+affine", "affine+affine+affine")
+    X, _ = draw.samples(Arm("image", None, name), None)
+    blocks = X[90:].reshape(3, 180, -1)
+    assert not any((blocks[a] == blocks[b]).all(axis=1).any() for a, b in ((0, 1), (0, 2), (1, 2)))
 
 
 def test_smote_adds_as_many_of_each_class_between_images_of_that_class(draw: Draw, projection: Projection) -> None:

@@ -23,7 +23,7 @@ def test_the_markdown_begins_with_the_verdicts_in_words(result: dict[str, Any]) 
         page.index(result["verdicts"]["svm"]) < page.index(result["verdicts"]["knn"]) < page.index("| training set |")
     )
     assert page.count("\n| none (") == 2
-    assert page.count("\n| ") == 1 + 28
+    assert page.count("\n| ") == 1 + 33
     assert "3 draws of 60 labelled images out of 1079" in page
     assert "Holm's correction over all of the classifier's arms" in page
     assert len(page) < 8000

@@ -64,7 +64,7 @@ def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE)
             for arm in setting.arms(unit)
         ]
         cells = [cell for unit in units(protocol, [8]) for cell in measure(setting, unit)]
-        assert len(cells) == len(samples) == 22
+        assert len(cells) == len(samples) == 26
         evidence.append(
             (
                 to_bytes(trained),

@@ -107,10 +107,40 @@ def test_tells_epochs_and_cells_and_how_far_the_whole_is(desk: Desk, small: Eval
 
 def test_measures_on_a_model_that_was_trained_before(desk: Desk, small: EvaluateParams) -> None:
     train(desk.start("train"), TrainParams(dataset="digits", name="mine", latent_dim=4, epochs=1))
-    record = desk.evaluate(small.model_copy(update={"latent_dims": None, "model": "mine"}))
+    train(desk.start("train"), TrainParams(dataset="digits", name="narrow", latent_dim=3, epochs=1))
+    record = desk.evaluate(small.model_copy(update={"latent_dims": None, "model": ["mine", "narrow"]}))
     result = desk.result(record)
-    assert {cell["latent_dim"] for cell in result["cells"]} == {None, 4}
-    assert result["model"] == "mine"
+    assert {cell["latent_dim"] for cell in result["cells"]} == {None, 4, 3}
+    assert result["model"] == ["mine", "narrow"]
+
+
+def test_refuses_two_models_of_one_latent_dimension(desk: Desk, small: EvaluateParams) -> None:
+    for name in ("mine", "too"):
+        train(desk.start("train"), TrainParams(dataset="digits", name=name, latent_dim=4, epochs=1))
+    record = desk.evaluate(small.model_copy(update={"latent_dims": None, "model": ["mine", "too"]}))
+    assert "name one of each" in desk.error(record).detail
+
+
+def test_draws_the_papers_figures_and_curves_beside_other_evaluations(desk: Desk, small: EvaluateParams) -> None:
+    first = desk.evaluate(small)
+    more_labels = desk.evaluate(small.model_copy(update={"labelled": 60, "beside": [first.id]}))
+    more_copies = desk.evaluate(small.model_copy(update={"k": 2, "beside": [first.id, more_labels.id]}))
+    papers = {"reconstructions", "interpolations", "generation"}
+    drawn = {
+        record.id: {
+            name
+            for name in (*papers, "accuracy-by-labels", "gain-by-copies")
+            if desk.artefacts.exists(f"jobs/{record.id}/figures/{name}.png")
+        }
+        for record in (first, more_labels, more_copies)
+    }
+    assert drawn == {
+        first.id: papers,
+        more_labels.id: {*papers, "accuracy-by-labels"},
+        more_copies.id: {*papers, "gain-by-copies"},
+    }
+    for name in papers:
+        assert decode_image(desk.artefacts.get(f"jobs/{first.id}/figures/{name}.png"), LIMITS).std() > 10
 
 
 def test_refuses_a_model_of_other_data(desk: Desk, small: EvaluateParams) -> None:
@@ -118,7 +148,7 @@ def test_refuses_a_model_of_other_data(desk: Desk, small: EvaluateParams) -> Non
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
     datasets.create(desk.artefacts, "other", images, ["a", "b"] * 20, desk.settings)
     record = desk.evaluate(
-        small.model_copy(update={"dataset": "other", "latent_dims": None, "model": "mine", "labelled": None})
+        small.model_copy(update={"dataset": "other", "latent_dims": None, "model": ["mine"], "labelled": None})
     )
     assert desk.error(record).code == "conflict"
     assert "other data" in desk.error(record).detail

@@ -20,10 +20,10 @@ from service.api.access import MayTrain
 from service.api.bodies import read_json
 from service.api.context import Context, FromContext
 from service.api.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
-from service.api.feasibility import check_augment, check_evaluate, check_train
+from service.api.feasibility import check_augment, check_beside, check_evaluate, check_train
 from service.api.limits import read_body
 from service.api.routes.datasets import describe as describe_dataset
-from service.api.schemas import JobFilter, Options, read_options, validate
+from service.api.schemas import JobFilter, Options, ResultOptions, read_options, validate
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -97,7 +97,9 @@ async def submit_evaluate(
     """Measure whether augmentation helps SVM, kNN and MLP on a data set, over repeated paired draws."""
     params = await _params(request, EvaluateParams)
     dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
-    check_evaluate(params, dataset, None if params.model is None else await context.descriptions.get(params.model))
+    check_evaluate(params, dataset, [await context.descriptions.get(name) for name in params.model or []])
+    for other in await context.on_jobs(lambda: [context.jobs.store.get(job) for job in params.beside]):
+        check_beside(other, dataset)
     record, _ = await _submit(response, context, "evaluate", params, owner, idempotency_key)
     return record
 
@@ -146,17 +148,20 @@ async def describe_job(job: str, context: FromContext) -> JobRecord:
     response_class=Response,
     dependencies=[MayTrain],
     responses=contract.answer(_RESULT_FORMS) | contract.problems(404, 406, 409, 503),
+    openapi_extra={"parameters": contract.query(ResultOptions)},
 )
 async def job_result(request: Request, job: str, context: FromContext) -> Response:
     """A succeeded job's result: JSON, and by kind a table, a page, a plot, or the images."""
+    figure = read_options(ResultOptions, request, {}).figure
     record = await context.on_jobs(lambda: context.jobs.store.get(job))
-    files = RESULTS[record.kind]
+    files = RESULTS[record.kind] if figure is None else {media.PNG: f"figures/{figure}.png"}
     form = media.answer_form(request, list(files))
     _check_succeeded(record)
     try:
         content = await context.on_jobs(lambda: context.store.get(f"jobs/{record.id}/{files[form]}"))
     except NotFound as error:
-        raise NotFound(f"the result of job {record.id} is no longer stored; run the job again") from error
+        what = "result" if figure is None else f"figure {figure!r}"
+        raise NotFound(f"job {record.id} has no {what}, or no longer; run the job again") from error
     return Response(content, media_type=form)
 
 

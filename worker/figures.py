@@ -1,0 +1,97 @@
+"""An evaluation's figures beside its forest plot: the paper's, from one of its VAEs, and curves over evaluations."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentaug.errors import NotFound
+from latentaug.figures import accuracy_by_labels_plot, gain_by_copies_plot
+from latentaug.paper_figures import generation, interpolations, reconstructions
+from worker.grid import Grid
+
+Rows = NDArray[np.int64]
+
+SHOWN_CLASSES = 10
+"""Most classes whose images are shown, spread evenly over all."""
+
+
+def figures(grid: Grid, latent_dim: int | None, result: dict[str, Any]) -> dict[str, bytes]:
+    """All figures that there is something to show in, PNG by name, as the API offers them.
+
+    Args:
+        grid: the evaluation.
+        latent_dim: of the VAE whose images are shown; None for none.
+        result: of the evaluation, to be drawn beside those of `grid.params.beside`.
+    """
+    shown = {} if latent_dim is None else _paper_figures(grid, latent_dim)
+    return shown | _curves(result, _beside(grid))
+
+
+def _paper_figures(grid: Grid, latent_dim: int) -> dict[str, bytes]:
+    """Figures 2 and 3 from validation images, or test images where there are none; figure 7 from training images.
+
+    The neighbours of figure 7 are among the images that it shows.
+    """
+    dataset, protocol = grid.dataset, grid.protocol
+    assert dataset.labels is not None  # noqa: S101 (`Grid.of` refuses it)
+    projection = grid.projections([latent_dim])[latent_dim]
+    unseen = dataset.validation if len(dataset.validation) else dataset.test
+    ends = unseen[_spread(_groups(dataset.labels[unseen], 1))]
+    drawn = {"reconstructions": reconstructions(dataset.images[ends], projection)}
+    if len(ends) > 1:
+        pairs = ends[: len(ends) // 2 * 2].reshape(-1, 2)
+        drawn["interpolations"] = interpolations(dataset.images[pairs], projection)
+    children = protocol.k
+    sources = dataset.train[_spread(_groups(dataset.labels[dataset.train], children + 1))]
+    if len(sources):
+        drawn["generation"] = generation(
+            dataset.images[sources],
+            dataset.labels[sources],
+            projection,
+            projection.sigma,
+            alpha=min(protocol.alpha, 1.0),  # an evaluation of noise alone may go further
+            k=children,
+            seed=protocol.seed,
+        )
+    return drawn
+
+
+def _groups(labels: NDArray[np.int64], size: int) -> list[Rows]:
+    """The first `size` rows of each class that has as many."""
+    groups = (np.flatnonzero(labels == label)[:size] for label in np.unique(labels))
+    return [rows for rows in groups if len(rows) == size]
+
+
+def _spread(groups: list[Rows]) -> Rows:
+    """Rows of at most `SHOWN_CLASSES` groups, evenly chosen."""
+    chosen = np.unique(np.linspace(0, len(groups) - 1, min(SHOWN_CLASSES, len(groups))).round().astype(int))
+    return np.concatenate([np.empty(0, np.int64), *(groups[i] for i in chosen)])
+
+
+def _beside(grid: Grid) -> list[dict[str, Any]]:
+    """Results of the evaluations to draw in the same curves; one that is no longer stored is left out."""
+    found = []
+    for job in grid.params.beside:
+        try:
+            found.append(json.loads(grid.work.artefacts.get(f"jobs/{job}/result.json")))
+        except NotFound:
+            continue
+    return [result for result in found if result.get("dataset_checksum") == grid.dataset.checksum]
+
+
+def _curves(result: dict[str, Any], others: list[dict[str, Any]]) -> dict[str, bytes]:
+    """Curves over what alone differs, where the evaluations have two values of it."""
+    drawn = {}
+    for name, varied, fixed, plot in (
+        ("accuracy-by-labels", "labelled", "children", accuracy_by_labels_plot),
+        ("gain-by-copies", "children", "labelled", gain_by_copies_plot),
+    ):
+        alike = [other for other in others if other["sizes"][fixed] == result["sizes"][fixed]]
+        by_size = {each["sizes"][varied]: each for each in [*alike, result]}
+        if len(by_size) > 1:
+            drawn[name] = plot(list(by_size.values()))
+    return drawn
