@@ -6,7 +6,7 @@ PIP_FLAGS ?=
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-dev demo run test check format docs results clean
+.PHONY: help install install-dev demo run test check format docs paper bench-grid bench-fanout clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,8 +49,14 @@ format: install-dev  ## Format the code
 docs: install  ## Write docs/configuration.md from the settings
 	$(BIN)/python -m docs.configuration
 
-results: install  ## Measure docs/results/mnist-1000.md; needs MNIST or LATENTAUG_DATA_DIR
-	$(BIN)/python -m bench.mnist_1000
+paper: install  ## Measure the paper's tables and the verdicts into docs/results; STUDIES="table-1 ..." for these alone
+	$(BIN)/python -m bench.paper $(STUDIES)
+
+bench-grid: install  ## Time the grid of Table 2 for one draw, against stock scikit-learn
+	$(BIN)/python -m bench.grid
+
+bench-fanout: install  ## Time one evaluation in one and in two processes
+	$(BIN)/python -m bench.fanout
 
 clean:  ## Delete what running and testing left behind
 	rm -rf var build .pytest_cache .mypy_cache .ruff_cache .hypothesis

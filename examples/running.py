@@ -35,10 +35,15 @@ class Service:
         body: bytes | None = None,
         content_type: str = "application/json",
         accept: str = "*/*",
+        key: str | None = None,
     ) -> bytes:
-        """Send one request and return the answer's body; an error status raises with the service's own words."""
+        """Send one request and return the answer's body; an error status raises with the service's own words.
+
+        `key` goes along as `Idempotency-Key`.
+        """
+        headers = {"Content-Type": content_type, "Accept": accept} | ({"Idempotency-Key": key} if key else {})
         request = urllib.request.Request(  # noqa: S310 (our own http address)
-            self.url + path, data=body, method=verb, headers={"Content-Type": content_type, "Accept": accept}
+            self.url + path, data=body, method=verb, headers=headers
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
@@ -47,9 +52,21 @@ class Service:
         except urllib.error.HTTPError as error:
             raise SystemExit(f"{verb} {path} answered {error.code}: {error.read().decode()}") from error
 
-    def json(self, verb: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def find(self, path: str) -> bytes | None:
+        """Get what may not be there: None where the answer is 404."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=60) as answer:  # noqa: S310
+                content: bytes = answer.read()
+                return content
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return None
+
+    def json(self, verb: str, path: str, body: dict[str, Any] | None = None, key: str | None = None) -> dict[str, Any]:
         """Send and receive JSON."""
-        answer: dict[str, Any] = json.loads(self.call(verb, path, json.dumps(body).encode() if body else None))
+        content = json.dumps(body).encode() if body else None
+        answer: dict[str, Any] = json.loads(self.call(verb, path, content, key=key))
         return answer
 
     def ready(self) -> bool:
@@ -60,9 +77,12 @@ class Service:
         except OSError:
             return False
 
-    def job(self, kind: str, params: dict[str, Any], timeout: float = 600.0) -> dict[str, Any]:
-        """Start a job, show its progress and return its record once it has succeeded; `timeout` in seconds."""
-        record = self.json("POST", f"/v1/jobs/{kind}", params)
+    def job(self, kind: str, params: dict[str, Any], timeout: float = 600.0, key: str | None = None) -> dict[str, Any]:
+        """Start a job, show its progress and return its record once it has succeeded; `timeout` in seconds.
+
+        With the `key` and parameters of an earlier call it is that one's job, be it still running.
+        """
+        record = self.json("POST", f"/v1/jobs/{kind}", params, key)
         print(f"\n{kind} job {record['id']}")
         shown, deadline = "", time.monotonic() + timeout
         while record["status"] in ("queued", "running"):

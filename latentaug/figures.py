@@ -86,7 +86,7 @@ def _by_size(
     """One panel for each classifier and one line for each of some arms, over `sizes[size]` of the results."""
     results = sorted(results, key=lambda result: result["sizes"][size])
     sizes = [result["sizes"][size] for result in results]
-    names = list(results[0]["verdicts"])
+    names = [name for name in results[0]["verdicts"] if all(name in result["verdicts"] for result in results)]
     figure = Figure(figsize=(2 + 4 * len(names), 5.4), dpi=110, layout="constrained")
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     for panel, name in zip(axes, names, strict=True):

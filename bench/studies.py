@@ -1,0 +1,111 @@
+"""What `make paper` measures: the paper's tables by its own protocol, and the verdict on the same data sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.published import TABLE_1, TABLE_2, TABLE_3, Published
+
+SEED = 0
+
+
+def _models(dataset: str, latent_dims: tuple[int, ...], **params: Any) -> list[dict[str, Any]]:
+    return [
+        {"dataset": dataset, "name": f"{dataset}-z{dim}", "latent_dim": dim, "seed": SEED, **params}
+        for dim in latent_dims
+    ]
+
+
+MNIST = _models("mnist", (10, 20, 50, 100), epochs=40)
+UJIPEN_V1 = _models("ujipen-v1", (20, 50, 100))
+UJIPEN_DIGITS = _models("ujipen-digits", (20,))
+
+
+@dataclass(frozen=True)
+class Study:
+    """One evaluation.
+
+    Attributes:
+        name: of its files.
+        title: in words.
+        models: parameters of the train jobs of its VAEs, which studies share.
+        params: of the evaluate job, without its model.
+        published: the paper's table to set beside.
+        beside: studies to draw its curves with.
+        report: whether it has a report of its own, and is not only a point of a curve.
+        large: hours on a laptop; measured only where it is named.
+    """
+
+    name: str
+    title: str
+    models: list[dict[str, Any]]
+    params: dict[str, Any]
+    published: dict[str, Published] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+    report: bool = True
+    large: bool = False
+
+
+_QUICK: dict[str, Any] = {"classifiers": ["svm", "knn"], "comparators": ["duplication", "affine"], "combine": False}
+
+STUDIES = {
+    study.name: study
+    for study in (
+        Study(
+            "table-2",
+            "Table 2: MNIST with 1,000 labels, the paper's protocol",
+            MNIST,
+            {"protocol": "paper", "labelled": 1000},
+            TABLE_2,
+        ),
+        Study("mnist-50", "MNIST with 50 labels", MNIST[1:2], {"labelled": 50, **_QUICK}, report=False),
+        Study("mnist-300", "MNIST with 300 labels", MNIST[1:2], {"labelled": 300, **_QUICK}, report=False),
+        Study(
+            "mnist-100-k1",
+            "MNIST with 100 labels, k = 1",
+            MNIST[1:2],
+            {"labelled": 100, "k": 1, **_QUICK},
+            report=False,
+        ),
+        Study(
+            "mnist-100-k8",
+            "MNIST with 100 labels, k = 8",
+            MNIST[1:2],
+            {"labelled": 100, "k": 8, **_QUICK},
+            report=False,
+        ),
+        Study(
+            "mnist-100",
+            "MNIST with 100 labels, 10 a class",
+            MNIST[1:2],
+            {"labelled": 100},
+            beside=("mnist-100-k1", "mnist-100-k8"),
+        ),
+        Study(
+            "mnist-1000",
+            "MNIST with 1,000 labels",
+            MNIST[1:2],
+            {"labelled": 1000},
+            beside=("mnist-50", "mnist-100", "mnist-300"),
+        ),
+        Study(
+            "table-3",
+            "Table 3: UJIPEN, the paper's protocol, on version 1 (62 classes instead of 97)",
+            UJIPEN_V1,
+            {"protocol": "paper", "draws": 5},
+            TABLE_3,
+        ),
+        Study("ujipen-v1", "UJIPEN version 1, 5 labels a class", UJIPEN_V1[1:2], {"labelled": 310}),
+        Study("ujipen-digits", "The digits of UJIPEN version 2, 10 labels a class", UJIPEN_DIGITS, {"labelled": 100}),
+        Study(
+            "table-1",
+            "Table 1: MNIST with all 55,000 labels, the paper's protocol",
+            MNIST,
+            {"protocol": "paper", "draws": 1},
+            TABLE_1,
+            large=True,
+        ),
+    )
+}
+"""By name, in the order in which they are measured: first what others are drawn beside."""
