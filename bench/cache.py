@@ -91,10 +91,12 @@ def table(result: CacheResult) -> list[str]:
     sizes = (result.before, result.peak, result.bound, result.all_models)
     return [
         "| models | held at most | requests | wrong answers | hit rate | of an LRU cache | memory before | peak "
-        "| bound | weights of all |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| bound | weights of all | within the bound |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
         f"| {result.models} | {result.capacity} | {result.requests} | {result.wrong} | {result.hit_rate:.1%} "
-        f"| {result.expected_hit_rate:.1%} | " + " | ".join(f"{size / 2**20:.0f} MiB" for size in sizes) + " |",
+        f"| {result.expected_hit_rate:.1%} | "
+        + " | ".join(f"{size / 2**20:.0f} MiB" for size in sizes)
+        + f" | {'yes' if result.peak <= result.bound else 'no'} |",
     ]
 
 
@@ -108,6 +110,11 @@ def lru_hits(order: Sequence[int], capacity: int) -> int:
         held.append(wanted)
         del held[:-capacity]
     return hits
+
+
+def same_images(found: plain.Images, expected: plain.Images) -> bool:
+    """Whether no pixel is off by more than the one grey level that rounding may turn."""
+    return found.shape == expected.shape and bool((np.abs(found.astype(int) - expected) <= 1).all())
 
 
 def _save(store: ArtefactStore, number: int) -> int:
@@ -153,7 +160,7 @@ async def _ask(url: str, socket: str, store: ArtefactStore, order: Sequence[int]
                 headers = {"Content-Type": "application/x-npy", "Accept": "application/x-npy"}
                 async with api.post(path, data=workload.to_npy(latents), headers=headers) as answer:
                     body = await answer.read()
-                    wrong += answer.status != 200 or not _equal(workload.from_npy(body), images)
+                    wrong += answer.status != 200 or not same_images(workload.from_npy(body), images)
                 peak = max(peak, memory.resident()["model server"])
 
         await asyncio.gather(*(client() for _ in range(CLIENTS)))
@@ -165,8 +172,3 @@ def _expected(model: PlainModel, number: int) -> tuple[plain.Floats, plain.Image
     rng = np.random.default_rng(1000 + number)
     latents = 3 * rng.standard_normal((ROWS, model.reference.shape[1]), np.float32)
     return latents, plain.decode(model, latents)
-
-
-def _equal(found: plain.Images, expected: plain.Images) -> bool:
-    """Whether no pixel is off by more than the one grey level that rounding may turn."""
-    return found.shape == expected.shape and bool((np.abs(found.astype(int) - expected) <= 1).all())

@@ -145,7 +145,8 @@ def litserve(store_url: str, images: Images, shape: Shape, home: Path) -> Iterat
     port = ports.free("127.0.0.1")
     arguments = ["-m", "bench.litserve_server", store_url, str(port), str(shape.clients)]
     with (home / "litserve.log").open("wb") as log:
-        process = subprocess.Popen(tied([sys.executable, *arguments]), stdout=log, stderr=log, start_new_session=True)
+        # A group of its own, to be stopped as one; in our session, so that the kernel ends it if we are killed.
+        process = subprocess.Popen(tied([sys.executable, *arguments]), stdout=log, stderr=log, process_group=0)
         contender = OverHttp(f"http://127.0.0.1:{port}", workload.litserve_request(images), shape.clients)
         try:
             _wait(contender, process, home / "litserve.log")
