@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+AVAILABLE = Path("/proc/self/statm").exists()
 PARTS = {"API": "service.api", "model server": "service.model_server"}
 
 

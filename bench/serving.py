@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from bench import cache, load, results, throughput, workload
+from bench import cache, load, memory, results, throughput, workload
 from examples.running import running_service
 from latentaug.artefacts import ArtefactStore
 
@@ -39,6 +39,10 @@ def main(arguments: Sequence[str], home: Path = HOME) -> None:
     parser.add_argument("--contenders", nargs="+", choices=throughput.NAMES, default=throughput.NAMES, help="(all)")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
     given = parser.parse_args(arguments)
+    if not memory.AVAILABLE and {"soak", "cache"} & set(given.parts):
+        parser.error("memory is measured on Linux only; give --parts throughput load")
+    if given.rounds < 1:
+        parser.error("--rounds must be at least 1")
     environment = results.environment()
     os.environ["OMP_NUM_THREADS"] = "1"  # of every process that is started from here
     torch.set_num_threads(1)
@@ -106,6 +110,7 @@ def _soak(given: argparse.Namespace, url: str, data: dict[str, Any]) -> list[str
 
 def _cache(given: argparse.Namespace, home: Path, data: dict[str, Any]) -> list[str]:
     found = cache.measure(home / "cache", max(1, given.requests // CACHE_SHARE))
+    shutil.rmtree(home / "cache")  # half a gigabyte of models
     data["cache"] = asdict(found)
     return [
         "## Many models",

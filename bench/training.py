@@ -1,7 +1,7 @@
 """`make bench-training`: images a second and validation loss of a plain PyTorch loop, of pythae's trainer and of ours.
 
 The same network, first weights, data, batch, learning rate, loss and epochs; only the order of the images and the draws
-differ. Every contender's network is validated by the same code. Needs MNIST: from LATENTAUG_DATA_DIR (a folder with
+differ. Every contender's network is validated by the same formula. Needs MNIST: from LATENTAUG_DATA_DIR (a folder with
 mnist/*.gz), else it is downloaded. A quick look: `make bench-training BENCH="--rounds 1 --epochs 1 --images 5000"`.
 """
 
@@ -71,6 +71,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES, help="(all)")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
     given = parser.parse_args(arguments)
+    if min(given.rounds, given.epochs) < 1:
+        parser.error("--rounds and --epochs must be at least 1")
     environment = results.environment()
     torch.set_num_threads(1)
     runs = measure(
