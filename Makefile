@@ -3,10 +3,12 @@ PYTHON ?= python3
 PORT ?= 8000
 # Where torch's CPU-only wheels are wanted: make install PIP_FLAGS="--extra-index-url <PyTorch's CPU wheel index>"
 PIP_FLAGS ?=
+# Options of the benchmarks, as in: make bench-serving BENCH="--rounds 1 --seconds 0.5 --requests 500"
+BENCH ?=
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-dev demo run test check format docs paper bench-grid bench-fanout clean
+.PHONY: help install install-dev demo run test check format docs paper bench-grid bench-fanout bench-serving bench-training clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,6 +22,10 @@ help:  ## Show this list
 
 .venv/.installed-dev: .venv/.installed
 	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/.installed-bench: .venv/.installed
+	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 install: .venv/.installed  ## Install what running needs into .venv
@@ -57,6 +63,12 @@ bench-grid: install  ## Time the grid of Table 2 for one draw, against stock sci
 
 bench-fanout: install  ## Time one evaluation in one and in two processes
 	$(BIN)/python -m bench.fanout
+
+bench-serving: .venv/.installed-bench  ## Measure serving beside its peers; BENCH="--help" tells how
+	$(BIN)/python -m bench.serving $(BENCH)
+
+bench-training: .venv/.installed-bench  ## Measure training beside its peers; needs MNIST
+	$(BIN)/python -m bench.training $(BENCH)
 
 clean:  ## Delete what running and testing left behind
 	rm -rf var build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,126 @@
+"""The paper's network and its augmentation as one writes them in PyTorch without a thought for speed: the peers' half.
+
+The parameters have the names and shapes of `latentaug.vae.VAE`, so that the two exchange weights and must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from latentaug.vae import Architecture
+
+Images = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+class PlainVAE(nn.Module):
+    """Encoder and decoder of section 3.1, with `nn.ConvTranspose2d`."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        a = architecture
+        half = ((a.height + 1) // 2, (a.width + 1) // 2)
+        quarter = ((half[0] + 1) // 2, (half[1] + 1) // 2)
+        flat = 8 * quarter[0] * quarter[1]
+        self.encoder = nn.Sequential(
+            nn.Conv2d(a.channels, 16, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(16, 8, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(flat, a.hidden),
+            nn.ReLU(),
+        )
+        self.mean = nn.Linear(a.hidden, a.latent_dim)
+        self.log_variance = nn.Linear(a.hidden, a.latent_dim)
+        self.decoder = nn.Sequential(
+            nn.Linear(a.latent_dim, a.hidden),
+            nn.ReLU(),
+            nn.Linear(a.hidden, flat),
+            nn.ReLU(),
+            nn.Unflatten(1, (8, *quarter)),
+            nn.ConvTranspose2d(8, 16, 5, stride=2, padding=2, output_padding=_even(half)),
+            nn.ReLU(),
+            nn.ConvTranspose2d(16, a.channels, 5, stride=2, padding=2, output_padding=_even((a.height, a.width))),
+        )
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map float32 [n, c, h, w] in 0..1 to mean and log-variance, each [n, latent_dim]."""
+        hidden = self.encoder(x)
+        return self.mean(hidden), self.log_variance(hidden)
+
+    def decode_logits(self, z: Tensor) -> Tensor:
+        """Map [n, latent_dim] to the logits of each pixel, float32 [n, c, h, w]."""
+        logits: Tensor = self.decoder(z)
+        return logits
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Map [n, latent_dim] to float32 [n, c, h, w] in 0..1."""
+        return torch.sigmoid(self.decode_logits(z))
+
+
+class PlainModel(NamedTuple):
+    """A network in evaluation mode, and the latents float32 [r, latent_dim] of the images it was trained on."""
+
+    vae: PlainVAE
+    reference: Tensor
+
+
+def load(architecture: Architecture, weights: Mapping[str, Tensor], reference: Floats) -> PlainModel:
+    """The plain network with weights that `latentaug.vae.VAE` was trained to."""
+    vae = PlainVAE(architecture)
+    vae.load_state_dict(weights)
+    return PlainModel(vae.eval(), torch.tensor(reference))
+
+
+@torch.inference_mode()
+def augment(model: PlainModel, requests: Sequence[Images], k: int = 3, alpha: float = 0.5) -> list[Images]:
+    """Encode, interpolate towards the k nearest neighbours and decode, all requests in one batch.
+
+    Args:
+        model: the network.
+        requests: uint8 [n, h, w, c] each. One with more than k images has its neighbours among them, a smaller one
+            among the model's reference latents.
+        k: neighbours of each image.
+        alpha: how far to go towards them.
+
+    Returns:
+        For each request uint8 [n * k, h, w, c], child j of image i at i * k + j.
+    """
+    joined = torch.from_numpy(np.concatenate(requests))
+    means, _ = model.vae.encode(joined.permute(0, 3, 1, 2).float() / 255)
+    latents = [
+        _interpolated(mean, model.reference, k, alpha) for mean in torch.split(means, [len(r) for r in requests])
+    ]
+    decoded = model.vae.decode(torch.cat(latents)).permute(0, 2, 3, 1)  # [m, h, w, c]
+    levels = (decoded * 255).round().to(torch.uint8)
+    return [part.numpy() for part in torch.split(levels, [len(part) for part in latents])]
+
+
+@torch.inference_mode()
+def decode(model: PlainModel, latents: Floats) -> Images:
+    """Decode float32 [n, latent_dim] to uint8 [n, h, w, c]."""
+    decoded = model.vae.decode(torch.from_numpy(latents)).permute(0, 2, 3, 1)
+    levels: Images = (decoded * 255).round().to(torch.uint8).numpy()
+    return levels
+
+
+def _interpolated(mean: Tensor, reference: Tensor, k: int, alpha: float) -> Tensor:
+    """Equation 9 for one request: [n, latent_dim] to [n * k, latent_dim]."""
+    if len(mean) > k:
+        distances = torch.cdist(mean, mean).fill_diagonal_(torch.inf)
+        neighbours = mean[distances.topk(k, largest=False).indices]  # [n, k, latent_dim]
+    else:
+        neighbours = reference[torch.cdist(mean, reference).topk(k, largest=False).indices]
+    return (mean[:, None] + alpha * (neighbours - mean[:, None])).flatten(0, 1)
+
+
+def _even(size: tuple[int, int]) -> tuple[int, int]:
+    """Output padding: 1 for even sides, 0 for odd ones."""
+    return 1 - size[0] % 2, 1 - size[1] % 2

@@ -1,0 +1,80 @@
+"""Results at rest: JSON for machines, a Markdown page for people, with what they were measured on."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import machine
+
+RESULTS = Path("docs/results")
+PACKAGES = ("torch", "numpy", "fastapi", "uvicorn", "aiohttp", "litserve", "pythae")
+
+
+def environment() -> dict[str, Any]:
+    """Machine, versions, commit and time; `load` tells whether the machine was idle when the measuring began."""
+    return {
+        "machine": machine.describe(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "load": round(machine.load(), 2),
+        "commit": _commit(),
+        "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+    }
+
+
+def command(target: str, arguments: Sequence[str]) -> str:
+    """The command that measures again what was measured with these arguments."""
+    return f'make {target} BENCH="{shlex.join(arguments)}"' if arguments else f"make {target}"
+
+
+def write(
+    folder: Path, name: str, command: str, environment: Mapping[str, Any], data: Any, page: Sequence[str]
+) -> None:
+    """Write `<name>.json` and `<name>.md` into a folder, and print the page.
+
+    Args:
+        folder: made where missing.
+        name: of both files.
+        command: that measures it again.
+        environment: of `environment()`, taken before the measuring.
+        data: what was measured.
+        page: its Markdown lines.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {"command": command, "environment": environment, "results": data}
+    (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    versions = ", ".join(f"{package} {number}" for package, number in environment["versions"].items())
+    header = [
+        f"<!-- written by `{command}`; do not edit -->",
+        f"Measured {environment['measured']} by `{command}` on {environment['machine']} "
+        f"(device {environment['device']}, load {environment['load']} at the start), "
+        f"commit {environment['commit']}, {versions}.",
+        "One compute thread for everybody; contenders take turns; medians. The method: "
+        "[docs/performance.md](../performance.md).",
+        "",
+    ]
+    text = "\n".join([*header, *page]) + "\n"
+    (folder / f"{name}.md").write_text(text)
+    print(f"\n{text}\nwritten to {folder}/{name}.*")
+
+
+def _commit() -> str:
+    """The commit that was measured, marked where files differ from it."""
+    found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,86 @@
+"""Images a second of every contender, closed loop, all on the same work with one compute thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench import contenders, workload
+from bench.contenders import Contender, OverHttp
+from bench.workload import Shape
+from latentaug.artefacts import ArtefactStore
+
+NAMES = ("eager PyTorch", "our engine", "ours, npy", "ours, PNG in JSON", "ours, multipart", "LitServe")
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """What was measured of one shape: images a second of each round, by contender."""
+
+    shape: Shape
+    rounds: dict[str, list[float]]
+
+    def median(self, name: str) -> float:
+        """Median over the rounds."""
+        return median(self.rounds[name])
+
+
+def measure(
+    shape: Shape, store_url: str, url: str, home: Path, *, rounds: int, seconds: float, names: Sequence[str] = NAMES
+) -> Throughput:
+    """Measure the contenders in turn, round after round, so that what slows the machine slows them all.
+
+    Args:
+        shape: of the work.
+        store_url: where the model is.
+        url: of our service.
+        home: for logs.
+        rounds: counted; one more comes first and is dropped.
+        seconds: of one contender in one round.
+        names: who takes part.
+    """
+    with _contenders(shape, store_url, url, home, names) as taking_part:
+        contenders.check(taking_part)
+        found: dict[str, list[float]] = {name: [] for name in taking_part}
+        for number in range(rounds + 1):
+            for name, contender in taking_part.items():
+                rate = contender.rate(seconds) * shape.images
+                if number:
+                    found[name].append(rate)
+            print(f"  {shape.name}: round {number} of {rounds}", flush=True)
+    return Throughput(shape, found)
+
+
+def table(results: Sequence[Throughput]) -> list[str]:
+    """Medians, and the ratios that matter, as Markdown."""
+    names = list(results[0].rounds)
+    lines = ["| images/s | " + " | ".join(result.shape.name for result in results) + " |"]
+    lines.append("|---|" + "---|" * len(results))
+    lines += [f"| {name} | " + " | ".join(f"{result.median(name):,.0f}" for result in results) + " |" for name in names]
+    for over, under in (("our engine", "eager PyTorch"), ("ours, npy", "our engine"), ("ours, npy", "LitServe")):
+        if over in names and under in names:
+            ratios = [result.median(over) / result.median(under) for result in results]
+            lines.append(f"| **{over} / {under}** | " + " | ".join(f"**{ratio:.2f}**" for ratio in ratios) + " |")
+    return lines
+
+
+@contextmanager
+def _contenders(
+    shape: Shape, store_url: str, url: str, home: Path, names: Sequence[str]
+) -> Iterator[dict[str, Contender]]:
+    images = workload.request_images(shape.images)
+    together = shape.clients if shape.images == 1 else 1
+    with ExitStack() as stack:
+        found: dict[str, Contender] = {
+            "eager PyTorch": contenders.eager(ArtefactStore(store_url), images, together),
+            "our engine": contenders.engine(store_url, images, shape, together),
+            "ours, npy": OverHttp(url, workload.npy_request(images, shape), shape.clients),
+            "ours, PNG in JSON": OverHttp(url, workload.json_request(images, shape), shape.clients),
+            "ours, multipart": OverHttp(url, workload.multipart_request(images, shape), shape.clients),
+        }
+        if "LitServe" in names:
+            found["LitServe"] = stack.enter_context(contenders.litserve(store_url, images, shape, home))
+        yield {name: found[name] for name in names}

@@ -1,0 +1,225 @@
+"""`make bench-training`: images a second and validation loss of a plain PyTorch loop, of pythae's trainer and of ours.
+
+The same network, first weights, data, batch, learning rate, loss and epochs; only the order of the images and the draws
+differ. Every contender's network is validated by the same formula. Needs MNIST: from LATENTAUG_DATA_DIR (a folder with
+mnist/*.gz), else it is downloaded. A quick look: `make bench-training BENCH="--rounds 1 --epochs 1 --images 5000"`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+from bench import results
+from bench.plain import PlainVAE
+from latentaug import settings
+from latentaug.datasets import mnist
+from latentaug.errors import Unavailable
+from latentaug.training import TrainingOptions, fit
+from latentaug.vae import VAE, Architecture, loss, pixels
+
+LATENT_DIM = 20
+BATCH = 256
+LEARNING_RATE = 1e-3
+NAMES = ("plain loop", "pythae", "ours")
+
+Images: TypeAlias = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images uint8 [n, h, w, c], and how long to train on them."""
+
+    train: Images
+    validation: Images
+    epochs: int
+    device: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: images a second of the median epoch, validation not counted, and the last epoch's loss in nats."""
+
+    images_per_second: float
+    validation_loss: float
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each contender (5)")
+    parser.add_argument("--epochs", type=int, default=3, help="of each training (3)")
+    parser.add_argument("--images", type=int, default=mnist.TRAIN, help=f"to train on ({mnist.TRAIN})")
+    parser.add_argument("--device", default="cpu", help="where to train: cpu or cuda (cpu)")
+    parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES, help="(all)")
+    parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
+    given = parser.parse_args(arguments)
+    if min(given.rounds, given.epochs) < 1:
+        parser.error("--rounds and --epochs must be at least 1")
+    environment = results.environment()
+    torch.set_num_threads(1)
+    runs = measure(
+        _mnist(given.images),
+        rounds=given.rounds,
+        epochs=given.epochs,
+        device=given.device,
+        names=given.contenders,
+    )
+    data = {name: [vars(run) for run in found] for name, found in runs.items()}
+    page = [
+        "# Training",
+        "",
+        f"{given.epochs} epochs on {given.images:,} images of MNIST, {given.device}, batch {BATCH}, "
+        f"Adam {LEARNING_RATE}, Z = {LATENT_DIM}; medians of {given.rounds} rounds. "
+        "Validation loss: reconstruction from the means plus "
+        f"divergence over {mnist.VALIDATION:,} images.",
+        "",
+        *table(runs),
+    ]
+    results.write(given.results, "training", results.command("bench-training", arguments), environment, data, page)
+
+
+def measure(
+    parts: tuple[Images, Images], *, rounds: int, epochs: int, device: str, names: Sequence[str] = NAMES
+) -> dict[str, list[Run]]:
+    """Train by each contender in turn, round after round, each round from other first weights.
+
+    One short training of each comes first and is dropped.
+    """
+    train, validation = parts
+    for name in names:
+        CONTENDERS[name](Data(train[: 10 * BATCH], validation, 1, device, 0))
+    runs: dict[str, list[Run]] = {name: [] for name in names}
+    for number in range(rounds):
+        for name in names:
+            runs[name].append(CONTENDERS[name](Data(train, validation, epochs, device, number)))
+            print(f"  round {number + 1} of {rounds}: {name} {runs[name][-1]}", flush=True)
+    return runs
+
+
+def table(runs: dict[str, list[Run]]) -> list[str]:
+    """Medians and ratios to ours, as Markdown."""
+    speeds = {name: median(run.images_per_second for run in found) for name, found in runs.items()}
+    losses = {name: median(run.validation_loss for run in found) for name, found in runs.items()}
+    ours = list(runs)[-1]
+    return [
+        f"| trainer | images/s | {ours} / it | validation loss, nats | {ours} beside it |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name} | {speeds[name]:,.0f} | {speeds[ours] / speeds[name]:.2f} | {losses[name]:.2f} "
+            f"| {losses[ours] / losses[name] - 1:+.2%} |"
+            for name in runs
+        ),
+    ]
+
+
+def plain_loop(data: Data) -> Run:
+    """Train with the loop of any tutorial: tensors of floats, a DataLoader, Adam."""
+    network = first_network(data).to(data.device)
+    loader = DataLoader(TensorDataset(floats(data.train)), batch_size=BATCH, shuffle=True)
+    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
+    torch.manual_seed(data.seed)
+    seconds = list[float]()
+    for _ in range(data.epochs):
+        started, epoch_loss = time.perf_counter(), 0.0
+        for (batch,) in loader:
+            x = batch.to(data.device)
+            mean, log_variance = network.encode(x)
+            z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+            reconstruction = functional.binary_cross_entropy(network.decode(z), x, reduction="sum")
+            divergence = -0.5 * torch.sum(1 + log_variance - mean.pow(2) - log_variance.exp())
+            batch_loss = (reconstruction + divergence) / len(x)
+            optimizer.zero_grad()
+            batch_loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            epoch_loss += batch_loss.item()
+        seconds.append(time.perf_counter() - started)
+    return Run(len(data.train) / median(seconds), validation_loss(network, data.validation))
+
+
+def pythae(data: Data) -> Run:
+    """Train with pythae's trainer, in a process of its own: it sets global seeds and loggers."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder)
+        np.savez(path / "images.npz", train=data.train, validation=data.validation)
+        command = [sys.executable, "-m", "bench.pythae_trainer", folder, str(data.epochs), data.device, str(data.seed)]
+        with (path / "log").open("wb") as log:
+            failed = subprocess.run(command, stdout=log, stderr=log, check=False).returncode
+        if failed:
+            raise SystemExit(f"pythae failed:\n{(path / 'log').read_text()[-2000:]}")
+        return Run(**json.loads((path / "run.json").read_text()))
+
+
+def ours(data: Data) -> Run:
+    """Train with `latentaug.training.fit`, whose own validation is that of `validation_loss`."""
+    options = TrainingOptions(
+        epochs=data.epochs, patience=data.epochs, batch_size=BATCH, learning_rate=LEARNING_RATE, seed=data.seed
+    )
+    history = fit(data.train, data.validation, LATENT_DIM, options, device=data.device).history
+    last = history[-1]
+    return Run(
+        median(epoch.images_per_second for epoch in history),
+        last.validation_reconstruction + last.validation_divergence,
+    )
+
+
+CONTENDERS: dict[str, Callable[[Data], Run]] = {"plain loop": plain_loop, "pythae": pythae, "ours": ours}
+
+
+def first_network(data: Data) -> PlainVAE:
+    """The plain network with the weights that ours begins with at this seed."""
+    height, width, channels = data.train.shape[1:]
+    architecture = Architecture(height, width, channels, LATENT_DIM)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(data.seed)
+        weights = VAE(architecture).state_dict()
+    network = PlainVAE(architecture)
+    network.load_state_dict(weights)
+    return network
+
+
+def floats(images: Images) -> Tensor:
+    """Uint8 [n, h, w, c] to float32 [n, c, h, w] in 0..1, all at once, as tutorials do."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+@torch.inference_mode()
+def validation_loss(network: PlainVAE | VAE, images: Images) -> float:
+    """Reconstruction from the means plus divergence, nats an image."""
+    network = network.cpu().eval()
+    total = 0.0
+    for start in range(0, len(images), 1000):
+        x = pixels(torch.from_numpy(images[start : start + 1000]))
+        mean, log_variance = network.encode(x)
+        total += float(loss(x, network.decode_logits(mean), mean, log_variance).total) * len(x)
+    return total / len(images)
+
+
+def _mnist(images: int) -> tuple[Images, Images]:
+    """The first `images` of MNIST's training part, and its validation part."""
+    try:
+        found = mnist.load(settings.load())
+    except Unavailable as error:
+        raise SystemExit(f"this benchmark needs MNIST: {error.detail}") from error
+    return found.images[found.train[:images]], found.images[found.validation]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

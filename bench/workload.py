@@ -1,0 +1,188 @@
+"""What every contender of the serving benchmark is given: one trained model, requests, and the answers to expect."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+import numpy as np
+import torch
+from aiohttp import FormData
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import load as load_tensors
+
+from bench import plain
+from latentaug import models
+from latentaug.artefacts import ArtefactStore
+from latentaug.datasets import digits
+from latentaug.generation import sigma
+from latentaug.images import encode_png
+from latentaug.models import ModelDescription, ProjectedDataset
+from latentaug.training import TrainingOptions, fit
+from latentaug.vae import VAE, Architecture, pixels, to_bytes
+
+MODEL = "bench"
+TRAINING = 1000
+CHILDREN = 3
+OPTIONS: dict[str, str | int | float] = {"method": "interpolation", "alpha": 0.5, "k": CHILDREN}
+
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the work comes: so many images a request, from so many clients at once."""
+
+    images: int
+    clients: int
+
+    @property
+    def options(self) -> dict[str, str | int | float]:
+        """Options of the request: too few images to be one another's neighbours have theirs in the data set."""
+        return OPTIONS | {"neighbours": "batch" if self.images > CHILDREN else "dataset"}
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return f"{self.images} image{'s' * (self.images > 1)} x {self.clients} clients"
+
+
+SHAPES = (Shape(64, 4), Shape(256, 4), Shape(1, 16))
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request, and how the images of its answer are read."""
+
+    path: str
+    body: Callable[[], bytes | FormData]
+    headers: Mapping[str, str]
+    read: Callable[[bytes], Images]
+
+
+def training_images() -> Images:
+    """What the model is trained on: bundled digits enlarged to MNIST's shape, uint8 [1000, 28, 28, 1]."""
+    return _enlarged(digits.load().images[:TRAINING])
+
+
+def request_images(n: int) -> Images:
+    """What it is asked with: up to 797 others, for an image's neighbours are to be others than itself."""
+    return _enlarged(digits.load().images[TRAINING : TRAINING + n])
+
+
+def save_trained(store: ArtefactStore) -> None:
+    """Train the model for a few seconds, enough for images that compress like images, and keep it."""
+    images = training_images()
+    trained = fit(images[:900], images[900:], 20, TrainingOptions(epochs=5))
+    save(store, MODEL, trained.vae, images)
+
+
+def save(store: ArtefactStore, name: str, vae: VAE, images: Images) -> None:
+    """Keep a model with the latents of `images` as the data set that it was trained on."""
+    with torch.inference_mode():
+        latents = vae.encode(pixels(torch.from_numpy(images)))[0].numpy()
+    projected = ProjectedDataset(latents=latents, labels=None, rows=np.arange(len(images), dtype=np.int64))
+    weights, a = to_bytes(vae), vae.architecture
+    description = ModelDescription(
+        name=name,
+        version="v1",
+        height=a.height,
+        width=a.width,
+        channels=a.channels,
+        latent_dim=a.latent_dim,
+        hidden=a.hidden,
+        dataset="digits",
+        dataset_checksum="0",
+        classes=[],
+        sigma=sigma(latents).tolist(),
+        training={},
+        best_epoch=1,
+        training_images=len(images),
+        validation_images=1,
+        weights_sha256=hashlib.sha256(weights).hexdigest(),
+        latents_sha256=hashlib.sha256(models.projected_bytes(projected)).hexdigest(),
+        created_at=datetime.now(UTC),
+        job_id="v1",
+    )
+    models.save(store, description, weights, projected)
+
+
+def plain_model(store: ArtefactStore, name: str = MODEL) -> plain.PlainModel:
+    """A kept model as the plain network."""
+    about = models.describe(store, name)
+    architecture = Architecture(about.height, about.width, about.channels, about.latent_dim, about.hidden)
+    weights = load_tensors(models.read_weights(store, about))
+    return plain.load(architecture, weights, models.read_projected(store, about).latents)
+
+
+def npy_request(images: Images, shape: Shape) -> Request:
+    """Npy in, npy out."""
+    body = to_npy(images)
+    return Request(_path(shape), lambda: body, _headers("application/x-npy", "application/x-npy"), from_npy)
+
+
+def json_request(images: Images, shape: Shape) -> Request:
+    """Base64 PNG in JSON, both ways."""
+    texts = [b64encode(encode_png(image)).decode() for image in images]
+    body = json.dumps({"images": texts, **shape.options}).encode()
+    path = f"/v1/models/{MODEL}/augment"
+    return Request(path, lambda: body, _headers("application/json", "application/json"), _from_json)
+
+
+def multipart_request(images: Images, shape: Shape) -> Request:
+    """PNG files in a form, npy out."""
+    files = [encode_png(image) for image in images]
+
+    def form() -> FormData:
+        fields = FormData()
+        for i, file in enumerate(files):
+            fields.add_field("images", file, filename=f"{i}.png", content_type="image/png")
+        return fields
+
+    return Request(_path(shape), form, _headers(None, "application/x-npy"), from_npy)
+
+
+def litserve_request(images: Images) -> Request:
+    """The same npy for LitServe."""
+    body = to_npy(images)
+    return Request("/predict", lambda: body, _headers("application/x-npy", "*/*"), from_npy)
+
+
+def to_npy(array: NDArray[np.generic]) -> bytes:
+    """An array as npy bytes."""
+    written = io.BytesIO()
+    np.save(written, array)
+    return written.getvalue()
+
+
+def from_npy(data: bytes) -> Images:
+    """Images of npy bytes, uint8 [n, h, w, c]."""
+    images: Images = np.load(io.BytesIO(data), allow_pickle=False)
+    return images if images.ndim == 4 else images[..., None]
+
+
+def _enlarged(images: Images) -> Images:
+    """From uint8 [n, 8, 8, 1] to [n, 28, 28, 1]: each pixel three times three, and a margin."""
+    return np.pad(images.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2), (0, 0)))
+
+
+def _from_json(data: bytes) -> Images:
+    pictures = [np.asarray(Image.open(io.BytesIO(b64decode(text)))) for text in json.loads(data)["images"]]
+    return np.stack(pictures)[..., None]
+
+
+def _path(shape: Shape) -> str:
+    return f"/v1/models/{MODEL}/augment?{urlencode(shape.options)}"
+
+
+def _headers(content_type: str | None, accept: str) -> dict[str, str]:
+    """LitServe compresses answers for whoever takes them so, which costs it time; ours never does: nobody takes it."""
+    headers = {"Accept": accept, "Accept-Encoding": "identity"}
+    return headers if content_type is None else headers | {"Content-Type": content_type}

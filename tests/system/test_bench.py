@@ -1,0 +1,123 @@
+"""The benchmarks' harness: it measures what it says, on work that is the same for all, and it can find fault.
+
+How fast anything is, no test asserts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench import cache, contenders, load, serving, training, workload
+from bench.clients import Answer
+from bench.contenders import InProcess
+from bench.training import Data
+from latentaug.training import TrainingOptions, fit
+
+OURS = ["eager PyTorch", "our engine", "ours, npy", "ours, PNG in JSON", "ours, multipart"]
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """What the benchmarks set for their own process."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_serving_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    arguments = ["--rounds", "1", "--seconds", "0.2", "--requests", "80", "--parts", "throughput", "load", "soak"]
+    serving.main([*arguments, "--contenders", *OURS, "--results", str(tmp_path / "results")], tmp_path / "home")
+
+    document = json.loads((tmp_path / "results" / "serving.json").read_text())
+    shapes = document["results"]["throughput"]
+    assert set(shapes) == {"64 images x 4 clients", "256 images x 4 clients", "1 image x 16 clients"}
+    for rounds in shapes.values():
+        assert list(rounds) == OURS
+        assert all(len(rates) == 1 and rates[0] > 0 for rates in rounds.values())
+    assert [point["fraction"] for point in document["results"]["load"]["points"]] == list(load.FRACTIONS)
+    assert all(point["without_retry_after"] == 0 for point in document["results"]["load"]["points"])
+    assert all(document["results"]["soak"]["after"][part] > 2**20 for part in ("API", "model server"))
+    assert document["environment"]["versions"]["torch"] == torch.__version__
+    page = (tmp_path / "results" / "serving.md").read_text()
+    assert "our engine / eager PyTorch" in page
+    assert document["command"] in page
+    assert (tmp_path / "results" / "serving.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_contender_that_does_other_work_is_refused() -> None:
+    images = workload.request_images(4)
+    honest = InProcess(list, images, together=1)
+    cheat = InProcess(lambda requests: [255 - request for request in requests], images, together=1)
+    contenders.check({"one": honest, "other": honest})
+    with pytest.raises(SystemExit, match="other answers with other images than one"):
+        contenders.check({"one": honest, "other": cheat})
+
+
+def test_every_model_answers_for_itself_while_the_cache_turns_over(tmp_path: Path) -> None:
+    found = cache.measure(tmp_path, requests=40, models=5, capacity=2)
+    assert found.wrong == 0
+    assert 0 < found.hit_rate < 1
+    assert found.before < found.peak
+
+
+def test_an_answer_of_another_model_would_be_noticed() -> None:
+    expected = np.full((2, 4, 4, 1), 100, np.uint8)
+    assert cache.same_images(expected + np.uint8(1), expected)
+    assert not cache.same_images(expected + np.uint8(2), expected)
+    assert not cache.same_images(expected[:1], expected)
+
+
+@pytest.mark.parametrize(
+    ("order", "capacity", "hits"),
+    [([1, 1, 1], 1, 2), ([1, 2, 1, 2], 1, 0), ([1, 2, 1, 3, 1, 2], 2, 2), ([1, 2, 3, 1, 2, 3], 3, 3)],
+)
+def test_hits_of_a_least_recently_used_cache(order: list[int], capacity: int, hits: int) -> None:
+    assert cache.lru_hits(order, capacity) == hits
+
+
+def test_a_point_of_the_load_curve() -> None:
+    answers = [
+        Answer(status=200, seconds=0.5, late=0.0, ended=10.5, retry_after=None),
+        Answer(status=200, seconds=3.0, late=0.0, ended=13.0, retry_after=None),  # too late to be of use
+        Answer(status=429, seconds=0.1, late=0.0, ended=11.1, retry_after="1"),
+        Answer(status=429, seconds=0.1, late=0.5, ended=12.1, retry_after=None),  # does not say when to come again
+    ]
+    point = load.summarise(2.0, answers, deadline=2.0)
+    assert point.throughput == pytest.approx(2 / 3)
+    assert point.goodput == pytest.approx(1 / 3)
+    assert point.p50 == pytest.approx(1.75)
+    assert point.refused == 0.5
+    assert point.without_retry_after == 1
+    assert point.statuses == {200: 2, 429: 2}
+    assert point.offered == pytest.approx(4 / 2)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_trainers_train_the_same_network() -> None:
+    images = workload.training_images()
+    parts = (images[:700], images[700:])
+    runs = training.measure(parts, rounds=1, epochs=10, device="cpu", names=["plain loop", "ours"])
+    plain, ours = runs["plain loop"][0], runs["ours"][0]
+    assert plain.images_per_second > 0
+    assert ours.images_per_second > 0
+    untrained = training.validation_loss(training.first_network(Data(*parts, 1, "cpu", 0)), parts[1])
+    assert max(plain.validation_loss, ours.validation_loss) < 0.9 * untrained
+    assert ours.validation_loss == pytest.approx(plain.validation_loss, rel=0.1)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_validation_is_by_one_formula() -> None:
+    images = workload.training_images()
+    trained = fit(images[:300], images[700:], training.LATENT_DIM, TrainingOptions(epochs=1, batch_size=64))
+    last = trained.history[-1]
+    expected = last.validation_reconstruction + last.validation_divergence
+    assert training.validation_loss(trained.vae, images[700:]) == pytest.approx(expected, rel=1e-5)
