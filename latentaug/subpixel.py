@@ -135,7 +135,7 @@ class _Reduce(torch.autograd.Function):
         return reduce(x, weight, bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         by_input = None  # images need none
         if ctx.needs_input_grad[0]:
@@ -150,7 +150,7 @@ class _Enlarge(torch.autograd.Function):
         return enlarge(x, subpixel_kernel(weight), bias, size)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
         by_weight = _weight_gradient(gradient, x, weight.shape)
         return reduce(gradient, weight, None), by_weight, gradient.sum((0, 2, 3)), None
