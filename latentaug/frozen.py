@@ -40,18 +40,16 @@ class FrozenVAE:
             "expand.1.bias": weights["decoder.0.bias"],
             "expand.2": weights["decoder.2.weight"].unflatten(0, self._grid).permute(1, 2, 0, 3).flatten(0, 2),
             "expand.2.bias": weights["decoder.2.bias"].unflatten(0, self._grid).permute(1, 2, 0).flatten(),
-            "enlarge.1": subpixel_kernel(weights["decoder.5.weight"]),
-            "enlarge.1.bias": weights["decoder.5.bias"],
-            "enlarge.2": subpixel_kernel(weights["decoder.7.weight"]),
-            "enlarge.2.bias": weights["decoder.7.bias"],
         }
+        for name, layer in (("enlarge.1", "decoder.5"), ("enlarge.2", "decoder.7")):
+            kernel, bias = subpixel_kernel(weights[f"{layer}.weight"], weights[f"{layer}.bias"])
+            arranged |= {name: kernel, f"{name}.bias": bias}
         self._weights = {name: tensor.detach().clone() for name, tensor in arranged.items()}
 
     def to(self, device: torch.device) -> None:
         """Move to a device."""
         self._weights = {name: tensor.to(device) for name, tensor in self._weights.items()}
 
-    @torch.inference_mode()
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map images uint8 [n, h, w, c] to the mean and log-variance of q(z|x), float32 [n, latent_dim] each."""
         x = reduce(pixels(images), *self._layer("shrink.1")).relu_()  # [n, 16, h/2, w/2]
@@ -60,7 +58,6 @@ class FrozenVAE:
         mean, log_variance = functional.linear(hidden, *self._layer("posterior")).chunk(2, dim=1)
         return mean, log_variance
 
-    @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """Map latents float32 [n, latent_dim] to images float32 [n, h, w, c] in 0..1."""
         hidden = functional.linear(latents, *self._layer("expand.1")).relu_()  # [n, hidden]

@@ -28,8 +28,8 @@ def channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def subpixel_kernel(weight: Tensor) -> Tensor:
-    """Arrange a transposed convolution's weight as that of the convolution that `enlarge` computes it with.
+def subpixel_kernel(weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """Arrange a transposed convolution's weight and bias as those of the convolution that `enlarge` computes it with.
 
     A transposed convolution of stride 2 is a convolution with several outputs for each input place, interleaved after
     it (Shi et al., 2016). With f x f outputs a place, f = 2 or 4, output row f q + r takes input row
@@ -38,9 +38,10 @@ def subpixel_kernel(weight: Tensor) -> Tensor:
 
     Args:
         weight: float [in, out, 5, 5].
+        bias: float [out], or None.
 
     Returns:
-        float [out f f, in, f / 2 + 2, f / 2 + 2], channels-last.
+        Weight float [f f out, in, f / 2 + 2, f / 2 + 2], channels-last, and bias float [f f out].
     """
     n_in, n_out = weight.shape[:2]
     factor = 4 if 4 * 4 * n_out <= VECTOR else 2
@@ -48,8 +49,8 @@ def subpixel_kernel(weight: Tensor) -> Tensor:
     rows = 4 + torch.arange(factor, device=weight.device)[:, None] - 2 * taps  # [f, taps]
     rows = rows.where((rows >= 0) & (rows < 5), 5)  # 5 is a row of zeros
     kernel = functional.pad(weight, (0, 1, 0, 1))[:, :, rows][..., rows]  # [in, out, f, taps, f, taps]
-    kernel = kernel.permute(1, 2, 4, 0, 3, 5).reshape(n_out * factor**2, n_in, len(taps), len(taps))
-    return channels_last(kernel)
+    kernel = kernel.permute(2, 4, 1, 0, 3, 5).reshape(factor**2 * n_out, n_in, len(taps), len(taps))
+    return channels_last(kernel), None if bias is None else bias.repeat(factor**2)
 
 
 def enlarge(x: Tensor, kernel: Tensor, bias: Tensor | None, size: tuple[int, int]) -> Tensor:
@@ -58,20 +59,22 @@ def enlarge(x: Tensor, kernel: Tensor, bias: Tensor | None, size: tuple[int, int
     Args:
         x: float [n, in, h, w].
         kernel: of `subpixel_kernel`.
-        bias: float [out], or None.
+        bias: of `subpixel_kernel`, or None.
         size: (2h or 2h - 1, 2w or 2w - 1), of the output.
 
     Returns:
         float [n, out, *size].
     """
     stride = kernel.shape[-1] - 2
+    factor = 2 * stride
     x = channels_last(x)
     if x.shape[2] % stride or x.shape[3] % stride:
         x = functional.pad(x, (0, x.shape[3] % stride, 0, x.shape[2] % stride))
-    if bias is not None:
-        bias = bias.repeat_interleave(4 * stride**2)
-    shuffled = functional.pixel_shuffle(functional.conv2d(x, kernel, bias, stride=stride, padding=1), 2 * stride)
-    return shuffled[:, :, : size[0], : size[1]]
+    places = functional.conv2d(x, kernel, bias, stride=stride, padding=1).permute(0, 2, 3, 1)  # [n, h', w', f f out]
+    n, height, width, channels = places.shape
+    rows = places.reshape(n, height, width, factor, channels // factor).transpose(2, 3)  # [n, h', f, w', f out]
+    image = rows.reshape(n, factor * height, factor * width, channels // factor**2)
+    return image[:, : size[0], : size[1]].permute(0, 3, 1, 2)
 
 
 def reduce(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -139,7 +142,7 @@ class _Reduce(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         by_input = None  # images need none
         if ctx.needs_input_grad[0]:
-            by_input = enlarge(gradient, subpixel_kernel(weight), None, (x.shape[2], x.shape[3]))
+            by_input = enlarge(gradient, *subpixel_kernel(weight), (x.shape[2], x.shape[3]))
         return by_input, _weight_gradient(x, gradient, weight.shape), gradient.sum((0, 2, 3))
 
 
@@ -147,7 +150,7 @@ class _Enlarge(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, size: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return enlarge(x, subpixel_kernel(weight), bias, size)
+        return enlarge(x, *subpixel_kernel(weight, bias), size)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:

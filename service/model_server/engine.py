@@ -29,7 +29,7 @@ Images: TypeAlias = NDArray[np.uint8]
 Outputs: TypeAlias = dict[str, Array]
 
 # Rows of a tile: the small one keeps a lone image quick, the large one is where the network stops getting faster.
-TILES = {"cpu": (8, 32, 64), "cuda": (32, 256)}
+TILES = {"cpu": (8, 16, 32, 64), "cuda": (32, 256)}
 
 
 class DeviceLost(BaseException):
