@@ -20,7 +20,7 @@ from torch import Tensor
 
 from latentaug.errors import LatentaugError, Unavailable
 from latentaug.frozen import FrozenVAE, grey_levels
-from latentaug.generation import Altered, alter, residual
+from latentaug.generation import Altered, Reference, alter, residual
 from latentaug.models import ModelDescription, ProjectedDataset
 from service.oip_tensors import Array
 
@@ -52,10 +52,12 @@ class LoadedModel:
     projected: ProjectedDataset
     device: torch.device
     sigma: Floats = field(init=False)
+    reference: Reference = field(init=False)
     buffers: dict[tuple[int, ...], Tensor] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sigma = np.array(self.description.sigma, np.float32)
+        self.reference = Reference(self.projected.latents, self.projected.labels)
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
@@ -240,8 +242,7 @@ def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altere
         sigma=model.sigma,
         seed=request.seed,
         labels=request.labels,
-        reference=projected.latents if request.from_dataset else None,
-        reference_labels=projected.labels if request.from_dataset and request.labels is not None else None,
+        reference=model.reference if request.from_dataset else None,
     )
     if not request.from_dataset:
         return altered
