@@ -2,7 +2,7 @@
 
 The gradient of a strided convolution by its input is the transposed convolution, and the other way about; so the two
 operators below serve both layers in both directions. PyTorch has both, but on a CPU its transposed convolution costs
-3 to 8 times as much as `enlarge`. Everything is channels-last, the layout in which oneDNN needs no copies.
+2 to 7 times as much as `enlarge`. Everything is channels-last, the layout in which oneDNN needs no copies.
 """
 
 from __future__ import annotations
