@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,40 @@ class Altered:
     neighbour: Rows
 
 
+class _Candidates(NamedTuple):
+    """Some rows of a pool, ready for `_squared_distances`: latents [c, d] and their squared lengths [c]."""
+
+    rows: Rows
+    latents: NDArray[np.float64]
+    lengths: NDArray[np.float64]
+
+
+class Reference:
+    """Latents to look for neighbours in, prepared once for many searches.
+
+    Args:
+        latents: float32 [r, d], finite, within +-1e9.
+        labels: int64 [r], or None.
+
+    Raises:
+        InvalidInput: latents or labels of another shape, or too large.
+    """
+
+    def __init__(self, latents: Latents, labels: Rows | None) -> None:
+        _check_latents(latents, labels, latents.shape[-1])
+        self.latents, self.labels = latents, labels
+        self._candidates = dict[int | None, _Candidates]()
+
+    def candidates(self, label: int | None) -> _Candidates:
+        """The rows with a label, or all; kept, unless there are none, as callers may name labels without end."""
+        if label in self._candidates:
+            return self._candidates[label]
+        rows = np.arange(len(self.latents))[slice(None) if label is None else self.labels == label]
+        latents = self.latents[rows].astype(np.float64)
+        candidates = _Candidates(rows, latents, np.einsum("nd,nd->n", latents, latents))
+        return self._candidates.setdefault(label, candidates) if len(rows) else candidates
+
+
 def name_class(error: TooFewImages, names: Sequence[object]) -> TooFewImages:
     """The same error with the label's own name in place of its number, for whoever knows the names.
 
@@ -79,8 +114,7 @@ def neighbours(
     latents: Latents,
     labels: Rows | None,
     k: int,
-    reference: Latents | None = None,
-    reference_labels: Rows | None = None,
+    reference: Reference | None = None,
 ) -> Rows:
     """Find the k nearest latents of the same label (Euclidean), nearest first, ties by row.
 
@@ -91,8 +125,7 @@ def neighbours(
         latents: float32 [n, d].
         labels: int64 [n], or None to look among all. Also ignored where the reference set has no labels.
         k: neighbours of each, at least 1.
-        reference: float32 [r, d] to look in, or None to look among `latents`.
-        reference_labels: int64 [r], or None.
+        reference: to look in, or None to look among `latents`.
 
     Returns:
         int64 [n, k], rows of `reference`, or of `latents` without one.
@@ -100,26 +133,25 @@ def neighbours(
     Raises:
         ClassTooSmall: a class has fewer than k neighbours.
     """
-    pool = latents if reference is None else reference
-    pool_labels = labels if reference is None else reference_labels
-    groups = list(_classes(latents, labels, pool, pool_labels))
     itself = reference is None  # among the candidates
-    largest_k = max(min(len(candidates) for _, _, candidates in groups) - itself, 0)
+    pool = Reference(latents, labels) if reference is None else reference
+    by_label = labels is not None and pool.labels is not None
+    groups = [(label, rows, pool.candidates(label)) for label, rows in _classes(latents, labels if by_label else None)]
+    largest_k = max(min(len(candidates.rows) for _, _, candidates in groups) - itself, 0)
     found = np.empty((len(latents), k), np.int64)
     for label, rows, candidates in groups:
-        if len(candidates) - itself < k:
-            raise _too_small(label, len(candidates), k, largest_k)
-        step = max(1, _CHUNK_ELEMENTS // len(candidates))
+        size = len(candidates.rows)
+        if size - itself < k:
+            raise _too_small(label, size, k, largest_k)
+        step = max(1, _CHUNK_ELEMENTS // size)
         for start in range(0, len(rows), step):
             chunk = rows[start : start + step]
-            distances = _squared_distances(
-                latents[chunk], pool[candidates], drop_same=not itself
-            )  # [chunk, candidates]
+            distances = _squared_distances(latents[chunk], candidates, drop_same=not itself)  # [chunk, candidates]
             if itself:
-                distances[np.arange(len(chunk)), np.searchsorted(candidates, chunk)] = np.inf
+                distances[np.arange(len(chunk)), np.searchsorted(candidates.rows, chunk)] = np.inf
             elif (usable := int(np.isfinite(distances).sum(axis=1).min())) < k:
                 raise _too_small(label, usable, k, usable)
-            found[chunk] = candidates[_k_smallest(distances, k)]
+            found[chunk] = candidates.rows[_k_smallest(distances, k)]
     return found
 
 
@@ -133,8 +165,7 @@ def alter(
     sigma: Floats,
     seed: int = 0,
     labels: Rows | None = None,
-    reference: Latents | None = None,
-    reference_labels: Rows | None = None,
+    reference: Reference | None = None,
 ) -> Altered:
     """Make new latents: equation 8 (noise), 9 (interpolation) or 10 (extrapolation).
 
@@ -150,8 +181,7 @@ def alter(
         sigma: float32 [d], standard deviations over the projected data set.
         seed: of the noise, 0..2^64 - 1.
         labels: int64 [n], or None: neighbours of any label.
-        reference: float32 [r, d] to look for neighbours in, or None to look among the sources.
-        reference_labels: int64 [r], or None.
+        reference: to look for neighbours in, or None to look among the sources.
 
     Raises:
         InvalidInput: an argument outside its range or of another shape.
@@ -159,8 +189,8 @@ def alter(
     """
     children = k if copies is None or method != "noise" else copies
     _check(latents, method, alpha, children, seed, labels, sigma)
-    if reference is not None:
-        _check_latents(reference, reference_labels, latents.shape[1])
+    if reference is not None and reference.latents.shape[1] != latents.shape[1]:
+        raise InvalidInput(f"the reference has other dimensions than the latents' {latents.shape[1]}; use one model")
     source = np.repeat(np.arange(len(latents)), children)  # [m]
     origin = latents[source]  # [m, d]
     step = np.float32(alpha)
@@ -168,8 +198,8 @@ def alter(
         shape = (len(latents), children, latents.shape[1])
         noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32).reshape(origin.shape)  # [m, d]
         return Altered(origin + step * sigma * noise, source, np.full(len(source), -1, np.int64))
-    neighbour = neighbours(latents, labels, k, reference, reference_labels).reshape(-1)  # [m]
-    towards = (latents if reference is None else reference)[neighbour]  # [m, d]
+    neighbour = neighbours(latents, labels, k, reference).reshape(-1)  # [m]
+    towards = (latents if reference is None else reference.latents)[neighbour]  # [m, d]
     direction = towards - origin if method == "interpolation" else origin - towards
     return Altered(direction * step + origin, source, neighbour)
 
@@ -205,15 +235,13 @@ def residual(images: Floats, reconstruction: Floats, altered_reconstruction: Flo
     return moved.clip(0, 1)
 
 
-def _classes(
-    latents: Latents, labels: Rows | None, pool: Latents, pool_labels: Rows | None
-) -> Iterator[tuple[int | None, Rows, Rows]]:
-    """Label, rows of the latents with it and rows of the pool with it, both sorted; one group without labels."""
-    if labels is None or pool_labels is None:
-        yield None, np.arange(len(latents)), np.arange(len(pool))
+def _classes(latents: Latents, labels: Rows | None) -> Iterator[tuple[int | None, Rows]]:
+    """Label and rows of the latents with it, sorted; one group without labels."""
+    if labels is None:
+        yield None, np.arange(len(latents))
         return
     for label in np.unique(labels):
-        yield int(label), np.flatnonzero(labels == label), np.flatnonzero(pool_labels == label)
+        yield int(label), np.flatnonzero(labels == label)
 
 
 def _too_small(label: int | None, size: int, k: int, largest_k: int) -> ClassTooSmall:
@@ -222,14 +250,16 @@ def _too_small(label: int | None, size: int, k: int, largest_k: int) -> ClassToo
     return ClassTooSmall(f"{where} only {size} images to find {k} neighbours among; {advice}", largest_k)
 
 
-def _squared_distances(a: Latents, b: Latents, *, drop_same: bool) -> Floats:
-    """Squared Euclidean distances [len(a), len(b)]; infinite between equal rows where `drop_same`.
+def _squared_distances(a: Latents, b: _Candidates, *, drop_same: bool) -> Floats:
+    """Squared Euclidean distances [a, b] of float32 [a, d]; infinite between equal rows where `drop_same`.
 
     Summed in float64 and rounded to float32, so that the order of the sums cannot tell two equal rows apart.
     """
-    a64, b64 = a.astype(np.float64), b.astype(np.float64)
-    lengths = np.einsum("nd,nd->n", a64, a64)[:, None] + np.einsum("nd,nd->n", b64, b64)  # [a, b]
-    squared = np.maximum(lengths - 2 * (a64 @ b64.T), 0)  # [a, b]
+    a64 = a.astype(np.float64)
+    lengths = np.einsum("nd,nd->n", a64, a64)[:, None] + b.lengths  # [a, b]
+    squared = (-2 * a64) @ b.latents.T  # [a, b]
+    squared += lengths
+    np.maximum(squared, 0, out=squared)
     if drop_same:
         squared[squared <= SAME_ROW * lengths] = np.inf
     rounded: Floats = squared.astype(np.float32)

@@ -19,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
+from latentaug.memory import keep_freed
 from latentaug.vae import VAE, Architecture, from_weights, loss, pixels
 
 Pixels = NDArray[np.uint8]
@@ -125,6 +126,8 @@ def fit(
 ) -> Trained:
     """Train a VAE. The same arguments give the same weights, in one go or resumed (on the CPU, to the last bit).
 
+    From then on the process keeps the memory that its tensors free (`memory.keep_freed`).
+
     Args:
         train: uint8 [n, h, w, c] with n at least 2.
         validation: uint8 [m, h, w, c] with m at least 1, never trained on.
@@ -141,6 +144,7 @@ def fit(
         InvalidInput: images of a size or kind that no VAE takes, or a loss that is no longer finite.
         MalformedInput: the checkpoint is not one of this training.
     """
+    keep_freed()
     architecture = _architecture(train, validation, latent_dim)
     options = replace(options, batch_size=options.batch_size or _default_batch_size(len(train)))
     identity = json.dumps([asdict(architecture), asdict(options), len(train), len(validation)])

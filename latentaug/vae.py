@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from latentaug.errors import InvalidInput, MalformedInput
-from latentaug.subpixel import SubpixelConvTranspose2d
+from latentaug.subpixel import StridedConv2d, SubpixelConvTranspose2d
 
 MIN_SIDE, MAX_SIDE = 8, 128
 MAX_LATENT_DIM = 512
@@ -74,9 +74,9 @@ class VAE(nn.Module):
         quarter = (_halve(half[0]), _halve(half[1]))
         flat = 8 * quarter[0] * quarter[1]
         self.encoder = nn.Sequential(
-            nn.Conv2d(a.channels, 16, 5, stride=2, padding=2),  # [n, 16, h/2, w/2]
+            StridedConv2d(a.channels, 16),  # [n, 16, h/2, w/2]
             nn.ReLU(),
-            nn.Conv2d(16, 8, 5, stride=2, padding=2),  # [n, 8, h/4, w/4]
+            StridedConv2d(16, 8),  # [n, 8, h/4, w/4]
             nn.ReLU(),
             nn.Flatten(),
             nn.Linear(flat, a.hidden),  # [n, hidden]

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentaug.errors import LatentaugError, Unavailable
-from latentaug.generation import Altered, alter, residual
+from latentaug.frozen import FrozenVAE, grey_levels
+from latentaug.generation import Altered, Reference, alter, residual
 from latentaug.models import ModelDescription, ProjectedDataset
-from latentaug.vae import VAE, pixels
 from service.oip_tensors import Array
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -29,7 +29,7 @@ Images: TypeAlias = NDArray[np.uint8]
 Outputs: TypeAlias = dict[str, Array]
 
 # Rows of a tile: the small one keeps a lone image quick, the large one is where the network stops getting faster.
-TILES = {"cpu": (8, 32), "cuda": (32, 256)}
+TILES = {"cpu": (8, 16, 32, 64), "cuda": (32, 256)}
 
 
 class DeviceLost(BaseException):
@@ -42,20 +42,22 @@ class LoadedModel:
 
     Args:
         description: what it is.
-        vae: the network, in evaluation mode.
+        vae: the network; moved to the device when it is warmed up.
         projected: the latents of the images it was trained on.
         device: where it computes.
     """
 
     description: ModelDescription
-    vae: VAE
+    vae: FrozenVAE
     projected: ProjectedDataset
     device: torch.device
     sigma: Floats = field(init=False)
+    reference: Reference = field(init=False)
     buffers: dict[tuple[int, ...], Tensor] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sigma = np.array(self.description.sigma, np.float32)
+        self.reference = Reference(self.projected.latents, self.projected.labels)
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
@@ -63,12 +65,16 @@ class LoadedModel:
         return self.description.height, self.description.width, self.description.channels
 
     def tile(self, rows: int) -> int:
-        """Rows of the tiles for a request of so many rows: the small tile where it fits, else the large."""
-        small, large = TILES[self.device.type]
-        return small if rows <= small else large
+        """Rows of the tiles for a request of so many rows: the smallest tile that holds it, else the largest."""
+        tiles = TILES[self.device.type]
+        return next((tile for tile in tiles if rows <= tile), tiles[-1])
 
     def tiles(self, rows: Array, tile: int) -> Iterator[tuple[slice, Tensor]]:
         """Cut rows into padded tiles on the device; each is overwritten by the next.
+
+        On a GPU a tile is copied from pinned memory while this thread goes on. Whoever takes it must have read what
+        was computed from it back to the host, which waits for the copy too, before asking for the next one. (Never run
+        on a GPU: the machine this was written on has none.)
 
         Args:
             rows: [n, ...], uint8 or float32.
@@ -87,7 +93,7 @@ class LoadedModel:
             part = slice(start, min(start + tile, len(rows)))
             view[: part.stop - start] = rows[part]
             view[part.stop - start :] = 0
-            yield part, buffer.to(self.device)
+            yield part, buffer.to(self.device, non_blocking=True)
 
 
 @dataclass(frozen=True)
@@ -159,28 +165,21 @@ def encode_rows(model: LoadedModel, images: Images, tile: int) -> tuple[Floats, 
     means = np.empty((len(images), model.description.latent_dim), np.float32)
     log_variances = np.empty_like(means)
     for part, rows in model.tiles(images, tile):
-        mean, log_variance = model.vae.encode(pixels(rows))  # [tile, h, w, c] -> 2 x [tile, latent_dim]
+        mean, log_variance = model.vae.encode(rows)  # [tile, h, w, c] -> 2 x [tile, latent_dim]
         count = part.stop - part.start
         means[part] = mean[:count].cpu().numpy()
         log_variances[part] = log_variance[:count].cpu().numpy()
     return means, log_variances
 
 
-def decode_rows(model: LoadedModel, latents: Floats, tile: int) -> Iterator[tuple[slice, Floats]]:
+def decode_rows(model: LoadedModel, latents: Floats, tile: int) -> Iterator[tuple[slice, Tensor]]:
     """Decode latents float32 [n, latent_dim], a tile at a time.
 
     Yields:
-        Which rows, and their images float32 [rows, h, w, c] in 0..1.
+        Which rows, and their images float32 [rows, h, w, c] in 0..1, on the device.
     """
     for part, rows in model.tiles(latents, tile):
-        decoded = model.vae.decode(rows).permute(0, 2, 3, 1)  # [tile, latent_dim] -> [tile, h, w, c]
-        yield part, decoded[: part.stop - part.start].cpu().numpy()
-
-
-def grey_levels(images: Floats) -> Images:
-    """Images in 0..1 as the nearest of 256 grey levels."""
-    levels: Images = np.rint(images * np.float32(255)).astype(np.uint8)
-    return levels
+        yield part, model.vae.decode(rows)[: part.stop - part.start]  # [tile, latent_dim] -> [tile, h, w, c]
 
 
 def _encode(key: Key, batch: Sequence[Images]) -> list[Outputs]:
@@ -190,7 +189,7 @@ def _encode(key: Key, batch: Sequence[Images]) -> list[Outputs]:
     if key.decode_tile:
         errors = np.empty(len(images), np.float32)
         for part, decoded in decode_rows(key.model, means, key.decode_tile):
-            difference = np.ascontiguousarray(decoded) - images[part] / np.float32(255)
+            difference = np.ascontiguousarray(decoded.cpu().numpy()) - images[part] / np.float32(255)
             errors[part] = np.square(difference).reshape(len(difference), -1).mean(axis=1)
         outputs["reconstruction_error"] = errors
     return split(outputs, [len(part) for part in batch])
@@ -200,7 +199,7 @@ def _decode(key: Key, batch: Sequence[Floats]) -> list[Outputs]:
     latents = np.concatenate(batch)
     images = np.empty((len(latents), *key.model.row_shape), np.uint8)
     for part, decoded in decode_rows(key.model, latents, key.decode_tile):
-        images[part] = grey_levels(decoded)
+        images[part] = grey_levels(decoded).cpu().numpy()
     return split({"images": images}, [len(part) for part in batch])
 
 
@@ -243,8 +242,7 @@ def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altere
         sigma=model.sigma,
         seed=request.seed,
         labels=request.labels,
-        reference=projected.latents if request.from_dataset else None,
-        reference_labels=projected.labels if request.from_dataset and request.labels is not None else None,
+        reference=model.reference if request.from_dataset else None,
     )
     if not request.from_dataset:
         return altered
@@ -260,13 +258,15 @@ def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, s
         originals = images.astype(np.float32) / np.float32(255)
         reconstructions = np.empty_like(originals)
         for part, decoded in decode_rows(key.model, means, key.encode_tile):
-            reconstructions[part] = decoded
+            reconstructions[part] = decoded.cpu().numpy()
     for part, decoded in decode_rows(key.model, latents, key.decode_tile):
         if key.residual:
             # A tile's sources stand together, so only their stretch of the batch is looked at.
             stretch = slice(int(source[part][0]), int(source[part][-1]) + 1)
-            decoded = residual(originals[stretch], reconstructions[stretch], decoded, source[part] - stretch.start)
-        children[part] = grey_levels(decoded)
+            moved = decoded.cpu().numpy()
+            moved = residual(originals[stretch], reconstructions[stretch], moved, source[part] - stretch.start)
+            decoded = torch.from_numpy(moved)
+        children[part] = grey_levels(decoded).cpu().numpy()
     return children
 
 
@@ -275,8 +275,8 @@ def _warm_up(model: LoadedModel) -> Outputs:
     model.vae.to(model.device)
     for tile in TILES[model.device.type]:
         means, _ = encode_rows(model, np.zeros((1, *model.row_shape), np.uint8), tile)
-        for _ in decode_rows(model, means, tile):
-            pass
+        for _, decoded in decode_rows(model, means, tile):
+            grey_levels(decoded).cpu()
     return {}
 
 

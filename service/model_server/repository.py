@@ -14,8 +14,9 @@ from obstore.exceptions import BaseError
 from latentaug import models
 from latentaug.artefacts import NAME, ArtefactStore
 from latentaug.errors import MalformedInput, NotFound, Unavailable
+from latentaug.frozen import FrozenVAE
 from latentaug.models import ModelDescription
-from latentaug.vae import VAE, Architecture, from_bytes
+from latentaug.vae import Architecture, from_bytes
 from service.model_server.engine import LoadedModel
 
 log = logging.getLogger(__name__)
@@ -132,19 +133,8 @@ class Repository:
             architecture = Architecture(
                 description.height, description.width, description.channels, description.latent_dim, description.hidden
             )
-            vae = from_bytes(architecture, models.read_weights(self._store, description))
+            vae = FrozenVAE(from_bytes(architecture, models.read_weights(self._store, description)))
             projected = models.read_projected(self._store, description)
         except (BaseError, OSError, ValueError, KeyError, MalformedInput) as error:
             raise Unavailable(f"the files of model {name!r} cannot be read: {error}", retry_after=5) from error
-        return LoadedModel(description, realigned(vae), projected, self._device)
-
-
-def realigned(vae: VAE) -> VAE:
-    """Copy the weights to memory of torch's own alignment.
-
-    Read from a file they start anywhere, and kernels may sum in another order on unaligned memory: a restart could
-    change an answer's last bit.
-    """
-    for parameter in vae.parameters():
-        parameter.data = parameter.data.clone()
-    return vae
+        return LoadedModel(description, vae, projected, self._device)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentaug.errors import InvalidInput, TooFewImages
-from latentaug.generation import ClassTooSmall, alter, largest_usable_k, neighbours, residual, sigma
+from latentaug.generation import ClassTooSmall, Reference, alter, largest_usable_k, neighbours, residual, sigma
 
 Cases = st.tuples(
     st.integers(0, 2**32),  # seed of the latents
@@ -124,8 +124,7 @@ def test_the_neighbour_addresses_the_reference_set() -> None:
         k=2,
         sigma=np.ones(3, np.float32),
         labels=labels,
-        reference=reference,
-        reference_labels=reference_labels,
+        reference=Reference(reference, reference_labels),
     )
     assert np.allclose(altered.latents, reference[altered.neighbour], atol=1e-6)
     assert (reference_labels[altered.neighbour] == labels[altered.source]).all()
@@ -138,12 +137,19 @@ def test_the_neighbour_addresses_the_reference_set() -> None:
 def test_a_source_that_is_in_the_reference_set_is_not_its_own_neighbour() -> None:
     reference = _latents(30, d=20)
     nearly = reference[:5] * np.float32(1 + 1e-7)  # as another batch's rounding may have it
-    assert not (neighbours(nearly, None, 3, reference) == np.arange(5)[:, None]).any()
-    assert np.array_equal(neighbours(nearly, None, 3, reference), neighbours(reference, None, 3)[:5])
+    assert not (neighbours(nearly, None, 3, Reference(reference, None)) == np.arange(5)[:, None]).any()
+    assert np.array_equal(neighbours(nearly, None, 3, Reference(reference, None)), neighbours(reference, None, 3)[:5])
+
+
+def test_a_reference_gives_the_same_answer_again_with_labels_and_without() -> None:
+    reference = Reference(_latents(50, seed=1), np.arange(50) % 3)
+    for labels in (None, np.arange(6) % 3, None):
+        fresh = Reference(reference.latents, reference.labels)
+        assert np.array_equal(neighbours(_latents(6), labels, 3, reference), neighbours(_latents(6), labels, 3, fresh))
 
 
 def test_labels_are_ignored_where_the_reference_set_has_none() -> None:
-    assert neighbours(_latents(2), np.array([0, 1]), 2, _latents(3, seed=1)).shape == (2, 2)
+    assert neighbours(_latents(2), np.array([0, 1]), 2, Reference(_latents(3, seed=1), None)).shape == (2, 2)
 
 
 def test_a_large_set_is_searched_in_chunks_with_the_same_result() -> None:
@@ -174,12 +180,12 @@ def test_one_image_has_no_neighbour_but_takes_noise() -> None:
 def test_a_reference_set_of_nothing_but_the_source_has_no_neighbour() -> None:
     latents = _latents(1)
     with pytest.raises(ClassTooSmall, match="k up to 1"):
-        neighbours(latents, None, 2, np.concatenate([latents, latents, _latents(1, seed=1)]))
+        neighbours(latents, None, 2, Reference(np.concatenate([latents, latents, _latents(1, seed=1)]), None))
 
 
 def test_a_label_that_the_reference_set_lacks_is_named() -> None:
     with pytest.raises(ClassTooSmall, match="class 7 has only 0"):
-        neighbours(_latents(1), np.array([7]), 1, _latents(5), np.zeros(5, np.int64))
+        neighbours(_latents(1), np.array([7]), 1, Reference(_latents(5), np.zeros(5, np.int64)))
 
 
 def test_the_largest_usable_k_is_the_smallest_class_less_one() -> None:
@@ -209,7 +215,7 @@ def test_sigma_is_the_standard_deviation_of_each_dimension() -> None:
         {"seed": -1},
         {"sigma": np.ones(4, np.float32)},
         {"labels": np.zeros(4, np.int64)},
-        {"reference": np.zeros((5, 4), np.float32)},
+        {"reference": Reference(np.zeros((5, 4), np.float32), None)},
         {"latents": np.full((5, 3), np.nan, np.float32)},
         {"latents": np.full((5, 3), 1e30, np.float32)},
         {"latents": np.zeros((0, 3), np.float32)},

@@ -26,17 +26,22 @@ from latentaug.vae import VAE, Architecture, to_bytes
 REPOSITORY = Path(__file__).parents[2]
 
 
+def random_vae(shape: tuple[int, int, int], seed: int = 0) -> VAE:
+    """The network that `save_model` saves."""
+    torch.manual_seed(seed)
+    vae = VAE(Architecture(*shape, latent_dim=4, hidden=64))
+    with torch.no_grad():
+        for parameter in vae.parameters():
+            parameter.mul_(2)
+    return vae.eval()
+
+
 def save_model(
     store: ArtefactStore, name: str, *, shape: tuple[int, int, int] = (8, 8, 1), version: str = "v1", seed: int = 0
 ) -> ModelDescription:
     """Put a VAE with random weights, wide enough that its images differ, into the store."""
     height, width, channels = shape
-    architecture = Architecture(height, width, channels, latent_dim=4, hidden=64)
-    torch.manual_seed(seed)
-    vae = VAE(architecture)
-    with torch.no_grad():
-        for parameter in vae.parameters():
-            parameter.mul_(2)
+    vae = random_vae(shape, seed)
     rng = np.random.default_rng(seed)
     projected = ProjectedDataset(
         latents=rng.standard_normal((30, 4), np.float32),

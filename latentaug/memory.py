@@ -1,0 +1,23 @@
+"""The C library's memory, kept for the next tensor of the same size."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of <malloc.h>
+_MOST_KEPT = 2**31 - 1
+_LARGEST_KEPT = 2**25  # bytes; more is not taken
+
+
+def keep_freed() -> None:
+    """Have the process keep memory that tensors free, up to 32 MiB each, rather than give it back and ask again.
+
+    The kernel clears every page that it gives: while training that took a fifth of the time. Tensors of a step have
+    the same sizes as those of the last, so the most in use grows no further. Does nothing where the C library is not
+    glibc.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
+        libc.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)

@@ -1,0 +1,47 @@
+"""The frozen VAE: the numbers of the plain network, whatever its size."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from latentaug.frozen import FrozenVAE, grey_levels
+from latentaug.vae import VAE, Architecture, pixels
+
+SHAPES = [(28, 28, 1), (8, 8, 1), (17, 23, 3), (70, 70, 1), (31, 30, 3)]
+
+
+def _vae(shape: tuple[int, int, int]) -> VAE:
+    torch.manual_seed(0)
+    return VAE(Architecture(*shape, latent_dim=6, hidden=64)).eval()
+
+
+def _plain_decode(vae: VAE, latents: Tensor) -> Tensor:
+    """Decode with PyTorch's own transposed convolutions."""
+    x = latents
+    for layer in vae.decoder:
+        x = nn.ConvTranspose2d.forward(layer, x) if isinstance(layer, nn.ConvTranspose2d) else layer(x)
+    return x.sigmoid().permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@torch.inference_mode()
+def test_it_gives_the_numbers_of_the_plain_network(shape: tuple[int, int, int]) -> None:
+    vae, images = _vae(shape), torch.randint(0, 256, (9, *shape), dtype=torch.uint8)
+    frozen, latents = FrozenVAE(vae), torch.randn(9, 6)
+    for ours, plain in zip(frozen.encode(images), vae.encode(pixels(images)), strict=True):
+        torch.testing.assert_close(ours, plain, atol=1e-5, rtol=0)
+    torch.testing.assert_close(frozen.decode(latents), _plain_decode(vae, latents), atol=1e-5, rtol=0)
+
+
+def test_training_on_leaves_it_as_it_was() -> None:
+    vae, latents = _vae((8, 8, 1)), torch.randn(3, 6)
+    frozen = FrozenVAE(vae)
+    before = frozen.decode(latents)
+    with torch.no_grad():
+        for parameter in vae.parameters():
+            parameter.zero_()
+    assert torch.equal(frozen.decode(latents), before)
+
+
+def test_grey_levels_are_the_nearest() -> None:
+    assert grey_levels(torch.tensor([0, 0.1 / 255, 0.9 / 255, 254.6 / 255, 1])).tolist() == [0, 0, 1, 255, 255]
