@@ -23,13 +23,12 @@ from examples.running import running_service
 from latentaug import classifiers, datasets, models
 from latentaug.arms import Projection, as_floats, flat
 from latentaug.artefacts import ArtefactStore
+from latentaug.codec import read_vae
 from latentaug.job_params import EvaluateParams
 from latentaug.protocol import Parts
 from latentaug.settings import available_cores, load
 from latentaug.summary import TITLES
 from latentaug.units import Setting, units
-from latentaug.vae import from_bytes
-from worker.augment import architecture
 from worker.grid import protocol
 
 EVALUATE = {
@@ -105,8 +104,9 @@ def _setting() -> Setting:
     projections = {}
     for params in MNIST:
         model = models.describe(store, params["name"])
-        vae = from_bytes(architecture(model), models.read_weights(store, model))
-        projections[model.latent_dim] = Projection.of(vae, parts.train_images, parts.test_images, "cpu")
+        projections[model.latent_dim] = Projection.of(
+            read_vae(store, model), parts.train_images, parts.test_images, "cpu"
+        )
     asked = EvaluateParams.model_validate({**EVALUATE, "classifiers": list(STOCK)})
     return Setting.of(parts, projections, protocol(asked))
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from imblearn.over_sampling import SMOTE
 from numpy.typing import NDArray
 
 from latentaug import affine
+from latentaug.codec import Codec
 from latentaug.errors import InvalidInput
 from latentaug.generation import METHODS, alter, residual, sigma
-from latentaug.vae import VAE, pixels
+from latentaug.vae import VAE
 
 Images = NDArray[np.float32]
 Samples = NDArray[np.float32]
@@ -31,8 +31,6 @@ COMPARATORS = ("duplication", "affine", "smote")
 BASELINE = "none"
 COMBINED = (*(f"affine+{method}" for method in METHODS), "affine+interpolation+extrapolation")
 VAE_ARMS = (*METHODS, *COMBINED)
-
-_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -102,14 +100,12 @@ class Projection:
     """A trained VAE and both parts of the data set in its latent space.
 
     Attributes:
-        vae: in evaluation mode, on `device`.
-        device: a torch device.
+        codec: the VAE.
         train: float32 [n, latent_dim], means of the whole training part.
         test: float32 [m, latent_dim].
     """
 
-    vae: VAE
-    device: str
+    codec: Codec
     train: Samples
     test: Samples
 
@@ -123,25 +119,13 @@ class Projection:
         a = vae.architecture
         if (a.height, a.width, a.channels) != train.shape[1:]:
             raise InvalidInput(f"the VAE is one of {a}, not of this data set; train it on this one")
-        vae = vae.to(device).eval()
-        return Projection(vae, device, *(_encode(vae, images, device) for images in (train, test)))
+        codec = Codec(vae, device)
+        return Projection(codec, codec.encode(train), codec.encode(test))
 
     @cached_property
     def sigma(self) -> NDArray[np.float32]:
         """Standard deviations over the projected training part (equation 8), float32 [latent_dim]."""
         return sigma(self.train)
-
-    def encode(self, images: Images) -> Samples:
-        """Mean latents of float32 [n, h, w, c]: float32 [n, latent_dim]."""
-        return _encode(self.vae, images, self.device)
-
-    @torch.no_grad()
-    def decode(self, latents: Samples) -> Images:
-        """Images of float32 [n, latent_dim]: float32 [n, h, w, c]."""
-        batches = (torch.tensor(latents[i : i + _BATCH], device=self.device) for i in range(0, len(latents), _BATCH))
-        decoded = torch.cat([self.vae.decode(batch) for batch in batches])  # [n, c, h, w]
-        images: Images = decoded.permute(0, 2, 3, 1).cpu().numpy()
-        return images
 
 
 @dataclass(frozen=True)
@@ -214,7 +198,7 @@ class Draw:
 
     def _placed(self, images: Images, arm: Arm, projection: Projection | None) -> Samples:
         """Images as samples of the arm's space."""
-        return flat(images) if arm.space == "image" or projection is None else projection.encode(images)
+        return flat(images) if arm.space == "image" or projection is None else projection.codec.encode(images)
 
     def _altered(self, method: str, arm: Arm, projection: Projection) -> Samples:
         """Equations 8 to 10 among the labelled images alone, and back to images where the arm's space is theirs."""
@@ -230,9 +214,9 @@ class Draw:
         )
         if arm.space == "latent":
             return altered.latents
-        images = projection.decode(altered.latents)  # [n * children, h, w, c]
+        images = projection.codec.decode(altered.latents)  # [n * children, h, w, c]
         if arm.decode == "residual":
-            images = residual(self.images, projection.decode(latents), images, altered.source)
+            images = residual(self.images, projection.codec.decode(latents), images, altered.source)
         return flat(images)
 
 
@@ -244,15 +228,3 @@ def as_floats(images: NDArray[np.uint8]) -> Images:
 def flat(images: Images) -> Samples:
     """[n, h, w, c] as samples [n, h * w * c]."""
     return images.reshape(len(images), -1)
-
-
-@torch.no_grad()
-def _encode(vae: VAE, images: NDArray[np.uint8] | Images, device: str) -> Samples:
-    """Mean latents of uint8, or float32 in 0..1, [n, h, w, c]."""
-    means = []
-    for start in range(0, len(images), _BATCH):
-        batch = torch.tensor(images[start : start + _BATCH], device=device)  # [batch, h, w, c]
-        x = pixels(batch) if batch.dtype == torch.uint8 else batch.permute(0, 3, 1, 2)  # [batch, c, h, w]
-        means.append(vae.encode(x)[0])
-    latents: Samples = torch.cat(means).cpu().numpy()
-    return latents

@@ -51,8 +51,13 @@ class FrozenVAE:
         self._weights = {name: tensor.to(device) for name, tensor in self._weights.items()}
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Map images uint8 [n, h, w, c] to the mean and log-variance of q(z|x), float32 [n, latent_dim] each."""
-        x = reduce(pixels(images), *self._layer("shrink.1")).relu_()  # [n, 16, h/2, w/2]
+        """Map images to the mean and log-variance of q(z|x), float32 [n, latent_dim] each.
+
+        Args:
+            images: [n, h, w, c], uint8 or float32 in 0..1.
+        """
+        x = pixels(images) if images.dtype == torch.uint8 else images.permute(0, 3, 1, 2)  # [n, c, h, w]
+        x = reduce(x, *self._layer("shrink.1")).relu_()  # [n, 16, h/2, w/2]
         x = reduce(x, *self._layer("shrink.2")).relu_()  # [n, 8, h/4, w/4]
         hidden = functional.linear(x.permute(0, 2, 3, 1).flatten(1), *self._layer("hidden")).relu_()  # [n, hidden]
         mean, log_variance = functional.linear(hidden, *self._layer("posterior")).chunk(2, dim=1)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentaug.codec import Codec
 from latentaug.generation import METHODS, alter
 from latentaug.images import contact_sheet, encode_png
 
@@ -19,16 +19,6 @@ _SIDE = 56
 _GAP = 24
 
 
-class Codec(Protocol):
-    """What the figures need of a model; `arms.Projection` is one."""
-
-    def encode(self, images: Floats) -> Floats:
-        """Mean latents float32 [n, d] of images float32 [n, h, w, c] in 0..1."""
-
-    def decode(self, latents: Floats) -> Floats:
-        """Images float32 [n, h, w, c] in 0..1 of latents float32 [n, d]."""
-
-
 def reconstructions(images: Pixels, codec: Codec) -> bytes:
     """Figure 2: images on top, below them what is left of them after encoding and decoding.
 
@@ -36,7 +26,7 @@ def reconstructions(images: Pixels, codec: Codec) -> bytes:
         images: uint8 [n, h, w, c].
         codec: a model of such images.
     """
-    decoded = _grey_levels(codec.decode(codec.encode(_floats(images))))
+    decoded = _grey_levels(codec.decode(codec.encode(images)))
     return encode_png(contact_sheet([list(images), list(decoded)], _scale(images)))
 
 
@@ -51,7 +41,7 @@ def interpolations(pairs: Pixels, codec: Codec, steps: int = 9) -> bytes:
     share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]  # [steps, 1]
     rows = []
     for first, last in pairs:
-        start, end = codec.encode(_floats(np.stack([first, last])))  # [d] each
+        start, end = codec.encode(np.stack([first, last]))  # [d] each
         between = _grey_levels(codec.decode(start + share * (end - start)))  # [steps, h, w, c]
         rows.append([first, *between, last])
     return encode_png(contact_sheet(rows, _scale(pairs[0])))
@@ -75,7 +65,7 @@ def generation(
         InvalidInput: an argument outside its range.
         ClassTooSmall: a label has fewer than k neighbours.
     """
-    latents, columns = codec.encode(_floats(images)), math.ceil(math.sqrt(len(images)))
+    latents, columns = codec.encode(images), math.ceil(math.sqrt(len(images)))
     panels = []
     for method in METHODS:
         altered = alter(latents, method=method, alpha=alpha, k=k, sigma=sigma, seed=seed, labels=labels)
@@ -90,10 +80,6 @@ def _scale(images: Pixels) -> int:
     """Times that small images are enlarged."""
     height: int = images.shape[1]
     return max(1, round(_SIDE / height))
-
-
-def _floats(images: Pixels) -> Floats:
-    return images.astype(np.float32) / np.float32(255)
 
 
 def _grey_levels(images: Floats) -> Pixels:

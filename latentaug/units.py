@@ -122,8 +122,10 @@ class Setting:
         if not projections:
             raise InvalidInput("no VAE to evaluate; give at least one latent dimension")
         for dim, projection in projections.items():
-            if projection.vae.architecture.latent_dim != dim:
-                raise InvalidInput(f"the VAE of latent_dim {dim} is one of {projection.vae.architecture}; give its own")
+            if projection.codec.architecture.latent_dim != dim:
+                raise InvalidInput(
+                    f"the VAE of latent_dim {dim} is one of {projection.codec.architecture}; give its own"
+                )
         return Setting(parts, Scope.of(parts, protocol), projections, device)
 
     def arms(self, unit: Unit) -> list[Arm]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug import datasets, models
+from latentaug.codec import BATCH, Codec, read_vae
 from latentaug.containers import write_npz, write_zip
 from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
@@ -15,8 +16,7 @@ from latentaug.generation import Altered, alter, name_class, residual
 from latentaug.images import contact_sheet, encode_png
 from latentaug.job_params import AugmentParams
 from latentaug.models import ModelDescription
-from latentaug.vae import VAE, Architecture, from_bytes
-from worker.vaes import CHUNK, decode, device, encode
+from worker.vaes import device
 from worker.work import Work
 
 SHEET_ROWS = 10
@@ -32,10 +32,10 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
     dataset = datasets.load(params.dataset, work.artefacts, work.settings)
     model = models.describe(work.artefacts, params.model)
     _check(dataset, model, params, work.settings.max_dataset_bytes)
-    vae = from_bytes(architecture(model), models.read_weights(work.artefacts, model))
+    codec = Codec(read_vae(work.artefacts, model), device(work.settings))
     sources = dataset.images[dataset.train]  # [n, h, w, c]
     labels = None if dataset.labels is None else dataset.labels[dataset.train]  # [n]
-    latents = encode(vae, sources, device(work.settings))  # [n, latent_dim]
+    latents = codec.encode(sources)  # [n, latent_dim]
     try:
         altered = alter(
             latents,
@@ -49,7 +49,7 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
         )
     except TooFewImages as error:
         raise name_class(error, dataset.classes) from error
-    images = _decode(work, params, vae, sources, latents, altered)  # [m, h, w, c]
+    images = _decode(work, params, codec, sources, latents, altered)  # [m, h, w, c]
     work.report(0.8, "writing files", final=True)
     _write(work, params, dataset, sources, images, altered, model.version)
     summary = {
@@ -63,11 +63,6 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
     }
     work.put_json("result.json", summary)
     return {"sources": len(sources), "images": len(images)}
-
-
-def architecture(model: ModelDescription) -> Architecture:
-    """What fixes the shape of a stored model's weights."""
-    return Architecture(model.height, model.width, model.channels, model.latent_dim, model.hidden)
 
 
 def _check(dataset: Dataset, model: ModelDescription, params: AugmentParams, most_bytes: int) -> None:
@@ -85,22 +80,21 @@ def _check(dataset: Dataset, model: ModelDescription, params: AugmentParams, mos
 def _decode(
     work: Work,
     params: AugmentParams,
-    vae: VAE,
+    codec: Codec,
     sources: NDArray[np.uint8],
     latents: NDArray[np.float32],
     altered: Altered,
 ) -> NDArray[np.uint8]:
     """Altered latents as images uint8 [m, h, w, c]."""
-    on = device(work.settings)
     images = np.empty((len(altered.latents), *sources.shape[1:]), np.uint8)
-    for start in range(0, len(images), CHUNK):
-        decoded = decode(vae, altered.latents[start : start + CHUNK], on)  # [chunk, h, w, c]
+    for start in range(0, len(images), BATCH):
+        decoded = codec.decode(altered.latents[start : start + BATCH])  # [chunk, h, w, c]
         if params.decode == "residual":
-            rows, source = np.unique(altered.source[start : start + CHUNK], return_inverse=True)
+            rows, source = np.unique(altered.source[start : start + BATCH], return_inverse=True)
             decoded = residual(
-                sources[rows].astype(np.float32) / np.float32(255), decode(vae, latents[rows], on), decoded, source
+                sources[rows].astype(np.float32) / np.float32(255), codec.decode(latents[rows]), decoded, source
             )
-        images[start : start + CHUNK] = np.rint(255 * decoded)
+        images[start : start + BATCH] = np.rint(255 * decoded)
         work.report(0.8 * start / len(images), "decoding")
     return images
 

@@ -41,17 +41,17 @@ def _paper_figures(grid: Grid, latent_dim: int) -> dict[str, bytes]:
     projection = grid.projections([latent_dim])[latent_dim]
     unseen = dataset.validation if len(dataset.validation) else dataset.test
     ends = unseen[_spread(_groups(dataset.labels[unseen], 1))]
-    drawn = {"reconstructions": reconstructions(dataset.images[ends], projection)}
+    drawn = {"reconstructions": reconstructions(dataset.images[ends], projection.codec)}
     if len(ends) > 1:
         pairs = ends[: len(ends) // 2 * 2].reshape(-1, 2)
-        drawn["interpolations"] = interpolations(dataset.images[pairs], projection)
+        drawn["interpolations"] = interpolations(dataset.images[pairs], projection.codec)
     children = protocol.k
     sources = dataset.train[_spread(_groups(dataset.labels[dataset.train], children + 1))]
     if len(sources):
         drawn["generation"] = generation(
             dataset.images[sources],
             dataset.labels[sources],
-            projection,
+            projection.codec,
             projection.sigma,
             alpha=min(protocol.alpha, 1.0),  # an evaluation of noise alone may go further
             k=children,

@@ -17,13 +17,13 @@ from safetensors.numpy import save as save_tensors
 from latentaug import datasets, models
 from latentaug.affine import Ranges
 from latentaug.arms import Projection
+from latentaug.codec import Codec, read_vae
 from latentaug.datasets import Dataset
 from latentaug.errors import Conflict, InvalidInput, NotFound
 from latentaug.job_params import DEFAULT_LATENT_DIMS, EvaluateParams
 from latentaug.protocol import Parts, Protocol
 from latentaug.units import Cell, Unit
 from latentaug.vae import VAE, Architecture, from_bytes, to_bytes
-from worker.augment import architecture
 from worker.vaes import device
 from worker.work import Work
 
@@ -122,7 +122,7 @@ class Grid:
             raise NotFound(f"the VAE of latent_dim {latent_dim} is no longer kept; start the job again")
         latents = load_tensors(kept)
         where = device(self.work.settings)
-        return Projection(self._vae(latent_dim).to(where).eval(), where, latents["train"], latents["test"])
+        return Projection(Codec(self._vae(latent_dim), where), latents["train"], latents["test"])
 
     def _vae(self, latent_dim: int) -> VAE:
         height, width, channels = self.dataset.images.shape[1:]
@@ -137,7 +137,7 @@ class Grid:
                 f"model {name!r} was trained on other data than {self.dataset.name!r} holds, perhaps on its test "
                 "images; give latent_dims instead, or a model trained on this data set"
             )
-        return from_bytes(architecture(model), models.read_weights(store, model))
+        return read_vae(store, model)
 
 
 def protocol(params: EvaluateParams) -> Protocol:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latentaug import datasets, models
+from latentaug.codec import Codec
 from latentaug.errors import NotFound
 from latentaug.figures import curve_plot
 from latentaug.generation import sigma
@@ -16,7 +17,7 @@ from latentaug.jobs import default_model_name
 from latentaug.models import ModelDescription, ProjectedDataset
 from latentaug.training import EpochMetrics, Trained
 from latentaug.vae import to_bytes
-from worker.vaes import device, encode, train_vae
+from worker.vaes import device, train_vae
 from worker.work import Work
 
 
@@ -58,7 +59,7 @@ def _make(work: Work, params: TrainParams) -> ModelDescription:
 
     trained = train_vae(work, dataset, params.latent_dim, params, on_epoch)
     work.report(0.95, "projecting the training part", final=True)
-    latents = encode(trained.vae, dataset.images[dataset.train], device(work.settings))
+    latents = Codec(trained.vae, device(work.settings)).encode(dataset.images[dataset.train])
     labels = None if dataset.labels is None else dataset.labels[dataset.train]
     projected = ProjectedDataset(latents=latents, labels=labels, rows=dataset.train)
     weights = to_bytes(trained.vae)

@@ -13,10 +13,10 @@ from obstore.exceptions import BaseError
 
 from latentaug import models
 from latentaug.artefacts import NAME, ArtefactStore
+from latentaug.codec import read_vae
 from latentaug.errors import MalformedInput, NotFound, Unavailable
 from latentaug.frozen import FrozenVAE
 from latentaug.models import ModelDescription
-from latentaug.vae import Architecture, from_bytes
 from service.model_server.engine import LoadedModel
 
 log = logging.getLogger(__name__)
@@ -130,10 +130,7 @@ class Repository:
     def _read(self, name: str, version: str | None) -> LoadedModel:
         description = self._describe(name, version)
         try:
-            architecture = Architecture(
-                description.height, description.width, description.channels, description.latent_dim, description.hidden
-            )
-            vae = FrozenVAE(from_bytes(architecture, models.read_weights(self._store, description)))
+            vae = FrozenVAE(read_vae(self._store, description))
             projected = models.read_projected(self._store, description)
         except (BaseError, OSError, ValueError, KeyError, MalformedInput) as error:
             raise Unavailable(f"the files of model {name!r} cannot be read: {error}", retry_after=5) from error

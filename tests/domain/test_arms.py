@@ -91,7 +91,7 @@ def test_smote_adds_as_many_of_each_class_between_images_of_that_class(draw: Dra
         detour = min(np.linalg.norm(sample - a) + np.linalg.norm(sample - b) - np.linalg.norm(a - b) for a, b in ends)
         assert detour < 1e-3, "not on the line between two images of its class"
     latents, _ = draw.samples(Arm("latent", 8, "smote"), projection)
-    assert np.allclose(latents[90:], projection.encode(X[90:].reshape(-1, 8, 8, 1)), atol=1e-5)
+    assert np.allclose(latents[90:], projection.codec.encode(X[90:].reshape(-1, 8, 8, 1)), atol=1e-5)
     again = Draw(draw.rows, draw.images, draw.labels, draw.children, draw.alpha, draw.seed)
     assert np.array_equal(again.samples(Arm("image", None, "smote"), None)[0], X)
 
@@ -115,9 +115,9 @@ def test_a_residual_decode_stays_closer_to_its_source_than_a_reconstruction(draw
 def test_affine_copies_are_the_same_in_both_spaces(draw: Draw, projection: Projection) -> None:
     images, _ = draw.samples(Arm("image", None, "affine"), None)
     latents, _ = draw.samples(Arm("latent", 8, "affine"), projection)
-    again = projection.encode(images[90:].reshape(-1, 8, 8, 1))
+    again = projection.codec.encode(images[90:].reshape(-1, 8, 8, 1))
     assert np.allclose(latents[90:], again, atol=1e-6)
 
 
 def test_encoding_floats_is_encoding_grey_levels(parts: Parts, projection: Projection) -> None:
-    assert np.allclose(projection.encode(as_floats(parts.test_images)), projection.test, atol=1e-5)
+    assert np.allclose(projection.codec.encode(as_floats(parts.test_images)), projection.test, atol=1e-5)
