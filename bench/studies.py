@@ -17,7 +17,7 @@ def _models(dataset: str, latent_dims: tuple[int, ...], **params: Any) -> list[d
     ]
 
 
-MNIST = _models("mnist", (10, 20, 50, 100), epochs=40)
+MNIST = _models("mnist", (10, 20, 50, 100), epochs=25)
 UJIPEN_V1 = _models("ujipen-v1", (20, 50, 100))
 UJIPEN_DIGITS = _models("ujipen-digits", (20,))
 

@@ -5,7 +5,9 @@ Images are float32 [n, c, h, w] in 0..1, latents float32 [n, latent_dim].
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -20,6 +22,8 @@ from latentaug.subpixel import StridedConv2d, SubpixelConvTranspose2d
 MIN_SIDE, MAX_SIDE = 8, 128
 MAX_LATENT_DIM = 512
 MAX_HIDDEN = 8192
+LEVELS = 0.01, 0.99
+"""Mean levels that training starts from, at least and at most: an image may be all black."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,26 @@ class VAE(nn.Module):
             nn.ReLU(),
             SubpixelConvTranspose2d(16, a.channels, _output_padding((a.height, a.width))),  # [n, c, h, w]
         )
+
+    @torch.no_grad()
+    def initialise(self, levels: Tensor) -> None:
+        """Draw weights anew, as training begins with them, from torch's global generator.
+
+        Weights are normal with variance 2 / fan-in before a ReLU (He et al., 2015), where biases are 0.1, and
+        1 / fan-in elsewhere. The last layer begins close to the mean image: small weights, and the mean's logit as
+        bias. Otherwise the network first learns that most pixels are dark, and of that many of its few channels die.
+
+        Args:
+            levels: float [c], mean level of each channel in 0..1.
+        """
+        for layer, following in pairwise([*self.encoder, self.mean, self.log_variance, *self.decoder, None]):
+            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and layer.bias is not None:
+                hidden = isinstance(following, nn.ReLU)
+                layer.weight.normal_(0, math.sqrt((2 if hidden else 1) / _fan_in(layer)))
+                layer.bias.fill_(0.1 if hidden else 0)
+        last = self.decoder[-1]
+        last.weight.mul_(0.1)  # type: ignore[operator]
+        last.bias.copy_(levels.clamp(*LEVELS).logit())  # type: ignore[operator]
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images [n, c, h, w] in 0..1 to the mean and log-variance of q(z|x), each [n, latent_dim]."""
@@ -178,6 +202,14 @@ def from_weights(architecture: Architecture, weights: dict[str, Tensor]) -> VAE:
         raise MalformedInput("the weights are not finite; train the model again")
     vae.load_state_dict(weights, assign=True)
     return vae.eval()
+
+
+def _fan_in(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
+    """Inputs of one output; of a transposed convolution of stride 2 the mean."""
+    if isinstance(layer, nn.Linear):
+        return layer.in_features
+    taps = math.prod(layer.kernel_size)
+    return layer.in_channels * taps / (4 if isinstance(layer, nn.ConvTranspose2d) else 1)
 
 
 def _halve(side: int) -> int:

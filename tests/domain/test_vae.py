@@ -115,3 +115,24 @@ def test_bytes_that_are_not_this_architectures_weights_are_refused() -> None:
     for bad in others:
         with pytest.raises(MalformedInput):
             from_bytes(DIGITS, bad)
+
+
+@pytest.mark.parametrize("levels", [[0.13], [0.0], [0.2, 0.5, 0.9]])
+def test_training_begins_close_to_the_mean_image(levels: list[float]) -> None:
+    torch.manual_seed(0)
+    vae = VAE(Architecture(28, 28, len(levels), 20))
+    vae.initialise(torch.tensor(levels))
+    decoded = vae.decode(torch.randn(50, 20))  # [50, c, 28, 28]
+    assert torch.allclose(decoded.mean((0, 2, 3)), torch.tensor(levels).clamp(0.01, 0.99), atol=0.02)
+
+
+def test_training_begins_with_every_channel_and_unit_alive() -> None:
+    torch.manual_seed(0)
+    vae = VAE(Architecture(28, 28, 1, 20))
+    vae.initialise(torch.tensor([0.13]))
+    x, z = torch.rand(200, 1, 28, 28), torch.randn(200, 20)
+    for layers, signal in ((vae.encoder, x), (vae.decoder, z)):
+        for layer in layers:
+            signal = layer(signal)
+            if isinstance(layer, torch.nn.ReLU):
+                assert (signal > 0).any(0).float().mean() > 0.95
