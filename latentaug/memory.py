@@ -1,4 +1,4 @@
-"""The C library's memory, kept for the next tensor of the same size."""
+"""The C library's memory: kept for the next tensor of the same size, or given back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ def keep_freed() -> None:
     the same sizes as those of the last, so the most in use grows no further. Does nothing where the C library is not
     glibc.
     """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
+    if libc := _glibc():
         libc.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
         libc.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
+
+
+def give_back() -> None:
+    """Give freed memory back to the system, which glibc would go on holding. Does nothing elsewhere."""
+    if libc := _glibc():
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

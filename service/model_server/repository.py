@@ -16,6 +16,7 @@ from latentaug.artefacts import NAME, ArtefactStore
 from latentaug.codec import read_vae
 from latentaug.errors import MalformedInput, NotFound, Unavailable
 from latentaug.frozen import FrozenVAE
+from latentaug.memory import give_back
 from latentaug.models import ModelDescription
 from service.model_server.engine import LoadedModel
 
@@ -44,6 +45,7 @@ class Repository:
         self._capacity = capacity
         self._warm_up = warm_up
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._reading = asyncio.Lock()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def loaded(self, name: str) -> LoadedModel | None:
@@ -107,12 +109,14 @@ class Repository:
         return self._locks.setdefault(name, asyncio.Lock())
 
     async def _load(self, name: str, version: str | None) -> LoadedModel:
-        model = await asyncio.to_thread(self._read, name, version)
+        async with self._reading:  # one at a time, for it takes a few times the memory that the model will
+            model = await asyncio.to_thread(self._read, name, version)
         await self._warm_up(model)
         self._loaded[name] = model
         self._loaded.move_to_end(name)
         while len(self._loaded) > self._capacity:
             log.info("dropped %s: %d models are the most held", self._loaded.popitem(last=False)[0], self._capacity)
+        await asyncio.to_thread(give_back)
         log.info("loaded %s, version %s", name, model.description.version)
         return model
 
