@@ -31,7 +31,7 @@ from bench.plain import PlainVAE
 from latentaug import settings
 from latentaug.datasets import mnist
 from latentaug.errors import Unavailable
-from latentaug.training import TrainingOptions, fit
+from latentaug.training import TrainingOptions, fit, untrained
 from latentaug.vae import VAE, Architecture, loss, pixels
 
 LATENT_DIM = 20
@@ -187,11 +187,8 @@ def first_network(data: Data) -> PlainVAE:
     """The plain network with the weights that ours begins with at this seed."""
     height, width, channels = data.train.shape[1:]
     architecture = Architecture(height, width, channels, LATENT_DIM)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(data.seed)
-        weights = VAE(architecture).state_dict()
     network = PlainVAE(architecture)
-    network.load_state_dict(weights)
+    network.load_state_dict(untrained(architecture, data.train, data.seed).state_dict())
     return network
 
 

@@ -94,6 +94,12 @@ def _method(result: dict[str, Any]) -> str:
         if protocol["tune"]
         else "not tuned: the paper's settings"
     )
+    copies = (
+        f"Affine copies are shifted up to {100 * affine['shift']:.1f} % of the side, rotated up to "
+        f"{affine['rotation']:g} degrees and scaled up to {100 * affine['scale']:g} %. A VAE arm is compared with as "
+        "many of them: `affine`, or `affine+affine` and so on for those with a +."
+    )
+    mlp = f"The MLP takes {result['mlp_steps']} steps (or the tuned share) in every arm."
     facts = [
         f"{protocol['draws']} draws of {sizes['labelled']} labelled images out of {sizes['train']}, {sizes['classes']} "
         f"classes, seed {protocol['seed']}. Every arm of a draw starts from the same images.",
@@ -102,10 +108,9 @@ def _method(result: dict[str, Any]) -> str:
         f"Each arm adds {sizes['children']} new samples to each labelled image (k = {sizes['children']}, alpha = "
         f"{protocol['alpha']:g}), those with a + as many for each part; neighbours are of the same class and among the "
         "labelled images.",
-        f"Affine copies are shifted up to {100 * affine['shift']:.1f} % of the side, rotated up to "
-        f"{affine['rotation']:g} degrees and scaled up to {100 * affine['scale']:g} %. A VAE arm is compared with as "
-        "many of them: `affine`, or `affine+affine` and so on for those with a +.",
-        f"Classifiers are {tuned}. The MLP takes {result['mlp_steps']} steps (or the tuned share) in every arm.",
+        copies if protocol["combine"] or "affine" in protocol["comparators"] else "",
+        f"Classifiers are {tuned}.",
+        mlp if "mlp" in protocol["classifiers"] else "",
         "Gain is against the same classifier without new samples (arm `none`), in accuracy points. Intervals are "
         "Student's paired 95 % ones over the draws, uncorrected; they cover the choice of labelled images, not another "
         "test set.",
@@ -115,4 +120,4 @@ def _method(result: dict[str, Any]) -> str:
         "The smallest gain told for sure is half a paired interval at 5 % divided by the number of arms.",
         f"{result['device']}; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
     ]
-    return "## How it was measured\n\n" + "\n".join(f"- {fact}" for fact in facts)
+    return "## How it was measured\n\n" + "\n".join(f"- {fact}" for fact in facts if fact)

@@ -148,7 +148,10 @@ def fit(
     architecture = _architecture(train, validation, latent_dim)
     options = replace(options, batch_size=options.batch_size or _default_batch_size(len(train)))
     identity = json.dumps([asdict(architecture), asdict(options), len(train), len(validation)])
-    run = _start(architecture, options, device, train) if checkpoint is None else _resume(checkpoint, identity, device)
+    if checkpoint is None:
+        run = _start(untrained(architecture, train, options.seed), options, device)
+    else:
+        run = _resume(checkpoint, identity, device)
     train_images, validation_images = torch.tensor(train, device=device), torch.tensor(validation, device=device)
     while len(run.history) < options.epochs and len(run.history) - run.best_epoch < options.patience:
         metrics = _epoch(run, train_images, validation_images, options)
@@ -238,15 +241,16 @@ def _validate(vae: VAE, images: Tensor) -> tuple[float, float]:
     return reconstruction, divergence
 
 
-def _start(architecture: Architecture, options: TrainingOptions, device: str, train: Pixels) -> _Run:
+def untrained(architecture: Architecture, train: Pixels, seed: int) -> VAE:
+    """The network that `fit` begins with, on the CPU."""
     with torch.random.fork_rng(devices=[]):  # leaves the caller's random numbers as they were
-        torch.manual_seed(options.seed)
+        torch.manual_seed(seed)
         vae = VAE(architecture)
         vae.initialise(torch.tensor(train.mean(axis=(0, 1, 2)) / 255))
-    return _run(vae, options, device)
+    return vae
 
 
-def _run(vae: VAE, options: TrainingOptions, device: str) -> _Run:
+def _start(vae: VAE, options: TrainingOptions, device: str) -> _Run:
     vae = vae.to(device)
     return _Run(vae, torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True))
 
@@ -278,7 +282,7 @@ def _resume(checkpoint: bytes, identity: str, device: str) -> _Run:
         group, _, weight = name.partition(".")
         groups[group][weight] = tensor.to(device)
     vae = from_weights(Architecture(**architecture), groups["weights"])
-    run = _run(vae, TrainingOptions(**options), device)
+    run = _start(vae, TrainingOptions(**options), device)
     for name, parameter in run.vae.named_parameters():
         run.optimizer.state[parameter] = {moment: groups[moment][name] for moment in _MOMENTS}
     run.best, run.best_epoch, run.history = groups["best"], header["best_epoch"], history
