@@ -151,7 +151,7 @@ def _words(classifier: str, rows: Sequence[Row], best: Row | None) -> str:
         return "Not measured: no VAE arm was possible; see the warnings."
     arms = [row for row in rows if row["classifier"] == classifier and row["arm"] in VAE_ARMS and row["gain"]]
     counts = {word: sum(row["verdict"] == word for row in arms) for word in (HELPS, HARMS, CANNOT_TELL)}
-    before = best["accuracy"] - best["gain"]["mean"]
+    before = round(best["accuracy"] - best["gain"]["mean"], 6)  # so that the baseline's own mean shows the same
     sentences = [
         f"{best['verdict'].capitalize()}, at its best: {describe(best)} takes {before:.2f} % to "
         f"{best['accuracy']:.2f} %, {points(best['gain'])}{_corrected(best)}.",
@@ -168,7 +168,7 @@ def _words(classifier: str, rows: Sequence[Row], best: Row | None) -> str:
         sentences.append(f"{word[best['verdict_against_affine']]} as many affine copies: {points(against)}.")
     plain = [row for row in rows if row["classifier"] == classifier and row["arm"] == BASELINE]
     if len(plain) > 1:
-        listed = ", ".join(f"{row['accuracy']:.2f} % {_place(row)}" for row in plain)
+        listed = ", ".join(f"{round(row['accuracy'], 6):.2f} % {_place(row)}" for row in plain)
         sentences.append(f"Without new samples: {listed}.")
     return " ".join(sentences)
 
