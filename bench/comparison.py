@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from bench.published import METHODS, Published
@@ -73,7 +74,7 @@ def _over(result: dict[str, Any], row: Row, arm: str) -> str:
     own, other = (_draws(result, row, name, dim) for name, dim in ((row["arm"], row["latent_dim"]), (arm, None)))
     draws = sorted(own.keys() & other.keys())
     gain = paired_gain([other[draw] for draw in draws], [own[draw] for draw in draws])
-    return points({"mean": gain.mean, "low": gain.low, "high": gain.high})
+    return points(asdict(gain))
 
 
 def _draws(result: dict[str, Any], row: Row, arm: str, latent_dim: int | None) -> dict[int, float]:

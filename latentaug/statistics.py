@@ -11,6 +11,8 @@ from scipy.special import stdtr, stdtrit
 from latentaug.errors import InvalidInput
 
 HELPS, HARMS, CANNOT_TELL = "helps", "harms", "cannot tell"
+_NO_SPREAD = 1e-9
+"""Points below which differences are equal but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Gain:
 
     Attributes:
         mean: points; positive is better.
-        low: lower end of the interval; None after a single draw, which has none.
+        low: lower end of the interval; None after a single draw, or draws without spread, which have none.
         high: upper end.
         draws: pairs.
         p: of Student's paired two-sided test that the mean is 0; None after a single draw.
@@ -35,8 +37,8 @@ class Gain:
 def paired_gain(baseline: Sequence[float], treated: Sequence[float], confidence: float = 0.95) -> Gain:
     """Compare accuracies of the same draws: the paired Student t interval of `treated - baseline`.
 
-    Where all differences are equal the interval collapses to a point: the draws then show no chance at all, and the
-    interval says nothing about other data.
+    Where all differences are equal there is nothing to judge chance by: no interval, and p is 1. Draws of the same
+    images give that for whatever has no chance in it, and two draws may by accident.
 
     Args:
         baseline: accuracy of each draw, percent.
@@ -56,8 +58,10 @@ def paired_gain(baseline: Sequence[float], treated: Sequence[float], confidence:
     if n == 1:
         return Gain(mean, None, None, 1, None)
     error = float(differences.std(ddof=1)) / n**0.5  # of the mean
+    if error < _NO_SPREAD:
+        return Gain(mean, None, None, n, 1.0)
     half_width = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
-    p = 2 * float(stdtr(n - 1, -abs(mean) / error)) if error else float(mean == 0)
+    p = 2 * float(stdtr(n - 1, -abs(mean) / error))
     return Gain(mean, mean - half_width, mean + half_width, n, p)
 
 

@@ -89,7 +89,11 @@ def describe(row: Row) -> str:
 
 def points(gain: Row) -> str:
     """A gain in words, such as "+0.53 points (0.21 to 0.85)"."""
-    interval = "one draw, no interval" if gain["low"] is None else f"{_signed(gain['low'])} to {_signed(gain['high'])}"
+    if gain["low"] is None:
+        return (
+            f"{_signed(gain['mean'])} points ({'one draw' if gain['draws'] == 1 else 'all draws equal'}, no interval)"
+        )
+    interval = f"{_signed(gain['low'])} to {_signed(gain['high'])}"
     return f"{_signed(gain['mean'])} points ({interval})"
 
 

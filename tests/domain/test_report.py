@@ -13,7 +13,8 @@ def test_the_csv_has_a_line_for_each_row(result: dict[str, Any]) -> None:
     for line, row in zip(lines, result["rows"], strict=True):
         assert line["arm"] == row["arm"]
         assert float(line["accuracy"]) == round(row["accuracy"], 4)
-        assert line["gain_low"] == ("" if row["gain"] is None else str(round(row["gain"]["low"], 4)))
+        low = row["gain"] and row["gain"]["low"]
+        assert line["gain_low"] == ("" if low is None else str(round(low, 4)))
         assert line["p_holm"] == ("" if row["gain"] is None else str(float(f"{row['p_holm']:.4g}")))
 
 
