@@ -13,7 +13,7 @@ _LARGEST_KEPT = 2**25  # bytes; more is not taken
 def keep_freed() -> None:
     """Have the process keep memory that tensors free, up to 32 MiB each, rather than give it back and ask again.
 
-    The kernel clears every page that it gives: while training that took a fifth of the time. Tensors of a step have
+    The kernel clears every page that it gives, which takes a good part of the time of training. Tensors of a step have
     the same sizes as those of the last, so the most in use grows no further. Does nothing where the C library is not
     glibc.
     """

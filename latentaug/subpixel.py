@@ -1,8 +1,8 @@
 """The VAE's two 5x5 convolutions of stride 2, one the other's transpose, with fast ways up and fast gradients.
 
 The gradient of a strided convolution by its input is the transposed convolution, and the other way about; so the two
-operators below serve both layers in both directions. PyTorch has both, but on a CPU its transposed convolution costs
-2 to 7 times as much as `enlarge`. Everything is channels-last, the layout in which oneDNN needs no copies.
+operators below serve both layers in both directions. PyTorch has both, but on a CPU its transposed convolution is far
+slower than `enlarge`. Everything is channels-last, the layout in which oneDNN needs no copies.
 """
 
 from __future__ import annotations
