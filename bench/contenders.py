@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+import torch
 from aiohttp import ClientError
 
 from bench import clients, plain, workload
@@ -29,6 +32,7 @@ from service.model_server.inference import Inference
 from service.oip import InferenceRequest
 
 START_TIMEOUT = 90.0  # seconds
+_SPAWN = multiprocessing.get_context("spawn")
 
 Augment: TypeAlias = Callable[[Sequence[Images]], list[Images]]
 
@@ -44,29 +48,60 @@ class Contender(Protocol):
 
 
 class InProcess:
-    """A function called in this process, with no server around it.
+    """A function called in a process of its own, with no server around it.
+
+    Not in ours, where one contender would find the C library's memory as another left it: our engine has it keep what
+    it frees, which plain PyTorch does not.
 
     Args:
-        augment: computes a batch of requests.
+        make: makes the function, called there once with `arguments`.
+        arguments: of `make`.
         images: of one request.
         together: requests in one call: those of all clients where one alone is too small for an honest batch.
     """
 
-    def __init__(self, augment: Augment, images: Images, together: int) -> None:
-        self._augment = augment
-        self._requests = [images] * together
+    def __init__(self, make: Callable[..., Augment], arguments: Sequence[Any], images: Images, together: int) -> None:
+        self._pipe, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_serve, args=(make, arguments, [images] * together, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
 
     def answer(self) -> Images:
         """Answer the request once."""
-        return self._augment(self._requests)[-1]
+        self._pipe.send(None)
+        images: Images = self._pipe.recv()
+        return images
 
     def rate(self, seconds: float) -> float:
         """Requests a second."""
-        started, count = time.perf_counter(), 0
-        while not count or time.perf_counter() < started + seconds:
-            self._augment(self._requests)
-            count += len(self._requests)
-        return count / (time.perf_counter() - started)
+        self._pipe.send(seconds)
+        rate: float = self._pipe.recv()
+        return rate
+
+    def close(self) -> None:
+        """End its process."""
+        self._pipe.close()
+        self._process.join()
+
+
+def _serve(
+    make: Callable[..., Augment], arguments: Sequence[Any], requests: Sequence[Images], pipe: Connection
+) -> None:
+    """Answer once for None, and for so many seconds otherwise, until nobody asks any more."""
+    torch.set_num_threads(1)
+    augment = make(*arguments)
+    with suppress(EOFError):
+        while True:
+            seconds = pipe.recv()
+            pipe.send(augment(requests)[-1] if seconds is None else _rate(augment, requests, seconds))
+
+
+def _rate(augment: Augment, requests: Sequence[Images], seconds: float) -> float:
+    started, count = time.perf_counter(), 0
+    while not count or time.perf_counter() < started + seconds:
+        augment(requests)
+        count += len(requests)
+    return count / (time.perf_counter() - started)
 
 
 class OverHttp:
@@ -116,27 +151,27 @@ class Paused:
             os.killpg(self._group, signal.SIGSTOP)
 
 
-def eager(store: ArtefactStore, images: Images, together: int) -> InProcess:
-    """The plain network in this process."""
-    model = workload.plain_model(store)
-    return InProcess(lambda requests: plain.augment(model, requests), images, together)
+def eager(store_url: str) -> Augment:
+    """The plain network."""
+    model = workload.plain_model(ArtefactStore(store_url))
+    return lambda requests: plain.augment(model, requests)
 
 
-def engine(store_url: str, images: Images, shape: Shape, together: int) -> InProcess:
-    """The model server's engine in this process, without its batcher and without HTTP."""
-    model = _loaded(store_url)
-    request = InferenceRequest({"images": images}, parameters=dict(shape.options), outputs={"images": True})
-    work = operations.prepare(model, "augment", request, max_rows=4096)
+def engine(store_url: str, options: Mapping[str, str | int | float]) -> Augment:
+    """The model server's engine, without its batcher and without HTTP."""
+    model, outputs = _loaded(store_url), {"images": True}
 
     def augment(requests: Sequence[Images]) -> list[Images]:
+        asked = [InferenceRequest({"images": each}, parameters=dict(options), outputs=outputs) for each in requests]
+        work = [operations.prepare(model, "augment", each, max_rows=4096) for each in asked]
         found = list[Images]()
-        for outputs in compute(work.key, [work.payload] * len(requests)):
-            if isinstance(outputs, LatentaugError):
-                raise outputs
-            found.append(outputs["images"])
+        for answer in compute(work[0].key, [each.payload for each in work]):
+            if isinstance(answer, LatentaugError):
+                raise answer
+            found.append(answer["images"])
         return found
 
-    return InProcess(augment, images, together)
+    return augment
 
 
 @contextmanager
@@ -152,7 +187,8 @@ def litserve(store_url: str, images: Images, shape: Shape, home: Path) -> Iterat
             _wait(contender, process, home / "litserve.log")
             yield Paused(contender, process.pid)
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it did not start, and the error that says so goes on
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

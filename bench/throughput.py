@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bench import contenders, workload
-from bench.contenders import Contender, OverHttp
+from bench.contenders import Contender, InProcess, OverHttp
 from bench.workload import Shape
-from latentaug.artefacts import ArtefactStore
 
 NAMES = ("eager PyTorch", "our engine", "ours, npy", "ours, PNG in JSON", "ours, multipart", "LitServe")
 
@@ -74,9 +74,13 @@ def _contenders(
     images = workload.request_images(shape.images)
     together = shape.clients if shape.images == 1 else 1
     with ExitStack() as stack:
+
+        def in_process(make: Callable[..., contenders.Augment], *arguments: Any) -> InProcess:
+            return stack.enter_context(closing(InProcess(make, arguments, images, together)))
+
         found: dict[str, Contender] = {
-            "eager PyTorch": contenders.eager(ArtefactStore(store_url), images, together),
-            "our engine": contenders.engine(store_url, images, shape, together),
+            "eager PyTorch": in_process(contenders.eager, store_url),
+            "our engine": in_process(contenders.engine, store_url, shape.options),
             "ours, npy": OverHttp(url, workload.npy_request(images, shape), shape.clients),
             "ours, PNG in JSON": OverHttp(url, workload.json_request(images, shape), shape.clients),
             "ours, multipart": OverHttp(url, workload.multipart_request(images, shape), shape.clients),

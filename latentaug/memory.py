@@ -13,9 +13,9 @@ _LARGEST_KEPT = 2**25  # bytes; more is not taken
 def keep_freed() -> None:
     """Have the process keep memory that tensors free, up to 32 MiB each, rather than give it back and ask again.
 
-    The kernel clears every page that it gives, which takes a good part of the time of training. Tensors of a step have
-    the same sizes as those of the last, so the most in use grows no further. Does nothing where the C library is not
-    glibc.
+    The kernel clears every page that it gives, which takes a good part of the time of training and of inference.
+    Tensors of a step or a tile have the same sizes as those of the last, so the most in use grows no further. Does
+    nothing where the C library is not glibc.
     """
     if libc := _glibc():
         libc.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)

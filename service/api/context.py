@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
@@ -21,6 +22,9 @@ from service.api.metrics import Metrics
 from service.api.queue import Jobs
 
 Result = TypeVar("Result")
+
+_AT_ONCE_BYTES = 2**14
+"""Pixels, such as those of twenty digits, that take less time than a thread needs to start on them."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,21 @@ class Context:
         """Bounds on the images of one inference request, decoded to at most four times the largest body."""
         return Limits(max_images=self.settings.max_images, max_bytes=4 * self.settings.max_body_bytes)
 
-    async def on_pixels(self, work: Callable[[], Result]) -> Result:
-        """Run CPU-bound work on images in a thread."""
-        return await to_thread.run_sync(work, limiter=self.pixel_threads)
+    async def on_pixels(self, work: Callable[[], Result], size: float = math.inf) -> Result:
+        """Run CPU-bound work on images: in a thread, or at once where that takes less time than changing to one.
+
+        Args:
+            work: what to do.
+            size: bytes that it reads and writes at most, if that is known.
+        """
+        return work() if size <= _AT_ONCE_BYTES else await to_thread.run_sync(work, limiter=self.pixel_threads)
 
     async def on_jobs(self, work: Callable[[], Result]) -> Result:
         """Run work that waits for Redis or the store in a thread."""
         return await to_thread.run_sync(work, limiter=self.job_threads)
 
 
-def _of_request(request: Request) -> Context:
+async def _of_request(request: Request) -> Context:  # async, or FastAPI would call it in a thread
     context = request.state.context
     assert isinstance(context, Context)  # noqa: S101  the lifespan put it there
     return context

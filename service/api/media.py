@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from starlette.requests import Request
@@ -57,6 +58,11 @@ def answer_form(request: Request, offered: Sequence[str]) -> str:
     if _quality(best, ranges) <= 0:
         raise NotAcceptable(f"Accept {accept[:120]!r} names no form of this answer; take one of {', '.join(offered)}")
     return best
+
+
+def unfolded_bytes(form: str, body: bytes) -> float:
+    """Bytes that a body takes when it is read; infinite where a few can unfold to many."""
+    return len(body) if form == NPY else math.inf
 
 
 def is_json(request: Request) -> bool:

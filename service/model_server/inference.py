@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from latentaug.artefacts import ArtefactStore
 from latentaug.errors import DeadlineExceeded, LatentaugError, MalformedInput, TooLarge, Unavailable
+from latentaug.memory import keep_freed
 from latentaug.settings import Settings
 from service import oip
 from service.model_server import operations
@@ -42,6 +43,7 @@ class Inference:
         self, settings: Settings, store: ArtefactStore, on_death: Callable[[BaseException], None] | None = None
     ) -> None:
         torch.set_num_threads(settings.threads)
+        keep_freed()  # or every large tensor's pages are asked for and cleared anew
         device = choose_device(settings.device)
         self.metrics = Metrics(device)
         self.batcher = Batcher[Key, Payload](

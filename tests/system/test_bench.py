@@ -6,7 +6,8 @@ How fast anything is, no test asserts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -55,11 +56,18 @@ def test_serving_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_contender_that_does_other_work_is_refused() -> None:
     images = workload.request_images(4)
-    honest = InProcess(list, images, together=1)
-    cheat = InProcess(lambda requests: [255 - request for request in requests], images, together=1)
-    contenders.check({"one": honest, "other": honest})
-    with pytest.raises(SystemExit, match="other answers with other images than one"):
-        contenders.check({"one": honest, "other": cheat})
+    with (
+        closing(InProcess(echo, [0], images, together=1)) as honest,
+        closing(InProcess(echo, [255], images, together=1)) as cheat,
+    ):
+        contenders.check({"one": honest, "other": honest})
+        with pytest.raises(SystemExit, match="other answers with other images than one"):
+            contenders.check({"one": honest, "other": cheat})
+
+
+def echo(mask: int) -> Callable[[Sequence[workload.Images]], list[workload.Images]]:
+    """A contender's function that answers with its requests, some bits turned round."""
+    return lambda requests: [request ^ np.uint8(mask) for request in requests]
 
 
 def test_every_model_answers_for_itself_while_the_cache_turns_over(tmp_path: Path) -> None:

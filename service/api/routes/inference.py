@@ -58,7 +58,7 @@ async def encode(request: Request, model: str, context: FromContext) -> Response
         call = _call(context, description, "encode", {"images": images}, {}, outputs, seconds_left)
         found = await while_connected(request, call)
         encoded = Encoded(found["latents"], found["log_variances"], found["reconstruction_error"], batch.labels)
-        return Response(await context.on_pixels(lambda: write_encoded(form, encoded)), media_type=form)
+        return Response(await context.on_pixels(lambda: write_encoded(form, encoded), images.nbytes), media_type=form)
 
 
 @router.post(
@@ -74,7 +74,9 @@ async def decode(request: Request, model: str, context: FromContext) -> Response
         description = await context.descriptions.get(model)
         body_form = media.body_form(request, media.LATENT_BODIES)
         body = await read_body(request, context.settings.max_body_bytes)
-        batch = await context.on_pixels(lambda: read_latents(body_form, body, description.latent_dim, context.limits))
+        size = media.unfolded_bytes(body_form, body)
+        dim = description.latent_dim
+        batch = await context.on_pixels(lambda: read_latents(body_form, body, dim, context.limits), size)
         read_options(LatentOptions, request, batch.fields)
         _bound_answer(len(batch.latents), description, context)
         call = _call(context, description, "decode", {"latents": batch.latents}, {}, ["images"], seconds_left)
@@ -152,13 +154,14 @@ async def _images(request: Request, context: Context, readable: Sequence[str]) -
     body: bytes | Form = data
     if form == media.MULTIPART:
         body = await read_form(data, request.headers["content-type"], context.limits)
-    return await context.on_pixels(lambda: read_images(form, body, context.limits))
+    return await context.on_pixels(lambda: read_images(form, body, context.limits), media.unfolded_bytes(form, data))
 
 
 async def _fit(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
     """The images as the model takes them, uint8 [n, height, width, channels]."""
     height, width, channels = description.height, description.width, description.channels
-    return await context.on_pixels(lambda: fit(batch.images, height, width, channels, resize=options.resize))
+    size = sum(image.nbytes for image in batch.images) + len(batch.images) * height * width * channels
+    return await context.on_pixels(lambda: fit(batch.images, height, width, channels, resize=options.resize), size)
 
 
 async def _call(
@@ -176,7 +179,7 @@ async def _call(
 
 
 async def _answer(context: Context, form: str, new: NewImages) -> Response:
-    return Response(await context.on_pixels(lambda: write_images(form, new)), media_type=form)
+    return Response(await context.on_pixels(lambda: write_images(form, new), new.images.nbytes), media_type=form)
 
 
 def _bound_answer(images: int, description: ModelDescription, context: Context) -> None:
