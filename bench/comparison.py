@@ -7,8 +7,7 @@ from typing import Any
 
 from bench.published import METHODS, Published
 from latentaug.arms import COMBINED, control
-from latentaug.statistics import paired_gain
-from latentaug.summary import TITLES, describe, points
+from latentaug.summary import TITLES, describe, paired, points
 
 Row = dict[str, Any]
 
@@ -72,16 +71,15 @@ def best_of_any_kind(result: dict[str, Any], classifier: str) -> str:
 
 def _over(result: dict[str, Any], row: Row, arm: str) -> str:
     own, other = (_draws(result, row, name, dim) for name, dim in ((row["arm"], row["latent_dim"]), (arm, None)))
-    draws = sorted(own.keys() & other.keys())
-    gain = paired_gain([other[draw] for draw in draws], [own[draw] for draw in draws])
-    return points(asdict(gain))
+    gain = paired(other, own)
+    return "" if gain is None else points(asdict(gain))
 
 
-def _draws(result: dict[str, Any], row: Row, arm: str, latent_dim: int | None) -> dict[int, float]:
-    """Accuracy by draw of an arm in the row's space and, where it decodes, with the row's decoding."""
+def _draws(result: dict[str, Any], row: Row, arm: str, latent_dim: int | None) -> dict[int, Row]:
+    """Cells by draw of an arm in the row's space and, where it decodes, with the row's decoding."""
     wanted = (row["classifier"], row["space"], arm, latent_dim, row["decode"] if latent_dim else None)
     names = ("classifier", "space", "arm", "latent_dim", "decode")
-    return {cell["draw"]: cell["accuracy"] for cell in result["cells"] if tuple(cell[n] for n in names) == wanted}
+    return {cell["draw"]: cell for cell in result["cells"] if tuple(cell[n] for n in names) == wanted}
 
 
 def _row(result: dict[str, Any], classifier: str, latent_dim: int | None, arm: str) -> Row:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -74,7 +77,6 @@ def main(arguments: Sequence[str]) -> None:
     if min(given.rounds, given.epochs) < 1:
         parser.error("--rounds and --epochs must be at least 1")
     environment = results.environment()
-    torch.set_num_threads(1)
     runs = measure(
         _mnist(given.images),
         rounds=given.rounds,
@@ -101,17 +103,27 @@ def measure(
 ) -> dict[str, list[Run]]:
     """Train by each contender in turn, round after round, each round from other first weights.
 
-    One short training of each comes first and is dropped.
+    One short training of each comes first and is dropped. Each has a process of its own: our training has the C
+    library keep the memory that it frees, which would serve the others too.
     """
     train, validation = parts
-    for name in names:
-        CONTENDERS[name](Data(train[: 10 * BATCH], validation, 1, device, 0))
     runs: dict[str, list[Run]] = {name: [] for name in names}
-    for number in range(rounds):
+    with ExitStack() as stack:
+        processes = {name: stack.enter_context(_process()) for name in names}
         for name in names:
-            runs[name].append(CONTENDERS[name](Data(train, validation, epochs, device, number)))
-            print(f"  round {number + 1} of {rounds}: {name} {runs[name][-1]}", flush=True)
+            processes[name].submit(CONTENDERS[name], Data(train[: 10 * BATCH], validation, 1, device, 0)).result()
+        for number in range(rounds):
+            for name in names:
+                data = Data(train, validation, epochs, device, number)
+                runs[name].append(processes[name].submit(CONTENDERS[name], data).result())
+                print(f"  round {number + 1} of {rounds}: {name} {runs[name][-1]}", flush=True)
     return runs
+
+
+def _process() -> ProcessPoolExecutor:
+    """One process that computes in one thread."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, context, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def table(runs: dict[str, list[Run]]) -> list[str]:

@@ -109,6 +109,7 @@ class Scope:
         children: new samples for each image; k, or less where a class is too small for it.
         methods: those that can be measured.
         comparators: those that can be measured.
+        all_labelled: whether every draw has the whole training part, and so the same images.
         warnings: what was left out or lowered, and what the result cannot tell.
     """
 
@@ -117,6 +118,7 @@ class Scope:
     children: int
     methods: tuple[str, ...]
     comparators: tuple[str, ...]
+    all_labelled: bool
     warnings: tuple[str, ...]
 
     @staticmethod
@@ -142,6 +144,7 @@ class Scope:
             children=_children(protocol, smallest),
             methods=tuple(name for name in protocol.methods if not (alone and name in _NEED_NEIGHBOURS)),
             comparators=tuple(name for name in protocol.comparators if not (alone and name in _NEED_NEIGHBOURS)),
+            all_labelled=int(sizes.sum()) == len(parts.train_labels),
             warnings=tuple(_warnings(sizes, parts, protocol)),
         )
 
@@ -179,9 +182,9 @@ def _warnings(sizes: Labels, parts: Parts, protocol: Protocol) -> Iterator[str]:
         )
     if int(sizes.sum()) == len(parts.train_labels):
         yield (
-            f"All {len(parts.train_labels)} training images are labelled, so every draw has the same: intervals show "
-            "the chance in noise, affine copies, SMOTE and the MLP alone, and are too narrow. Set `labelled` lower to "
-            "learn more."
+            f"All {len(parts.train_labels)} training images are labelled, so every draw has the same. Intervals and "
+            "tests are over the test images: they tell what other images of this kind would show, not what other "
+            "labelled images would have given. Set `labelled` lower to learn that."
         )
-    if protocol.draws == 1:
+    elif protocol.draws == 1:
         yield "A single draw has no interval: nothing can be told from it. Use 10 draws."

@@ -33,6 +33,22 @@ COLUMNS = (
 )
 
 
+_CHANCE = {
+    False: (
+        "Intervals are Student's paired 95 % ones over the draws, uncorrected; they cover the choice of labelled "
+        "images, not another test set.",
+        "the paired t test",
+    ),
+    True: (
+        "Every draw has the same labelled images, all of them, so intervals are Student's paired 95 % ones over the "
+        "test images, each counted by the mean of its draws, uncorrected; they cover another test set, not another "
+        "choice of labelled images.",
+        "the paired sign-flip test over the test images (after one draw, McNemar's)",
+    ),
+}
+"""By whether all training images are labelled: what intervals cover, and the test."""
+
+
 def to_csv(result: dict[str, Any]) -> str:
     """One line for each row of `Evaluation.to_json`, accuracies in percent and gains in points; empty where none."""
     out = io.StringIO()
@@ -99,6 +115,7 @@ def _method(result: dict[str, Any]) -> str:
         f"{affine['rotation']:g} degrees and scaled up to {100 * affine['scale']:g} %. A VAE arm is compared with as "
         "many of them: `affine`, or `affine+affine` and so on for those with a +."
     )
+    intervals, test = _CHANCE[sizes["labelled"] == sizes["train"]]
     mlp = f"The MLP takes {result['mlp_steps']} steps (or the tuned share) in every arm."
     facts = [
         f"{protocol['draws']} draws of {sizes['labelled']} labelled images out of {sizes['train']}, {sizes['classes']} "
@@ -111,10 +128,8 @@ def _method(result: dict[str, Any]) -> str:
         copies if protocol["combine"] or "affine" in protocol["comparators"] else "",
         f"Classifiers are {tuned}.",
         mlp if "mlp" in protocol["classifiers"] else "",
-        "Gain is against the same classifier without new samples (arm `none`), in accuracy points. Intervals are "
-        "Student's paired 95 % ones over the draws, uncorrected; they cover the choice of labelled images, not another "
-        "test set.",
-        "Verdicts are by the paired t test with Holm's correction over all of the classifier's arms, at 5 %: helps, "
+        f"Gain is against the same classifier without new samples (arm `none`), in accuracy points. {intervals}",
+        f"Verdicts are by {test} with Holm's correction over all of the classifier's arms, at 5 %: helps, "
         "harms, or cannot be told. So a plain interval may leave out 0 where the verdict cannot tell. The correction "
         "covers that the best arm was chosen after the fact.",
         "The smallest gain told for sure is half a paired interval at 5 % divided by the number of arms.",

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 
 from latentaug.arms import BASELINE, VAE_ARMS, control
-from latentaug.statistics import CANNOT_TELL, HARMS, HELPS, Gain, holm, paired_gain, verdict
+from latentaug.statistics import (
+    CANNOT_TELL,
+    HARMS,
+    HELPS,
+    OVER_IMAGES,
+    Gain,
+    holm,
+    paired_gain,
+    paired_gain_over_images,
+    verdict,
+)
+from latentaug.units import unpack
 
 TITLES = {"svm": "SVM", "knn": "kNN", "mlp": "MLP"}
 LEVEL = 0.05
@@ -17,7 +28,7 @@ LEVEL = 0.05
 
 Row = dict[str, Any]
 Key = tuple[str, str, int | None, str, str | None]  # classifier, space, latent_dim, arm, decode
-Draws = dict[int, float]  # accuracy by draw
+Draws = dict[int, Row]  # cell by draw
 
 
 def rows(cells: Sequence[Row]) -> list[Row]:
@@ -34,20 +45,20 @@ def rows(cells: Sequence[Row]) -> list[Row]:
         level divided by the arms). The same over affine copies, of as many new samples: `gain_over_affine`,
         `p_holm_against_affine` and `verdict_against_affine`.
     """
-    accuracies = _accuracies(cells)
+    draws = _draws(cells)
     summed: list[Row] = []
-    for classifier in dict.fromkeys(key[0] for key in accuracies):
-        keys = [key for key in accuracies if key[0] == classifier]
-        gains = [_gain(accuracies, key, _baseline(key)) for key in keys]
-        over_affine = [_gain(accuracies, key, _affine(key)) for key in keys]
-        widest = [_gain(accuracies, key, _baseline(key), 1 - LEVEL / _count(gains)) for key in keys]
+    for classifier in dict.fromkeys(key[0] for key in draws):
+        keys = [key for key in draws if key[0] == classifier]
+        gains = [_gain(draws, key, _baseline(key)) for key in keys]
+        over_affine = [_gain(draws, key, _affine(key)) for key in keys]
+        widest = [_gain(draws, key, _baseline(key), 1 - LEVEL / _count(gains)) for key in keys]
         for key, gain, p, wide, over, p_over in zip(
             keys, gains, _holm(gains), widest, over_affine, _holm(over_affine), strict=True
         ):
             summed.append(
                 {
                     **_place_of(key),
-                    **_spread(list(accuracies[key].values())),
+                    **_spread([cell["accuracy"] for cell in draws[key].values()]),
                     "gain": gain and asdict(gain),
                     "p_holm": p,
                     "verdict": gain and verdict(gain.mean, p, LEVEL),
@@ -90,11 +101,15 @@ def describe(row: Row) -> str:
 def points(gain: Row) -> str:
     """A gain in words, such as "+0.53 points (0.21 to 0.85)"."""
     if gain["low"] is None:
-        return (
-            f"{_signed(gain['mean'])} points ({'one draw' if gain['draws'] == 1 else 'all draws equal'}, no interval)"
-        )
+        return f"{_signed(gain['mean'])} points ({_without_interval(gain)}, no interval)"
     interval = f"{_signed(gain['low'])} to {_signed(gain['high'])}"
     return f"{_signed(gain['mean'])} points ({interval})"
+
+
+def _without_interval(gain: Row) -> str:
+    if gain.get("over") == OVER_IMAGES:
+        return "all test images equal"
+    return "one draw" if gain["draws"] == 1 else "all draws equal"
 
 
 def _signed(value: float) -> str:
@@ -102,11 +117,26 @@ def _signed(value: float) -> str:
     return f"{round(value, 2) + 0.0:+.2f}"
 
 
-def _accuracies(cells: Sequence[Row]) -> dict[Key, Draws]:
+def paired(baseline: Draws, treated: Draws, confidence: float = 1 - LEVEL) -> Gain | None:
+    """What one arm's cells gain over another's, in the draws that both have; None where there are none.
+
+    Over the draws, or over the test images where the cells say which they got right: see `units.Cell.right`.
+    """
+    pairs = [(baseline[draw], treated[draw]) for draw in treated if draw in baseline]
+    if not pairs:
+        return None
+    if all(cell.get("right") for pair in pairs for cell in pair):
+        before = np.stack([unpack(old["right"]) for old, _ in pairs])  # [draws, test]
+        after = np.stack([unpack(new["right"]) for _, new in pairs])
+        return paired_gain_over_images(before, after, confidence)
+    return paired_gain([old["accuracy"] for old, _ in pairs], [new["accuracy"] for _, new in pairs], confidence)
+
+
+def _draws(cells: Sequence[Row]) -> dict[Key, Draws]:
     grouped: dict[Key, Draws] = {}
     for cell in cells:
         key = (cell["classifier"], cell["space"], cell["latent_dim"], cell["arm"], cell["decode"])
-        grouped.setdefault(key, {})[cell["draw"]] = cell["accuracy"]
+        grouped.setdefault(key, {})[cell["draw"]] = cell
     return grouped
 
 
@@ -129,13 +159,11 @@ def _affine(key: Key) -> str | None:
     return None if key[3] in (BASELINE, affine) else affine
 
 
-def _gain(accuracies: dict[Key, Draws], key: Key, arm: str | None, confidence: float = 1 - LEVEL) -> Gain | None:
-    """Over an arm of the same classifier and space, in latent space of the same VAE, in the draws that both have."""
+def _gain(draws: dict[Key, Draws], key: Key, arm: str | None, confidence: float = 1 - LEVEL) -> Gain | None:
+    """Over an arm of the same classifier and space, in latent space of the same VAE."""
     classifier, space, latent_dim, _, _ = key
-    own = accuracies[key]
-    other = accuracies.get((classifier, space, latent_dim if space == "latent" else None, arm or "", None), {})
-    both = [draw for draw in own if draw in other]
-    return paired_gain([other[draw] for draw in both], [own[draw] for draw in both], confidence) if both else None
+    other = (classifier, space, latent_dim if space == "latent" else None, arm or "", None)
+    return paired(draws.get(other, {}), draws[key], confidence)
 
 
 def _holm(gains: Sequence[Gain | None]) -> list[float | None]:
@@ -164,7 +192,8 @@ def _words(classifier: str, rows: Sequence[Row], best: Row | None) -> str:
     ]
     if best["smallest_detectable"] is not None:
         sentences.append(
-            f"At this spread over the draws a gain of {best['smallest_detectable']:.2f} points would have been told."
+            f"At this spread over the {best['gain']['over']} a gain of {best['smallest_detectable']:.2f} points would "
+            "have been told."
         )
     against = best["gain_over_affine"]
     if against is not None:

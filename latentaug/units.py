@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from latentaug import classifiers, labelled
 from latentaug.arms import Arm, Draw, Projection, as_floats, flat
 from latentaug.errors import InvalidInput
 from latentaug.protocol import Parts, Protocol, Scope
+from latentaug.statistics import Right
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Cell:
         accuracy: percent of the test images.
         seconds: fitting and predicting.
         options: the classifier's, as tuned; None for the paper's.
+        right: which test images it classified rightly, as `pack` writes it, where all training images are labelled:
+            draws do not differ there, and only test images can tell. Else None.
     """
 
     draw: int
@@ -64,6 +68,7 @@ class Cell:
     accuracy: float
     seconds: float
     options: classifiers.Options | None = None
+    right: str | None = None
 
     @property
     def setup(self) -> Arm:
@@ -173,11 +178,30 @@ def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator
         started = time.perf_counter()
         classifier = classifiers.make(unit.classifier, classes, seed, options, setting.device, steps)
         classifier.fit(X, y)
-        accuracy = 100 * float((classifier.predict(X_test) == parts.test_labels).mean())
-        seconds = time.perf_counter() - started
+        right = classifier.predict(X_test) == parts.test_labels  # [test]
         yield Cell(
-            unit.draw, arm.space, arm.latent_dim, arm.name, arm.decode, unit.classifier, accuracy, seconds, options
+            unit.draw,
+            arm.space,
+            arm.latent_dim,
+            arm.name,
+            arm.decode,
+            unit.classifier,
+            accuracy=100 * float(right.mean()),
+            seconds=time.perf_counter() - started,
+            options=options,
+            right=pack(right) if setting.scope.all_labelled else None,
         )
+
+
+def pack(right: Right) -> str:
+    """Which test images are right, bool [n], as text: n, a colon, and eight images a byte in base64."""
+    return f"{len(right)}:{b64encode(np.packbits(right).tobytes()).decode()}"
+
+
+def unpack(text: str) -> Right:
+    """The inverse of `pack`: bool [n]."""
+    n, _, packed = text.partition(":")
+    return np.unpackbits(np.frombuffer(b64decode(packed), np.uint8), count=int(n)).astype(np.bool_)
 
 
 def _seeds(seed: int, draw: int) -> tuple[int, int, int]:

@@ -13,8 +13,9 @@ from latentaug.evaluation import Evaluation, conclude, evaluate
 from latentaug.generation import METHODS
 from latentaug.presets import PRESETS
 from latentaug.protocol import Parts, Protocol
+from latentaug.report import to_markdown
 from latentaug.statistics import holm
-from latentaug.units import Cell, Unit
+from latentaug.units import Cell, Unit, unpack
 from latentaug.vae import VAE, Architecture, to_bytes
 
 QUICK = Protocol(
@@ -155,8 +156,10 @@ def test_all_images_labelled_or_one_draw_is_warned_of(parts: Parts, vae: VAE) ->
     few = replace(parts, train_images=parts.train_images[:200], train_labels=parts.train_labels[:200])
     evaluation = evaluate(few, {8: vae}, replace(QUICK, labelled=None, draws=1, methods=("noise",)))
     assert evaluation.sizes["labelled"] == 200
-    assert "every draw has the same" in evaluation.warnings[0]
-    assert "single draw" in evaluation.warnings[1]
+    (warning,) = evaluation.warnings
+    assert "every draw has the same" in warning
+    (warning,) = evaluate(parts, {8: vae}, replace(QUICK, draws=1, methods=("noise",))).warnings
+    assert "single draw" in warning
     assert evaluation.to_json()["best"]["knn"]["verdict"] == "cannot tell"
 
 
@@ -247,6 +250,30 @@ def test_verdicts_follow_from_holms_correction_over_the_arms_of_a_classifier(res
             assert row["smallest_detectable"] >= plain
             if abs(row["gain"]["mean"]) > row["smallest_detectable"]:
                 assert row["verdict"] != "cannot tell"
+
+
+def test_with_all_images_labelled_test_images_tell_what_equal_draws_cannot(parts: Parts, vae: VAE) -> None:
+    few = replace(parts, train_images=parts.train_images[:120], train_labels=parts.train_labels[:120])
+    protocol = replace(QUICK, labelled=None, draws=2, spaces=("image",))
+    evaluation = evaluate(few, {8: vae}, protocol)
+    for cell in evaluation.cells:
+        assert cell.right is not None
+        right = unpack(cell.right)
+        assert len(right) == len(parts.test_labels)
+        assert 100 * right.mean() == pytest.approx(cell.accuracy)
+    result = evaluation.to_json()
+    gains = [row["gain"] for row in result["rows"] if row["gain"]]
+    assert gains
+    assert {gain["over"] for gain in gains} == {"test images"}
+    assert any(gain["low"] is not None for gain in gains)
+    assert any("over the test images" in warning for warning in result["warnings"])
+    assert "sign-flip test over the test images" in to_markdown(result)
+
+
+def test_with_some_images_labelled_the_draws_tell(parts: Parts, vae: VAE) -> None:
+    evaluation = evaluate(parts, {8: vae}, QUICK)
+    assert {cell.right for cell in evaluation.cells} == {None}
+    assert {row["gain"]["over"] for row in evaluation.to_json()["rows"] if row["gain"]} == {"draws"}
 
 
 def test_the_best_arm_is_a_vae_arm_and_says_among_how_many(result: dict[str, Any]) -> None:

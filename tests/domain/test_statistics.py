@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ttest_rel
+from scipy.stats import binomtest, ttest_rel
 
 from latentaug.errors import InvalidInput
-from latentaug.statistics import Gain, holm, paired_gain, verdict
+from latentaug.statistics import Gain, Right, holm, paired_gain, paired_gain_over_images, verdict
 
 
 def _verdict(gain: Gain) -> str:
@@ -119,3 +119,55 @@ def test_corrected_verdicts_are_rarely_wrong_about_any_of_many_arms() -> None:
         corrected = holm([gain.p for gain in gains])
         wrong += any(verdict(gain.mean, p) != "cannot tell" for gain, p in zip(gains, corrected, strict=True))
     assert wrong / 500 <= 0.06
+
+
+def _answers(wrong_before: int, wrong_after: int, n: int = 1000) -> tuple[Right, Right]:
+    """One draw each: the first images wrong before, others wrong after."""
+    before, after = np.ones((1, n), np.bool_), np.ones((1, n), np.bool_)
+    before[0, :wrong_before] = False
+    after[0, wrong_before : wrong_before + wrong_after] = False
+    return before, after
+
+
+@pytest.mark.parametrize(("mended", "spoilt"), [(5, 0), (9, 3), (40, 20), (20, 40), (7, 7)])
+def test_over_test_images_one_draw_is_judged_as_by_mcnemars_exact_test(mended: int, spoilt: int) -> None:
+    gain = paired_gain_over_images(*_answers(mended, spoilt))
+    assert gain.mean == pytest.approx((mended - spoilt) / 10)
+    assert gain.p == pytest.approx(binomtest(mended, mended + spoilt).pvalue, abs=0.015)
+    assert (gain.draws, gain.over) == (1, "test images")
+
+
+def test_over_test_images_the_interval_is_students_over_the_means_of_the_draws() -> None:
+    rng = np.random.default_rng(1)
+    before, after = rng.random((4, 500)) < 0.8, rng.random((4, 500)) < 0.9
+    expected = ttest_rel(after.mean(axis=0), before.mean(axis=0)).confidence_interval(0.95)
+    gain = paired_gain_over_images(before, after)
+    assert (gain.low, gain.high) == pytest.approx((100 * expected.low, 100 * expected.high))
+    assert _verdict(gain) == "helps"
+
+
+def test_repeating_a_draw_makes_nothing_surer() -> None:
+    before, after = _answers(30, 15)
+    once = paired_gain_over_images(before, after)
+    often = paired_gain_over_images(before.repeat(10, axis=0), after.repeat(10, axis=0))
+    assert (often.mean, often.low, often.high, often.p) == pytest.approx((once.mean, once.low, once.high, once.p))
+
+
+def test_equal_answers_leave_nothing_to_judge_chance_by() -> None:
+    gain = paired_gain_over_images(*_answers(0, 0))
+    assert (gain.mean, gain.low, gain.high, gain.p) == (0, None, None, 1)
+
+
+def test_over_test_images_the_verdict_is_wrong_no_more_often_than_it_says() -> None:
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(300):
+        common = rng.random((1, 200)) < 0.8
+        before, after = common ^ (rng.random((1, 200)) < 0.1), common ^ (rng.random((1, 200)) < 0.1)
+        wrong += _verdict(paired_gain_over_images(before, after)) != "cannot tell"
+    assert wrong / 300 <= 0.07
+
+
+def test_answers_of_other_images_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="same draws and images"):
+        paired_gain_over_images(np.ones((1, 3), np.bool_), np.ones((1, 4), np.bool_))
