@@ -3,6 +3,9 @@
 One thread owns the device. When it is free it takes the oldest request at once, together with the like requests waiting
 behind it; while it is busy the queue builds up, so batches grow with the load and an idle server adds no delay.
 A request is never split over batches; a batch keeps to a limit of samples unless one request alone is over it.
+
+Under more load than can be borne, what would come too late is refused when it arrives, while that costs least: computed
+late, it would be of no use and make those behind it late too.
 """
 
 from __future__ import annotations
@@ -20,6 +23,11 @@ from typing import Any, Generic, TypeVar
 from latentaug.errors import DeadlineExceeded, LatentaugError, TooManyRequests, Unavailable
 
 log = logging.getLogger(__name__)
+
+MEMORY = 0.9
+"""Of the measured speed: what a batch counts when one more has been computed."""
+PROMPT = 0.8
+"""Share of the time to its deadline that a request may be predicted to need: the rest is for its way back."""
 
 K = TypeVar("K", bound=Hashable)
 P = TypeVar("P")
@@ -70,7 +78,8 @@ class Batcher(Generic[K, P]):
         self._queues: dict[K, deque[Item[P]]] = {}
         self._numbers = count()
         self._queued = 0
-        self._rate = 0.0  # samples a second, while busy
+        self._computing = 0  # samples in the batch in hand
+        self._computed, self._busy = 0.0, 0.0  # samples and seconds of late batches, fading
         self._running: list[Item[P]] = []
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -96,38 +105,60 @@ class Batcher(Generic[K, P]):
         """Samples waiting."""
         return self._queued
 
+    @property
+    def busy(self) -> bool:
+        """Whether samples wait or are being computed."""
+        return self._queued + self._computing > 0
+
     def submit(self, key: K, payload: P, size: int, deadline: float = float("inf")) -> Future[Result]:
         """Queue a request.
 
         Args:
             key: requests with equal keys may be computed together.
             payload: what `compute` gets.
-            size: samples in it, at least 1.
+            size: samples in it; 0 for what is no measure of the speed.
             deadline: time on the monotonic clock after which it is not computed any more.
 
         Returns:
             The future of its result. Cancelling it before its batch begins takes it out of the queue.
 
         Raises:
-            TooManyRequests: the queue is full; `retry_after` comes from the measured rate.
+            TooManyRequests: the queue is full, or by the measured speed it would not be done by its deadline;
+                `retry_after` comes from that speed.
             Unavailable: the thread has ended.
         """
         with self._changed:
             if not self.alive:
                 raise Unavailable("the model server is going down; try again shortly", retry_after=1)
-            if self._queued and self._queued + size > self._max_queue:
-                wait = min(60.0, max(1.0, self._queued / self._rate)) if self._rate else 1.0
-                raise TooManyRequests(
-                    f"{self._queued} samples are waiting and this request adds {size}, over the limit of "
-                    f"{self._max_queue}; try again in {wait:.0f} s",
-                    retry_after=wait,
-                )
+            self._refuse_what_is_too_much(size, deadline)
             item = Item(payload, size, deadline, next(self._numbers))
             self._queues.setdefault(key, deque()).append(item)
             self._queued += size
             self._changed.notify()
         item.future.add_done_callback(lambda _: self._withdraw(key, item))
         return item.future
+
+    def _refuse_what_is_too_much(self, size: int, deadline: float) -> None:
+        ahead = self._queued + self._computing
+        if self._queued and self._queued + size > self._max_queue:
+            wait = min(60.0, max(1.0, self._seconds(self._queued)))
+            raise TooManyRequests(
+                f"{self._queued} samples are waiting and this request adds {size}, over the limit of "
+                f"{self._max_queue}; try again in {wait:.0f} s",
+                retry_after=wait,
+            )
+        left = deadline - time.monotonic()
+        if ahead and self._seconds(ahead + size) > PROMPT * left:
+            wait = min(60.0, max(1.0, self._seconds(ahead + size) - PROMPT * left))
+            raise TooManyRequests(
+                f"{ahead} samples are before this request's {size}, too many to be done within its {left:.1f} s; try "
+                f"again in {wait:.0f} s, or allow more time",
+                retry_after=wait,
+            )
+
+    def _seconds(self, samples: int) -> float:
+        """How long so many samples take, by the batches of late; 0 before the first."""
+        return samples * self._busy / self._computed if self._computed else 0.0
 
     def _withdraw(self, key: K, item: Item[P]) -> None:
         """Take a cancelled request out of its queue at once: it must not keep others out."""
@@ -163,6 +194,7 @@ class Batcher(Generic[K, P]):
                 key = min(self._queues, key=lambda key: self._queues[key][0].number)
                 if batch := self._take(key):
                     self._running = batch
+                    self._computing = sum(item.size for item in batch)
                     return key, batch
         return None
 
@@ -187,14 +219,15 @@ class Batcher(Generic[K, P]):
         started = time.monotonic()
         results = self._attempt(key, batch)
         seconds = time.monotonic() - started
-        rate = sum(item.size for item in batch) / max(seconds, 1e-6)
-        self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
+        if self._computing:
+            self._computed = MEMORY * self._computed + self._computing
+            self._busy = MEMORY * self._busy + seconds
         if self._on_batch:
             waited = [started - item.queued_at for item in batch]
             self._on_batch(key, [item.size for item in batch], waited, seconds)
         for item, result in zip(batch, results, strict=True):
             settle(item.future, result)
-        self._running = []
+        self._running, self._computing = [], 0
 
     def _attempt(self, key: K, batch: list[Item[P]]) -> Sequence[Result]:
         try:

@@ -110,7 +110,7 @@ class Inference:
                 self._idle.set()
 
     async def _warm_up(self, model: LoadedModel) -> None:
-        await asyncio.wrap_future(self.batcher.submit(Key(model, "warm-up"), None, 1))
+        await asyncio.wrap_future(self.batcher.submit(Key(model, "warm-up"), None, 0))
 
     async def _answer(self, request: Request, model: LoadedModel, operation: Operation, started: float) -> Response:
         asked = await self._read(request, model, operation)

@@ -71,6 +71,26 @@ def test_what_waits_together_is_computed_together(gated: Gated) -> None:
     assert operation.batches[1:] == [("a", [0, 1, 2, 3, 4])]
 
 
+def test_what_would_not_be_done_in_time_is_refused_when_it_comes(gated: Gated) -> None:
+    batcher, operation = gated
+    time.sleep(0.2)  # so a sample takes 0.2 s or more, as far as is known
+    operation.gate.set()
+    while batcher.busy:
+        time.sleep(0.01)
+    operation.gate.clear()
+    held = batcher.submit("a", 1, 1, time.monotonic() + 0.1)  # nothing is before it, so it is taken
+    assert operation.entered.acquire(timeout=5)
+    now = time.monotonic()
+    patient = batcher.submit("a", 2, 4, now + 3600)
+    with pytest.raises(TooManyRequests, match="too many to be done within") as refusal:
+        batcher.submit("a", 3, 4, now + 1)
+    assert refusal.value.retry_after is not None
+    assert refusal.value.retry_after >= 1
+    assert batcher.queued == 4
+    operation.gate.set()
+    assert results([held, patient]) == [2, 4]
+
+
 def test_only_like_requests_are_joined_and_the_oldest_goes_first(gated: Gated) -> None:
     batcher, operation = gated
     futures = [batcher.submit(key, n, 1) for n, key in enumerate("abab")]
