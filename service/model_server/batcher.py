@@ -135,7 +135,7 @@ class Batcher(Generic[K, P]):
             self._queues.setdefault(key, deque()).append(item)
             self._queued += size
             self._changed.notify()
-        item.future.add_done_callback(lambda _: self._withdraw(key, item))
+        item.future.add_done_callback(self._withdraw)
         return item.future
 
     def _refuse_what_is_too_much(self, size: int, deadline: float) -> None:
@@ -160,16 +160,22 @@ class Batcher(Generic[K, P]):
         """How long so many samples take, by the batches of late; 0 before the first."""
         return samples * self._busy / self._computed if self._computed else 0.0
 
-    def _withdraw(self, key: K, item: Item[P]) -> None:
-        """Take a cancelled request out of its queue at once: it must not keep others out."""
+    def _withdraw(self, future: Future[Result]) -> None:
+        """Take a cancelled request out of its queue at once: it must not keep others out.
+
+        As the future's callback this must not hold the request, or both would live, with payload and model, until the
+        garbage collector finds the circle.
+        """
+        if not future.cancelled():
+            return
         with self._changed:
-            queue = self._queues.get(key, deque())
-            if not item.future.cancelled() or item not in queue:
-                return
-            queue.remove(item)
-            self._queued -= item.size
-            if not queue:
-                del self._queues[key]
+            waiting = ((key, item) for key, queue in self._queues.items() for item in queue if item.future is future)
+            if found := next(waiting, None):
+                key, item = found
+                self._queues[key].remove(item)
+                self._queued -= item.size
+                if not self._queues[key]:
+                    del self._queues[key]
 
     def _run(self) -> None:
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -152,6 +154,25 @@ def test_a_cancelled_request_frees_its_place_and_is_not_computed(gated: Gated) -
     operation.gate.set()
     assert stays.result(timeout=5) == 4
     assert operation.batches[1:] == [("a", [2])]
+
+
+def test_an_answered_request_is_let_go_of_without_the_garbage_collector() -> None:
+    class Key:
+        """Stands for a model."""
+
+    batcher = Batcher[Key, int](lambda _, payloads: list(payloads), max_batch=8, max_queue=8)
+    batcher.start()
+    key = Key()
+    held = weakref.ref(key)
+    gc.disable()
+    try:
+        assert batcher.submit(key, 1, 1).result(timeout=5) == 1
+        del key
+        batcher.submit(Key(), 2, 1).result(timeout=5)  # the thread itself holds its last batch until the next
+        assert held() is None
+    finally:
+        gc.enable()
+        batcher.stop()
 
 
 def test_an_expired_request_is_not_computed(gated: Gated) -> None:
