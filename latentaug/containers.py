@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -24,6 +25,8 @@ from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLa
 from latentaug.images import Limits, Pixels, decode_image, encode_png
 
 MAX_ARRAYS = 16
+MAX_NPY_HEADER = 2**14
+"""Bytes; numpy itself takes 10,000."""
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 MANIFEST = "manifest.csv"
 _PASSED_OVER = {MANIFEST, "Thumbs.db", "desktop.ini"}
@@ -66,13 +69,10 @@ def read_npy(data: bytes, limits: Limits) -> NDArray[np.generic]:
         MalformedInput: not npy, cut short, trailing bytes, or an array of Python objects.
         TooLarge: more bytes than `limits.max_bytes`.
     """
-    stream = io.BytesIO(data)
+    prefix = npy.MAGIC_LEN + (2 if data[npy.MAGIC_LEN - 2 : npy.MAGIC_LEN - 1] == b"\x01" else 4)
+    start = prefix + int.from_bytes(data[npy.MAGIC_LEN : prefix], "little")
     try:
-        version = npy.read_magic(stream)
-        if version not in ((1, 0), (2, 0)):
-            raise MalformedInput(f"npy version {version[0]}.{version[1]} is not taken; write 1.0, numpy.save's own")
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran_order, dtype = read_header(stream)
+        shape, fortran_order, dtype = _npy_header(data[: min(start, MAX_NPY_HEADER)])
     except _BROKEN_HEADER as error:
         raise MalformedInput("not an npy array; write it with numpy.save(file, array, allow_pickle=False)") from error
     if dtype.hasobject or dtype.kind not in "biufUS":
@@ -80,12 +80,25 @@ def read_npy(data: bytes, limits: Limits) -> NDArray[np.generic]:
     size = math.prod(shape) * dtype.itemsize
     if size > limits.max_bytes:
         raise TooLarge(f"the array holds {size} bytes; at most {limits.max_bytes} are taken")
-    if len(shape) > 8 or any(side < 0 for side in shape) or size != len(data) - stream.tell():
+    if len(shape) > 8 or any(side < 0 for side in shape) or size != len(data) - start:
         raise MalformedInput(
             f"an npy header that claims {list(shape)} of {dtype} does not fit the bytes that follow it"
         )
-    flat = np.frombuffer(data, dtype, count=math.prod(shape), offset=stream.tell()) if size else np.empty(0, dtype)
+    flat = np.frombuffer(data, dtype, count=math.prod(shape), offset=start) if size else np.empty(0, dtype)
     return flat.reshape(shape, order="F" if fortran_order else "C")
+
+
+@lru_cache(maxsize=256)
+def _npy_header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Shape, order and type from an npy array's first bytes.
+
+    Kept, for a caller sends the same ones again and again, and they take longer to read than a small array.
+    """
+    stream = io.BytesIO(head)
+    version = npy.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise MalformedInput(f"npy version {version[0]}.{version[1]} is not taken; write 1.0, numpy.save's own")
+    return (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(stream)
 
 
 def write_npy(array: NDArray[np.generic]) -> bytes:

@@ -63,6 +63,8 @@ class TrainingParams(BaseModel):
     """Images in one step. Default: 256, and down to 16 for small training parts."""
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     """Step size of Adam."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16 trains faster where the processor has such arithmetic; weights and loss stay float32."""
     seed: Seed = 0
     """The same seed and data give the same result on the same machine."""
 

@@ -38,8 +38,8 @@ class ModelDescription(BaseModel):
     """The data set's label names, by label number; empty where it has no labels."""
     sigma: list[float]
     """Standard deviation of each latent dimension over the projected training part (eq. 8)."""
-    training: dict[str, int | float]
-    """The options it was trained with: epochs, patience, batch_size, learning_rate, beta, seed."""
+    training: dict[str, int | float | str]
+    """The options it was trained with: epochs, patience, batch_size, learning_rate, beta, seed, precision."""
     curve: list[dict[str, int | float]] = Field(default_factory=list)
     """One entry per epoch: losses and images per second."""
     best_epoch: int

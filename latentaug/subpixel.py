@@ -28,6 +28,14 @@ def channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
+def autocast(x: Tensor, *weights: Tensor | None) -> list[Tensor | None]:
+    """What `torch.autocast` would do to a convolution's tensors, were it to see those of an autograd function."""
+    if not torch.is_autocast_enabled(x.device.type):
+        return [x, *weights]
+    dtype = torch.get_autocast_dtype(x.device.type)
+    return [None if tensor is None else tensor.to(dtype) for tensor in (x, *weights)]
+
+
 def subpixel_kernel(weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
     """Arrange a transposed convolution's weight and bias as those of the convolution that `enlarge` computes it with.
 
@@ -104,7 +112,7 @@ class StridedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map float [n, in, h, w] to [n, out, (h + 1) // 2, (w + 1) // 2]."""
-        result: Tensor = _Reduce.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
+        result: Tensor = _Reduce.apply(*autocast(x, self.weight, self.bias))  # type: ignore[no-untyped-call]
         return result
 
 
@@ -127,7 +135,8 @@ class SubpixelConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # the output's size is fixed
         """Map float [n, in, h, w] to [n, out, 2h - 1 + p, 2w - 1 + q]."""
-        result: Tensor = _Enlarge.apply(x, self.weight, self.bias, self.output_size(x))  # type: ignore[no-untyped-call]
+        size = self.output_size(x)
+        result: Tensor = _Enlarge.apply(*autocast(x, self.weight, self.bias), size)  # type: ignore[no-untyped-call]
         return result
 
 

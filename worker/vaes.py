@@ -30,6 +30,7 @@ def options(params: TrainingParams) -> TrainingOptions:
         learning_rate=params.learning_rate,
         beta=params.beta,
         seed=params.seed,
+        precision=params.precision,
     )
 
 

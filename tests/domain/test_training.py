@@ -33,6 +33,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     assert to_bytes(first) != to_bytes(third)
 
 
+def test_bfloat16_learns_as_much_and_keeps_its_weights_in_float32() -> None:
+    full = fit(TRAIN, VALIDATION, 10, SHORT)
+    half = fit(TRAIN, VALIDATION, 10, replace(SHORT, precision="bfloat16"))
+    assert {tensor.dtype for tensor in half.vae.state_dict().values()} == {torch.float32}
+    assert to_bytes(half.vae) != to_bytes(full.vae)
+    for ours, reference in zip(half.history, full.history, strict=True):
+        assert ours.validation_reconstruction == pytest.approx(reference.validation_reconstruction, rel=0.01)
+
+
 def test_resuming_gives_the_bytes_of_an_uninterrupted_run() -> None:
     checkpoints: list[bytes] = []
     whole = fit(TRAIN, VALIDATION, 4, SHORT, on_checkpoint=lambda make: checkpoints.append(make()))
@@ -104,6 +113,7 @@ def test_a_loss_that_is_no_longer_finite_says_what_to_change() -> None:
     "options",
     [
         {"epochs": 0},
+        {"precision": "float16"},
         {"patience": 0},
         {"batch_size": 0},
         {"learning_rate": 0.0},
