@@ -21,6 +21,7 @@ RUN if [ -n "$TORCH_INDEX_URL" ]; then \
 COPY latentaug latentaug
 COPY service service
 COPY worker worker
+COPY client client
 RUN /opt/latentaug/bin/pip install --constraint constraints.txt .
 
 FROM python:${PYTHON_VERSION}-slim-bookworm

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,10 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from latentaug.lifeline import tied
-
-START_TIMEOUT = 90.0  # seconds, the first imports on a cold disk included
-STOP_TIMEOUT = 60.0  # seconds
+from service.local import local_service
 
 
 class Service:
@@ -102,46 +95,14 @@ class Service:
 
 @contextmanager
 def running_service(home: Path, **settings: str) -> Iterator[Service]:
-    """Start `python -m service.stack` on a free port, give it once it is ready, and stop it; nothing is left running.
+    """Start `python -m service.stack` on a free port, give it once it is ready, and stop it again.
 
     Args:
         home: folder for what the service writes; its log is `service.log` in there.
         settings: further `LATENTAUG_*` variables, by lower-case name.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LATENTAUG_")}
-    values = {"home": str(home), "port": str(port), "log_level": "warning"} | settings
+    values = {"log_level": "warning"} | settings
     environment |= {f"LATENTAUG_{name.upper()}": value for name, value in values.items()}
-    with (home / "service.log").open("wb") as log:
-        command = tied([sys.executable, "-m", "service.stack"])
-        stack = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            service = Service(f"http://127.0.0.1:{port}")
-            _wait(service, stack, home)
-            yield service
-        finally:
-            _stop(stack)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait(service: Service, stack: subprocess.Popen[bytes], home: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while not service.ready():
-        if stack.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"the service did not become ready; see {home / 'service.log'}")
-        time.sleep(0.3)
-
-
-def _stop(stack: subprocess.Popen[bytes]) -> None:
-    stack.send_signal(signal.SIGTERM)
-    try:
-        stack.wait(timeout=STOP_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        stack.kill()
-        raise SystemExit("the service had to be killed; that is a fault worth reporting") from None
+    with local_service(home, environment) as url:
+        yield Service(url)

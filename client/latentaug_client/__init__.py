@@ -1,0 +1,47 @@
+"""Calls a latentaug service: `Client` waits for each answer, `AsyncClient` is awaited.
+
+>>> from latentaug_client import Client
+>>> with Client(url) as client:
+...     client.dataset("digits")["classes"][:3]
+['0', '1', '2']
+"""
+
+from latentaug_client.async_client import AsyncClient, AsyncJob
+from latentaug_client.calls import AugmentOptions
+from latentaug_client.client import Client, Job
+from latentaug_client.errors import (
+    Busy,
+    Conflict,
+    Denied,
+    Invalid,
+    JobFailed,
+    LatentaugError,
+    NotFound,
+    Problem,
+    TooLate,
+    Unreachable,
+)
+from latentaug_client.events import Event
+from latentaug_client.payloads import Augmented, Encoded, Labelled
+
+__all__ = [
+    "AsyncClient",
+    "AsyncJob",
+    "AugmentOptions",
+    "Augmented",
+    "Busy",
+    "Client",
+    "Conflict",
+    "Denied",
+    "Encoded",
+    "Event",
+    "Invalid",
+    "Job",
+    "JobFailed",
+    "Labelled",
+    "LatentaugError",
+    "NotFound",
+    "Problem",
+    "TooLate",
+    "Unreachable",
+]

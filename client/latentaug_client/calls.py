@@ -1,0 +1,215 @@
+"""Every request of the REST API as a value: what to send, and how to read the answer. Nothing here sends anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any, Generic, Literal, TypedDict, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+from numpy.typing import ArrayLike, NDArray
+
+from latentaug_client import payloads
+from latentaug_client.payloads import NPY, NPZ, Augmented, Body, Encoded, Images
+
+T = TypeVar("T")
+Record = dict[str, Any]
+Kind = Literal["train", "evaluate", "augment"]
+FORMS = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "markdown": "text/markdown",
+    "png": "image/png",
+    "npz": NPZ,
+    "zip": "application/zip",
+}
+
+
+class AugmentOptions(TypedDict, total=False):
+    """Options of `augment`; the service says what is wrong with those that do not fit."""
+
+    method: Literal["noise", "interpolation", "extrapolation"]
+    alpha: float
+    k: int
+    copies: int
+    neighbours: Literal["batch", "dataset"]
+    decode: Literal["reconstruction", "residual"]
+    seed: int
+    resize: bool
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request.
+
+    Attributes:
+        verb: of HTTP.
+        path: of the service.
+        read: turns the answer into what the caller wants.
+        params: of the query string.
+        headers: besides those of the body.
+        body: what to send.
+        repeatable: whether it may be sent again where it is not known if it arrived.
+    """
+
+    verb: str
+    path: str
+    read: Callable[[httpx.Response], T]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Body = field(default_factory=Body)
+    json: Mapping[str, Any] | None = None
+    repeatable: bool = True
+
+    def request(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+        """The request that this client sends."""
+        return client.build_request(
+            self.verb,
+            self.path,
+            params={name: _text(value) for name, value in self.params.items()},
+            headers={**self.headers, **(self.body.headers or {})},
+            content=self.body.content,
+            data=self.body.data,
+            files=self.body.files,
+            json=self.json,
+        )
+
+
+def encode(model: str, images: Images, *, resize: bool) -> Call[Encoded]:
+    """Images to latents."""
+    body, options = _with_options(payloads.images_body(images, None), {"resize": resize})
+    return Call("POST", _model(model, "encode"), payloads.read_encoded, options, {"Accept": NPZ}, body)
+
+
+def decode(model: str, latents: NDArray[Any]) -> Call[NDArray[Any]]:
+    """Latents to images."""
+    body = payloads.npy_body(latents)
+    return Call("POST", _model(model, "decode"), payloads.read_npy, {}, {"Accept": NPY}, body)
+
+
+def augment(model: str, images: Images, labels: ArrayLike | None, options: Mapping[str, Any]) -> Call[Augmented]:
+    """Images to new images."""
+    body, params = _with_options(payloads.images_body(images, labels), options)
+    return Call("POST", _model(model, "augment"), payloads.read_augmented, params, {"Accept": NPZ}, body)
+
+
+def interpolate(model: str, first: payloads.Image, last: payloads.Image, steps: int) -> Call[NDArray[Any]]:
+    """Two images to the strip between them."""
+    body, params = _with_options(payloads.images_body([first, last], None), {"steps": steps})
+    return Call("POST", _model(model, "interpolate"), payloads.read_npy, params, {"Accept": NPY}, body)
+
+
+def models() -> Call[list[Record]]:
+    """All models."""
+    return Call("GET", "/v1/models", lambda response: response.json()["models"])
+
+
+def model(name: str) -> Call[Record]:
+    """One model."""
+    return Call("GET", _model(name), _json)
+
+
+def delete_model(name: str) -> Call[None]:
+    """Delete a model."""
+    return Call("DELETE", _model(name), _nothing, repeatable=False)
+
+
+def datasets() -> Call[list[Record]]:
+    """All data sets."""
+    return Call("GET", "/v1/datasets", lambda response: response.json()["datasets"])
+
+
+def dataset(name: str) -> Call[Record]:
+    """One data set."""
+    return Call("GET", f"/v1/datasets/{quote(name, safe='')}", _json)
+
+
+def upload(
+    name: str, source: NDArray[Any] | str | PathLike[str], labels: ArrayLike | None, size: tuple[int, int] | None
+) -> Call[Record]:
+    """Make a data set."""
+    params = {"name": name} if size is None else {"name": name, "size": f"{size[0]}x{size[1]}"}
+    body = payloads.dataset_body(source, labels)
+    return Call("POST", "/v1/datasets", _json, params, {}, body, repeatable=False)
+
+
+def delete_dataset(name: str) -> Call[None]:
+    """Delete a data set."""
+    return Call("DELETE", f"/v1/datasets/{quote(name, safe='')}", _nothing, repeatable=False)
+
+
+def submit(kind: Kind, params: Mapping[str, Any], key: str | None) -> Call[Record]:
+    """Start a job. With a key of its own it may be sent again without starting twice."""
+    headers = {"Idempotency-Key": key or uuid4().hex}
+    return Call("POST", f"/v1/jobs/{kind}", _json, {}, headers, json=params)
+
+
+def jobs(kind: Kind | None, status: str | None, limit: int) -> Call[list[Record]]:
+    """The newest jobs."""
+    wanted = {"kind": kind, "status": status, "limit": limit}
+    params = {name: value for name, value in wanted.items() if value is not None}
+    return Call("GET", "/v1/jobs", lambda response: response.json()["jobs"], params)
+
+
+def job(job_id: str) -> Call[Record]:
+    """One job."""
+    return Call("GET", _job(job_id), _json)
+
+
+def cancel(job_id: str) -> Call[Record]:
+    """Cancel a job."""
+    return Call("DELETE", _job(job_id), _json)
+
+
+def result(job_id: str, form: str, figure: str | None) -> Call[bytes]:
+    """A job's result.
+
+    Raises:
+        ValueError: a form that no result has.
+    """
+    if form not in FORMS:
+        raise ValueError(f"no result comes as {form!r}; take one of {', '.join(FORMS)}")
+    params = {} if figure is None else {"figure": figure}
+    return Call("GET", f"{_job(job_id)}/result", _bytes, params, {"Accept": FORMS[form]})
+
+
+def events(job_id: str, after: str | None) -> Call[None]:
+    """A job's events from one on; the answer is a stream."""
+    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": after} if after else {})
+    return Call("GET", f"{_job(job_id)}/events", _nothing, {}, headers)
+
+
+def _with_options(body: Body, options: Mapping[str, Any]) -> tuple[Body, Mapping[str, Any]]:
+    """Options where they belong: among a form's fields, and in the query string otherwise."""
+    if body.files is None:
+        return body, options
+    fields = {**(body.data or {}), **{name: _text(value) for name, value in options.items()}}
+    return Body(files=body.files, data=fields), {}
+
+
+def _model(name: str, operation: str = "") -> str:
+    return f"/v1/models/{quote(name, safe='')}" + (f"/{operation}" if operation else "")
+
+
+def _job(job_id: str) -> str:
+    return f"/v1/jobs/{quote(job_id, safe='')}"
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _json(response: httpx.Response) -> Record:
+    record: Record = response.json()
+    return record
+
+
+def _bytes(response: httpx.Response) -> bytes:
+    return response.content
+
+
+def _nothing(_: httpx.Response) -> None:
+    return None

@@ -1,0 +1,289 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from latentaug_client import AugmentOptions, Client, Job, JobFailed, LatentaugError, NotFound
+from latentaug_client.client import LIVING, POLL_SECONDS
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from latentaug.errors import LatentaugError as ServiceError
+from service import stack
+from service.cli import doctor as examination
+from service.cli.folders import Manifest, batches, dataset_name, new_folder
+from service.cli.session import Target, session
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="New training images from few labelled ones, and an honest verdict on whether they help.",
+)
+console = Console(stderr=True)
+out = Console()
+
+
+class Method(StrEnum):
+    """Of altering latents."""
+
+    noise = "noise"
+    interpolation = "interpolation"
+    extrapolation = "extrapolation"
+
+
+class Decode(StrEnum):
+    """Of latents to images."""
+
+    reconstruction = "reconstruction"
+    residual = "residual"
+
+
+Source = Annotated[str, typer.Argument(help="A folder of class folders, a .zip or .npz, or the name of a data set.")]
+Size = Annotated[str | None, typer.Option(help="Resize every image to this height x width, such as 28x28.")]
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    url: Annotated[
+        str | None, typer.Option(envvar="LATENTAUG_URL", help="Of the service; else one is started.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar="LATENTAUG_KEY", help="Where the service asks for one.")] = None,
+) -> None:
+    """Remember which service is meant."""
+    # These two name no setting of the service, which refuses variables with its prefix that it does not know.
+    os.environ.pop("LATENTAUG_URL", None)
+    os.environ.pop("LATENTAUG_KEY", None)
+    context.obj = Target(url, key)
+
+
+@app.command()
+def up(port: Annotated[int | None, typer.Option(help="To listen on; 0 for any free one.")] = None) -> None:
+    """Run the whole service here until Ctrl+C."""
+    if port is not None:
+        os.environ["LATENTAUG_PORT"] = str(port)
+    raise typer.Exit(stack.main())
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    source: Source,
+    name: Annotated[str | None, typer.Option(help="Of the model; by default the data set's, and -vae.")] = None,
+    latent_dim: Annotated[int, typer.Option(help="Dimensions of the latent space.")] = 20,
+    epochs: Annotated[int, typer.Option(help="Most passes over the images.")] = 100,
+    beta: Annotated[float, typer.Option(help="Weight of the divergence; small images want a small one.")] = 1.0,
+    size: Size = None,
+    seed: int = 0,
+) -> None:
+    """Train a VAE on images, without their labels."""
+    with _session(context) as client:
+        dataset = _dataset(client, source, size)
+        params: dict[str, Any] = {
+            "name": name or _model_name(dataset),
+            "latent_dim": latent_dim,
+            "epochs": epochs,
+            "beta": beta,
+        }
+        job = client.train(dataset, seed=seed, **params)
+        _show(job)
+        out.print(f"model {params['name']} (job {job.id})")
+
+
+@app.command()
+def augment(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Of images, or of class folders.")],
+    to: Annotated[Path, typer.Option("--out", help="Folder to make; it must not be there yet.")],
+    model: Annotated[str | None, typer.Option(help="To use; by default one is trained on the folder.")] = None,
+    method: Method = Method.interpolation,
+    alpha: Annotated[float, typer.Option(help="How far.")] = 0.5,
+    k: Annotated[int, typer.Option(help="New images of each image.")] = 3,
+    decode: Decode = Decode.reconstruction,
+    size: Size = None,
+    resize: Annotated[bool, typer.Option(help="Resize images to the model's size.")] = False,
+    seed: int = 0,
+) -> None:
+    """Make new images of a folder's: a folder in, a folder and its manifest.csv out."""
+    with _session(context) as client, new_folder(to) as partial:
+        if model is None:
+            model, resize = _own_model(client, str(folder), size), resize or size is not None
+        options: AugmentOptions = {
+            "method": method.value,
+            "alpha": alpha,
+            "k": k,
+            "decode": decode.value,
+            "seed": seed,
+            "resize": resize,
+        }
+        version = client.model(model)["version"]
+        written = Manifest(partial, {**options, "model": model, "version": version})
+        parts = batches(folder)
+        with _bar() as bar:
+            task = bar.add_task("augment", total=sum(len(part.files) for part in parts))
+            for part in parts:
+                made = client.augment(part.files, model=model, **options)
+                for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
+                    beside = part.files[neighbour] if neighbour >= 0 else None
+                    written.add(image, part.label, part.files[source], beside)
+                bar.advance(task, len(part.files))
+        written.close()
+        count = len(written)
+    out.print(f"{count} new images in {to}")
+
+
+@app.command()
+def evaluate(
+    context: typer.Context,
+    source: Source,
+    to: Annotated[Path | None, typer.Option("--out", help="Folder to make for the report's files.")] = None,
+    model: Annotated[str | None, typer.Option(help="To use; by default one is trained.")] = None,
+    labelled: Annotated[int | None, typer.Option(help="Labelled images of a draw; by default as the service.")] = None,
+    draws: Annotated[int, typer.Option(help="Of labelled images; fewer tell less.")] = 10,
+    classifier: Annotated[list[str] | None, typer.Option(help="svm, knn or mlp; by default all three.")] = None,
+    space: Annotated[list[str] | None, typer.Option(help="image or latent; by default both.")] = None,
+    size: Size = None,
+    seed: int = 0,
+) -> None:
+    """Measure whether new images help SVM, kNN and MLP, against tuned baselines and affine copies."""
+    with _session(context) as client:
+        dataset = _dataset(client, source, size)
+        params: dict[str, Any] = {"model": model, "labelled": labelled, "classifiers": classifier, "spaces": space}
+        given = {name: value for name, value in params.items() if value}
+        job = client.evaluate(dataset, draws=draws, seed=seed, **given)
+        _show(job)
+        if to is not None:
+            with new_folder(to) as partial:
+                for form, suffix in (("json", "json"), ("csv", "csv"), ("markdown", "md"), ("png", "png")):
+                    (partial / f"report.{suffix}").write_bytes(job.result(form))
+        out.print(Markdown(job.result("markdown").decode()))
+
+
+@app.command()
+def jobs(
+    context: typer.Context,
+    kind: Annotated[str | None, typer.Option(help="train, evaluate or augment.")] = None,
+    status: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or cancelled.")] = None,
+    cancel: Annotated[str | None, typer.Option(help="Id of a job to stop.")] = None,
+) -> None:
+    """List the newest jobs, or stop one."""
+    with _session(context) as client:
+        if cancel is not None:
+            client.job(cancel).cancel()
+        table = Table("id", "kind", "status", "done", "stage", "begun")
+        for job in client.jobs(kind, status):  # type: ignore[arg-type]  # the service says which there are
+            progress = job.record["progress"]
+            done = f"{progress['fraction']:.0%}"
+            table.add_row(job.id, job.record["kind"], job.status, done, progress["stage"], job.record["created_at"])
+    out.print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Look whether all is there that the service needs, and say what to mend. The exit status is 1 if it is not."""
+    marks = {"well": "[green]well[/]", "note": "[yellow]note[/]", "ill": "[red]ill[/]"}
+    table = Table("", "", "")
+    findings = examination.examine()
+    for finding in findings:
+        table.add_row(finding.what, marks[finding.state], finding.words)
+    out.print(table)
+    raise typer.Exit(1 if any(finding.state == "ill" for finding in findings) else 0)
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+@contextmanager
+def _session(context: typer.Context) -> Iterator[Client]:
+    """The service; what it refuses ends the command with its words and exit status 1."""
+    try:
+        with session(context.obj, console) as client:
+            yield client
+    except (LatentaugError, ServiceError, ValueError, OSError) as error:
+        console.print(f"[red]{type(error).__name__}[/] {error}", markup=True, highlight=False)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _dataset(client: Client, source: str, size: str | None) -> str:
+    """The data set that `source` names, uploaded first where it is a folder or a file."""
+    path = Path(source)
+    if not path.exists():
+        return str(client.dataset(source)["name"])
+    name = dataset_name(path) if path.is_dir() else path.stem
+    if size is not None:
+        name = f"{name[:50]}-{size}"
+    try:
+        return str(client.dataset(name)["name"])
+    except NotFound:
+        with console.status(f"uploading {path} as {name}"):
+            return str(client.upload(name, path, size=_pair(size))["name"])
+
+
+def _own_model(client: Client, source: str, size: str | None) -> str:
+    """A model of the folder itself, trained where there is none yet."""
+    dataset = _dataset(client, source, size)
+    name = _model_name(dataset)
+    try:
+        client.model(name)
+    except NotFound:
+        _show(client.train(dataset, name=name))
+    return name
+
+
+def _model_name(dataset: str) -> str:
+    return f"{dataset[:60]}-vae"
+
+
+def _pair(size: str | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    height, _, width = size.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise ValueError(f"--size {size} is no height x width; write it as 28x28")
+    return int(height), int(width)
+
+
+def _show(job: Job) -> None:
+    """Wait for a job behind a progress bar; Ctrl+C leaves it running.
+
+    Raises:
+        JobFailed: it failed or was cancelled.
+    """
+    with _bar() as bar:
+        task = bar.add_task(job.record["kind"], total=1.0)
+        while job.status in LIVING:
+            progress: dict[str, Any] = job.record["progress"]
+            bar.update(task, completed=progress["fraction"], description=f"{job.record['kind']}: {progress['stage']}")
+            time.sleep(POLL_SECONDS)
+            job.refresh()
+        bar.update(task, completed=1.0)
+    if job.status != "succeeded":
+        raise JobFailed(job.record)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f}%"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+if __name__ == "__main__":
+    main()

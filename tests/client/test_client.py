@@ -1,0 +1,169 @@
+"""The client against a real service: what goes in, what comes out, and what is raised."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from latentaug_client import (
+    AsyncClient,
+    AsyncJob,
+    Client,
+    Conflict,
+    Invalid,
+    Job,
+    JobFailed,
+    NotFound,
+    Unreachable,
+)
+from latentaug_client.payloads import read_labelled
+from latentaug_client.retries import Retries
+from PIL import Image
+
+from tests.client.conftest import DIGITS, MODEL
+
+
+def test_arrays_come_back_augmented_with_labels_and_sources(
+    client: Client, images: np.ndarray, labels: np.ndarray
+) -> None:
+    made = client.augment(images, labels, model=MODEL, method="extrapolation", k=2)
+    assert made.images.shape == (80, 8, 8)
+    assert made.images.dtype == np.uint8
+    assert made.source.tolist() == [i for i in range(40) for _ in range(2)]
+    assert (made.labels == labels[made.source]).all()
+    assert (labels[made.neighbour] == labels[made.source]).all()
+
+
+def test_every_form_of_image_gives_the_same_answer(client: Client, images: np.ndarray, tmp_path: Path) -> None:
+    pictures = [Image.fromarray(image) for image in images[:6]]
+    paths = [tmp_path / f"{i}.png" for i in range(6)]
+    for picture, path in zip(pictures, paths, strict=True):
+        picture.save(path)
+    forms = [images[:6], list(images[:6]), images[:6] / 255, pictures, paths, [path.read_bytes() for path in paths]]
+    answers = [client.augment(form, model=MODEL, k=2, alpha=0.3).images for form in forms]
+    assert all((answer == answers[0]).all() for answer in answers)
+
+
+def test_text_labels_are_kept(client: Client, images: np.ndarray) -> None:
+    names = ["even" if i % 2 == 0 else "odd" for i in range(40)]
+    made = client.augment(images, names, model=MODEL, k=1)
+    assert made.labels is not None
+    assert made.labels.tolist() == names
+
+
+def test_latents_go_there_and_back(client: Client, images: np.ndarray) -> None:
+    encoded = client.encode(images, model=MODEL)
+    assert encoded.latents.shape == encoded.log_variances.shape == (40, 20)
+    assert encoded.reconstruction_error.shape == (40,)
+    assert client.decode(encoded.latents, model=MODEL).shape == images.shape
+    strip = client.interpolate(images[0], images[1], model=MODEL, steps=5)
+    assert strip.shape == (5, 8, 8)
+
+
+def test_a_data_set_is_uploaded_from_an_array_a_zip_or_a_folder(client: Client, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for i in range(20):
+            path = folder / f"{i % 2}" / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(DIGITS.images[i, ..., 0]).save(path)
+            archive.write(path, f"{i % 2}/{i}.png")
+    (tmp_path / "photos.zip").write_bytes(out.getvalue())
+    by_array = client.upload("by-array", DIGITS.images[:20], [i % 2 for i in range(20)])
+    by_zip = client.upload("by-zip", tmp_path / "photos.zip")
+    by_folder = client.upload("by-folder", folder, size=(16, 16))
+    assert by_array["images"] == by_zip["images"] == by_folder["images"] == 20
+    assert by_folder["height"] == 16
+    assert {"by-array", "by-zip", "by-folder"} <= {dataset["name"] for dataset in client.datasets()}
+    with pytest.raises(Conflict):
+        client.upload("by-zip", tmp_path / "photos.zip")
+    client.delete_dataset("by-zip")
+    with pytest.raises(NotFound):
+        client.dataset("by-zip")
+
+
+def test_a_job_is_waited_for_followed_and_read(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    job = client.augment_dataset("digits", MODEL, k=1).wait(progress=True, timeout=120)
+    assert job.status == "succeeded"
+    assert "augment succeeded 100%" in capsys.readouterr().err
+    assert read_labelled(job.result("npz")).images.shape[1:] == (8, 8)
+    assert [event.type for event in job.events()][-1] == "end"
+    assert client.job(job.id).record == job.record
+    assert job.id in [other.id for other in client.jobs("augment")]
+
+
+def test_the_same_key_is_the_same_job(client: Client) -> None:
+    first, second, third = (client.augment_dataset("digits", MODEL, key=key, k=1) for key in ("one", "one", "two"))
+    assert first.id == second.id != third.id
+    for job in (first, third):
+        job.wait(timeout=120)
+
+
+def test_a_cancelled_job_is_a_failure_to_who_waits(client: Client) -> None:
+    job = client.train("digits", name="never", epochs=10_000, patience=10_000)
+    job.cancel()
+    with pytest.raises(JobFailed, match="cancelled"):
+        job.wait(timeout=60)
+
+
+def test_a_job_that_takes_longer_than_one_waits_goes_on(client: Client) -> None:
+    job = client.train("digits", name="long", epochs=10_000, patience=10_000)
+    with pytest.raises(TimeoutError, match="goes on"):
+        job.wait(timeout=0.1)
+    assert job.refresh().status in ("queued", "running")
+    job.cancel()
+
+
+def test_what_is_wrong_is_said_in_the_services_words(client: Client, images: np.ndarray) -> None:
+    with pytest.raises(NotFound) as missing:
+        client.augment(images, model="nobody")
+    assert (missing.value.status, missing.value.code) == (404, "not_found")
+    with pytest.raises(Invalid) as wrong:
+        client.augment(images, model=MODEL, k=0)
+    assert wrong.value.errors[0][0] == "k"
+    with pytest.raises(ValueError, match="3 labels"):
+        client.augment(images, [1, 2, 3], model=MODEL)
+    with pytest.raises(ValueError, match="several shapes"):
+        client.augment([images[0], images[0, :4]], model=MODEL)
+
+
+def test_where_nothing_listens_it_says_so() -> None:
+    with Client("http://127.0.0.1:9", retries=Retries(attempts=2, pause=0.01)) as client:
+        assert not client.ready()
+        with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"):
+            client.models()
+
+
+def test_the_awaited_client_does_the_same(url: str, images: np.ndarray) -> None:
+    async def use() -> None:
+        async with AsyncClient(url) as client:
+            assert await client.ready()
+            made, encoded, models = await asyncio.gather(
+                client.augment(images, model=MODEL, k=2), client.encode(images, model=MODEL), client.models()
+            )
+            assert len(made.images) == 2 * len(encoded.latents) == 80
+            assert MODEL in [model["name"] for model in models]
+            job = await client.augment_dataset("digits", MODEL, k=1)
+            events = [event.type async for event in job.events()]
+            assert events[-1] == "end"
+            await job.wait(timeout=60)
+            assert (await job.result("json"))[:1] == b"{"
+            with pytest.raises(NotFound):
+                await client.model("nobody")
+
+    asyncio.run(use())
+
+
+@pytest.mark.parametrize(("awaited", "waiting"), [(AsyncClient, Client), (AsyncJob, Job)])
+def test_both_clients_have_the_same_methods(awaited: type, waiting: type) -> None:
+    def public(kind: type) -> dict[str, list[str]]:
+        found = inspect.getmembers(kind, inspect.isfunction)
+        return {name: list(inspect.signature(f).parameters) for name, f in found if not name.startswith("_")}
+
+    assert public(awaited) == public(waiting)

@@ -1,0 +1,86 @@
+"""`LatentAugmenter` in imbalanced-learn: its own checks of a sampler, and a pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from imblearn.pipeline import make_pipeline
+from imblearn.utils import estimator_checks
+from imblearn.utils.estimator_checks import parametrize_with_checks
+from latentaug_client import NotFound
+from latentaug_client.sampler import LatentAugmenter
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+
+from tests.client.conftest import DIGITS, MODEL
+
+assert DIGITS.labels is not None
+X = DIGITS.images.reshape(len(DIGITS.images), -1) / 255.0
+Y = DIGITS.labels
+RARE = (Y == 3) & (np.cumsum(Y == 3) > 30)
+X, Y = X[~RARE], Y[~RARE]
+
+
+def images_like(*_: Any, n_samples: int = 100, n_classes: int = 2, weights: Any = None, **options: Any) -> Any:
+    """`make_classification` with 64 features in 0..1, as 8x8 images have; the rest as the check asks."""
+    kept = {name: options[name] for name in ("random_state",) if name in options}
+    rows, labels = make_classification(
+        n_samples=n_samples, n_classes=n_classes, weights=weights, n_features=64, n_informative=8, **kept
+    )
+    return (rows - rows.min()) / (rows.max() - rows.min()), labels
+
+
+EXCEPTIONS = {
+    "check_samplers_fit": "fits rows of two features, which are no images",
+    "check_sampler_get_feature_names_out": "fits rows of three features, which are no images",
+}
+
+
+@pytest.mark.parametrize("method", ["noise", "interpolation", "extrapolation"])
+def test_each_class_gets_as_many_as_the_largest(url: str, method: Any) -> None:
+    new_x, new_y = LatentAugmenter(url, MODEL, method=method).fit_resample(X, Y)
+    assert np.bincount(new_y).tolist() == [np.bincount(Y).max()] * 10
+    assert (new_x[: len(X)] == X).all()
+    assert (new_y[: len(Y)] == Y).all()
+    assert ((new_x >= 0) & (new_x <= 1)).all()
+
+
+def test_it_makes_exactly_what_is_asked_for_and_uses_rows_evenly(url: str) -> None:
+    sampler = LatentAugmenter(url, MODEL, sampling_strategy={3: 100})
+    new_x, new_y = sampler.fit_resample(X, Y)
+    assert len(new_x) == len(X) + 70
+    assert (new_y[len(Y) :] == 3).all()
+    again, _ = sampler.fit_resample(X, Y)
+    assert (again == new_x).all()
+
+
+def test_a_pipeline_samples_training_folds_alone(url: str) -> None:
+    pipeline = make_pipeline(LatentAugmenter(url, MODEL), LogisticRegression(max_iter=200))
+    assert cross_val_score(pipeline, X[:400], Y[:400], cv=2).mean() > 0.7
+
+
+def test_what_cannot_be_done_is_said(url: str) -> None:
+    with pytest.raises(ValueError, match="8x8x1 = 64"):
+        LatentAugmenter(url, MODEL).fit_resample(X[:, :60], Y)
+    with pytest.raises(ValueError, match=r"scale it to 0\.\.1"):
+        LatentAugmenter(url, MODEL).fit_resample(16 * X, Y)
+    with pytest.raises(ValueError, match="method='noise'"):
+        LatentAugmenter(url, MODEL, sampling_strategy={3: 30}).fit_resample(X[:50], Y[:50])
+    with pytest.raises(NotFound):
+        LatentAugmenter(url, "nobody").fit_resample(X, Y)
+
+
+CHECKS = {check.func.__name__: check for _, check in parametrize_with_checks([LatentAugmenter()]).args[1]}
+
+
+def test_the_exceptions_are_checks_that_there_are() -> None:
+    assert EXCEPTIONS.keys() < CHECKS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS.keys() - EXCEPTIONS.keys()))
+def test_imbalanced_learns_own_checks(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimator_checks, "make_classification", images_like)
+    CHECKS[name](LatentAugmenter(url, MODEL))
