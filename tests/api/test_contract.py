@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -157,3 +158,12 @@ def test_no_path_gives_a_fault(api: httpx.Client, text: str) -> None:
 
     for prefix in ("/v1/models/", "/v1/datasets/", "/v1/jobs/", "/v1/jobs?cursor=", "/v1/jobs?kind="):
         assert api.get(f"{prefix}{quoted}").status_code < 500
+
+
+def test_no_reference_leads_nowhere(document: dict[str, Any]) -> None:
+    references = re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document))
+
+    for reference in references:
+        node = document
+        for name in reference.split("/"):
+            node = node[name]

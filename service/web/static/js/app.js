@@ -30,7 +30,7 @@ async function show() {
   if (signal.aborted) return;
   document.title = `${title} · latentaug`;
   const problems = el("div");
-  const place = el("div", { class: `view ${view}` });
+  const place = el("div", { class: `view-${view}` });
   main.replaceChildren(el("h1", {}, title), problems, place);
   await attempt(problems, () => render(place, new URLSearchParams(query ?? ""), signal));
   if (!signal.aborted) main.dataset.shown = view;

@@ -12,8 +12,8 @@ export async function portrait(dataset, signal) {
   const { images } = await get(`${at("datasets", dataset.name, "/images")}?count=${SHOWN}&part=train`, signal);
   const { train, validation, test } = dataset.parts;
   return el("section", { class: "card portrait", "aria-label": `Data set ${dataset.name}` },
-    el("h2", {}, dataset.name),
-    el("p", {}, `${dataset.images.toLocaleString()} images of ${dataset.width}×${dataset.height}, ${dataset.channels === 1 ? "grey" : "colour"}: ${train} to train, ${validation} to validate, ${test} to test.`),
+    el("h2", { class: "wide" }, dataset.name),
+    el("p", { class: "wide" }, `${dataset.images.toLocaleString()} images of ${dataset.width}×${dataset.height}, ${dataset.channels === 1 ? "grey" : "colour"}: ${train} to train, ${validation} to validate, ${test} to test.`),
     el("div", { class: "sheet" }, images.map((image) => el("img", { src: dataUrl(image), alt: "" }))),
     counts(dataset));
 }
@@ -31,8 +31,8 @@ function counts({ classes, class_counts: numbers }) {
  * @param {(dataset: object) => void} uploaded
  */
 export function uploader(uploaded) {
-  const problems = el("div");
-  const told = el("p", { role: "status" }, "Drop a folder with one folder of images per class here, or a zip of it, or an npz.");
+  const problems = el("div", { class: "wide" });
+  const told = el("p", { class: "wide", role: "status" }, "Drop a folder with one folder of images per class here, or a zip of it, or an npz.");
   const files = el("input", { type: "file", accept: ".zip,.npz", onchange: () => take(chosen(files)) });
   const folder = el("input", { type: "file", webkitdirectory: true, multiple: true, onchange: () => take(chosen(folder)) });
   const name = el("input", { required: true, pattern: "[A-Za-z0-9][A-Za-z0-9_\\-]{0,63}", title: "letters, digits, _ and -", autocomplete: "off" });

@@ -36,14 +36,15 @@ let made = 0;
  * @param {string} text what it is
  * @param {HTMLElement} control an input, select or output
  * @param {string} [hint] what to know about it
+ * @param {HTMLElement} [shown] what the control stands in, where it is not alone
  */
-export function field(text, control, hint) {
+export function field(text, control, hint, shown = control) {
   made += 1;
   control.id ||= `control-${made}`;
   if (hint) control.setAttribute("aria-describedby", `${control.id}-hint`);
   return el("div", { class: "field" },
     el("label", { for: control.id }, text),
-    control,
+    shown,
     hint ? el("small", { id: `${control.id}-hint` }, hint) : null);
 }
 

@@ -34,13 +34,13 @@ export function optionControls(changed) {
   const seed = el("input", { type: "number", min: 0, step: 1, value: options.seed,
     oninput: () => { if (seed.value !== "" && seed.checkValidity()) change("seed", seed.valueAsNumber); } });
   return el("form", { class: "options", "aria-label": "How new images are made", onsubmit: (event) => event.preventDefault() },
-    field("Method", method), field("alpha: how far", alpha.node), field("k: new images each", k.node),
+    field("Method", method), field("alpha: how far", alpha.input, null, alpha.node), field("k: new images each", k.input, null, k.node),
     field("Decode", decode), field("Neighbours", neighbours), field("Seed of the noise", seed));
 }
 
 function slider(name, min, max, step, change) {
   const shown = el("output", {}, options[name]);
-  const input = el("input", { type: "range", id: `option-${name}`, min, max, step, value: options[name], oninput: () => {
+  const input = el("input", { type: "range", min, max, step, value: options[name], oninput: () => {
     shown.value = input.value;
     change(name, input.valueAsNumber);
   } });
@@ -49,6 +49,5 @@ function slider(name, min, max, step, change) {
     input.value = value;
     shown.value = value;
   };
-  node.id = `slider-${name}`;
   return { input, node, show };
 }

@@ -4,7 +4,8 @@ import { svg } from "./dom.js";
 
 const WIDTH = 480;
 const HEIGHT = 260;
-const MARGIN = { left: 56, right: 12, top: 26, bottom: 40 };
+const NAME = 80; // width of a line's name
+const MARGIN = { left: 56, right: 18, top: 30, bottom: 40 };
 
 /** About `count` round numbers that span low to high. */
 export function ticks(low, high, count = 5) {
@@ -47,7 +48,7 @@ export function lines(title, series, unit) {
     Object.entries(series).map(([name, line], i) => [
       svg("polyline", { class: `line line-${i}`, points: line.map((value, j) => `${x(j + 1)},${y(value)}`).join(" ") }),
       line.length === 1 ? svg("circle", { class: `dot dot-${i}`, cx: x(1), cy: y(line[0]), r: 3 }) : null,
-      svg("text", { class: `name-${i}`, x: WIDTH - MARGIN.right, y: 16 + 14 * i, "text-anchor": "end" }, name),
+      svg("text", { class: `name-${i}`, x: WIDTH - MARGIN.right - NAME * i, y: 16, "text-anchor": "end" }, name),
     ]));
 }
 

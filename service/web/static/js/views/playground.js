@@ -10,7 +10,7 @@ import { detailPanel, tile } from "../tiles.js";
 
 export const title = "Playground";
 
-const RANDOM = 4;
+const RANDOM = 6;
 const STEPS = 10;
 const HINT = "Point at an image, or go to it with Tab, and here stands where it comes from. Click two, and the strip between them appears.";
 

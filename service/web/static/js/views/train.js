@@ -79,7 +79,12 @@ async function watch(place, id, signal) {
   const before = el("div");
   place.append(before, curves);
   const done = await follow(before, id, signal, { metrics });
-  if (done) place.append(await after(done.result.model, record.params.dataset, signal));
+  if (!done) return;
+  if (!history.length) { // the events of an old job are gone, its result is not
+    const { curve } = await get(at("jobs", id, "/result"), signal);
+    curve.forEach(metrics);
+  }
+  place.append(await after(done.result.model, record.params.dataset, signal));
 }
 
 async function after(model, dataset, signal) {
