@@ -18,6 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from examples.running import Service
+from tests.api import services
 from tests.web.conftest import watched
 
 VIEWS = ["playground", "map", "train", "evaluate", "jobs", "models", "datasets?name=digits"]
@@ -178,3 +179,52 @@ def test_the_reference_sends_what_is_typed_in(page: Page, service: Service) -> N
     trial.get_by_role("button", name="Send").click()
 
     assert json.loads(trial.locator("pre").inner_text())["name"] == "small"
+
+
+def test_files_that_are_dropped_become_sources(page: Page, service: Service) -> None:
+    page.goto(service.url)
+    expect(page.locator(".pair")).to_have_count(6)
+    drop = """async (area) => {
+      const transfer = new DataTransfer();
+      const canvas = new OffscreenCanvas(40, 40);
+      canvas.getContext("2d").fillRect(0, 0, 20, 40);
+      transfer.items.add(new File([await canvas.convertToBlob()], "mine.png", { type: "image/png" }));
+      area.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    }"""
+
+    page.get_by_role("region", name="Images to start from").evaluate(drop)
+
+    expect(page.locator(".pair")).to_have_count(7)
+
+
+def test_a_whole_data_set_is_augmented_as_a_job(page: Page, service: Service) -> None:
+    page.goto(service.url)
+    page.get_by_role("button", name="Augment the whole data set").click()
+    expect(page.locator(".state.succeeded").first).to_be_visible()
+
+    with page.expect_download() as images:
+        page.get_by_role("button", name=re.compile("^Download the images")).first.click()
+
+    assert len(_unzipped(Path(images.value.path()).read_bytes())) > 1000
+
+
+def test_a_server_with_keys_asks_for_one_and_takes_it(browser: Browser) -> None:
+    faults: list[str] = []
+    context = browser.new_context()
+    with (
+        services.home() as home,
+        services.api(home, api_keys="secret:infer+train") as api,
+        watched(context, faults) as page,
+    ):
+        page.goto(str(api.base_url))
+        expect(page.get_by_text("This server asks for a key.")).to_be_visible()
+        page.get_by_label("Key of this server").fill("wrong")
+        page.get_by_role("button", name="Use").click()
+        expect(page.get_by_text("The server does not know this key.")).to_be_visible()
+        page.get_by_label("Key of this server").fill("secret")
+        page.get_by_role("button", name="Use").click()
+        expect(page.get_by_role("heading", name="No model yet")).to_be_visible()
+        page.reload()
+        expect(page.get_by_role("heading", name="No model yet")).to_be_visible()
+        context.close()
+    assert not faults

@@ -5,7 +5,7 @@ import { attempt, el, field, table } from "./dom.js";
 import { chosen, dataUrl, isImage, takesDrops } from "./pictures.js";
 import { zip } from "./zip.js";
 
-const SHOWN = 48;
+const SHOWN = 96;
 
 /** Its facts, its counts and some of its images. */
 export async function portrait(dataset, signal) {
@@ -22,7 +22,7 @@ function counts({ classes, class_counts: numbers }) {
   if (!classes.length) return el("p", {}, "No labels. It can train a model; to evaluate, labels are needed.");
   if (!numbers) return el("p", {}, `${classes.length} classes.`);
   const most = Math.max(...numbers);
-  return table("Images of each class", ["class", "images", ""],
+  return table("Images of each class", ["class", "images", "share"],
     classes.map((name, i) => [name, String(numbers[i]), el("meter", { min: 0, max: most, value: numbers[i], "aria-label": `${name}: ${numbers[i]} images` })]));
 }
 

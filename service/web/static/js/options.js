@@ -34,7 +34,7 @@ export function optionControls(changed) {
   const seed = el("input", { type: "number", min: 0, step: 1, value: options.seed,
     oninput: () => { if (seed.value !== "" && seed.checkValidity()) change("seed", seed.valueAsNumber); } });
   return el("form", { class: "options", "aria-label": "How new images are made", onsubmit: (event) => event.preventDefault() },
-    field("Method", method), field("alpha: how far", alpha.input, null, alpha.node), field("k: new images each", k.input, null, k.node),
+    field("Method", method), field("alpha: how far", alpha.input, null, alpha.node), field("k: images each", k.input, null, k.node),
     field("Decode", decode), field("Neighbours", neighbours), field("Seed of the noise", seed));
 }
 

@@ -53,7 +53,7 @@ export function lines(title, series, unit) {
 }
 
 /** Colour of a class: as far from the others as the circle allows. */
-export const colour = (number, count) => `hsl(${Math.round((360 * number) / Math.max(1, count))} 75% 48%)`;
+export const colour = (number, count) => `hsl(${Math.round((360 * number) / Math.max(1, count))} 70% 52%)`;
 
 /**
  * The forest plot of an evaluation for one classifier: each arm's gain with its interval.

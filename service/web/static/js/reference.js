@@ -19,7 +19,7 @@ async function show() {
   main.replaceChildren(el("h1", {}, `The API of ${document_.info.title}`),
     el("p", {}, document_.info.description),
     el("p", {}, "A key that the page at ", el("a", { href: "/" }, "/"), " was given is sent here, too."),
-    [...tags].map(([tag, entries]) => el("section", {}, el("h2", {}, tag), entries.map((entry) => endpoint(entry, schema)))));
+    ...[...tags].map(([tag, entries]) => el("section", {}, el("h2", {}, tag), entries.map((entry) => endpoint(entry, schema)))));
 }
 
 /** A schema with its reference followed. */
@@ -36,11 +36,11 @@ function endpoint({ path, verb, operation }, schema) {
     (operation.description ?? "").split("\n\n").map((text) => el("p", {}, text)),
     parameters.length ? table(`Parameters of ${operation.operationId}`, ["parameter", "in", "type", "meaning"],
       parameters.map((one) => [`${one.name}${one.required ? " (required)" : ""}`, one.in, typeOf(schema(one.schema)), one.description ?? one.schema?.description ?? ""])) : null,
-    Object.entries(bodies).map(([type, { schema: body }]) => [
-      el("p", {}, "Body ", el("code", {}, type)),
-      fields(`Fields of ${operation.operationId} as ${type}`, schema(body), schema)]),
-    el("p", {}, "Answers: ", Object.entries(operation.responses).map(([status, { description, content }]) =>
-      `${status} ${description}${content ? ` (${Object.keys(content).join(", ")})` : ""}`).join(" · ")),
+    Object.keys(bodies).length ? el("p", {}, "Body: ", el("code", {}, Object.keys(bodies).join(", "))) : null,
+    bodies[JSON_TYPE] ? fields(`Fields of ${operation.operationId}`, schema(bodies[JSON_TYPE].schema), schema) : null,
+    el("p", {}, "Answers:"),
+    el("ul", {}, Object.entries(operation.responses).map(([status, { description, content = {} }]) =>
+      el("li", {}, `${status} ${description} `, el("code", {}, Object.keys(content).join(", "))))),
     trial(path, verb, parameters, bodies));
 }
 

@@ -13,7 +13,7 @@ export async function render(place, parameters, signal) {
   place.append(problems);
   const shown = datasets.find(({ name }) => name === parameters.get("name"));
   if (shown) await attempt(problems, async () => { place.append(await portrait(shown, signal)); });
-  place.append(searchable("Data sets", ["data set", "images", "size", "classes", "uploaded", ""],
+  place.append(searchable("Data sets", ["data set", "images", "size", "classes", "uploaded", "actions"],
     datasets.map((dataset) => entry(dataset, problems)), "No data sets."),
   el("h2", {}, "Another one"), uploader(({ name }) => { location.hash = `#/datasets?name=${encodeURIComponent(name)}`; }));
 }

@@ -3,6 +3,7 @@
 import { at, get, post } from "../api.js";
 import { attempt, checks, el, field, select } from "../dom.js";
 import { follow } from "../follow.js";
+import { pick } from "../models.js";
 import { report } from "../report.js";
 
 export const title = "Evaluate";
@@ -18,11 +19,11 @@ export async function render(place, parameters, signal) {
   const { models } = await get("/v1/models", signal);
   const { datasets } = await get("/v1/datasets", signal);
   const labelled = datasets.filter(({ classes }) => classes.length);
-  const wanted = models.find(({ name }) => name === parameters.get("model"));
-  const name = parameters.get("dataset") ?? wanted?.dataset ?? models.at(-1)?.dataset;
+  const name = parameters.get("dataset") ?? pick(models, parameters.get("model"))?.dataset;
   const dataset = labelled.find((entry) => entry.name === name) ?? labelled[0];
+  const fitting = models.filter((model) => model.dataset === dataset.name);
   place.append(el("p", {}, "Draws labelled images several times, tunes each classifier on them, and trains it with and without new images. Says in the end: helps, harms, or cannot tell."),
-    form(dataset, labelled, models.filter((model) => model.dataset === dataset.name), wanted));
+    form(dataset, labelled, fitting, pick(fitting, parameters.get("model"))));
   return undefined;
 }
 
@@ -30,7 +31,7 @@ function form(dataset, datasets, models, wanted) {
   const problems = el("div");
   const chooser = select(datasets.map((entry) => entry.name), dataset.name,
     { onchange: () => { location.hash = `#/evaluate?dataset=${encodeURIComponent(chooser.value)}`; } });
-  const model = select([...models.map((entry) => entry.name), ["", "train one for this"]], wanted?.name ?? models.at(-1)?.name ?? "");
+  const model = select([...models.map((entry) => entry.name), ["", "train one for this"]], wanted?.name ?? "");
   const most = dataset.parts.train;
   const number = (value, max) => el("input", { type: "number", value, min: 1, max, step: 1, required: true });
   const inputs = { labelled: number(Math.min(100, most), most), draws: number(5, 100), k: number(3, 64) };

@@ -7,6 +7,7 @@ import { searchable } from "../list.js";
 export const title = "Jobs";
 
 const PAGE = 50;
+const AGAIN = 2000; // milliseconds between two looks at jobs that have not ended
 const OPEN = { train: "train", evaluate: "evaluate" }; // kinds that have a view of their own
 
 export async function render(place, parameters, signal) {
@@ -25,7 +26,8 @@ export async function render(place, parameters, signal) {
   for (const name of ["kind", "status", "cursor"]) if (parameters.get(name)) query.set(name, parameters.get(name));
   const { jobs, next } = await get(`/v1/jobs?${query}`, signal);
   const problems = el("div");
-  place.append(problems, searchable("Jobs, newest first", ["job", "state", "about", "created", ""],
+  refreshWhileLiving(jobs, signal);
+  place.append(problems, searchable("Jobs, newest first", ["job", "state", "about", "created", "actions"],
     jobs.map((job) => entry(job, problems)), "No jobs yet. Training and evaluating make some."));
   if (next) {
     const older = new URLSearchParams(parameters);
@@ -37,19 +39,42 @@ export async function render(place, parameters, signal) {
 function entry(job, problems) {
   const { dataset, name, model, method } = job.params;
   const about = [dataset, name ?? model, method].filter(Boolean).join(", ");
-  const state = job.status === "running" ? `running, ${Math.round(100 * job.progress.fraction)} %` : job.status;
   const shown = OPEN[job.kind] ? el("a", { href: `#/${OPEN[job.kind]}?job=${job.id}` }, `${job.kind} ${job.id.slice(-8)}`) : `${job.kind} ${job.id.slice(-8)}`;
   return {
     text: `${job.kind} ${job.id} ${job.status} ${about} ${job.error?.detail ?? ""}`,
     cells: [shown,
-      [el("span", { class: `state ${job.status}` }, state), job.error ? el("p", { class: "why" }, job.error.detail) : null],
+      [state(job), job.error ? el("p", { class: "why" }, job.error.detail) : null],
       about, when(job.created_at), action(job, problems)],
   };
 }
 
+const state = (job) => el("span", { class: `state ${job.status}`, "data-job": job.id },
+  job.status === "running" ? `running, ${Math.round(100 * job.progress.fraction)} %` : job.status);
+
+const living = (job) => ["queued", "running"].includes(job.status);
+
+/** Keeps the shown states fresh; where a job ends, the list is made anew. */
+async function refreshWhileLiving(jobs, signal) {
+  let watched = jobs.filter(living);
+  while (watched.length) {
+    await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+    if (signal.aborted) return;
+    try {
+      watched = await Promise.all(watched.map((job) => get(at("jobs", job.id), signal)));
+    } catch {
+      continue; // whatever it was, the next look may go well
+    }
+    watched.forEach((job) => document.querySelector(`[data-job="${job.id}"]`)?.replaceWith(state(job)));
+    if (!watched.every(living)) {
+      dispatchEvent(new HashChangeEvent("hashchange"));
+      return;
+    }
+  }
+}
+
 function action(job, problems) {
   const label = `${job.kind} job ${job.id.slice(-8)}`;
-  if (["queued", "running"].includes(job.status)) {
+  if (living(job)) {
     const stop = async () => {
       if (!(await confirmed(`Stop the ${label}?`, "Stop it"))) return;
       await attempt(problems, async () => {

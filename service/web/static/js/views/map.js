@@ -2,6 +2,7 @@
 
 import { at, get, post } from "../api.js";
 import { attempt, el, field, newest, select, svg } from "../dom.js";
+import { pick } from "../models.js";
 import { optionControls, options } from "../options.js";
 import { colour, scale } from "../plot.js";
 import { detailPanel } from "../tiles.js";
@@ -19,7 +20,7 @@ export async function render(place, parameters, signal) {
     place.append(el("p", {}, "There is no model to map yet. ", el("a", { href: "#/train" }, "Train one.")));
     return;
   }
-  const model = models.find(({ name }) => name === parameters.get("model")) ?? models.at(-1);
+  const model = pick(models, parameters.get("model"));
   const map = new LatentMap(place, model, signal);
   const chooser = select(models.map(({ name, dataset }) => [name, `${name} (${dataset})`]), model.name,
     { onchange: () => { location.hash = `#/map?model=${encodeURIComponent(chooser.value)}`; } });

@@ -9,7 +9,7 @@ export const title = "Models";
 export async function render(place, parameters, signal) {
   const { models } = await get("/v1/models", signal);
   const problems = el("div");
-  place.append(problems, searchable("Models", ["model", "data set", "images", "latent dimensions", "epochs", "trained", ""],
+  place.append(problems, searchable("Models", ["model", "data set", "images", "latent dimensions", "epochs", "trained", "actions"],
     models.map((model) => entry(model, problems)), "No models yet. Train one first."));
 }
 

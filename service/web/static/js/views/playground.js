@@ -2,6 +2,7 @@
 
 import { at, get, post } from "../api.js";
 import { announce, attempt, confirmed, el, field, newest, save, select } from "../dom.js";
+import { pick } from "../models.js";
 import { optionControls, options } from "../options.js";
 import { chosen as chosenFiles, isImage, read, takesDrops } from "../pictures.js";
 import { sketchPad } from "../sketch.js";
@@ -23,8 +24,7 @@ export async function render(place, parameters, signal) {
     place.append(welcome());
     return;
   }
-  const wanted = parameters.get("model") ?? state.model?.name;
-  const model = models.find(({ name }) => name === wanted) ?? models.at(-1);
+  const model = pick(models, parameters.get("model") ?? state.model?.name);
   if (state.model?.name !== model.name) Object.assign(state, { model, sources: [] });
   const view = new Playground(place, models, signal);
   if (state.sources.length) await view.refresh();
@@ -80,6 +80,7 @@ class Playground {
     this.said = el("span", { role: "status" });
     return el("div", { class: "row actions" },
       el("button", { type: "button", onclick: () => this.download() }, "Download zip"),
+      el("button", { type: "button", onclick: () => this.augmentAll() }, "Augment the whole data set"),
       el("button", { type: "button", onclick: copied(asCurl) }, "Copy as curl"),
       el("button", { type: "button", onclick: copied(asPython) }, "Copy as Python"),
       el("a", { class: "button", href: `#/evaluate?model=${encodeURIComponent(state.model.name)}` }, "Do they help? Evaluate"),
@@ -189,6 +190,15 @@ class Playground {
       from: ends[0].name, to: ends[1].name, share: (i / (STEPS - 1)).toFixed(2) } }));
     this.strip.replaceChildren(el("h2", {}, `From ${ends[0].name} to ${ends[1].name}`),
       el("div", { class: "children" }, pictures.map((picture) => tile(picture, this.panel.show))));
+  }
+
+  /** The same for every training image, as a job. */
+  async augmentAll() {
+    await attempt(this.problems, async () => {
+      const { neighbours, ...same } = options; // a job always looks among the training images
+      await post("/v1/jobs/augment", { dataset: state.model.dataset, model: state.model.name, ...same });
+      location.hash = "#/jobs?kind=augment";
+    });
   }
 
   async download() {
