@@ -18,8 +18,9 @@ PATIENCE = 40_000  # milliseconds; training and measuring share the machine with
 expect.set_options(timeout=PATIENCE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Chromium, closed with the last of these tests: Playwright's event loop would be in the way of others' loops."""
     if machine.executable() is None:
         pytest.skip("no Chromium on this machine")
     with machine.chromium() as running:
@@ -32,7 +33,7 @@ def started() -> Iterator[Service]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(browser: Browser) -> Iterator[Service]:
     """A service with one model, `small`, of the digits, and an evaluation of it."""
     with started() as running:

@@ -88,7 +88,7 @@ def test_hover_and_focus_tell_where_an_image_comes_from(page: Page, service: Ser
     panel = page.get_by_role("complementary", name="Where the image comes from")
     page.get_by_role("button", name="new image 2 from source 1").hover()
     expect(panel).to_contain_text("interpolation")
-    expect(panel).to_contain_text("neighbour")
+    expect(panel.get_by_role("img", name="its neighbour")).to_be_visible()
 
     page.get_by_role("button", name=re.compile("^source 1")).focus()
 

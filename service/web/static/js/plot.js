@@ -45,10 +45,10 @@ export function lines(title, series, unit) {
       svg("text", { x: x(value), y: HEIGHT - MARGIN.bottom + 16, "text-anchor": "middle" }, value)),
     svg("text", { x: WIDTH - MARGIN.right, y: HEIGHT - 6, "text-anchor": "end" }, "epoch"),
     svg("text", { x: MARGIN.left, y: HEIGHT - 6 }, unit),
-    Object.entries(series).map(([name, line], i) => [
+    Object.entries(series).map(([name, line], i, { length }) => [
       svg("polyline", { class: `line line-${i}`, points: line.map((value, j) => `${x(j + 1)},${y(value)}`).join(" ") }),
       line.length === 1 ? svg("circle", { class: `dot dot-${i}`, cx: x(1), cy: y(line[0]), r: 3 }) : null,
-      svg("text", { class: `name-${i}`, x: WIDTH - MARGIN.right - NAME * i, y: 16, "text-anchor": "end" }, name),
+      svg("text", { class: `name-${i}`, x: WIDTH - MARGIN.right - NAME * (length - 1 - i), y: 16, "text-anchor": "end" }, name),
     ]));
 }
 

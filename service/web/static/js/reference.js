@@ -17,7 +17,7 @@ async function show() {
   }
   const schema = (node) => resolved(document_, node);
   main.replaceChildren(el("h1", {}, `The API of ${document_.info.title}`),
-    el("p", {}, document_.info.description),
+    el("p", {}, marked(document_.info.description)),
     el("p", {}, "A key that the page at ", el("a", { href: "/" }, "/"), " was given is sent here, too."),
     ...[...tags].map(([tag, entries]) => el("section", {}, el("h2", {}, tag), entries.map((entry) => endpoint(entry, schema)))));
 }
@@ -28,19 +28,23 @@ function resolved(document_, node = {}) {
   return node.$ref.replace(/^#\//, "").split("/").reduce((found, name) => found[name], document_);
 }
 
+/** Text with what stands between backticks as code. */
+const marked = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
+
 function endpoint({ path, verb, operation }, schema) {
+  const [first, ...rest] = (operation.description ?? operation.summary ?? "").split("\n\n");
   const parameters = operation.parameters ?? [];
   const bodies = operation.requestBody?.content ?? {};
   return el("details", { id: operation.operationId },
-    el("summary", {}, el("span", { class: "verb" }, verb), el("code", {}, path), el("span", {}, operation.summary ?? "")),
-    (operation.description ?? "").split("\n\n").map((text) => el("p", {}, text)),
+    el("summary", {}, el("span", { class: "verb" }, verb), el("code", {}, path), el("span", {}, marked(first))),
+    rest.map((text) => el("p", {}, marked(text))),
     parameters.length ? table(`Parameters of ${operation.operationId}`, ["parameter", "in", "type", "meaning"],
-      parameters.map((one) => [`${one.name}${one.required ? " (required)" : ""}`, one.in, typeOf(schema(one.schema)), one.description ?? one.schema?.description ?? ""])) : null,
+      parameters.map((one) => [`${one.name}${one.required ? " (required)" : ""}`, one.in, typeOf(schema(one.schema)), marked(one.description ?? one.schema?.description ?? "")])) : null,
     Object.keys(bodies).length ? el("p", {}, "Body: ", el("code", {}, Object.keys(bodies).join(", "))) : null,
     bodies[JSON_TYPE] ? fields(`Fields of ${operation.operationId}`, schema(bodies[JSON_TYPE].schema), schema) : null,
     el("p", {}, "Answers:"),
     el("ul", {}, Object.entries(operation.responses).map(([status, { description, content = {} }]) =>
-      el("li", {}, `${status} ${description} `, el("code", {}, Object.keys(content).join(", "))))),
+      el("li", {}, `${status} `, marked(description), " ", el("code", {}, Object.keys(content).join(", "))))),
     trial(path, verb, parameters, bodies));
 }
 
@@ -48,7 +52,7 @@ function fields(caption, body, schema) {
   if (!body.properties) return null;
   return table(caption, ["field", "type", "default", "meaning"], Object.entries(body.properties).map(([name, node]) => {
     const one = { ...schema(node), ...node };
-    return [name, typeOf(one), one.default === undefined ? "" : JSON.stringify(one.default), one.description ?? ""];
+    return [name, typeOf(one), one.default === undefined ? "" : JSON.stringify(one.default), marked(one.description ?? "")];
   }));
 }
 

@@ -5,6 +5,7 @@ import { attempt, el, field, newest, select, svg } from "../dom.js";
 import { pick } from "../models.js";
 import { optionControls, options } from "../options.js";
 import { colour, scale } from "../plot.js";
+import { imageAt } from "../rows.js";
 import { detailPanel } from "../tiles.js";
 
 export const title = "Latent map";
@@ -31,7 +32,7 @@ export async function render(place, parameters, signal) {
 
 class LatentMap {
   constructor(place, model, signal) {
-    Object.assign(this, { model, signal, images: new Map(), sources: null, at: 0, hidden: new Set() });
+    Object.assign(this, { model, signal, sources: null, at: 0, hidden: new Set() });
     this.problems = el("div");
     this.panel = detailPanel(HINT);
     this.over = svg("g");
@@ -137,12 +138,9 @@ class LatentMap {
     const row = this.projection.rows[i];
     const label = this.projection.labels?.[i];
     await attempt(this.problems, async () => {
-      if (!this.images.has(row)) {
-        const found = await get(`${at("datasets", this.model.dataset, "/images")}?rows=${row}`, this.signal);
-        this.images.set(row, found.images[0]);
-      }
+      const image = await imageAt(this.model.dataset, row, this.signal);
       const [x, y] = this.projection.points[i];
-      this.show({ image: this.images.get(row), name: label === undefined ? `row ${row}` : `a ${label}`, facts: { label, row, part: "train", x, y } },
+      this.show({ image, name: label === undefined ? `row ${row}` : `a ${label}`, facts: { label, row, part: "train", x, y } },
         this.x(x), this.y(y));
     });
   }

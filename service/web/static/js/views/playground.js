@@ -5,6 +5,7 @@ import { announce, attempt, confirmed, el, field, newest, save, select } from ".
 import { pick } from "../models.js";
 import { optionControls, options } from "../options.js";
 import { chosen as chosenFiles, isImage, read, takesDrops } from "../pictures.js";
+import { imageAt } from "../rows.js";
 import { sketchPad } from "../sketch.js";
 import { asCurl, asPython } from "../snippets.js";
 import { detailPanel, tile } from "../tiles.js";
@@ -111,8 +112,8 @@ class Playground {
       const images = files.filter(({ file, path }) => file.type.startsWith("image/") || isImage(path));
       if (!images.length) throw new Error("There is no image among these files; drop PNG, JPEG or WebP.");
       const label = this.label.value || null;
-      const read_ = await Promise.all(images.map(({ file }) => read(file)));
-      state.sources.push(...read_.map((image, i) => ({ image, label, origin: { from: images[i].path } })));
+      const read64 = await Promise.all(images.map(({ file }) => read(file)));
+      state.sources.push(...read64.map((image, i) => ({ image, label, origin: { from: images[i].path } })));
     });
     if (!this.problems.firstChild) await this.refresh();
   }
@@ -142,21 +143,22 @@ class Playground {
 
   show(made) {
     const sources = state.sources.map((source, i) => ({
-      key: `source ${i}`, image: source.image, name: `source ${i + 1}${source.label === null ? "" : `, ${source.label}`}`,
+      key: `source ${i}`, image: source.image, name: `source ${i + 1}${source.label === null ? "" : `, label ${source.label}`}`,
       facts: { label: source.label, ...source.origin },
     }));
     const children = made.images.map((image, i) => {
       const { source, ...facts } = made.provenance[i];
-      const neighbour = options.neighbours === "batch" ? sources[facts.neighbour] : undefined;
+      const among = facts.neighbours === "batch" ? sources[facts.neighbour] : undefined;
       return { key: `child ${i}`, image, name: `new image ${i + 1} from source ${source + 1}`, source,
         facts: { ...facts, neighbour: facts.neighbour < 0 ? "none" : facts.neighbour, source: sources[source].name },
-        beside: [sources[source], neighbour].filter(Boolean) };
+        beside: [sources[source], among].filter(Boolean),
+        row: facts.neighbours === "dataset" && facts.neighbour >= 0 ? facts.neighbour : null };
     });
     for (const picture of [...sources, ...children]) {
       if (this.selected.has(picture.key)) this.selected.set(picture.key, picture);
     }
     const drawn = (picture) => {
-      const node = tile(picture, this.panel.show, (one, button) => this.choose(one, button));
+      const node = tile(picture, (one) => this.tell(one), (one, button) => this.choose(one, button));
       node.setAttribute("aria-pressed", String(this.selected.has(picture.key)));
       return node;
     };
@@ -164,6 +166,18 @@ class Playground {
       el("div", { class: "origin" }, drawn(source)),
       el("div", { class: "children" }, children.filter((child) => child.source === i).map(drawn)))));
     announce(`${children.length} new images`);
+  }
+
+  /** Where an image comes from; its neighbour in the data set follows as soon as it is here. */
+  async tell(picture) {
+    this.panel.show(picture);
+    this.told = picture;
+    if (picture.row === undefined || picture.row === null) return;
+    await attempt(this.problems, async () => {
+      const image = await imageAt(state.model.dataset, picture.row, this.signal);
+      const neighbour = { image, name: "its neighbour" };
+      if (this.told === picture) this.panel.show({ ...picture, beside: [...picture.beside, neighbour] });
+    });
   }
 
   async choose(picture, button) {
