@@ -152,3 +152,20 @@ def test_images_that_are_not_there_are_refused(api: httpx.Client, query: dict[st
     answer = api.get(IMAGES, params=query)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+
+def test_images_of_several_data_sets_do_not_get_mixed_up(api: httpx.Client) -> None:
+    mine = pictures(8)
+    post(api, PATH, npz(images=mine), NPZ, JSON, name="mine")
+
+    names = ["mine", "digits", "mine"]
+    found = [arrays(api.get(f"{PATH}/{name}/images?rows=1", headers={"Accept": NPZ}))["images"] for name in names]
+    api.delete(f"{PATH}/mine")
+    post(api, PATH, npz(images=255 - mine), NPZ, JSON, name="mine")
+    replaced = arrays(api.get(f"{PATH}/mine/images?rows=1", headers={"Accept": NPZ}))["images"]
+    api.delete(f"{PATH}/mine")
+
+    assert (found[0] == mine[1]).all()
+    assert found[1].shape == (1, 8, 8)
+    assert (found[2] == mine[1]).all()
+    assert (replaced == 255 - mine[1]).all()

@@ -76,10 +76,8 @@ async def dataset_images(request: Request, dataset: str, context: FromContext) -
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     options = read_options(SampleOptions, request, {})
     await to_thread.run_sync(describe, dataset, context.store)
-    return Response(
-        await context.on_pixels(lambda: write_images(form, sample(context.loaded.get(dataset), options))),
-        media_type=form,
-    )
+    loaded = await context.loaded.get(dataset)
+    return Response(await context.on_pixels(lambda: write_images(form, sample(loaded, options))), media_type=form)
 
 
 @router.delete(

@@ -15,6 +15,7 @@ const VIEWS = {
 
 const main = document.getElementById("main");
 let leaving = new AbortController();
+let current = null;
 
 async function show() {
   leaving.abort();
@@ -26,14 +27,16 @@ async function show() {
     if (link.hash === `#/${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  const moved = current !== null && current !== view;
+  current = view;
   const { title, render } = await VIEWS[view]();
   if (signal.aborted) return;
   document.title = `${title} · latentaug`;
   const problems = el("div");
   const place = el("div", { class: `view-${view}` });
   main.replaceChildren(el("h1", {}, title), problems, place);
+  if (moved) main.focus(); // for those who read by ear; within a view the focus stays where it is
   await attempt(problems, () => render(place, new URLSearchParams(query ?? ""), signal));
-  if (!signal.aborted) main.dataset.shown = view;
 }
 
 function prepareKey() {
@@ -56,8 +59,5 @@ function prepareKey() {
 }
 
 prepareKey();
-addEventListener("hashchange", () => {
-  show();
-  main.focus();
-});
+addEventListener("hashchange", show);
 show();

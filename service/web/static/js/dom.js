@@ -73,7 +73,7 @@ export function problem(error) {
     fields.length ? el("ul", {}, fields.map((entry) => el("li", {}, `${entry.loc}: ${entry.msg}`))) : null);
 }
 
-/** Runs `work`; while it goes wrong, `place` shows why. */
+/** Runs `work` and gives what it returns; where it goes wrong, undefined, and `place` shows why. */
 export async function attempt(place, work) {
   place.replaceChildren();
   try {

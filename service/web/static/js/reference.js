@@ -70,7 +70,7 @@ function typeOf(node) {
 /** A form that sends the request. */
 function trial(path, verb, parameters, bodies) {
   if (path.endsWith("/events")) return null; // a stream without end
-  const types = Object.keys(bodies);
+  const types = Object.keys(bodies).filter((type) => type !== "multipart/form-data"); // the others carry as much
   const inputs = new Map(parameters.map((one) => [one, el("input", { autocomplete: "off", required: one.in === "path" })]));
   const text = types.includes(JSON_TYPE) ? el("textarea", { spellcheck: "false" }) : null;
   const file = types.some((type) => type !== JSON_TYPE) ? el("input", { type: "file" }) : null;

@@ -86,10 +86,12 @@ class LatentMap {
 
   /** Other sources, and their children over the map. */
   async more() {
-    await attempt(this.problems, async () => {
+    const found = await attempt(this.problems, async () => {
       const query = new URLSearchParams({ count: SOURCES, seed: Math.floor(Math.random() * 2 ** 31) });
-      this.sources = await get(`${at("datasets", this.model.dataset, "/images")}?${query}`, this.signal);
+      return get(`${at("datasets", this.model.dataset, "/images")}?${query}`, this.signal);
     });
+    if (!found) return;
+    this.sources = found;
     await this.refresh();
   }
 

@@ -96,30 +96,31 @@ class Playground {
   }
 
   async random() {
-    await attempt(this.problems, async () => {
+    const found = await attempt(this.problems, async () => {
       const query = new URLSearchParams({ count: this.count.value, seed: Math.floor(Math.random() * 2 ** 31) });
-      const found = await get(`${at("datasets", state.model.dataset, "/images")}?${query}`, this.signal);
-      state.sources = found.images.map((image, i) => ({
-        image, label: found.labels?.[i] ?? null, origin: { dataset: state.model.dataset, row: found.row[i] },
-      }));
+      return get(`${at("datasets", state.model.dataset, "/images")}?${query}`, this.signal);
     });
+    if (!found) return;
+    state.sources = found.images.map((image, i) => ({
+      image, label: found.labels?.[i] ?? null, origin: { dataset: state.model.dataset, row: found.row[i] },
+    }));
     this.selected.clear();
     await this.refresh();
   }
 
   async add(files) {
-    await attempt(this.problems, async () => {
+    const added = await attempt(this.problems, async () => {
       const images = files.filter(({ file, path }) => file.type.startsWith("image/") || isImage(path));
       if (!images.length) throw new Error("There is no image among these files; drop PNG, JPEG or WebP.");
       const label = this.label.value || null;
-      const read64 = await Promise.all(images.map(({ file }) => read(file)));
-      state.sources.push(...read64.map((image, i) => ({ image, label, origin: { from: images[i].path } })));
+      const contents = await Promise.all(images.map(({ file }) => read(file)));
+      return contents.map((image, i) => ({ image, label, origin: { from: images[i].path } }));
     });
-    if (!this.problems.firstChild) await this.refresh();
+    if (added) await this.put(...added);
   }
 
-  async put(source) {
-    state.sources.push(source);
+  async put(...sources) {
+    state.sources.push(...sources);
     await this.refresh();
   }
 
@@ -130,7 +131,8 @@ class Playground {
   }
 
   async augment() {
-    this.said.textContent = "";
+    this.said.textContent = state.sources.some(({ label }) => label !== null) && !this.body().labels
+      ? "Some images have no label, so neighbours may be of any class." : "";
     if (!state.sources.length) {
       this.grid.replaceChildren(el("p", { class: "hint" }, "No images. Take random ones, drop some, or draw one."));
       this.strip.hidden = true;
@@ -165,6 +167,8 @@ class Playground {
     this.grid.replaceChildren(...sources.map((source, i) => el("div", { class: "pair", role: "group", "aria-label": source.name },
       el("div", { class: "origin" }, drawn(source)),
       el("div", { class: "children" }, children.filter((child) => child.source === i).map(drawn)))));
+    const told = [...sources, ...children].find(({ key }) => key === this.told?.key);
+    if (told) this.tell(told);
     announce(`${children.length} new images`);
   }
 
@@ -173,11 +177,9 @@ class Playground {
     this.panel.show(picture);
     this.told = picture;
     if (picture.row === undefined || picture.row === null) return;
-    await attempt(this.problems, async () => {
-      const image = await imageAt(state.model.dataset, picture.row, this.signal);
-      const neighbour = { image, name: "its neighbour" };
-      if (this.told === picture) this.panel.show({ ...picture, beside: [...picture.beside, neighbour] });
-    });
+    const image = await imageAt(state.model.dataset, picture.row, this.signal).catch(() => null); // the data set may be gone
+    if (!image || this.told !== picture) return;
+    this.panel.show({ ...picture, beside: [...picture.beside, { image, name: "its neighbour" }] });
   }
 
   async choose(picture, button) {
