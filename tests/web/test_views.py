@@ -130,6 +130,12 @@ def test_what_the_api_refuses_is_said_in_its_words(page: Page, service: Service)
     page.get_by_label("Neighbours").select_option("batch")
 
     expect(page.get_by_role("alert")).to_contain_text("Too few images")
+    expect(page.locator(".stale")).to_be_visible()
+
+    page.get_by_label("Method").select_option("noise")
+
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(".stale")).to_have_count(0)
 
 
 def test_the_map_shows_the_image_of_a_dot_and_new_ones_over_it(page: Page, service: Service) -> None:

@@ -12,8 +12,9 @@ export const options = {
 /**
  * The controls.
  * @param {() => void} changed called at every move
+ * @param {{neighbours?: boolean}} [shown] whether to ask where neighbours are looked for
  */
-export function optionControls(changed) {
+export function optionControls(changed, { neighbours: asks = true } = {}) {
   const change = (name, value) => {
     options[name] = value;
     changed();
@@ -35,7 +36,7 @@ export function optionControls(changed) {
     oninput: () => { if (seed.value !== "" && seed.checkValidity()) change("seed", seed.valueAsNumber); } });
   return el("form", { class: "options", "aria-label": "How new images are made", onsubmit: (event) => event.preventDefault() },
     field("Method", method), field("alpha: how far", alpha.input, null, alpha.node), field("k: images each", k.input, null, k.node),
-    field("Decode", decode), field("Neighbours", neighbours), field("Seed of the noise", seed));
+    field("Decode", decode), asks ? field("Neighbours", neighbours) : null, field("Seed of the noise", seed));
 }
 
 function slider(name, min, max, step, change) {

@@ -40,7 +40,7 @@ class LatentMap {
     this.legend = el("div", { class: "legend row", role: "group", "aria-label": "Labels" });
     this.told = el("p", { class: "hint" });
     this.refresh = newest(() => attempt(this.problems, () => this.augment()));
-    place.append(optionControls(this.refresh), this.problems,
+    place.append(optionControls(this.refresh, { neighbours: false }), this.problems,
       el("div", { class: "beside" }, el("div", {}, this.legend, this.figure, this.told), this.panel.node));
   }
 
@@ -99,7 +99,7 @@ class LatentMap {
     if (!this.sources) return;
     const { images, labels } = this.sources;
     const path = (operation) => at("models", this.model.name, operation);
-    const made = await post(path("/augment"), { images, ...(labels ? { labels } : {}), ...options }, { signal: this.signal });
+    const made = await post(path("/augment"), { images, ...(labels ? { labels } : {}), ...options, neighbours: "dataset" }, { signal: this.signal });
     const all = [...images, ...made.images];
     const { latents } = await post(path("/encode"), { images: all }, { signal: this.signal });
     const places = latents.map((latent) => this.place(latent));

@@ -46,7 +46,10 @@ class Playground {
     this.strip = el("section", { class: "strip", "aria-label": "From one image to the other", hidden: true });
     this.panel = detailPanel(HINT);
     this.selected = new Map(); // key -> picture, in the order of choice
-    this.refresh = newest(() => attempt(this.problems, () => this.augment()));
+    this.refresh = newest(async () => {
+      const fresh = await attempt(this.problems, () => this.augment());
+      this.grid.classList.toggle("stale", !fresh);
+    });
     place.append(this.sourceControls(models), optionControls(this.refresh), this.problems,
       el("div", { class: "beside" }, el("div", {}, this.grid, this.strip, this.actions()), this.panel.node));
   }
@@ -130,17 +133,19 @@ class Playground {
     await this.refresh();
   }
 
+  /** Makes and shows the new images. @returns {Promise<true>} once they are those of the options */
   async augment() {
     this.said.textContent = state.sources.some(({ label }) => label !== null) && !this.body().labels
       ? "Some images have no label, so neighbours may be of any class." : "";
     if (!state.sources.length) {
       this.grid.replaceChildren(el("p", { class: "hint" }, "No images. Take random ones, drop some, or draw one."));
       this.strip.hidden = true;
-      return;
+      return true;
     }
     const made = await post(at("models", state.model.name, "/augment"), this.body(), { signal: this.signal });
     this.show(made);
     await this.walk();
+    return true;
   }
 
   show(made) {

@@ -98,6 +98,7 @@ async function after(model, dataset, signal) {
     el("h2", {}, `${model} is ready`),
     el("p", {}, "Test images that it has not seen, and what it makes of them:"),
     strip("images", images), strip("decoded", decoded.images),
+    el("p", { class: "hint" }, "Where all of these look alike, train again with a smaller beta, or with more images."),
     el("p", { class: "row" },
       el("a", { class: "button primary", href: `#/playground?${query}` }, "Make new images"),
       el("a", { class: "button", href: `#/evaluate?${query}` }, "Do they help? Evaluate"),
