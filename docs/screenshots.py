@@ -64,9 +64,10 @@ def _take(
     dark: bool = False,
     size: dict[str, int] = WIDE,
 ) -> None:
-    scheme = "dark" if dark else "light"
     page = browser.new_page(
-        viewport={"width": size["width"], "height": size["height"]}, color_scheme=scheme, reduced_motion="reduce"
+        viewport={"width": size["width"], "height": size["height"]},
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
     )
     page.goto(service.url + path)
     page.wait_for_load_state("networkidle")

@@ -15,6 +15,18 @@ from examples import browser as machine
 from examples.running import Service, running_service
 
 PATIENCE = 40_000  # milliseconds; training and measuring share the machine with other tests
+EVALUATE = {
+    "dataset": "digits",
+    "model": "small",
+    "labelled": 30,
+    "draws": 2,
+    "methods": ["interpolation"],
+    "classifiers": ["knn"],
+    "spaces": ["image"],
+    "comparators": ["affine"],
+    "combine": False,
+    "tune": False,
+}
 expect.set_options(timeout=PATIENCE)
 
 
@@ -38,6 +50,7 @@ def service(browser: Browser) -> Iterator[Service]:
     """A service with one model, `small`, of the digits, and an evaluation of it."""
     with started() as running:
         running.job("train", {"dataset": "digits", "name": "small", "epochs": 2, "beta": 0.25})
+        running.job("evaluate", EVALUATE)
         yield running
 
 
