@@ -86,10 +86,7 @@ def run(settings: Settings, told_to_stop: threading.Event) -> int:
                 child.keep_running()
             if not ready and answers_ready(settings.host, port):
                 ready = True
-                print(
-                    f"latentaug is ready at {_url(settings.host, port)} (try {_url(settings.host, port)}/docs)",
-                    flush=True,
-                )
+                print(f"latentaug is ready at {_url(settings.host, port)}", flush=True)
             told_to_stop.wait(POLL)
         return 0
     finally:

@@ -16,10 +16,11 @@ from service.api.descriptions import Descriptions
 from service.api.head import HeadAsGet
 from service.api.inference import ModelServer
 from service.api.limits import RateLimit
+from service.api.loaded import LoadedDatasets
 from service.api.logs import RequestLog
 from service.api.metrics import Metrics, RequestMetrics
 from service.api.queue import Jobs
-from service.api.routes import datasets, inference, jobs, models, system
+from service.api.routes import datasets, inference, jobs, models, page, system
 
 DESCRIPTION = """\
 Train a variational autoencoder on images without labels, make new training images from few labelled ones in its latent
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
                     settings=settings,
                     store=store,
                     descriptions=Descriptions(store),
+                    loaded=LoadedDatasets(store, settings),
                     model_server=model_server,
                     jobs=queue,
                     keys=known,
@@ -70,10 +72,12 @@ def create_app(settings: Settings) -> FastAPI:
         version="1",
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages load their parts from the net
+        redoc_url=None,
         generate_unique_id_function=contract.operation_id,
     )
     problems.install(app)
-    for module in (inference, models, datasets, jobs, system):
+    for module in (inference, models, datasets, jobs, system, page):
         app.include_router(module.router)
     app.add_middleware(HeadAsGet)  # innermost, so that logs and metrics say HEAD
     app.add_middleware(RequestLog)

@@ -24,7 +24,7 @@ MAX_OPTIONS = 32
 MAX_LATENT_DIM = 512
 # Arrays of our own answers, passed over so that an answer can be sent on as a request; any other name is a mistake.
 _ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "method"}
-_ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version"}
+_ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row"}
 
 
 @dataclass(frozen=True)

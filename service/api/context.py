@@ -18,6 +18,7 @@ from service.api.descriptions import Descriptions
 from service.api.inference import ModelServer
 from service.api.keys import Keys
 from service.api.limits import RateLimit
+from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics
 from service.api.queue import Jobs
 
@@ -35,6 +36,7 @@ class Context:
         settings: of this process.
         store: data sets, models and results.
         descriptions: of the models in the store.
+        loaded: data sets with their images.
         model_server: computes.
         jobs: job records and their queues.
         keys: who may call.
@@ -48,6 +50,7 @@ class Context:
     settings: Settings
     store: ArtefactStore
     descriptions: Descriptions
+    loaded: LoadedDatasets
     model_server: ModelServer
     jobs: Jobs
     keys: Keys

@@ -129,7 +129,7 @@ def latent_request(options: type[BaseModel]) -> Fragment:
 
 def json_request(schema: type[BaseModel]) -> Fragment:
     """A request that is one JSON object."""
-    return {"requestBody": {"required": True, "content": {media.JSON: {"schema": schema.model_json_schema()}}}}
+    return {"requestBody": {"required": True, "content": {media.JSON: {"schema": _inlined(schema)}}}}
 
 
 def binary_request(forms: Sequence[str], options: type[BaseModel]) -> Fragment:
@@ -164,6 +164,25 @@ def query(options: type[BaseModel]) -> list[Fragment]:
 def _properties(options: type[BaseModel]) -> dict[str, Fragment]:
     properties: dict[str, Fragment] = options.model_json_schema().get("properties", {})
     return properties
+
+
+def _inlined(schema: type[BaseModel]) -> Fragment:
+    """A JSON schema without references, which would point outside of it once it stands in the document."""
+    plain: Fragment = schema.model_json_schema()
+    nested = plain.pop("$defs", {})
+
+    def follow(node: Any) -> Any:
+        if isinstance(node, list):
+            return [follow(entry) for entry in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            node = {**nested[node["$ref"].removeprefix("#/$defs/")], **node}
+            del node["$ref"]
+        return {key: follow(value) for key, value in node.items()}
+
+    inlined: Fragment = follow(plain)
+    return inlined
 
 
 def _object(properties: Mapping[str, Fragment], required: str) -> Fragment:

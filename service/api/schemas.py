@@ -90,6 +90,47 @@ class UploadOptions(Options):
         return int(height), int(width)
 
 
+class SampleOptions(Options):
+    """Which images of a data set to give."""
+
+    rows: Annotated[str, Field(pattern=r"^[0-9]{1,7}(,[0-9]{1,7}){0,255}$")] | None = None
+    """These rows of the data set, such as 3,14,15: at most 256. Nothing else is looked at then."""
+    count: Annotated[int, Field(ge=1, le=256)] = 16
+    """Images at random, each at most once; fewer where there are no more."""
+    part: Literal["train", "validation", "test"] = "test"
+    """From which part of the data set."""
+    label: Annotated[str, Field(max_length=100)] | None = None
+    """Only images of this label."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """The same seed gives the same images."""
+
+
+class ProjectionOptions(Options):
+    """How much of a projection to give."""
+
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """Most points; of more images, as many as this are drawn at random, the same ones each time."""
+
+
+class Projection(BaseModel):
+    """A model's training images on the plane that shows most of their latents (PCA)."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    points: list[list[float]]
+    """Each image's place: `components @ (latent - mean)`."""
+    rows: list[int]
+    """Each image's row in the data set."""
+    labels: list[str] | None
+    """Each image's label, where there are labels."""
+    mean: list[float]
+    """Of the latents, [latent_dim]."""
+    components: list[list[float]]
+    """The two directions of the plane, [2, latent_dim], the wider first: they place any other latent too."""
+    explained: list[float]
+    """Share of the latents' variance along each of the two, 0 to 1."""
+
+
 Figure = Literal["reconstructions", "interpolations", "generation", "accuracy-by-labels", "gain-by-copies"]
 
 

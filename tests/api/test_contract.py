@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -29,8 +30,10 @@ ENDPOINTS = {
     "/v1/models/{model}/interpolate": {"post"},
     "/v1/models": {"get"},
     "/v1/models/{model}": {"get", "delete"},
+    "/v1/models/{model}/projection": {"get"},
     "/v1/datasets": {"get", "post"},
     "/v1/datasets/{dataset}": {"get", "delete"},
+    "/v1/datasets/{dataset}/images": {"get"},
     "/v1/jobs/train": {"post"},
     "/v1/jobs/evaluate": {"post"},
     "/v1/jobs/augment": {"post"},
@@ -155,3 +158,12 @@ def test_no_path_gives_a_fault(api: httpx.Client, text: str) -> None:
 
     for prefix in ("/v1/models/", "/v1/datasets/", "/v1/jobs/", "/v1/jobs?cursor=", "/v1/jobs?kind="):
         assert api.get(f"{prefix}{quoted}").status_code < 500
+
+
+def test_no_reference_leads_nowhere(document: dict[str, Any]) -> None:
+    references = re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document))
+
+    for reference in references:
+        node = document
+        for name in reference.split("/"):
+            node = node[name]

@@ -6,7 +6,8 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.api.bodies import NPY, NPZ, ZIP, npy, npz, pictures, post, zipped
+from latentaug.datasets import digits
+from tests.api.bodies import NPY, NPZ, ZIP, arrays, npy, npz, pictures, post, zipped
 
 JSON = "application/json"
 PATH = "/v1/datasets"
@@ -98,3 +99,73 @@ def test_a_bad_name_is_told_in_words_what_names_may_be(api: httpx.Client) -> Non
 
     assert "1 to 64 letters" in answer.json()["detail"]
     assert "A-Z" not in answer.text
+
+
+IMAGES = f"{PATH}/digits/images"
+
+
+def test_random_images_of_a_data_set_are_of_the_part_and_label_and_the_same_by_seed(api: httpx.Client) -> None:
+    query = {"count": 5, "label": "7", "seed": 3, "part": "train"}
+
+    first, again = (arrays(api.get(IMAGES, params=query, headers={"Accept": NPZ})) for _ in range(2))
+    other = arrays(api.get(IMAGES, params={**query, "seed": 4}, headers={"Accept": NPZ}))
+
+    data = digits.load()
+    assert data.labels is not None
+    assert first["images"].shape == (5, 8, 8)
+    assert set(first["row"]) <= set(data.train[data.labels[data.train] == 7])
+    assert (first["images"] == data.images[first["row"], ..., 0]).all()
+    assert first["labels"].tolist() == ["7"] * 5
+    assert (first["row"] == again["row"]).all()
+    assert first["row"].tolist() != other["row"].tolist()
+
+
+def test_rows_of_a_data_set_are_given_in_their_order(api: httpx.Client) -> None:
+    answer = api.get(IMAGES, params={"rows": "30,2,2"}).json()
+
+    assert answer["row"] == [30, 2, 2]
+    assert len(answer["images"]) == len(answer["provenance"]) == 3
+
+
+def test_a_data_set_without_labels_has_images_all_the_same(api: httpx.Client) -> None:
+    post(api, PATH, npz(images=pictures(8)), NPZ, JSON, name="unnamed")
+
+    answer = api.get(f"{PATH}/unnamed/images", params={"count": 100, "part": "train"}).json()
+
+    assert "labels" not in answer
+    assert len(answer["images"]) == 5
+    assert api.get(f"{PATH}/unnamed/images", params={"label": "1"}).status_code == 422
+    api.delete(f"{PATH}/unnamed")
+    assert api.get(f"{PATH}/unnamed/images").status_code == 404
+
+
+def test_images_of_a_data_set_are_a_body_that_augment_takes(api: httpx.Client) -> None:
+    body = api.get(IMAGES, params={"count": 4, "label": "3"}, headers={"Accept": NPZ}).content
+
+    assert len(arrays(post(api, "/v1/models/eight/augment", body, NPZ, k=2))["images"]) == 8
+
+
+@pytest.mark.parametrize(
+    "query", [{"rows": "1797"}, {"rows": "-1"}, {"rows": "a"}, {"label": "ten"}, {"count": 257}, {"part": "all"}]
+)
+def test_images_that_are_not_there_are_refused(api: httpx.Client, query: dict[str, str]) -> None:
+    answer = api.get(IMAGES, params=query)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+
+def test_images_of_several_data_sets_do_not_get_mixed_up(api: httpx.Client) -> None:
+    mine = pictures(8)
+    post(api, PATH, npz(images=mine), NPZ, JSON, name="mine")
+
+    names = ["mine", "digits", "mine"]
+    found = [arrays(api.get(f"{PATH}/{name}/images?rows=1", headers={"Accept": NPZ}))["images"] for name in names]
+    api.delete(f"{PATH}/mine")
+    post(api, PATH, npz(images=255 - mine), NPZ, JSON, name="mine")
+    replaced = arrays(api.get(f"{PATH}/mine/images?rows=1", headers={"Accept": NPZ}))["images"]
+    api.delete(f"{PATH}/mine")
+
+    assert (found[0] == mine[1]).all()
+    assert found[1].shape == (1, 8, 8)
+    assert (found[2] == mine[1]).all()
+    assert (replaced == 255 - mine[1]).all()

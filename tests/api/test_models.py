@@ -72,3 +72,19 @@ def test_a_list_takes_no_options(api: httpx.Client, listed: str) -> None:
 
     assert answer.status_code == 422
     assert answer.json()["errors"] == [{"loc": "limit", "msg": "no such option; there are none here"}]
+
+
+def test_a_model_s_training_images_are_projected_to_a_plane(api: httpx.Client) -> None:
+    answer = api.get("/v1/models/tiny/projection").json()
+
+    assert answer["rows"] == [10, 11, 12, 13, 14, 15]
+    assert answer["labels"] == ["cat"] * 3 + ["dog"] * 3
+    assert [len(answer["points"]), len(answer["points"][0])] == [6, 2]
+    assert [len(answer["components"]), len(answer["components"][0]), len(answer["mean"])] == [2, 4, 4]
+    assert 0 < sum(answer["explained"]) <= 1
+
+
+def test_a_projection_gives_no_more_points_than_asked_for(api: httpx.Client) -> None:
+    assert len(api.get("/v1/models/tiny/projection?limit=2").json()["points"]) == 2
+    assert api.get("/v1/models/tiny/projection?limit=0").status_code == 422
+    assert api.get("/v1/models/nobody/projection").status_code == 404

@@ -17,10 +17,12 @@ from latentaug.errors import Conflict, NotFound, TooManyRequests
 from latentaug.images import Limits
 from service.api import contract, media
 from service.api.access import AnyKey, MayAdminister, MayTrain
+from service.api.answers import write_images
 from service.api.bodies import read_images
 from service.api.context import Context, FromContext
 from service.api.limits import read_body
-from service.api.schemas import NoOptions, UploadOptions, read_options
+from service.api.samples import sample
+from service.api.schemas import NoOptions, SampleOptions, UploadOptions, read_options
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -57,6 +59,25 @@ async def list_datasets(context: FromContext) -> dict[str, list[DatasetDescripti
 async def describe_dataset(dataset: str, context: FromContext) -> DatasetDescription:
     """One data set: its shape, classes, parts and checksum."""
     return await to_thread.run_sync(describe, dataset, context.store)
+
+
+@router.get(
+    "/{dataset}/images",
+    response_class=Response,
+    dependencies=[AnyKey],
+    responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | contract.problems(404, 406, 503),
+    openapi_extra={"parameters": contract.query(SampleOptions)},
+)
+async def dataset_images(request: Request, dataset: str, context: FromContext) -> Response:
+    """Some images of a data set, with their labels and rows: those of `rows`, or `count` at random.
+
+    As `application/x-npz` or `application/zip` the answer is a body that augment and encode take.
+    """
+    form = media.answer_form(request, media.IMAGE_ANSWERS)
+    options = read_options(SampleOptions, request, {})
+    await to_thread.run_sync(describe, dataset, context.store)
+    loaded = await context.loaded.get(dataset)
+    return Response(await context.on_pixels(lambda: write_images(form, sample(loaded, options))), media_type=form)
 
 
 @router.delete(

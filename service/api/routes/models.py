@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug import models
 from latentaug.artefacts import ArtefactStore
 from latentaug.errors import Conflict, LatentaugError, NotFound
 from latentaug.models import ModelDescription
+from latentaug.projection import principal_plane
 from service.api import contract
 from service.api.access import AnyKey, MayAdminister
 from service.api.context import FromContext
 from service.api.logs import logger
-from service.api.schemas import NoOptions
+from service.api.schemas import NoOptions, Projection, ProjectionOptions, read_options
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -29,6 +32,19 @@ async def list_models(context: FromContext) -> dict[str, list[ModelDescription]]
 async def describe_model(model: str, context: FromContext) -> ModelDescription:
     """One model: its shape, data set, sigma, training curve and checksums, and the job that made it."""
     return await context.descriptions.get(model)
+
+
+@router.get(
+    "/{model}/projection",
+    dependencies=[AnyKey],
+    responses=contract.problems(404),
+    openapi_extra={"parameters": contract.query(ProjectionOptions)},
+)
+async def project_model(request: Request, model: str, context: FromContext) -> Projection:
+    """The images that a model was trained on, as points on the plane that shows most of their latents (PCA)."""
+    limit = read_options(ProjectionOptions, request, {}).limit
+    description = await context.descriptions.get(model)
+    return await context.on_pixels(lambda: _project(context.store, description, limit))
 
 
 @router.delete(
@@ -53,6 +69,22 @@ async def delete_model(model: str, context: FromContext) -> Response:
         # A model server that is away has nothing loaded, or drops it when it is asked for the next version.
         logger.warning("the model server was not told of a deleted model: %s", error.detail)
     return Response(status_code=204)
+
+
+def _project(store: ArtefactStore, description: ModelDescription, limit: int) -> Projection:
+    projected = models.read_projected(store, description)
+    plane = principal_plane(projected.latents)
+    n = len(projected.latents)
+    shown = np.sort(np.random.default_rng(0).permutation(n)[:limit])
+    labels = None if projected.labels is None else [description.classes[code] for code in projected.labels[shown]]
+    return Projection(
+        points=plane.project(projected.latents[shown]).round(4).tolist(),
+        rows=projected.rows[shown].tolist(),
+        labels=labels,
+        mean=plane.mean.tolist(),
+        components=plane.components.tolist(),
+        explained=plane.explained.tolist(),
+    )
 
 
 def _all(store: ArtefactStore) -> list[ModelDescription]:

@@ -1,0 +1,63 @@
+/** The frame round the views: which one is shown follows the address, `#/view?parameters`. */
+
+import { key } from "./api.js";
+import { attempt, el } from "./dom.js";
+
+const VIEWS = {
+  playground: () => import("./views/playground.js"),
+  map: () => import("./views/map.js"),
+  train: () => import("./views/train.js"),
+  evaluate: () => import("./views/evaluate.js"),
+  jobs: () => import("./views/jobs.js"),
+  models: () => import("./views/models.js"),
+  datasets: () => import("./views/datasets.js"),
+};
+
+const main = document.getElementById("main");
+let leaving = new AbortController();
+let current = null;
+
+async function show() {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const [name, query] = location.hash.replace(/^#\//, "").split("?");
+  const view = VIEWS[name] ? name : "playground";
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#/${view}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const moved = current !== null && current !== view;
+  current = view;
+  const { title, render } = await VIEWS[view]();
+  if (signal.aborted) return;
+  document.title = `${title} · latentaug`;
+  const problems = el("div");
+  const place = el("div", { class: `view-${view}` });
+  main.replaceChildren(el("h1", {}, title), problems, place);
+  if (moved) main.focus(); // for those who read by ear; within a view the focus stays where it is
+  await attempt(problems, () => render(place, new URLSearchParams(query ?? ""), signal));
+}
+
+function prepareKey() {
+  const details = document.getElementById("key");
+  const input = details.querySelector("input");
+  const state = document.getElementById("key-state");
+  input.value = key.get();
+  details.querySelector("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    key.set(input.value.trim());
+    details.open = false;
+    state.textContent = "";
+    show();
+  });
+  document.addEventListener("key-needed", () => {
+    details.open = true;
+    state.textContent = key.get() ? "The server does not know this key." : "This server asks for a key.";
+    input.focus();
+  });
+}
+
+prepareKey();
+addEventListener("hashchange", show);
+show();

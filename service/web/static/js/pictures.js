@@ -1,0 +1,88 @@
+/** Pictures on their way in: files that were dropped or chosen, as base64 that the API takes. */
+
+const MAX_SIDE = 256; // pixels; models take at most 128
+const TAKEN = ["image/png", "image/jpeg", "image/webp"];
+
+/** A picture as `data:` URL, from its base64. */
+export const dataUrl = (base64) => `data:image/png;base64,${base64}`;
+
+/** Whether a file's name says that it is an image. */
+export const isImage = (name) => /\.(png|jpe?g|webp)$/i.test(name);
+
+/**
+ * Base64 of an image file: as it is where it is small, else scaled to 256 pixels and as PNG, so that every move of a
+ * slider does not send a photograph.
+ * @param {File} file
+ */
+export async function read(file) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file);
+  } catch {
+    throw new Error(`${file.name} is not an image that this browser can read; use PNG, JPEG or WebP.`);
+  }
+  const scale = MAX_SIDE / Math.max(bitmap.width, bitmap.height);
+  if (scale >= 1 && TAKEN.includes(file.type)) return base64(file);
+  const canvas = new OffscreenCanvas(
+    Math.max(1, Math.round(bitmap.width * Math.min(1, scale))),
+    Math.max(1, Math.round(bitmap.height * Math.min(1, scale))),
+  );
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return base64(await canvas.convertToBlob({ type: "image/png" }));
+}
+
+/** A blob's bytes as base64. */
+export function base64(blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
+}
+
+/**
+ * The files of a drop, folders walked through.
+ * @returns {Promise<{path: string, file: File}[]>}
+ */
+export async function dropped(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.length) return [...transfer.files].map((file) => ({ path: file.name, file }));
+  return (await Promise.all(entries.map((entry) => walked(entry, "")))).flat();
+}
+
+async function walked(entry, folder) {
+  const path = folder + entry.name;
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => { entry.file(resolve, reject); });
+    return [{ path, file }];
+  }
+  const reader = entry.createReader();
+  const found = [];
+  while (true) { // it gives them in portions
+    const some = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
+    if (!some.length) break;
+    found.push(...some);
+  }
+  return (await Promise.all(found.map((inner) => walked(inner, `${path}/`)))).flat();
+}
+
+/** The files of an `<input type=file>`, with the folders of a chosen folder. */
+export const chosen = (input) =>
+  [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+
+/** Makes `area` take dropped files; `taken` is called with what `dropped` gives. */
+export function takesDrops(area, taken) {
+  const mark = (on) => (event) => {
+    event.preventDefault();
+    area.classList.toggle("dropping", on);
+  };
+  area.addEventListener("dragover", mark(true));
+  area.addEventListener("dragleave", mark(false));
+  area.addEventListener("drop", async (event) => {
+    mark(false)(event);
+    taken(await dropped(event.dataTransfer));
+  });
+}

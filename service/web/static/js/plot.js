@@ -1,0 +1,85 @@
+/** Plots as SVG, in the page's own colours: lines over epochs, points on a plane. */
+
+import { svg } from "./dom.js";
+
+const WIDTH = 480;
+const HEIGHT = 260;
+const NAME = 80; // width of a line's name
+const MARGIN = { left: 56, right: 18, top: 30, bottom: 40 };
+
+/** About `count` round numbers that span low to high. */
+export function ticks(low, high, count = 5) {
+  const raw = (high - low) / count || 1;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].find((factor) => factor * power >= raw) * power;
+  const found = [];
+  for (let value = Math.ceil(low / step) * step; value <= high + step / 1e6; value += step) found.push(value);
+  return found;
+}
+
+const short = (value) => String(Number(value.toPrecision(4)));
+
+/** A linear scale from [low, high] to [from, to]. */
+export const scale = (low, high, from, to) => (value) => from + ((value - low) / (high - low || 1)) * (to - from);
+
+/**
+ * Lines over whole numbers from 1.
+ * @param {string} title
+ * @param {Object<string, number[]>} series by name; the first is drawn dashed
+ * @param {string} unit of the y axis
+ */
+export function lines(title, series, unit) {
+  const values = Object.values(series).flat();
+  const count = Math.max(2, ...Object.values(series).map((line) => line.length));
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  const x = scale(1, count, MARGIN.left, WIDTH - MARGIN.right);
+  const y = scale(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
+  const text = Object.entries(series).map(([name, line]) => `${name} ${short(line.at(-1))}`).join(", ");
+  return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "plot", role: "img", "aria-label": `${title}, after ${count} epochs: ${text}` },
+    svg("text", { x: MARGIN.left, y: 16, class: "title" }, title),
+    ticks(low, high).map((value) => svg("g", {},
+      svg("line", { x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(value), y2: y(value), class: "grid" }),
+      svg("text", { x: MARGIN.left - 6, y: y(value) + 4, "text-anchor": "end" }, short(value)))),
+    ticks(1, count).filter(Number.isInteger).map((value) =>
+      svg("text", { x: x(value), y: HEIGHT - MARGIN.bottom + 16, "text-anchor": "middle" }, value)),
+    svg("text", { x: WIDTH - MARGIN.right, y: HEIGHT - 6, "text-anchor": "end" }, "epoch"),
+    svg("text", { x: MARGIN.left, y: HEIGHT - 6 }, unit),
+    Object.entries(series).map(([name, line], i, { length }) => [
+      svg("polyline", { class: `line line-${i}`, points: line.map((value, j) => `${x(j + 1)},${y(value)}`).join(" ") }),
+      line.length === 1 ? svg("circle", { class: `dot dot-${i}`, cx: x(1), cy: y(line[0]), r: 3 }) : null,
+      svg("text", { class: `name-${i}`, x: WIDTH - MARGIN.right - NAME * (length - 1 - i), y: 16, "text-anchor": "end" }, name),
+    ]));
+}
+
+/** Colour of a class: as far from the others as the circle allows. */
+export const colour = (number, count) => `hsl(${Math.round((360 * number) / Math.max(1, count))} 70% 52%)`;
+
+/**
+ * The forest plot of an evaluation for one classifier: each arm's gain with its interval.
+ * @param {string} title
+ * @param {{name: string, gain: object, verdict: string}[]} arms
+ */
+export function forest(title, arms) {
+  const step = 24;
+  const names = 270;
+  const width = 640;
+  const height = 34 + step * arms.length + 38;
+  const bounds = arms.flatMap(({ gain }) => [gain.low ?? gain.mean, gain.high ?? gain.mean]);
+  const [low, high] = [Math.min(0, ...bounds), Math.max(0, ...bounds)];
+  const x = scale(low, high, names + 14, width - 16);
+  const bottom = 34 + step * arms.length;
+  return svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "plot forest", role: "img", "aria-label": `Gains of ${title}; the table below has the numbers` },
+    svg("text", { x: names + 14, y: 18, class: "title" }, title),
+    ticks(low, high).map((value) => svg("g", {},
+      svg("line", { x1: x(value), x2: x(value), y1: 26, y2: bottom, class: Math.abs(value) < 1e-9 ? "zero" : "grid" }),
+      svg("text", { x: x(value), y: bottom + 16, "text-anchor": "middle" }, short(value)))),
+    svg("text", { x: width - 16, y: bottom + 32, "text-anchor": "end" }, "gain in accuracy points, plain 95 % interval"),
+    arms.map(({ name, gain, verdict }, i) => {
+      const y = 34 + step * (i + 0.5);
+      return svg("g", { class: verdict.replace(" ", "-") },
+        svg("text", { x: names, y: y + 4, "text-anchor": "end" }, name),
+        gain.low === null ? null : svg("line", { x1: x(gain.low), x2: x(gain.high), y1: y, y2: y, class: "interval" }),
+        svg("circle", { cx: x(gain.mean), cy: y, r: 4.5 }, svg("title", {}, `${name}: ${gain.mean.toFixed(2)} points, ${verdict}`)));
+    }));
+}

@@ -1,0 +1,75 @@
+/** The request behind what is on the screen, as a person would type it: curl and Python. */
+
+import { at, key } from "./api.js";
+
+const NPZ = "application/x-npz";
+const ZIP = "application/zip";
+
+/** Single-quoted for a shell. */
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** Address of the sources where all are rows of one data set, else null. */
+function address(sources) {
+  const { dataset } = sources[0].origin;
+  if (!dataset || sources.some(({ origin }) => origin.dataset !== dataset)) return null;
+  const rows = sources.map(({ origin }) => origin.row).join(",");
+  return `${location.origin}${at("datasets", dataset, "/images")}?rows=${rows}`;
+}
+
+/** Where to, with the options in the query, for a binary body. */
+function target(model, body) {
+  const { images, labels, ...options } = body;
+  return `${location.origin}${at("models", model, "/augment")}?${new URLSearchParams(options)}`;
+}
+
+/**
+ * A shell script that gives the images on the screen as new-images.zip.
+ * @param {string} model
+ * @param {{images: string[]}} body of the augment request, as JSON has it
+ * @param {object[]} sources as in the playground
+ */
+export function asCurl(model, body, sources) {
+  const secret = key.get() ? ` \\\n     -H "Authorization: Bearer $LATENTAUG_KEY"` : "";
+  const from = address(sources);
+  if (from) {
+    return `curl -s ${quoted(from)}${secret} \\
+     -H 'Accept: ${NPZ}' -o images.npz
+curl -s ${quoted(target(model, body))}${secret} \\
+     -H 'Content-Type: ${NPZ}' -H 'Accept: ${ZIP}' \\
+     --data-binary @images.npz -o new-images.zip
+`;
+  }
+  return `curl -s ${quoted(location.origin + at("models", model, "/augment"))}${secret} \\
+     -H 'Content-Type: application/json' -H 'Accept: ${ZIP}' \\
+     --data-binary @- -o new-images.zip <<'END'
+${JSON.stringify(body)}
+END
+`;
+}
+
+/** The same as a Python program that needs nothing but Python. */
+export function asPython(model, body, sources) {
+  const secret = key.get() ? `"Authorization": "Bearer " + os.environ["LATENTAUG_KEY"], ` : "";
+  const from = address(sources);
+  const [url, type] = from
+    ? [target(model, body), NPZ]
+    : [location.origin + at("models", model, "/augment"), "application/json"];
+  const content = from
+    ? `get = urllib.request.Request(
+    ${JSON.stringify(from)},
+    headers={${secret}"Accept": "${NPZ}"},
+)
+body = urllib.request.urlopen(get).read()`
+    : `body = ${JSON.stringify(JSON.stringify(body))}.encode()`;
+  return `${secret ? "import os\n" : ""}import urllib.request
+
+${content}
+post = urllib.request.Request(
+    ${JSON.stringify(url)},
+    data=body,
+    headers={${secret}"Content-Type": "${type}", "Accept": "${ZIP}"},
+)
+with open("new-images.zip", "wb") as file:
+    file.write(urllib.request.urlopen(post).read())
+`;
+}

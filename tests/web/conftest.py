@@ -1,0 +1,101 @@
+"""The page in a real browser, from a real service."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from examples import browser as machine
+from examples.running import Service, running_service
+
+PATIENCE = 40_000  # milliseconds; training and measuring share the machine with other tests
+EVALUATE = {
+    "dataset": "digits",
+    "model": "small",
+    "labelled": 30,
+    "draws": 2,
+    "methods": ["interpolation"],
+    "classifiers": ["knn"],
+    "spaces": ["image"],
+    "comparators": ["affine"],
+    "combine": False,
+    "tune": False,
+}
+expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Chromium, closed with the last of these tests: Playwright's event loop would be in the way of others' loops."""
+    if machine.executable() is None:
+        pytest.skip("no Chromium on this machine")
+    with machine.chromium() as running:
+        yield running
+
+
+@contextmanager
+def started() -> Iterator[Service]:
+    with tempfile.TemporaryDirectory(prefix="la-") as folder, running_service(Path(folder)) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def service(browser: Browser) -> Iterator[Service]:
+    """A service with one model, `small`, of the digits, and an evaluation of it."""
+    with started() as running:
+        running.job("train", {"dataset": "digits", "name": "small", "epochs": 2, "beta": 0.25})
+        running.job("evaluate", EVALUATE)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def empty(browser: Browser) -> Iterator[Service]:
+    """A service as `make run` first shows it."""
+    with started() as running:
+        yield running
+
+
+@contextmanager
+def watched(context: BrowserContext, faults: list[str]) -> Iterator[Page]:
+    """A page whose faults are collected: errors on the console, files that are missing, requests to elsewhere."""
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    # What the API refuses is shown to the person; Chromium tells of it on the console as well.
+    page.on(
+        "console",
+        lambda said: (
+            faults.append(said.text)
+            if said.type in ("error", "warning") and "Failed to load resource" not in said.text
+            else None
+        ),
+    )
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "response",
+        lambda answer: (
+            faults.append(answer.url) if answer.status >= 400 and urlsplit(answer.url).path[:4] != "/v1/" else None
+        ),
+    )
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith(("http://127.0.0.1:", "data:", "blob:")) else faults.append(request.url)
+        ),
+    )
+    yield page
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    faults: list[str] = []
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    with watched(context, faults) as watched_page:
+        yield watched_page
+        context.close()
+    assert not faults

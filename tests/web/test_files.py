@@ -1,0 +1,59 @@
+"""The page's files as the API serves them."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+
+from service import web
+from tests.api import services
+
+SCRIPTS = sorted(path.relative_to(web.FOLDER).as_posix() for path in web.FOLDER.rglob("*.*"))
+
+
+@pytest.fixture(scope="module")
+def api() -> httpx.Client:
+    with services.home() as home, services.api(home, api_keys="secret:infer") as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", *(f"/static/{name}" for name in SCRIPTS)])
+def test_every_file_is_served_without_a_key_under_a_strict_policy(api: httpx.Client, path: str) -> None:
+    answer = api.get(path)
+
+    assert answer.status_code == 200
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_file_that_has_not_changed_is_not_sent_again(api: httpx.Client) -> None:
+    tag = api.get("/static/style.css").headers["etag"]
+
+    assert api.get("/static/style.css", headers={"If-None-Match": tag}).status_code == 304
+
+
+@pytest.mark.parametrize(
+    "path", ["nothing.js", "..%2f__init__.py", "%2e%2e/__init__.py", "js", "%00", "a" * 5000, "js/../../__init__.py"]
+)
+def test_nothing_else_is_served(api: httpx.Client, path: str) -> None:
+    answer = api.get(f"/static/{path}")
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_other_verbs_are_refused(api: httpx.Client) -> None:
+    answer = api.post("/static/style.css")
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_no_file_names_an_address_elsewhere(name: str) -> None:
+    found = re.findall(r"https?://[^\s\"'`)]+", (web.FOLDER / name).read_text())
+
+    assert set(found) <= {"http://www.w3.org/2000/svg"}
