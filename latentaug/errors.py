@@ -128,3 +128,9 @@ class DeadlineExceeded(LatentaugError):
 
 class Cancelled(BaseException):
     """The job was cancelled. Derives from BaseException so that no `except Exception` swallows it."""
+
+
+BY_CODE: dict[str, type[LatentaugError]] = {
+    kind.code: kind for kind in list(vars().values()) if isinstance(kind, type) and issubclass(kind, LatentaugError)
+}
+"""The class of each code, for errors that come from another process."""

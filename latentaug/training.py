@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
 from latentaug.memory import keep_freed
+from latentaug.ranks import Alone, Share
 from latentaug.vae import VAE, Architecture, from_weights, loss, pixels
 
 Pixels = NDArray[np.uint8]
@@ -114,7 +115,10 @@ class _Run:
     """All that changes while training."""
 
     vae: VAE
+    network: nn.Module
+    """The VAE as it is trained: itself, or with gradients shared among processes."""
     optimizer: torch.optim.Adam
+    share: Share
     best: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
     history: list[EpochMetrics] = field(default_factory=list)
@@ -130,6 +134,7 @@ def fit(
     on_epoch: Callable[[EpochMetrics], None] | None = None,
     checkpoint: bytes | None = None,
     on_checkpoint: Callable[[Callable[[], bytes]], None] | None = None,
+    share: Share | None = None,
 ) -> Trained:
     """Train a VAE. The same arguments give the same weights, in one go or resumed (on the CPU, to the last bit).
 
@@ -145,6 +150,7 @@ def fit(
         checkpoint: bytes that `on_checkpoint` made in an earlier run with the same arguments, to go on from there.
         on_checkpoint: called after each epoch with a function that gives everything needed to resume after it, as
             bytes; it takes a while, so it is called only by who wants them.
+        share: this process's part of the work, where several train together (`ranks`).
 
     Raises:
         TooFewImages: fewer than 2 training images or no validation image.
@@ -156,9 +162,9 @@ def fit(
     options = replace(options, batch_size=options.batch_size or _default_batch_size(len(train)))
     identity = json.dumps([asdict(architecture), asdict(options), len(train), len(validation)])
     if checkpoint is None:
-        run = _start(untrained(architecture, train, options.seed), options, device)
+        run = _start(untrained(architecture, train, options.seed), options, device, share or Alone())
     else:
-        run = _resume(checkpoint, identity, device)
+        run = _resume(checkpoint, identity, device, share or Alone())
     train_images, validation_images = torch.tensor(train, device=device), torch.tensor(validation, device=device)
     while len(run.history) < options.epochs and len(run.history) - run.best_epoch < options.patience:
         metrics = _epoch(run, train_images, validation_images, options)
@@ -198,7 +204,7 @@ def _epoch(run: _Run, train: Tensor, validation: Tensor, options: TrainingOption
     number, started = len(run.history) + 1, time.perf_counter()
     train_loss, reconstruction, divergence = _train(run, train, options, number)
     trained = time.perf_counter()
-    validation_reconstruction, validation_divergence = _validate(run.vae, validation)
+    validation_reconstruction, validation_divergence = run.share.agreed(_validate(run.vae, validation)).tolist()
     if not math.isfinite(train_loss + validation_reconstruction):
         raise InvalidInput(f"training diverged in epoch {number}: the loss is not finite; lower learning_rate or beta")
     return EpochMetrics(
@@ -220,24 +226,28 @@ def _train(run: _Run, train: Tensor, options: TrainingOptions, epoch: int) -> li
     generator = torch.Generator(train.device).manual_seed(int(draw_seed))
     sums = torch.zeros(3, dtype=torch.float64, device=train.device)  # loss, reconstruction, divergence
     run.vae.train()
-    size = options.batch_size or len(order)
+    size, latent_dim = options.batch_size or len(order), run.vae.architecture.latent_dim
     for start in range(0, len(order), size):
-        rows = order[start : start + size]  # [batch]
-        x = pixels(train[rows])  # [batch, c, h, w]
+        batch = order[start : start + size]  # [batch]
+        noise = torch.randn(len(batch), latent_dim, generator=generator, device=train.device)  # [batch, latent_dim]
+        mine = run.share.rows(len(batch))
+        x = pixels(train[batch[mine]])  # [rows, c, h, w]
         with torch.autocast(x.device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
-            logits, mean, log_variance = run.vae(x, generator)
+            logits, mean, log_variance = run.network(x, noise[mine])
         parts = loss(x, logits.float(), mean.float(), log_variance.float(), options.beta)
+        weight = run.share.weight(len(batch))
         run.optimizer.zero_grad()
-        parts.total.backward()  # type: ignore[no-untyped-call]
+        (weight * parts.total).backward()  # type: ignore[no-untyped-call]
         run.optimizer.step()
-        sums += torch.stack(parts).detach() * len(rows)
-    means: list[float] = (sums / len(train)).tolist()
+        if weight:
+            sums += torch.stack(parts).detach() * len(x)
+    means: list[float] = (run.share.total(sums) / len(train)).tolist()
     return means
 
 
 @torch.inference_mode()
-def _validate(vae: VAE, images: Tensor) -> tuple[float, float]:
-    """Reconstruction from the mean latents, and divergence, as means over the images."""
+def _validate(vae: VAE, images: Tensor) -> Tensor:
+    """Reconstruction from the mean latents, and divergence, as means over the images, float64 [2]."""
     vae.eval()
     sums = torch.zeros(2, dtype=torch.float64, device=images.device)
     for start in range(0, len(images), _VALIDATION_BATCH):
@@ -245,8 +255,7 @@ def _validate(vae: VAE, images: Tensor) -> tuple[float, float]:
         mean, log_variance = vae.encode(x)
         parts = loss(x, vae.decode_logits(mean), mean, log_variance)
         sums += torch.stack([parts.reconstruction, parts.divergence]) * len(x)
-    reconstruction, divergence = (sums / len(images)).tolist()
-    return reconstruction, divergence
+    return sums / len(images)
 
 
 def untrained(architecture: Architecture, train: Pixels, seed: int) -> VAE:
@@ -258,9 +267,10 @@ def untrained(architecture: Architecture, train: Pixels, seed: int) -> VAE:
     return vae
 
 
-def _start(vae: VAE, options: TrainingOptions, device: str) -> _Run:
+def _start(vae: VAE, options: TrainingOptions, device: str, share: Share) -> _Run:
     vae = vae.to(device)
-    return _Run(vae, torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True))
+    optimizer = torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True)
+    return _Run(vae, share.wrap(vae), optimizer, share)
 
 
 def _checkpoint(run: _Run, identity: str) -> bytes:
@@ -273,7 +283,7 @@ def _checkpoint(run: _Run, identity: str) -> bytes:
     return save({name: tensor.cpu() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
 
 
-def _resume(checkpoint: bytes, identity: str, device: str) -> _Run:
+def _resume(checkpoint: bytes, identity: str, device: str, share: Share) -> _Run:
     """The inverse of `_checkpoint`."""
     architecture, options, _, _ = json.loads(identity)
     try:
@@ -290,7 +300,7 @@ def _resume(checkpoint: bytes, identity: str, device: str) -> _Run:
         group, _, weight = name.partition(".")
         groups[group][weight] = tensor.to(device)
     vae = from_weights(Architecture(**architecture), groups["weights"])
-    run = _start(vae, TrainingOptions(**options), device)
+    run = _start(vae, TrainingOptions(**options), device, share)
     for name, parameter in run.vae.named_parameters():
         run.optimizer.state[parameter] = {moment: groups[moment][name] for moment in _MOMENTS}
     run.best, run.best_epoch, run.history = groups["best"], header["best_epoch"], history

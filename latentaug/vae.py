@@ -133,18 +133,17 @@ class VAE(nn.Module):
         """Map latents [n, latent_dim] to images [n, c, h, w] in 0..1."""
         return self.decode_logits(z).sigmoid()
 
-    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode, draw one z from q(z|x) by the reparametrisation trick, decode.
+    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode, take one z from q(z|x) by the reparametrisation trick, decode.
 
         Args:
             x: float32 [n, c, h, w] in 0..1.
-            generator: where the draw comes from, on the device of x.
+            noise: draws from N(0, 1), float32 [n, latent_dim].
 
         Returns:
             Logits [n, c, h, w], mean and log-variance [n, latent_dim].
         """
         mean, log_variance = self.encode(x)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)  # [n, latent_dim]
         return self.decode_logits(mean + (0.5 * log_variance).exp() * noise), mean, log_variance
 
 

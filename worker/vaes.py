@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -11,6 +12,7 @@ from latentaug.errors import MalformedInput
 from latentaug.job_params import TrainingParams
 from latentaug.settings import Settings
 from latentaug.training import EpochMetrics, Trained, TrainingOptions, fit
+from worker.torchrun import fit_on_several
 from worker.work import Work
 
 
@@ -40,13 +42,18 @@ def train_vae(
     """Train on a data set's training part, without labels, from an earlier attempt's checkpoint where there is one."""
     name = f"checkpoint-{latent_dim}.safetensors"
 
+    settings = work.settings
+    fit_here = partial(fit, device=device(settings))
+    if settings.train_processes > 1:
+        threads = max(1, settings.threads // settings.train_processes)
+        fit_here = partial(fit_on_several, settings.train_processes, threads)
+
     def trained(checkpoint: bytes | None) -> Trained:
-        return fit(
+        return fit_here(
             dataset.images[dataset.train],
             dataset.images[dataset.validation],
             latent_dim,
             options(params),
-            device=device(work.settings),
             on_epoch=on_epoch,
             checkpoint=checkpoint,
             on_checkpoint=lambda make: work.keep_now_and_then(name, make),

@@ -12,8 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from latentaug import errors
-from latentaug.errors import DeadlineExceeded, LatentaugError, Unavailable
+from latentaug.errors import BY_CODE, DeadlineExceeded, LatentaugError, Unavailable
 from service import oip
 from service.oip_tensors import Array, Parameters
 
@@ -23,10 +22,6 @@ RETRY_PAUSE = 0.05
 """Seconds before the one retry of a refused connection: a restarting server replaces its socket."""
 GRACE_SECONDS = 0.5
 """Seconds the server gets beyond the deadline to say itself that it has passed."""
-
-KINDS = {
-    kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LatentaugError)
-}
 
 
 class ModelServer:
@@ -132,7 +127,7 @@ def error_from(status: int, body: bytes, retry_after: str | None) -> LatentaugEr
     """The error that a server's error answer stands for, of the class that its code names."""
     try:
         answer = json.loads(body)
-        kind, detail = KINDS[answer["code"]], str(answer["error"])
+        kind, detail = BY_CODE[answer["code"]], str(answer["error"])
         fields = [(str(location), str(message)) for location, message in answer.get("fields", [])]
     except (ValueError, KeyError, TypeError):
         return Unavailable(f"the model server answered with status {status}; see its log", retry_after=1)

@@ -40,6 +40,16 @@ class TestTrain:
         assert json.loads(desk.file(work, "result.json")) == model.model_dump(mode="json")
         assert decode_image(desk.file(work, "curve.png"), LIMITS).ndim == 3
 
+    def test_is_shared_among_processes_where_the_settings_say_so(self, desk: Desk, params: TrainParams) -> None:
+        alone = desk.start("train")
+        train(alone, params)
+        desk.settings = desk.settings.model_copy(update={"train_processes": 2})
+        shared = desk.start("train")
+        train(shared, params.model_copy(update={"name": "shared"}))
+        curves = [models.describe(desk.artefacts, name).curve for name in ("mine", "shared")]
+        for one, other in zip(*curves, strict=True):
+            assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-4)
+
     def test_projects_the_training_part(self, desk: Desk, params: TrainParams) -> None:
         train(desk.start("train"), params)
         digits = datasets.load("digits", desk.artefacts, desk.settings)

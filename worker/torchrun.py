@@ -1,0 +1,175 @@
+"""Train in several processes of this machine, one GPU each, through torchrun.
+
+`fit_on_several` takes the arguments of `training.fit` and does the same. It leaves the images in a temporary folder,
+starts `python -m torch.distributed.run ... -m worker.torchrun FOLDER`, passes on what the first of its processes tells,
+and reads the result from the folder. Whatever ends this process ends them, and the death of one ends the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import distributed
+
+from latentaug.artefacts import ArtefactStore
+from latentaug.errors import BY_CODE, LatentaugError, NotFound, Unavailable
+from latentaug.lifeline import tied
+from latentaug.ranks import Ranks, device_of
+from latentaug.training import EpochMetrics, Trained, TrainingOptions, fit
+from latentaug.vae import Architecture, from_bytes, to_bytes
+
+SILENCE = timedelta(minutes=10)
+"""After so long without another process's part of a step, a process gives up."""
+STOP_TIMEOUT = 10.0  # seconds
+
+Pixels = NDArray[np.uint8]
+
+
+def fit_on_several(
+    processes: int,
+    threads: int,
+    train: Pixels,
+    validation: Pixels,
+    latent_dim: int,
+    options: TrainingOptions,
+    *,
+    on_epoch: Callable[[EpochMetrics], None],
+    checkpoint: bytes | None = None,
+    on_checkpoint: Callable[[Callable[[], bytes]], None],
+) -> Trained:
+    """Train as `training.fit` does, in so many processes of `threads` each.
+
+    Raises:
+        Unavailable: a process died.
+        LatentaugError: what `fit` raises in the processes.
+    """
+    with TemporaryDirectory(prefix="latentaug-train-") as name:
+        folder = Path(name)
+        np.save(folder / "train.npy", train, allow_pickle=False)
+        np.save(folder / "validation.npy", validation, allow_pickle=False)
+        files = ArtefactStore(folder.as_uri())
+        files.put("task.json", json.dumps({"latent_dim": latent_dim, "options": asdict(options)}).encode())
+        if checkpoint is not None:
+            files.put("checkpoint", checkpoint)
+        with _running(folder, processes, threads) as told:
+            for line in told:
+                on_checkpoint(lambda: files.get("checkpoint"))
+                on_epoch(EpochMetrics(**json.loads(line)))
+        return _trained(files)
+
+
+@contextmanager
+def _running(folder: Path, processes: int, threads: int) -> Iterator[Iterator[str]]:
+    """The processes, and the lines that the first of them writes; stopped where the block ends early."""
+    command = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "worker.torchrun"]
+    with subprocess.Popen(  # noqa: S603 (our own command)
+        tied([sys.executable, "-m", *command, str(folder)]),
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as torchrun:
+        try:
+            yield iter(torchrun.stdout or ())
+            torchrun.wait()
+        finally:
+            _stop(torchrun)
+    if torchrun.returncode:
+        raise _error(ArtefactStore(folder.as_uri()))
+
+
+def _stop(torchrun: subprocess.Popen[str]) -> None:
+    """End torchrun, which ends its processes."""
+    if torchrun.poll() is None:
+        torchrun.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            torchrun.wait(STOP_TIMEOUT)
+    with suppress(ProcessLookupError):  # those that it left behind, if any, are in its session
+        os.killpg(torchrun.pid, signal.SIGKILL)
+
+
+def _error(files: ArtefactStore) -> LatentaugError:
+    """What the processes failed of."""
+    try:
+        error = json.loads(files.get("error.json"))
+    except NotFound:
+        return Unavailable("a training process died; the worker's log says why. Submit the job again")
+    return BY_CODE[error["code"]](error["detail"])
+
+
+def _trained(files: ArtefactStore) -> Trained:
+    result: dict[str, Any] = json.loads(files.get("result.json"))
+    return Trained(
+        from_bytes(Architecture(**result["architecture"]), files.get("weights")),
+        TrainingOptions(**result["options"]),
+        [EpochMetrics(**metrics) for metrics in result["history"]],
+        result["best_epoch"],
+    )
+
+
+def main(folder: Path) -> None:
+    """One of the processes: train its share; the first one tells of each epoch, and leaves checkpoint and result."""
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=SILENCE)
+    share, files = Ranks(), ArtefactStore(folder.as_uri())
+    first = share.rank == 0
+    task = json.loads(files.get("task.json"))
+    checkpoint = files.get("checkpoint") if files.exists("checkpoint") else None
+    distributed.barrier()  # all have read it before the first writes the next
+
+    def tell(metrics: EpochMetrics) -> None:
+        if first:
+            print(json.dumps(asdict(metrics)), flush=True)
+
+    def keep(make: Callable[[], bytes]) -> None:
+        if first:
+            files.put("checkpoint", make())
+
+    try:
+        trained = fit(
+            np.load(folder / "train.npy", allow_pickle=False),
+            np.load(folder / "validation.npy", allow_pickle=False),
+            task["latent_dim"],
+            TrainingOptions(**task["options"]),
+            device=device_of(int(os.environ["LOCAL_RANK"])),
+            on_epoch=tell,
+            checkpoint=checkpoint,
+            on_checkpoint=keep,
+            share=share,
+        )
+    except LatentaugError as error:
+        if first:
+            files.put("error.json", json.dumps({"code": error.code, "detail": error.detail}).encode())
+        raise
+    if first:
+        _leave(files, trained)
+    distributed.destroy_process_group()
+
+
+def _leave(files: ArtefactStore, trained: Trained) -> None:
+    result = {
+        "architecture": asdict(trained.vae.architecture),
+        "options": asdict(trained.options),
+        "history": [asdict(metrics) for metrics in trained.history],
+        "best_epoch": trained.best_epoch,
+    }
+    files.put("weights", to_bytes(trained.vae))
+    files.put("result.json", json.dumps(result).encode())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
