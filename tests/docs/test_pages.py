@@ -36,6 +36,32 @@ def test_the_page_works_as_pasted(page: str, readme: Followed, tmp_path: Path) -
     Reader(readme.service.url, tmp_path).read(page)
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        "```bash\ncurl -s http://127.0.0.1:8000/v1/models/nowhere\n```",
+        "```bash\nfalse | true\n```",
+        "```python\nassert False\n```",
+        "```json\n{\n```",
+    ],
+)
+def test_a_block_that_fails_fails_its_page(block: str, readme: Followed, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"# A page\n\n{block}\n")
+
+    with pytest.raises((AssertionError, ValueError)):
+        Reader(readme.service.url, tmp_path).read(str(page))
+
+
+def test_a_block_is_left_out_for_the_reason_above_it(readme: Followed, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- not run: it fails -->\n\n```bash\nfalse\n```\n")
+
+    Reader(readme.service.url, tmp_path).read(str(page))
+
+    assert [block.not_run for block in blocks(str(page))] == ["it fails"]
+
+
 def test_every_fence_names_a_language_that_is_run_or_is_no_code() -> None:
     named = {(page, block.line, block.language) for page in PAGES for block in blocks(page) if block.language}
 
