@@ -21,7 +21,7 @@ RUN if [ -n "$TORCH_INDEX_URL" ]; then \
 COPY latentaug latentaug
 COPY service service
 COPY worker worker
-RUN /opt/latentaug/bin/pip install --constraint constraints.txt .
+RUN /opt/latentaug/bin/pip install --constraint constraints.txt '.[tracing]'
 
 FROM python:${PYTHON_VERSION}-slim-bookworm
 RUN useradd --uid 10001 --create-home latentaug \

@@ -39,6 +39,10 @@ def train_vae(
     """Train on a data set's training part, without labels, from an earlier attempt's checkpoint where there is one."""
     name = f"checkpoint-{latent_dim}.safetensors"
 
+    def counted(metrics: EpochMetrics) -> None:
+        work.count(epochs=1, images=len(dataset.train), training_seconds=metrics.seconds)
+        on_epoch(metrics)
+
     def trained(checkpoint: bytes | None) -> Trained:
         return fit(
             dataset.images[dataset.train],
@@ -46,7 +50,7 @@ def train_vae(
             latent_dim,
             options(params),
             device=device(work.settings),
-            on_epoch=on_epoch,
+            on_epoch=counted,
             checkpoint=checkpoint,
             on_checkpoint=lambda make: work.keep_now_and_then(name, make),
         )
