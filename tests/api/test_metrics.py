@@ -34,6 +34,13 @@ def test_waiting_jobs_and_missing_workers_are_counted(api: httpx.Client) -> None
     assert value(api, 'workers{kind="train"}') == 0
 
 
+def test_a_worker_that_serves_a_queue_is_counted(api: httpx.Client, home: Home) -> None:
+    with services.process("worker", home.environment(queues='["augment"]')):
+        services.wait_until(lambda: value(api, 'workers{kind="augment"}') == 1)
+
+    assert value(api, 'workers{kind="train"}') == 0
+
+
 def test_attempts_and_lost_processes_and_ends_are_counted(api: httpx.Client, worker: Attempts) -> None:
     job = submit(api)
     assert worker.claim(job, 1)
