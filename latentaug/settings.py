@@ -24,6 +24,7 @@ _FORMS = {
     "redis_url": (r"(rediss?|unix)://.", "redis://host:6379/0 or unix:///path"),
     "store_url": (r"(file|s3|gs|az|memory|https?)://", "file:///folder or s3://bucket/prefix"),
     "model_server_url": (r"(unix:///|https?://).", "unix:///path or http://host:port"),
+    "otlp_endpoint": (r"https?://.", "http://collector:4318"),
     "rate_limit": (r"[1-9][0-9]* ?(/|per) ?[0-9]* ?(second|minute|hour|day)s?$", "100/second or 1000/minute"),
 }
 
@@ -104,8 +105,12 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is logged."""
+    log_format: Literal["text", "json"] = "text"
+    """`text` for people, or `json`: one object a line, with the ids of the request and the job."""
+    otlp_endpoint: str | None = None
+    """`http://collector:4318`: where OpenTelemetry traces go, by OTLP over HTTP. Needs the extra `tracing`."""
 
-    @field_validator("redis_url", "store_url", "model_server_url", "rate_limit", mode="after")
+    @field_validator("redis_url", "store_url", "model_server_url", "rate_limit", "otlp_endpoint", mode="after")
     @classmethod
     def _well_formed(cls, value: SecretStr | str | None, info: ValidationInfo) -> SecretStr | str | None:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -16,6 +16,7 @@ from types import FrameType
 
 from uvicorn.config import STARTUP_FAILURE
 
+from latentaug import logs
 from latentaug import settings as configuration
 from latentaug.children import MISCONFIGURED, Child, stop
 from latentaug.errors import LatentaugError
@@ -39,7 +40,7 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return MISCONFIGURED
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings)
     told_to_stop = threading.Event()
 
     def tell(signal_number: int, frame: FrameType | None) -> None:

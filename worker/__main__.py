@@ -9,6 +9,7 @@ import argparse
 import logging
 import sys
 
+from latentaug import logs, tracing
 from latentaug import settings as configuration
 from latentaug.children import MISCONFIGURED
 from latentaug.errors import LatentaugError
@@ -27,12 +28,11 @@ def main() -> int:
     queue = arguments.queue
     try:
         settings = configuration.load()
+        tracing.check(settings)  # here, for where a job's process refused them the job would fail
     except ValueError as error:
         print(error, file=sys.stderr)
         return MISCONFIGURED
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    logs.configure(settings)
     try:
         if arguments.health:
             return 0 if not unserved(settings) else 1

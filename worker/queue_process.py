@@ -12,6 +12,7 @@ from rq.exceptions import DeserializationError
 from rq.executions import Execution
 from rq.job import Job
 
+from latentaug import logs
 from latentaug.artefacts import ArtefactStore
 from latentaug.errors import Unavailable
 from latentaug.jobs import TASK, Attempts, answering, connect, is_id, parent_id
@@ -41,6 +42,7 @@ class QueueWorker(SpawnWorker):
             queue.intermediate_queue.remove(job.id)
             job.delete()
             return
+        logs.job_id.set(job.kwargs["job_id"])
         _log.info("starting %s", job.description)
         super().execute_job(job, queue)
         # The process has ended. If it has not ended its job it died, or was told to stop: then the job waits again.
@@ -48,6 +50,7 @@ class QueueWorker(SpawnWorker):
         if record is not None:
             _log.warning("putting %s back in its queue", record.id)
             queue.enqueue_call(**self.attempts.enqueue_arguments(record))
+        logs.job_id.set(None)
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""

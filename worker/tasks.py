@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from redis import Redis
 from rq.timeouts import JobTimeoutException
 
+from latentaug import logs, tracing
 from latentaug import settings as configuration
 from latentaug.artefacts import ArtefactStore
 from latentaug.errors import Cancelled, LatentaugError, NotFound, Unavailable
@@ -51,7 +52,8 @@ def run(job_id: str, attempt: int) -> None:
     """Do the claimed attempt at a job or child, and write down how it ended."""
     tie(int(os.environ.get(PARENT, os.getppid())), signal.SIGKILL)
     settings = configuration.load()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings)
+    tracing.configure(settings, "latentaug-worker")
     redis = connect(settings)
     attempts = Attempts(redis, ArtefactStore(settings.resolved_store_url), settings)
     record = attempts.held(job_id, attempt)
@@ -62,6 +64,8 @@ def run(job_id: str, attempt: int) -> None:
         work_through(record, attempts, redis, settings)
     except Cancelled:
         _log.info("job %s was cancelled or taken over", job_id)
+    finally:
+        tracing.shutdown()
 
 
 def work_through(first: JobRecord, attempts: Attempts, redis: Redis, settings: Settings) -> None:
@@ -75,12 +79,30 @@ def work_through(first: JobRecord, attempts: Attempts, redis: Redis, settings: S
     record: JobRecord | None = first
     while record is not None:
         work = Work(record, attempts, artefacts, settings)
-        result, error = _do(work, _task(record, attempts))
+        result, error = _traced(work, attempts)
         if result is None and error is None:
             enqueue(redis, attempts, attempts.children(record.id, "queued"))
         else:
             _finish(attempts, work, result, error)
         record = attempts.follow(first, record, siblings=time.monotonic() - began < GO_ON)
+
+
+def _traced(work: Work, attempts: Attempts) -> tuple[dict[str, Any] | None, JobError | None]:
+    """Do the record's task, with its ids in the logs and as a span of the trace that its job comes from."""
+    record = work.record
+    origin = attempts.origin(record.id)
+    logs.job_id.set(record.id)
+    logs.request_id.set(origin.get("request_id"))
+    what = "job" if record.parent is None else "part"
+    with tracing.span(f"{record.kind} {what}", "CONSUMER", origin) as span:
+        span.attributes |= {"latentaug.job_id": record.id, "latentaug.attempt": record.attempt}
+        result, error = _do(work, _task(record, attempts))
+        if error is not None:
+            span.fault = f"{error.code}: {error.detail}"
+            _log.warning("%s failed: %s", record.kind, span.fault)
+        else:
+            _log.info("%s %s", record.kind, "fanned out" if result is None else "succeeded")
+    return result, error
 
 
 def _task(record: JobRecord, attempts: Attempts) -> Callable[[Work], dict[str, Any] | None]:

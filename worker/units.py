@@ -80,4 +80,5 @@ def _measure(grid: Grid, task: MeasureTask) -> None:
     for cell in measure(setting, unit, list(cells)):
         cells.append(cell)
         grid.keep_cells(unit, cells)
+        grid.work.count(cells=1)
         grid.work.report(len(cells) / total, stage, None, asdict(cell))

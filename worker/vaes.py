@@ -42,6 +42,10 @@ def train_vae(
     """Train on a data set's training part, without labels, from an earlier attempt's checkpoint where there is one."""
     name = f"checkpoint-{latent_dim}.safetensors"
 
+    def counted(metrics: EpochMetrics) -> None:
+        work.count(epochs=1, images=len(dataset.train), training_seconds=metrics.seconds)
+        on_epoch(metrics)
+
     settings = work.settings
     fit_here = partial(fit, device=device(settings))
     if settings.train_processes > 1:
@@ -54,7 +58,7 @@ def train_vae(
             dataset.images[dataset.validation],
             latent_dim,
             options(params),
-            on_epoch=on_epoch,
+            on_epoch=counted,
             checkpoint=checkpoint,
             on_checkpoint=lambda make: work.keep_now_and_then(name, make),
         )

@@ -78,6 +78,13 @@ class Work:
         if not ours:
             raise Cancelled
 
+    def count(self, **done: float) -> None:
+        """Add to what all workers have done, by the names that the API's metrics have for it."""
+        try:
+            self._attempts.count(self.record.kind, **done)
+        except Unavailable as error:  # nor is this
+            _log.warning("work not counted: %s", error)
+
     def fan_out(self, children: Mapping[str, BaseModel], low: float, high: float) -> None:
         """Split the job into children, tasks by name, whose ends take its progress from `low` to `high`.
 

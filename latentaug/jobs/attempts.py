@@ -13,7 +13,7 @@ from redis import Redis
 from latentaug.artefacts import ArtefactStore
 from latentaug.jobs import scripts
 from latentaug.jobs.connection import answering
-from latentaug.jobs.record import LIVING, JobError, JobRecord, Progress, Status, parent_id
+from latentaug.jobs.record import LIVING, JobError, JobRecord, Kind, Progress, Status, parent_id
 from latentaug.jobs.store import JobStore, as_json
 from latentaug.settings import Settings
 
@@ -140,6 +140,14 @@ class Attempts(JobStore):
         left = "" if eta_seconds is None else eta_seconds
         with answering():
             return bool(self._progress(args=[job_id, attempt, progress.fraction, stage, left, told, time.time()]))
+
+    def count(self, kind: Kind, **done: float) -> None:
+        """Add to what all workers have done, by kind: epochs, cells and the like."""
+        with answering():
+            pipeline = self._redis.pipeline(transaction=False)
+            for name, number in done.items():
+                pipeline.hincrbyfloat(scripts.key("counted"), f"{name}:{kind}", number)
+            pipeline.execute()
 
     def finish(
         self,

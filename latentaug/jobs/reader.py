@@ -25,6 +25,7 @@ from latentaug.jobs.record import (
     end_event_data,
     from_fields,
     is_id,
+    parent_id,
 )
 
 _EVENT_ID = re.compile(r"\d{1,18}-\d{1,18}", re.ASCII)  # Redis's ids, far within their 64 bits
@@ -103,6 +104,31 @@ class JobReader:
                 for end in ENDS:
                     found[kind, end] = int(ended.get(f"{kind}:{end}".encode(), 0))
         return found
+
+    def counted(self) -> dict[str, dict[tuple[str, ...], float]]:
+        """What workers have done since Redis was last empty: by name, then by kind, or by kind and status.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        with answering():
+            fields = cast("dict[bytes, bytes]", self._redis.hgetall(scripts.key("counted")))
+        found: dict[str, dict[tuple[str, ...], float]] = {}
+        for field, value in fields.items():
+            name, *labels = field.decode().split(":")
+            found.setdefault(name, {})[tuple(labels)] = float(value)
+        return found
+
+    def origin(self, job_id: str) -> dict[str, str]:
+        """The `request_id` and `traceparent` that a living job, or the parent of a child, comes from.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        names = ["request_id", "traceparent"]
+        with answering():
+            found = cast("Any", self._redis.hmget(scripts.key("job", parent_id(job_id) or job_id), names))
+        return {name: value.decode() for name, value in zip(names, found, strict=True) if value}
 
     def _living(self, job_id: str) -> JobRecord | None:
         with answering():

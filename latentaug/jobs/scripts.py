@@ -1,7 +1,8 @@
 """The job record's changes, as Lua: each runs whole inside Redis or not at all.
 
-    latentaug:job:<id>               hash: the record's fields, and owner-side ones: deaths, reserved, queued_at; of a
-                                     child worked, its fraction; of its parent low, high, since, total and worked
+    latentaug:job:<id>               hash: the record's fields, and owner-side ones: deaths, reserved, queued_at; the
+                                     request_id and traceparent it came from; of a child worked, its fraction; of its
+                                     parent low, high, since, total and worked
     latentaug:lease:<id>             exists while the job's process gives signs of life
     latentaug:events:<id>            stream of progress, metrics and, last, end; a child's go to its parent's
     latentaug:<status>:<kind>        set of ids, for the statuses queued and running
@@ -9,6 +10,7 @@
     latentaug:follows:<id>:<attempt> the child, and its attempt, that this attempt's process has gone on with
     latentaug:unstored               set of ended jobs whose record is not yet in the artefact store
     latentaug:ended                  hash: jobs ended, by "<kind>:<status>"
+    latentaug:counted                hash: what workers have done, by "<name>:<kind>" or "<name>:<kind>:<status>"
     latentaug:request:<digest>       hash: an idempotency key's job and request
     latentaug:reserved:<name>        the unfinished job that holds a name
 
@@ -75,6 +77,7 @@ local function claim(job, now, lease)
   redis.call('SET', key('lease', job.id), job.attempt, 'PX', lease)
   move(job, 'running')
   restage(job, 'starting')
+  redis.call('HINCRBY', key('counted'), 'attempts:' .. job.kind, 1)
 end
 
 local function put_back(job, now, stage)
@@ -209,6 +212,7 @@ REQUEUE = (
 local id, attempt, most, now = unpack(ARGV)
 local job = owned(id, attempt)
 if not job or open(id) then return 'lost' end
+if most ~= '' then redis.call('HINCRBY', key('counted'), 'lease_losses:' .. job.kind, 1) end
 if most ~= '' and redis.call('HINCRBY', key('job', id), 'deaths', 1) >= tonumber(most) then return 'spent' end
 put_back(job, now, 'queued again')
 return 'queued'
@@ -234,11 +238,12 @@ return 'done'
 """
 )
 
-# id, attempt or '' for any, status, now, result or '', error or '', the end event, seconds its events are kept
+# id, attempt or '' for any, status, now, result or '', error or '', the end event, seconds its events are kept, seconds
+# that it ran
 END = (
     _SHARED
     + """
-local id, attempt, status, now, result, error, event, seconds = unpack(ARGV)
+local id, attempt, status, now, result, error, event, seconds, ran = unpack(ARGV)
 local job = state(id)
 if not job.status then return 'missing' end
 if job.status ~= 'queued' and job.status ~= 'running' then return job.status end
@@ -259,6 +264,7 @@ if redis.call('DEL', key('children', id, 'queued'), key('children', id, 'running
 redis.call('DEL', key('children', id, 'succeeded'), key('children', id, 'failed'))
 redis.call('SADD', key('unstored'), id)
 redis.call('HINCRBY', key('ended'), job.kind .. ':' .. status, 1)
+redis.call('HINCRBYFLOAT', key('counted'), 'seconds:' .. job.kind .. ':' .. status, ran)
 emit(id, 'end', event)
 redis.call('EXPIRE', key('events', id), seconds)
 return 'done'

@@ -43,6 +43,7 @@ class JobStore(JobReader):
         owner: str = "",
         idempotency_key: str | None = None,
         reserve: str | None = None,
+        origin: Mapping[str, str] | None = None,
     ) -> tuple[JobRecord, bool]:
         """Create a queued job, to be put in RQ with `enqueue_arguments`.
 
@@ -52,6 +53,7 @@ class JobStore(JobReader):
             owner: whose idempotency key it is.
             idempotency_key: the same owner, key and request within 24 hours give the same job.
             reserve: a name that only one unfinished job may hold.
+            origin: the `request_id` and `traceparent` it comes from, as far as there are any; callers do not see them.
 
         Returns:
             The record, and whether it was created now.
@@ -78,6 +80,7 @@ class JobStore(JobReader):
             KEPT_SECONDS,
             reserve or "",
             *to_fields(record),
+            *(text for field in (origin or {}).items() for text in field),
         ]
         with answering():
             outcome, other = (part.decode() for part in self._create(args=arguments))
@@ -139,6 +142,7 @@ class JobStore(JobReader):
             as_json(error),
             event,
             KEPT_SECONDS,
+            0.0 if record.started_at is None else (now - record.started_at).total_seconds(),
         ]
         with answering():
             if self._end(args=arguments) != b"done":

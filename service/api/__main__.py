@@ -10,11 +10,11 @@ import sys
 
 import uvicorn
 
+from latentaug import logs, tracing
 from latentaug import settings as configuration
 from latentaug.children import MISCONFIGURED
 from latentaug.errors import Conflict
 from service import ports
-from service.api import logs
 from service.api.app import create_app
 
 
@@ -22,12 +22,13 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT, then finish what was begun, within the drain time; return the exit status."""
     try:
         settings = configuration.load()
+        tracing.configure(settings, "latentaug-api")
         app = create_app(settings)
         ports.check(settings.host, settings.port)
     except (ValueError, OSError, Conflict) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return MISCONFIGURED
-    logs.configure(settings.log_level)
+    logs.configure(settings)
     uvicorn.run(
         app,
         host=settings.host,

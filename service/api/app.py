@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from latentaug import tracing
 from latentaug.artefacts import ArtefactStore
 from latentaug.settings import Settings
 from service.api import contract, keys, problems
@@ -21,6 +22,7 @@ from service.api.logs import RequestLog
 from service.api.metrics import Metrics, RequestMetrics
 from service.api.queue import Jobs
 from service.api.routes import datasets, inference, jobs, models, page, system
+from service.traced import Traced
 
 DESCRIPTION = """\
 Train a variational autoencoder on images without labels, make new training images from few labelled ones in its latent
@@ -66,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             await model_server.close()
             queue.close()
+            tracing.shutdown()
 
     app = FastAPI(
         title="latentaug",
@@ -80,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     for module in (inference, models, datasets, jobs, system, page):
         app.include_router(module.router)
     app.add_middleware(HeadAsGet)  # innermost, so that logs and metrics say HEAD
-    app.add_middleware(RequestLog)
+    app.add_middleware(Traced)
+    app.add_middleware(RequestLog)  # around the trace, which tells the request's id
     app.add_middleware(RequestMetrics, metrics=metrics)  # outermost, so that it counts what RequestLog answers
     return app

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
+from latentaug import logs, tracing
 from latentaug.errors import BY_CODE, DeadlineExceeded, LatentaugError, Unavailable
 from service import oip
 from service.oip_tensors import Array, Parameters
@@ -72,7 +73,11 @@ class ModelServer:
             path += f"/versions/{quote(version, safe='')}"
         microseconds = {"timeout": max(1, int(timeout * 1e6))}
         headers, buffers = oip.write_request(tensors, {**parameters, **microseconds}, outputs)
-        answer, answer_headers = await self._post(f"{path}/infer", b"".join(buffers), headers, timeout + GRACE_SECONDS)
+        with tracing.span(f"infer {operation}", "CLIENT") as span:
+            span.attributes["latentaug.model"] = model
+            headers = {**headers, **_origin()}
+            body = b"".join(buffers)
+            answer, answer_headers = await self._post(f"{path}/infer", body, headers, timeout + GRACE_SECONDS)
         return oip.parse_response(answer, answer_headers.get(oip.HEADER_LENGTH)).outputs
 
     async def ready(self) -> bool:
@@ -92,6 +97,19 @@ class ModelServer:
             DeadlineExceeded: no answer in time.
         """
         await self._post(f"/v2/repository/models/{quote(model, safe='')}/unload", b"", {}, CONTROL_SECONDS)
+
+    async def metrics(self) -> bytes:
+        """Its metrics, in Prometheus's text form.
+
+        Raises:
+            Unavailable: the server is away, or does not answer in time.
+        """
+        try:
+            timeout = aiohttp.ClientTimeout(total=CONTROL_SECONDS)
+            async with self._session.get(f"{self._base}/metrics", timeout=timeout) as response:
+                return await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable("the model server is away; try again shortly", retry_after=1) from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -121,6 +139,12 @@ class ModelServer:
             if response.status != HTTPStatus.OK:
                 raise error_from(response.status, answer, response.headers.get("Retry-After"))
             return answer, response.headers
+
+
+def _origin() -> dict[str, str]:
+    """Headers that tell the model server which request and trace it works for."""
+    current = logs.request_id.get()
+    return tracing.carrier() | ({} if current is None else {"X-Request-ID": current})
 
 
 def error_from(status: int, body: bytes, retry_after: str | None) -> LatentaugError:

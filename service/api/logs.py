@@ -1,51 +1,21 @@
-"""Logs as JSON lines, each with the id of the request it belongs to."""
+"""The log of requests, each named by its id."""
 
 from __future__ import annotations
 
-import json
 import logging
 import re
-import sys
 import time
-from contextvars import ContextVar
-from datetime import UTC, datetime
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from latentaug.logs import request_id
 from service.api import problems
 
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 logger = logging.getLogger("latentaug.api")
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object per record; what `extra={"fields": {...}}` holds is added to it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if (current := request_id.get()) is not None:
-            line["request_id"] = current
-        line |= getattr(record, "fields", {})
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
-
-
-def configure(level: str) -> None:
-    """Send every log of this process to standard error as JSON lines."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
 class RequestLog:

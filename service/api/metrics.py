@@ -1,41 +1,111 @@
-"""Prometheus metrics of the API process."""
+"""Prometheus metrics of the API process, and of the workers.
+
+A job's process ends with its job, so what workers do is counted in Redis, by the same scripts that change the job's
+record: it outlives them, is whole over any number of workers and hosts, and needs no port for each.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from latentaug.jobs.record import ENDS
 
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+_DONE = {
+    "attempts": ("job_attempts", "Times a worker took up a job or a part of one."),
+    "lease_losses": ("job_lease_losses", "Times a running job or part lost its process: it died or its lease ran out."),
+    "epochs": ("training_epochs", "Epochs trained, those lost with their process among them."),
+    "images": ("training_images", "Images that were trained on, once for each epoch."),
+    "training_seconds": ("training_seconds", "Seconds that epochs took, with their validation."),
+    "cells": ("evaluation_cells", "Cells of evaluations measured."),
+}
+"""Counters by kind: what workers call them, and their names and meanings here."""
+
+
+@dataclass(frozen=True)
+class JobFigures:
+    """What Redis knows of jobs and workers; nothing where it does not answer.
+
+    Attributes:
+        jobs: by kind and status; those ended since Redis was last empty.
+        waiting: entries of each kind's queue, jobs and parts of jobs.
+        workers: processes that serve each kind's queue.
+        counted: what workers have done, by name, then by kind or by kind and status.
+    """
+
+    jobs: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    workers: Mapping[str, int] = field(default_factory=dict)
+    counted: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
+
+
+class JobMetrics:
+    """Collector of the latest figures."""
+
+    def __init__(self) -> None:
+        self.figures = JobFigures()
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics, those without figures too."""
+        figures = self.figures
+        jobs = GaugeMetricFamily("jobs", "Jobs by kind and state.", labels=("kind", "status"))
+        ended = CounterMetricFamily("jobs_ended", "Jobs ended, by how.", labels=("kind", "status"))
+        for labels, count in figures.jobs.items():
+            jobs.add_metric(labels, count)
+            if labels[1] in ENDS:
+                ended.add_metric(labels, count)
+        seconds = CounterMetricFamily(
+            "job_seconds", "Seconds from jobs' first start to their end.", labels=("kind", "status")
+        )
+        for both, total in figures.counted.get("seconds", {}).items():
+            seconds.add_metric(both, total)
+        waiting = GaugeMetricFamily(
+            "job_queue_depth", "Jobs and parts of jobs that wait for a worker.", labels=("kind",)
+        )
+        workers = GaugeMetricFamily("workers", "Worker processes that serve a queue.", labels=("kind",))
+        for gauge, values in ((waiting, figures.waiting), (workers, figures.workers)):
+            for kind, value in values.items():
+                gauge.add_metric((kind,), value)
+        yield from (jobs, ended, seconds, waiting, workers)
+        for key, (name, meaning) in _DONE.items():
+            counter = CounterMetricFamily(name, meaning, labels=("kind",))
+            for labelled, number in figures.counted.get(key, {}).items():
+                counter.add_metric(labelled, number)
+            yield counter
 
 
 class Metrics:
     """The metrics of one API process, in a registry of their own."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         labels = ("route", "method", "status")
-        self.requests = Counter("http_requests", "Requests answered.", labels, registry=self._registry)
+        self.requests = Counter("http_requests", "Requests answered.", labels, registry=self.registry)
         self.seconds = Histogram(
             "http_request_seconds",
             "Time from a request's first byte to its answer's last.",
             ("route", "method"),
             buckets=_SECONDS,
-            registry=self._registry,
+            registry=self.registry,
         )
-        self.in_flight = Gauge("http_requests_in_flight", "Requests being answered.", registry=self._registry)
-        self._jobs = Gauge("jobs", "Jobs by kind and state.", ("kind", "status"), registry=self._registry)
+        self.in_flight = Gauge("http_requests_in_flight", "Requests being answered.", registry=self.registry)
+        self._jobs = JobMetrics()
+        self.registry.register(self._jobs)
 
-    def expose(self, jobs: Mapping[tuple[str, str], int]) -> bytes:
-        """The metrics in Prometheus's text form; `jobs` counts the jobs by state, and is empty where unknown."""
-        self._jobs.clear()
-        for (kind, status), count in jobs.items():
-            self._jobs.labels(kind, status).set(count)
-        return generate_latest(self._registry)
+    def expose(self, figures: JobFigures) -> bytes:
+        """The metrics in Prometheus's text form, those of jobs and workers as `figures` has them."""
+        self._jobs.figures = figures
+        return generate_latest(self.registry)
 
 
 class RequestMetrics:

@@ -13,12 +13,14 @@ from threading import Lock
 from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
 from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 
+from latentaug import logs, tracing
 from latentaug.artefacts import ArtefactStore
 from latentaug.jobs import (
+    KINDS,
     JobRecord,
     JobStore,
     Kind,
@@ -30,6 +32,7 @@ from latentaug.jobs import (
 )
 from latentaug.settings import Settings
 from service.api.logs import logger
+from service.api.metrics import JobFigures
 
 SERIALIZER = "json"  # RQ's default would unpickle whatever lies in Redis
 
@@ -67,8 +70,15 @@ class Jobs:
         """
         redis, store = self._connect()
         plain = params.model_dump(mode="json")
-        record, created = store.create(kind, plain, owner=owner, idempotency_key=idempotency_key, reserve=reserve)
+        with tracing.span(f"enqueue {kind}", "PRODUCER") as span:
+            current = logs.request_id.get()
+            origin = tracing.carrier() | ({} if current is None else {"request_id": current})
+            record, created = store.create(
+                kind, plain, owner=owner, idempotency_key=idempotency_key, reserve=reserve, origin=origin
+            )
+            span.attributes["latentaug.job_id"] = record.id
         if created:
+            logger.info("%s job queued", kind, extra={"fields": {"job_id": record.id}})
             try:
                 queue = Queue(queue_name(kind), connection=redis, serializer=SERIALIZER)
                 queue.enqueue_call(**store.enqueue_arguments(record))
@@ -110,13 +120,22 @@ class Jobs:
         """
         return [record.id for record in self.store.unfinished() if model in (*_uses(record), _makes(record))]
 
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Jobs by kind and state.
+    def figures(self) -> JobFigures:
+        """What `/metrics` tells of jobs and workers.
 
         Raises:
             Unavailable: Redis is away.
         """
-        return {(kind, status): count for (kind, status), count in self.store.counts().items()}
+        redis, store = self._connect()
+        counts = store.counts()
+        with answering():
+            queues = {kind: Queue(queue_name(kind), connection=redis, serializer=SERIALIZER) for kind in KINDS}
+            return JobFigures(
+                jobs={(kind, status): count for (kind, status), count in counts.items()},
+                waiting={kind: queue.count for kind, queue in queues.items()},
+                workers={kind: len(Worker.all(queue=queue, serializer="json")) for kind, queue in queues.items()},
+                counted=store.counted(),
+            )
 
     def ping(self) -> None:
         """Ask Redis for a sign of life.

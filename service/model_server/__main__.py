@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from latentaug import logs, tracing
 from latentaug.artefacts import ArtefactStore
 from latentaug.children import MISCONFIGURED
 from latentaug.errors import InvalidInput
@@ -95,7 +96,8 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = load()
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logs.configure(settings)
+        tracing.configure(settings, "latentaug-model-server")
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
             return runner.run(serve(settings))

@@ -11,15 +11,20 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from latentaug import logs, tracing
 from latentaug.errors import LatentaugError, MalformedInput, NotFound
 from service.model_server import operations
 from service.model_server.inference import CLIENT_GONE, Inference, read_body
 from service.model_server.operations import OPERATIONS
+from service.traced import Traced
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "schedule_policy", "statistics"]
 MAX_CONTROL_BYTES = 2**16
@@ -33,6 +38,7 @@ def create_app(inference: Inference) -> Starlette:
         inference.batcher.start()
         yield
         inference.batcher.stop()
+        tracing.shutdown()
 
     endpoints = Endpoints(inference)
     paths = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
@@ -61,7 +67,24 @@ def create_app(inference: Inference) -> Starlette:
         ClientDisconnect: client_gone,
         Exception: failed,
     }
-    return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+    middleware = [Middleware(Named), *([Middleware(Traced)] if tracing.active() else [])]
+    return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan, middleware=middleware)
+
+
+class Named:
+    """ASGI middleware that has this request's logs tell the API's `X-Request-ID`.
+
+    It stays set at the end: each request is a task with a context of its own, in which uvicorn logs what failed.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http":
+            logs.request_id.set(Headers(scope=scope).get("x-request-id"))
+        await self._app(scope, receive, send)
 
 
 class Endpoints:

@@ -57,7 +57,7 @@ def test_each_endpoint_asks_for_its_own_scope(guarded: httpx.Client, method: str
 
 
 @pytest.mark.parametrize("key", ["i", "t", "a"])
-@pytest.mark.parametrize("path", ["/v1/models", "/v1/datasets", "/v1/models/tiny", "/metrics"])
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/datasets", "/v1/models/tiny", "/metrics", "/metrics/model-server"])
 def test_any_key_may_look(guarded: httpx.Client, path: str, key: str) -> None:
     assert guarded.get(path, headers=bearer(key)).status_code == 200
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from service.api.logs import JsonLines, RequestLog
+from latentaug.logs import JsonLines
+from service.api.logs import RequestLog
 
 
 async def faulty(scope: Scope, receive: Receive, send: Send) -> None:

@@ -121,6 +121,7 @@ class Composition:
 def order() -> list[str]:
     """Services in the order that `depends_on` asks for."""
     waiting = {name: set(service.get("depends_on", {})) for name, service in COMPOSE["services"].items()}
+    waiting = {name: needs for name, needs in waiting.items() if "profiles" not in COMPOSE["services"][name]}
     order: list[str] = []
     while waiting:
         free = sorted(name for name, needs in waiting.items() if needs <= set(order))

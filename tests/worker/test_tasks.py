@@ -68,6 +68,7 @@ class TestTrain:
         train(work, params)
         metrics = [event.data for event in desk.jobs.events(work.record.id) if event.type == "metrics"]
         assert [entry["epoch"] for entry in metrics] == [1, 2, 3]
+        assert desk.jobs.counted()["epochs"] == {("train",): 3}
 
     def test_names_the_model_after_the_job_by_default(self, desk: Desk, params: TrainParams) -> None:
         work = desk.start("train")

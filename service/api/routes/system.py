@@ -13,6 +13,7 @@ from latentaug.errors import LatentaugError, Unavailable
 from service.api import contract
 from service.api.access import AnyKey
 from service.api.context import Context, FromContext
+from service.api.metrics import JobFigures
 
 router = APIRouter(tags=["system"])
 
@@ -46,12 +47,23 @@ async def readyz(context: FromContext) -> dict[str, str]:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **contract.problems()},
 )
 async def metrics(context: FromContext) -> Response:
-    """Metrics of the API process, and the jobs by state, for Prometheus."""
+    """Metrics of the API process, and of jobs and workers as Redis knows them, for Prometheus."""
     try:
-        jobs = await context.on_jobs(context.jobs.counts)
+        figures = await context.on_jobs(context.jobs.figures)
     except Unavailable:
-        jobs = {}  # without Redis nobody can count them
-    return Response(context.metrics.expose(jobs), media_type=CONTENT_TYPE_LATEST)
+        figures = JobFigures()  # without Redis nobody can count them
+    return Response(context.metrics.expose(figures), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get(
+    "/metrics/model-server",
+    response_class=Response,
+    dependencies=[AnyKey],
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **contract.problems(503)},
+)
+async def model_server_metrics(context: FromContext) -> Response:
+    """Metrics of the model server, for Prometheus, which cannot ask at its Unix socket."""
+    return Response(await context.model_server.metrics(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _model_server(context: Context) -> None:
