@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from latentaug.artefacts import NAME
+from latentaug.counts import BALANCE, children_of_each
+from latentaug.filters import FILTERS
 from latentaug.jobs.record import Kind
 from latentaug.presets import PRESETS
 
@@ -158,7 +162,59 @@ class EvaluateParams(TrainingParams):
         return self
 
 
-class AugmentParams(BaseModel):
+class CountParams(BaseModel):
+    """Exact numbers of new images, and which of them to turn away; of augment requests and jobs alike."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    per_image: int | None = Field(default=None, ge=1, le=1000)
+    """New images of each image, whatever k; beyond k its neighbours serve again, with a smaller step."""
+    per_class: int | None = Field(default=None, ge=1, le=10_000_000)
+    """New images of each class, every image of it serving evenly."""
+    balance: Annotated[str, Field(pattern=f"^({BALANCE})$")] | None = None
+    """New images until each class has as many in all: `majority` (the largest class), `mean`, or a number."""
+    reject_label: bool = False
+    """Turn away new images to which the nearest real ones give another label."""
+    reject_copies: bool = False
+    """Turn away new images that hardly differ from their source."""
+    reject_off_manifold: bool = False
+    """Turn away new images that are far from every real one."""
+    retries: int = Field(default=10, ge=0, le=100)
+    """Further rounds in which to make what was turned away; what then lacks is counted as missing."""
+
+    @model_validator(mode="after")
+    def _one_way_of_counting(self) -> Self:
+        given = [name for name in ("per_image", "per_class", "balance") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other: give one")
+        if given and getattr(self, "copies", None) is not None:
+            raise ValueError(f"copies and {given[0]} exclude each other: give one")
+        return self
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Which of `filters.FILTERS` are on."""
+        return tuple(name for name in FILTERS if getattr(self, f"reject_{name}"))
+
+    def counts(self, n: int, labels: NDArray[np.int64] | None, otherwise: int) -> NDArray[np.int64] | None:
+        """Children of each of n images, int64 [n]; None where neither counts nor filters are asked for.
+
+        Args:
+            n: images.
+            labels: int64 [n], or None.
+            otherwise: children of each where only filters are asked for.
+
+        Raises:
+            InvalidInput: counts by class without labels.
+        """
+        if self.per_class is None and self.balance is None:
+            if self.per_image is None and not self.filters:
+                return None
+            return children_of_each(n, labels, per_image=self.per_image or otherwise)
+        return children_of_each(n, labels, per_class=self.per_class, balance=self.balance)
+
+
+class AugmentParams(CountParams):
     """Parameters of an augment job: a data set's whole training part, augmented."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)

@@ -12,10 +12,13 @@ from latentaug.codec import BATCH, Codec, read_vae
 from latentaug.containers import write_npz, write_zip
 from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
-from latentaug.generation import Altered, alter, name_class, residual
+from latentaug.filters import FILTERS
+from latentaug.generation import Altered, alter, residual
 from latentaug.images import contact_sheet, encode_png
 from latentaug.job_params import AugmentParams
 from latentaug.models import ModelDescription
+from latentaug.neighbours import name_class
+from latentaug.rounds import Rounds, alter_in_rounds
 from worker.vaes import device
 from worker.work import Work
 
@@ -31,22 +34,13 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
     """
     dataset = datasets.load(params.dataset, work.artefacts, work.settings)
     model = models.describe(work.artefacts, params.model)
-    _check(dataset, model, params, work.settings.max_dataset_bytes)
+    wanted = _check(dataset, model, params, work.settings.max_dataset_bytes)
     codec = Codec(read_vae(work.artefacts, model), device(work.settings))
     sources = dataset.images[dataset.train]  # [n, h, w, c]
     labels = None if dataset.labels is None else dataset.labels[dataset.train]  # [n]
     latents = codec.encode(sources)  # [n, latent_dim]
     try:
-        altered = alter(
-            latents,
-            method=params.method,
-            alpha=params.alpha,
-            k=params.k,
-            copies=params.copies,
-            sigma=np.array(model.sigma, np.float32),
-            seed=params.seed,
-            labels=labels,
-        )
+        altered = _alter(params, latents, labels, np.array(model.sigma, np.float32))
     except TooFewImages as error:
         raise name_class(error, dataset.classes) from error
     images = _decode(work, params, codec, sources, latents, altered)  # [m, h, w, c]
@@ -61,20 +55,59 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
         "shape": list(images.shape[1:]),
         "labelled": labels is not None,
     }
+    if isinstance(altered, Rounds):
+        refused = dict(zip(FILTERS, altered.refused.sum(axis=0).tolist(), strict=True))
+        summary["tally"] = {"wanted": wanted, "made": len(images), "missing": wanted - len(images), "rejected": refused}
     work.put_json("result.json", summary)
     return {"sources": len(sources), "images": len(images)}
 
 
-def _check(dataset: Dataset, model: ModelDescription, params: AugmentParams, most_bytes: int) -> None:
+def _check(dataset: Dataset, model: ModelDescription, params: AugmentParams, most_bytes: int) -> int:
+    """Refuse what cannot be made; return how many images are wanted."""
     shape = (model.height, model.width, model.channels)
     if dataset.images.shape[1:] != shape:
         raise InvalidInput(
             f"{dataset.name!r} has images of {list(dataset.images.shape[1:])}, the model takes {list(shape)}; "
             "choose a model that was trained on images of this size"
         )
-    size = len(dataset.train) * (params.copies or params.k) * int(np.prod(shape))
+    labels = None if dataset.labels is None else dataset.labels[dataset.train]
+    children = params.copies or params.k
+    counts = params.counts(len(dataset.train), labels, children)
+    wanted = len(dataset.train) * children if counts is None else int(counts.sum())
+    size = wanted * int(np.prod(shape))
     if size > most_bytes:
-        raise TooLarge(f"the new images would take {size} bytes, at most {most_bytes} are made; lower k or copies")
+        raise TooLarge(f"the new images would take {size} bytes, at most {most_bytes} are made; ask for fewer")
+    return wanted
+
+
+def _alter(
+    params: AugmentParams, latents: NDArray[np.float32], labels: NDArray[np.int64] | None, sigma: NDArray[np.float32]
+) -> Altered:
+    """As many children of each latent, or counted ones in rounds."""
+    counts = params.counts(len(latents), labels, params.copies or params.k)
+    if counts is None:
+        return alter(
+            latents,
+            method=params.method,
+            alpha=params.alpha,
+            k=params.k,
+            copies=params.copies,
+            sigma=sigma,
+            seed=params.seed,
+            labels=labels,
+        )
+    return alter_in_rounds(
+        latents,
+        counts,
+        method=params.method,
+        alpha=params.alpha,
+        k=params.k,
+        sigma=sigma,
+        seed=params.seed,
+        labels=labels,
+        filters=params.filters,
+        retries=params.retries,
+    )
 
 
 def _decode(
@@ -111,10 +144,14 @@ def _write(
     source = dataset.train[altered.source]
     neighbour = np.where(altered.neighbour < 0, -1, dataset.train[altered.neighbour])
     plain = images[..., 0] if images.shape[-1] == 1 else images  # as the API answers grey images
-    arrays: dict[str, NDArray[np.generic]] = {"images": plain, "source": source, "neighbour": neighbour}
+    arrays: dict[str, NDArray[np.generic]] = {"images": plain}
     settings = params.model_dump(exclude={"dataset"}, exclude_none=True) | {"version": version}
-    rows = zip(source.tolist(), neighbour.tolist(), strict=True)
-    manifest: list[dict[str, object]] = [{"source": row, "neighbour": near, **settings} for row, near in rows]
+    columns: dict[str, NDArray[Any]] = {"source": source, "neighbour": neighbour}
+    if isinstance(altered, Rounds):
+        columns |= {"child": altered.child, "step": altered.step}
+    arrays |= columns
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    manifest: list[dict[str, object]] = [{**dict(zip(columns, row, strict=True)), **settings} for row in rows]
     names = None
     if dataset.labels is not None:
         names = [dataset.classes[label] for label in dataset.labels[source]]
@@ -122,7 +159,6 @@ def _write(
         manifest = [{**row, "label": name} for row, name in zip(manifest, names, strict=True)]
     work.put("images.npz", write_npz(arrays))
     work.put("images.zip", write_zip(list(images), names, manifest))
-    children = len(images) // len(sources)
-    shown = range(min(SHEET_ROWS, len(sources)))
-    sheet = [[sources[i], *images[i * children : (i + 1) * children]] for i in shown]
+    made = np.split(images, np.cumsum(np.bincount(altered.source, minlength=len(sources)))[:-1])  # each source's own
+    sheet = [[sources[i], *made[i]] for i in range(min(SHEET_ROWS, len(sources)))]
     work.put("report.png", encode_png(contact_sheet(sheet, scale=2)))

@@ -39,6 +39,13 @@ class AugmentOptions(TypedDict, total=False):
     decode: Literal["reconstruction", "residual"]
     seed: int
     resize: bool
+    per_image: int
+    per_class: int
+    balance: str
+    reject_label: bool
+    reject_copies: bool
+    reject_off_manifold: bool
+    retries: int
 
 
 @dataclass(frozen=True)

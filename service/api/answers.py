@@ -6,12 +6,14 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.containers import write_npy, write_npz, write_zip
 from latentaug.errors import TooLarge
+from latentaug.filters import FILTERS
 from latentaug.images import Pixels, contact_sheet, encode_png
 from service.api import media
 from service.api.labels import Labels
@@ -48,14 +50,47 @@ class NewImages:
         settings: what holds for all of them, such as `alpha`.
         labels: one per image, or None.
         sheet: the rows of a contact sheet.
+        tally: how many were wanted, made and turned away, where they were counted.
     """
 
     images: Pixels
     provenance: Sequence[Mapping[str, object]]
     sheet: Sequence[Sequence[Pixels]]
-    per_image: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    per_image: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
     labels: Labels | None = None
+    tally: Mapping[str, object] | None = None
+
+
+def tally(
+    counts: NDArray[np.int64], source: NDArray[np.int64], refused: NDArray[np.int64], labels: Labels | None
+) -> dict[str, object]:
+    """What became of a request for exact numbers, in all and, where there are labels, by class.
+
+    Args:
+        counts: int64 [n], wanted of each image.
+        source: int64 [m], of each one made.
+        refused: int64 [n, filters], turned away.
+        labels: of the n images, or None.
+    """
+    made = np.bincount(source, minlength=len(counts))
+    found: dict[str, object] = _tally(counts, made, refused)
+    if labels is not None:
+        codes = labels.codes()
+        found["classes"] = {
+            name: _tally(*(each[codes == code] for each in (counts, made, refused)))
+            for code, name in enumerate(labels.classes)
+        }
+    return found
+
+
+def _tally(counts: NDArray[np.int64], made: NDArray[np.int64], refused: NDArray[np.int64]) -> dict[str, object]:
+    return {
+        "wanted": int(counts.sum()),
+        "made": int(made.sum()),
+        "missing": int((counts - made).sum()),
+        "rejected": dict(zip(FILTERS, refused.sum(axis=0).tolist(), strict=True)),
+    }
 
 
 def write_encoded(form: str, encoded: Encoded) -> bytes:
@@ -108,6 +143,8 @@ def _write_json(new: NewImages) -> bytes:
     if new.labels is not None:
         document["labels"] = new.labels.values
     document["provenance"] = new.provenance
+    if new.tally is not None:
+        document["tally"] = new.tally
     return json.dumps(document).encode()
 
 

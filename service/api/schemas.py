@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
 from latentaug.errors import InvalidInput
+from latentaug.job_params import CountParams
 from latentaug.jobs import Kind, Status
 from service.api import media
 
@@ -41,7 +42,7 @@ class InterpolateOptions(ImageOptions):
     """Images in the strip, both ends among them."""
 
 
-class AugmentOptions(ImageOptions):
+class AugmentOptions(ImageOptions, CountParams):
     """Options of augment. The answer depends on nothing but the images, the labels and these."""
 
     method: Literal["noise", "interpolation", "extrapolation"] = "interpolation"

@@ -10,7 +10,7 @@ part of the batch's key, so only rows of requests with equal tiles share one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -20,8 +20,10 @@ from torch import Tensor
 
 from latentaug.errors import LatentaugError, Unavailable
 from latentaug.frozen import FrozenVAE, grey_levels
-from latentaug.generation import Altered, Reference, alter, residual
+from latentaug.generation import Altered, alter, residual
 from latentaug.models import ModelDescription, ProjectedDataset
+from latentaug.neighbours import Reference
+from latentaug.rounds import Rounds, alter_in_rounds
 from service.oip_tensors import Array
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -124,6 +126,11 @@ class Augmentation:
     from_dataset: bool
     """Whether neighbours are sought among the training images rather than in the request."""
     seed: int
+    counts: NDArray[np.int64] | None = None
+    """int64 [n], children of each image where they are counted, made in rounds; None for as many of each."""
+    filters: tuple[str, ...] = ()
+    """Which of `filters.FILTERS` may turn children away; with counts only."""
+    retries: int = 0
 
 
 Payload: TypeAlias = Array | Augmentation | None
@@ -218,6 +225,8 @@ def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | Latentau
             results.append(error)
             continue
         outputs: Outputs = {"latents": children.latents, "source": children.source, "neighbour": children.neighbour}
+        if isinstance(children, Rounds):
+            outputs |= {"child": children.child, "step": children.step, "refused": children.refused}
         results.append(outputs)
         altered.append(outputs)
         sources.append(children.source + start)
@@ -232,22 +241,38 @@ def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | Latentau
 
 def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altered:
     """Alter one request's latents (eq. 8 to 10); neighbours are numbered by row of the request or of the data set."""
-    projected = model.projected
-    altered = alter(
-        latents,
-        method=request.method,
-        alpha=request.alpha,
-        k=request.k,
-        copies=request.copies,
-        sigma=model.sigma,
-        seed=request.seed,
-        labels=request.labels,
-        reference=model.reference if request.from_dataset else None,
-    )
-    if not request.from_dataset:
+    reference = model.reference if request.from_dataset else None
+    altered: Altered
+    if request.counts is None:
+        altered = alter(
+            latents,
+            method=request.method,
+            alpha=request.alpha,
+            k=request.k,
+            copies=request.copies,
+            sigma=model.sigma,
+            seed=request.seed,
+            labels=request.labels,
+            reference=reference,
+        )
+    else:
+        altered = alter_in_rounds(
+            latents,
+            request.counts,
+            method=request.method,
+            alpha=request.alpha,
+            k=request.k,
+            sigma=model.sigma,
+            seed=request.seed,
+            labels=request.labels,
+            reference=reference,
+            filters=request.filters,
+            retries=request.retries,
+        )
+    if reference is None:
         return altered
-    rows = np.where(altered.neighbour < 0, -1, projected.rows[altered.neighbour])
-    return Altered(latents=altered.latents, source=altered.source, neighbour=rows)
+    rows = np.where(altered.neighbour < 0, -1, model.projected.rows[altered.neighbour])
+    return replace(altered, neighbour=rows)
 
 
 def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, source: NDArray[np.int64]) -> Images:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from latentaug.errors import InvalidInput, MalformedInput, NotFound, TooLarge
+from latentaug.filters import FILTERS
 from latentaug.generation import METHODS
 from latentaug.models import ModelDescription
 from service.model_server.engine import Augmentation, Key, LoadedModel
@@ -23,7 +24,11 @@ Operation: TypeAlias = Literal["encode", "decode", "augment"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 OUTPUTS_PER_INPUT = 8
 RESERVED = {"sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "binary_data_output"}
-OPTIONS = {"method", "alpha", "k", "copies", "neighbours", "decode", "seed"}
+REJECTIONS = {f"reject_{name}": name for name in FILTERS}
+OPTIONS = {"method", "alpha", "k", "copies", "neighbours", "decode", "seed", "retries", *REJECTIONS}
+OPTIONAL = {"labels", "counts"}
+OF_COUNTS = {"child", "step", "refused"}
+"""Outputs that there are where the input `counts` is."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +54,13 @@ def parse_name(name: str) -> tuple[str, Operation]:
 
 
 def inputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
-    """What an operation takes; `labels` may be left out."""
+    """What an operation takes; `OPTIONAL` inputs may be left out."""
     images = TensorSpec("images", "UINT8", (-1, description.height, description.width, description.channels))
     if operation == "encode":
         return (images,)
     if operation == "decode":
         return (TensorSpec("latents", "FP32", (-1, description.latent_dim)),)
-    return images, TensorSpec("labels", "INT64", (-1,))
+    return images, TensorSpec("labels", "INT64", (-1,)), TensorSpec("counts", "INT64", (-1,))
 
 
 def outputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
@@ -67,7 +72,9 @@ def outputs(description: ModelDescription, operation: Operation) -> tuple[Tensor
         return latents, log_variances, TensorSpec("reconstruction_error", "FP32", (-1,))
     if operation == "decode":
         return (images,)
-    return images, TensorSpec("source", "INT64", (-1,)), TensorSpec("neighbour", "INT64", (-1,)), latents
+    rows = [TensorSpec(name, "INT64", (-1,)) for name in ("source", "neighbour", "child")]
+    refused = TensorSpec("refused", "INT64", (-1, len(FILTERS)))
+    return images, *rows, TensorSpec("step", "FP32", (-1,)), refused, latents
 
 
 def metadata(description: ModelDescription, operation: Operation) -> dict[str, Any]:
@@ -88,6 +95,8 @@ def wanted_outputs(description: ModelDescription, operation: Operation, request:
         MalformedInput: an output that the operation does not have.
     """
     names = [spec.name for spec in outputs(description, operation)]
+    if operation == "augment" and "counts" not in request.inputs:
+        names = [name for name in names if name not in OF_COUNTS]
     if request.outputs is None:
         return dict.fromkeys(names, request.binary_output)
     if unknown := request.outputs.keys() - set(names):
@@ -129,9 +138,17 @@ def prepare(model: LoadedModel, operation: Operation, request: InferenceRequest,
 def _prepare_augment(
     model: LoadedModel, request: InferenceRequest, options: Parameters, decoded: bool, max_rows: int
 ) -> Work:
-    images, labels = request.inputs["images"], request.inputs.get("labels")
-    if labels is not None and len(labels) != len(images):
-        raise InvalidInput(f"there are {len(images)} images but {len(labels)} labels", fields=[("labels", "one each")])
+    images, labels, counts = (request.inputs.get(name) for name in ("images", "labels", "counts"))
+    assert images is not None  # noqa: S101 (checked before)
+    for name, each in (("labels", labels), ("counts", counts)):
+        if each is not None and len(each) != len(images):
+            raise InvalidInput(f"there are {len(images)} images but {len(each)} {name}", fields=[(name, "one each")])
+    most = OUTPUTS_PER_INPUT * max_rows
+    if counts is not None and not ((counts >= 0) & (counts <= most)).all():
+        raise InvalidInput(f"counts must be 0 to {most}", fields=[("counts", f"0 to {most}")])
+    filters = tuple(name for option, name in REJECTIONS.items() if _flag(options, option))
+    if counts is None and (filters or "retries" in options):
+        raise InvalidInput("filters go with counts; send them too", fields=[("counts", "missing")])
     k = _integer(options, "k", 3, 1)
     method = _choice(options, "method", "interpolation", METHODS)
     augmentation = Augmentation(
@@ -143,12 +160,15 @@ def _prepare_augment(
         copies=_integer(options, "copies", k, 1),
         from_dataset=_choice(options, "neighbours", "batch", ("batch", "dataset")) == "dataset",
         seed=_integer(options, "seed", 0, 0),
+        counts=counts,
+        filters=filters,
+        retries=_integer(options, "retries", 10, 0),
     )
     if augmentation.from_dataset and labels is not None and model.projected.labels is None:
         raise InvalidInput("the model's data set has no labels to match; leave labels out or use neighbours=batch")
-    children = len(images) * (augmentation.copies if method == "noise" else k)
-    if children > OUTPUTS_PER_INPUT * max_rows:
-        raise TooLarge(f"{children} images were asked for; at most {OUTPUTS_PER_INPUT * max_rows} are made at once")
+    children = len(images) * (augmentation.copies if method == "noise" else k) if counts is None else int(counts.sum())
+    if children > most:
+        raise TooLarge(f"{children} images were asked for; at most {most} are made at once")
     residual = _choice(options, "decode", "reconstruction", ("reconstruction", "residual")) == "residual" and decoded
     key = Key(model, "augment", model.tile(len(images)), model.tile(children) if decoded else 0, residual)
     size = len(images) * (1 + residual) + children * decoded
@@ -164,7 +184,7 @@ def _check_inputs(
     for name, spec in specs.items():
         tensor = request.inputs.get(name)
         if tensor is None:
-            if name == "labels":
+            if name in OPTIONAL:
                 continue
             raise MalformedInput(f"{operation} needs the input {name}")
         if tensor.dtype != DTYPES[spec.datatype]:
@@ -202,6 +222,13 @@ def _integer(options: Parameters, name: str, default: int, least: int) -> int:
         raise MalformedInput(f"parameter {name} must be a whole number")
     if not least <= value < 2**63:
         raise InvalidInput(f"{name} must be from {least} to 2**63 - 1", fields=[(name, f"must be at least {least}")])
+    return value
+
+
+def _flag(options: Parameters, name: str) -> bool:
+    value = options.get(name, False)
+    if not isinstance(value, bool):
+        raise MalformedInput(f"parameter {name} must be true or false")
     return value
 
 

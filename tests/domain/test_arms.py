@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from latentaug.arms import VAE_ARMS, Arm, Draw, Projection, as_floats, control, flat, plan
-from latentaug.generation import neighbours
+from latentaug.neighbours import neighbours
 from latentaug.protocol import Parts
 from latentaug.vae import VAE
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentaug.errors import InvalidInput, TooFewImages
-from latentaug.generation import ClassTooSmall, Reference, alter, largest_usable_k, neighbours, residual, sigma
+from latentaug.generation import alter, residual, sigma
+from latentaug.neighbours import ClassTooSmall, Reference, largest_usable_k, neighbours
 
 Cases = st.tuples(
     st.integers(0, 2**32),  # seed of the latents

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from latentaug.codec import Codec
-from latentaug.generation import ClassTooSmall
 from latentaug.images import Limits, decode_image
+from latentaug.neighbours import ClassTooSmall
 from latentaug.paper_figures import generation, interpolations, reconstructions
 from latentaug.protocol import Parts
 from latentaug.vae import VAE

@@ -49,8 +49,10 @@ def test_server_and_model_metadata(client: Any) -> None:
     assert metadata["inputs"] == [
         {"name": "images", "datatype": "UINT8", "shape": [-1, 8, 8, 1]},
         {"name": "labels", "datatype": "INT64", "shape": [-1]},
+        {"name": "counts", "datatype": "INT64", "shape": [-1]},
     ]
-    assert [output["name"] for output in metadata["outputs"]] == ["images", "source", "neighbour", "latents"]
+    names = [output["name"] for output in metadata["outputs"]]
+    assert names == ["images", "source", "neighbour", "child", "step", "refused", "latents"]
 
 
 @pytest.mark.parametrize("binary_in", [False, True])

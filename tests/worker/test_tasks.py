@@ -200,7 +200,7 @@ class TestAugment:
     def test_more_bytes_than_allowed_are_never_made(self, desk: Desk) -> None:
         work = desk.start("augment")
         work.settings = desk.settings.model_copy(update={"max_dataset_bytes": 10_000})
-        with pytest.raises(TooLarge, match="lower k"):
+        with pytest.raises(TooLarge, match="ask for fewer"):
             augment(work, AugmentParams(dataset="digits", model="mine"))
 
     def test_needs_a_model(self, desk: Desk) -> None:

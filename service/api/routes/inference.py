@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
-from latentaug.generation import name_class
 from latentaug.images import Pixels, fit
 from latentaug.models import ModelDescription
+from latentaug.neighbours import name_class
 from service.api import contract, media
 from service.api.access import MayInfer
-from service.api.answers import Encoded, NewImages, write_encoded, write_images
+from service.api.answers import Encoded, NewImages, tally, write_encoded, write_images
 from service.api.bodies import Form, ImageBatch, read_form, read_images, read_latents
 from service.api.context import Context, FromContext
 from service.api.disconnect import while_connected
@@ -32,6 +33,9 @@ CHILDREN_PER_IMAGE = 8
 SHEET_COLUMNS = 16
 
 _PROBLEMS = contract.problems(400, 404, 406, 413, 415, 503, 504)
+
+OF_FILTERS = {"reject_label", "reject_copies", "reject_off_manifold", "retries"}
+_NOT_OF_THE_MODEL = {"resize", "per_image", "per_class", "balance"}
 
 Tensors = Mapping[str, NDArray[Any]]
 Operation = Literal["encode", "decode", "augment"]
@@ -101,13 +105,22 @@ async def augment(request: Request, model: str, context: FromContext) -> Respons
         description = await context.descriptions.get(model)
         batch = await _images(request, context, media.IMAGE_BODIES)
         options = read_options(AugmentOptions, request, batch.fields)
-        _bound_answer(len(batch.images) * options.children, description, context)
+        codes = None if batch.labels is None else batch.labels.codes()
+        counts = options.counts(len(batch.images), codes, options.children)
+        children = len(batch.images) * options.children if counts is None else int(counts.sum())
+        _bound_answer(children, description, context)
         tensors: dict[str, NDArray[Any]] = {"images": await _fit(context, batch, description, options)}
+        if counts is not None:
+            tensors["counts"] = counts
         if batch.labels is not None:
             by_dataset = options.neighbours == "dataset"
             tensors["labels"] = batch.labels.codes_in(description.classes) if by_dataset else batch.labels.codes()
-        parameters: Parameters = options.model_dump(exclude={"resize"}, exclude_none=True)
+        parameters: Parameters = options.model_dump(exclude=_NOT_OF_THE_MODEL, exclude_none=True)
         outputs = ["images", "source", "neighbour"]
+        if counts is None:
+            parameters = {name: value for name, value in parameters.items() if name not in OF_FILTERS}
+        else:
+            outputs += ["child", "step", "refused"]
         call = _call(context, description, "augment", tensors, parameters, outputs, seconds_left)
         try:
             found = await while_connected(request, call)
@@ -116,7 +129,7 @@ async def augment(request: Request, model: str, context: FromContext) -> Respons
                 raise
             names = description.classes if options.neighbours == "dataset" else batch.labels.classes
             raise name_class(error, names) from error
-        return await _answer(context, form, _augmented(found, tensors["images"], batch, options, description))
+        return await _answer(context, form, _augmented(found, tensors, batch, options, description))
 
 
 @router.post(
@@ -179,7 +192,9 @@ async def _call(
 
 
 async def _answer(context: Context, form: str, new: NewImages) -> Response:
-    return Response(await context.on_pixels(lambda: write_images(form, new), new.images.nbytes), media_type=form)
+    headers = None if new.tally is None else {"Augment-Tally": json.dumps(new.tally)}
+    content = await context.on_pixels(lambda: write_images(form, new), new.images.nbytes)
+    return Response(content, media_type=form, headers=headers)
 
 
 def _bound_answer(images: int, description: ModelDescription, context: Context) -> None:
@@ -205,27 +220,28 @@ def _decoded(images: Pixels, description: ModelDescription, columns: int) -> New
 
 
 def _augmented(
-    found: Tensors, sources: Pixels, batch: ImageBatch, options: AugmentOptions, description: ModelDescription
+    found: Tensors, tensors: Tensors, batch: ImageBatch, options: AugmentOptions, description: ModelDescription
 ) -> NewImages:
     """New images with their labels and provenance."""
-    source, neighbour = found["source"], found["neighbour"]
+    sources, source, counted = tensors["images"], found["source"], "counts" in tensors
     labels = None if batch.labels is None else batch.labels.take(source)
+    per_image = {name: found[name] for name in ("source", "neighbour", "child", "step") if name in found}
     settings: dict[str, object] = {
-        **options.model_dump(exclude={"resize"}, exclude_none=True),
+        **options.model_dump(exclude={"resize"} if counted else _NOT_OF_THE_MODEL | OF_FILTERS, exclude_none=True),
         "model": description.name,
         "version": description.version,
     }
-    provenance: list[dict[str, object]] = [
-        {"source": int(i), "neighbour": int(j), **settings} for i, j in zip(source, neighbour, strict=True)
-    ]
+    rows = zip(*(values.tolist() for values in per_image.values()), strict=True)
+    provenance: list[dict[str, object]] = [{**dict(zip(per_image, row, strict=True)), **settings} for row in rows]
     if labels is not None:
         provenance = [{**entry, "label": label} for entry, label in zip(provenance, labels.values, strict=True)]
-    children = found["images"].reshape(len(sources), options.children, *sources.shape[1:])  # [n, k, h, w, c]
+    made = np.split(found["images"], np.cumsum(np.bincount(source, minlength=len(sources)))[:-1])  # each source's own
     return NewImages(
         found["images"],
         provenance=provenance,
-        sheet=[[image, *made] for image, made in zip(sources, children, strict=True)],
-        per_image={"source": source, "neighbour": neighbour},
+        sheet=[[image, *children] for image, children in zip(sources, made, strict=True)],
+        per_image=per_image,
         settings=settings,
         labels=labels,
+        tally=tally(tensors["counts"], source, found["refused"], batch.labels) if counted else None,
     )

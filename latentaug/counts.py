@@ -1,0 +1,65 @@
+"""How many new images each image shall have: so many of each image, of each class, or until classes are of one size."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentaug.errors import InvalidInput
+
+Rows = NDArray[np.int64]
+
+BALANCE = r"majority|mean|[1-9][0-9]{0,6}"
+"""What `balance` may be: the largest class's size, the mean size, or a number."""
+
+
+def children_of_each(
+    n: int,
+    labels: Rows | None,
+    *,
+    per_image: int | None = None,
+    per_class: int | None = None,
+    balance: str | None = None,
+) -> Rows:
+    """Count the new images of each of n images; within a class the counts differ by at most one, the first get more.
+
+    Args:
+        n: images.
+        labels: int64 [n], or None.
+        per_image: new images of each image.
+        per_class: new images of each class.
+        balance: as `BALANCE`: new images until each class has that many in all; a larger class gets none.
+
+    Returns:
+        int64 [n].
+
+    Raises:
+        InvalidInput: not exactly one of the three, or no labels where classes are meant.
+    """
+    given = {"per_image": per_image, "per_class": per_class, "balance": balance}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        raise InvalidInput(f"give one of {', '.join(given)}, not {' and '.join(named) or 'none'}")
+    if per_image is not None:
+        return np.full(n, per_image, np.int64)
+    if labels is None:
+        message = f"{named[0]} counts by class, and the images have no labels; send labels, or use per_image"
+        raise InvalidInput(message, fields=[(named[0], message)])
+    classes, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    if per_class is not None:
+        wanted = np.full(len(classes), per_class, np.int64)
+    else:
+        wanted = np.maximum(0, _target(str(balance), sizes) - sizes)
+    place = np.empty(n, np.int64)  # of each image in its class
+    for number in range(len(classes)):
+        rows = np.flatnonzero(members == number)
+        place[rows] = np.arange(len(rows))
+    each, left = np.divmod(wanted, sizes)
+    counts: Rows = each[members] + (place < left[members])
+    return counts
+
+
+def _target(balance: str, sizes: Rows) -> int:
+    if balance == "majority":
+        return int(sizes.max())
+    return round(float(sizes.mean())) if balance == "mean" else int(balance)

@@ -1,0 +1,216 @@
+"""The nearest latents of the same label, and how far they are (section 3.2). No torch in here.
+
+Latents are float32 [n, d]: the means that the encoder gives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentaug.errors import InvalidInput, TooFewImages
+
+MAX_LATENT = 1e9
+SAME_ROW = 1e-10
+"""Squared distance over squared length up to which two latents are of one image: float32 rounding in the encoder."""
+
+_CHUNK_ELEMENTS = 2**18
+_SAMPLE = 1000
+
+Latents = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+class ClassTooSmall(TooFewImages):
+    """A class has fewer neighbours than asked for; `largest_k` is the largest k that every class can serve."""
+
+    def __init__(self, detail: str, largest_k: int) -> None:
+        super().__init__(detail)
+        self.largest_k = largest_k
+
+
+class _Candidates(NamedTuple):
+    """Some rows of a pool, ready for `_squared_distances`: latents [c, d] and their squared lengths [c]."""
+
+    rows: Rows
+    latents: NDArray[np.float64]
+    lengths: NDArray[np.float64]
+
+
+class Reference:
+    """Latents to look for neighbours in, prepared once for many searches.
+
+    Args:
+        latents: float32 [r, d], finite, within +-1e9.
+        labels: int64 [r], or None.
+
+    Raises:
+        InvalidInput: latents or labels of another shape, or too large.
+    """
+
+    def __init__(self, latents: Latents, labels: Rows | None) -> None:
+        check_latents(latents, labels, latents.shape[-1])
+        self.latents, self.labels = latents, labels
+        self._candidates = dict[int | None, _Candidates]()
+
+    def candidates(self, label: int | None) -> _Candidates:
+        """The rows with a label, or all; kept, unless there are none, as callers may name labels without end."""
+        if label in self._candidates:
+            return self._candidates[label]
+        rows = np.arange(len(self.latents))[slice(None) if label is None else self.labels == label]
+        latents = self.latents[rows].astype(np.float64)
+        candidates = _Candidates(rows, latents, np.einsum("nd,nd->n", latents, latents))
+        return self._candidates.setdefault(label, candidates) if len(rows) else candidates
+
+    def nearest(self, latents: Latents, k: int) -> tuple[Rows, Floats]:
+        """The k nearest rows of any label, or all where there are fewer, and their distances, nearest first.
+
+        Returns:
+            int64 and float32, [n, min(k, r)] each.
+        """
+        everything = self.candidates(None)
+        k = min(k, len(self.latents))
+        found, distances = np.empty((len(latents), k), np.int64), np.empty((len(latents), k), np.float32)
+        step = max(1, _CHUNK_ELEMENTS // len(self.latents))
+        for start in range(0, len(latents), step):
+            chunk = slice(start, start + step)
+            squared = _squared_distances(latents[chunk], everything, drop_same=False)
+            kept = squared.copy()
+            found[chunk] = _k_smallest(squared, k)
+            distances[chunk] = np.sqrt(np.take_along_axis(kept, found[chunk], axis=1))
+        return found, distances
+
+    @cached_property
+    def spacing(self) -> Floats:
+        """Distances from some of the rows, evenly chosen, each to its nearest other one, float32 [up to 1000]."""
+        some = np.linspace(0, len(self.latents) - 1, min(_SAMPLE, len(self.latents))).astype(np.int64)
+        found, distances = self.nearest(self.latents[some], 2)
+        first_is_itself = found[:, 0] == some
+        spacing: Floats = np.where(first_is_itself, distances[:, -1], distances[:, 0])
+        return spacing
+
+
+def name_class(error: TooFewImages, names: Sequence[object]) -> TooFewImages:
+    """The same error with the label's own name in place of its number, for whoever knows the names.
+
+    Args:
+        error: of `neighbours`, perhaps on its way through another process.
+        names: labels by number.
+    """
+    named = re.sub(r"^class (\d+) ", lambda found: f"class {str(names[int(found[1])])!r} ", error.detail)
+    return TooFewImages(named, fields=error.fields)
+
+
+def largest_usable_k(labels: Rows | None, n: int) -> int:
+    """The largest k for which each of n latents has k other latents of its own label (of any, without labels)."""
+    smallest = n if labels is None else int(np.unique(labels, return_counts=True)[1].min(initial=n))
+    return max(smallest - 1, 0)
+
+
+def neighbours(
+    latents: Latents,
+    labels: Rows | None,
+    k: int,
+    reference: Reference | None = None,
+) -> Rows:
+    """Find the k nearest latents of the same label (Euclidean), nearest first, ties by row.
+
+    Without a reference a latent is never its own neighbour. A source that is also in the reference set would be its
+    own nearest, so reference rows at distance zero (up to `SAME_ROW`) are passed over.
+
+    Args:
+        latents: float32 [n, d].
+        labels: int64 [n], or None to look among all. Also ignored where the reference set has no labels.
+        k: neighbours of each, at least 1.
+        reference: to look in, or None to look among `latents`.
+
+    Returns:
+        int64 [n, k], rows of `reference`, or of `latents` without one.
+
+    Raises:
+        ClassTooSmall: a class has fewer than k neighbours.
+    """
+    itself = reference is None  # among the candidates
+    pool = Reference(latents, labels) if reference is None else reference
+    by_label = labels is not None and pool.labels is not None
+    groups = [(label, rows, pool.candidates(label)) for label, rows in _classes(latents, labels if by_label else None)]
+    largest_k = max(min(len(candidates.rows) for _, _, candidates in groups) - itself, 0)
+    found = np.empty((len(latents), k), np.int64)
+    for label, rows, candidates in groups:
+        size = len(candidates.rows)
+        if size - itself < k:
+            raise _too_small(label, size, k, largest_k)
+        step = max(1, _CHUNK_ELEMENTS // size)
+        for start in range(0, len(rows), step):
+            chunk = rows[start : start + step]
+            distances = _squared_distances(latents[chunk], candidates, drop_same=not itself)  # [chunk, candidates]
+            if itself:
+                distances[np.arange(len(chunk)), np.searchsorted(candidates.rows, chunk)] = np.inf
+            elif (usable := int(np.isfinite(distances).sum(axis=1).min())) < k:
+                raise _too_small(label, usable, k, usable)
+            found[chunk] = candidates.rows[_k_smallest(distances, k)]
+    return found
+
+
+def check_latents(latents: Latents, labels: Rows | None, latent_dim: int) -> None:
+    """Refuse latents or labels of another shape than [n, latent_dim] and [n], and latents too large to compute with.
+
+    Raises:
+        InvalidInput: says what is wrong.
+    """
+    if latents.ndim != 2 or latents.shape[1] != latent_dim or len(latents) == 0:
+        raise InvalidInput(f"latents have the shape {list(latents.shape)}; send [n, {latent_dim}] with n at least 1")
+    if not (np.abs(latents) <= MAX_LATENT).all():  # false for NaN too
+        raise InvalidInput(f"latents must be finite and within +-{MAX_LATENT:g}; encode the images again")
+    if labels is not None and labels.shape != (len(latents),):
+        raise InvalidInput(f"{labels.size} labels for {len(latents)} images; send one for each")
+
+
+def _classes(latents: Latents, labels: Rows | None) -> Iterator[tuple[int | None, Rows]]:
+    """Label and rows of the latents with it, sorted; one group without labels."""
+    if labels is None:
+        yield None, np.arange(len(latents))
+        return
+    for label in np.unique(labels):
+        yield int(label), np.flatnonzero(labels == label)
+
+
+def _too_small(label: int | None, size: int, k: int, largest_k: int) -> ClassTooSmall:
+    where = "there are" if label is None else f"class {label} has"
+    advice = f"use k up to {largest_k} or add images" if largest_k else "add images, or use noise, which needs none"
+    return ClassTooSmall(f"{where} only {size} images to find {k} neighbours among; {advice}", largest_k)
+
+
+def _squared_distances(a: Latents, b: _Candidates, *, drop_same: bool) -> Floats:
+    """Squared Euclidean distances [a, b] of float32 [a, d]; infinite between equal rows where `drop_same`.
+
+    Summed in float64 and rounded to float32, so that the order of the sums cannot tell two equal rows apart.
+    """
+    a64 = a.astype(np.float64)
+    lengths = np.einsum("nd,nd->n", a64, a64)[:, None] + b.lengths  # [a, b]
+    squared = (-2 * a64) @ b.latents.T  # [a, b]
+    squared += lengths
+    np.maximum(squared, 0, out=squared)
+    if drop_same:
+        squared[squared <= SAME_ROW * lengths] = np.inf
+    rounded: Floats = squared.astype(np.float32)
+    return rounded
+
+
+def _k_smallest(distances: Floats, k: int) -> Rows:
+    """Columns of the k smallest of each row, ascending, ties by column. Overwrites what it has found.
+
+    One pass for each of a few k is faster than sorting, and settles ties.
+    """
+    rows = np.arange(len(distances))
+    nearest = np.empty((len(distances), k), np.int64)
+    for j in range(k):
+        nearest[:, j] = distances.argmin(axis=1)
+        distances[rows, nearest[:, j]] = np.inf
+    return nearest
