@@ -119,6 +119,10 @@ class AsyncClient:
         """As `Client.jobs`."""
         return [AsyncJob(self, record) for record in await self._send(calls.jobs(kind, status, limit))]
 
+    async def check_ready(self) -> None:
+        """As `Client.check_ready`."""
+        await self._send(calls.ready())
+
     async def ready(self) -> bool:
         """As `Client.ready`."""
         try:

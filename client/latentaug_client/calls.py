@@ -78,6 +78,11 @@ class Call(Generic[T]):
         )
 
 
+def ready() -> Call[None]:
+    """Whether all parts of the service answer."""
+    return Call("GET", "/readyz", _nothing)
+
+
 def encode(model: str, images: Images, *, resize: bool) -> Call[Encoded]:
     """Images to latents."""
     body, options = _with_options(payloads.images_body(images, None), {"resize": resize})

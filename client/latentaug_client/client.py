@@ -163,6 +163,10 @@ class Client:
         """The newest jobs, of one kind or state where these are given."""
         return [Job(self, record) for record in self._send(calls.jobs(kind, status, limit))]
 
+    def check_ready(self) -> None:
+        """Raise an error that names the parts of the service that do not answer, if any."""
+        self._send(calls.ready())
+
     def ready(self) -> bool:
         """Whether the service takes requests."""
         try:

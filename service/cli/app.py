@@ -13,15 +13,17 @@ from typing import Annotated, Any
 import typer
 from latentaug_client import AugmentOptions, Client, Job, JobFailed, LatentaugError, NotFound
 from latentaug_client.client import LIVING, POLL_SECONDS
+from latentaug_client.retries import Retries
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from latentaug.errors import LatentaugError as ServiceError
 from service import stack
 from service.cli import doctor as examination
-from service.cli.folders import Manifest, batches, dataset_name, new_folder
+from service.cli.folders import Manifest, batches, check_apart, dataset_name, new_folder
 from service.cli.session import Target, session
 
 app = typer.Typer(
@@ -61,9 +63,6 @@ def common(
     key: Annotated[str | None, typer.Option(envvar="LATENTAUG_KEY", help="Where the service asks for one.")] = None,
 ) -> None:
     """Remember which service is meant."""
-    # These two name no setting of the service, which refuses variables with its prefix that it does not know.
-    os.environ.pop("LATENTAUG_URL", None)
-    os.environ.pop("LATENTAUG_KEY", None)
     context.obj = Target(url, key)
 
 
@@ -115,6 +114,8 @@ def augment(
     seed: int = 0,
 ) -> None:
     """Make new images of a folder's: a folder in, a folder and its manifest.csv out."""
+    with _complaining():
+        check_apart(folder, to)
     with _session(context) as client, new_folder(to) as partial:
         if model is None:
             model, resize = _own_model(client, str(folder), size), resize or size is not None
@@ -172,12 +173,16 @@ def evaluate(
 @app.command()
 def jobs(
     context: typer.Context,
+    job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Follow this job to its end instead.")] = None,
     kind: Annotated[str | None, typer.Option(help="train, evaluate or augment.")] = None,
     status: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or cancelled.")] = None,
     cancel: Annotated[str | None, typer.Option(help="Id of a job to stop.")] = None,
 ) -> None:
-    """List the newest jobs, or stop one."""
+    """List the newest jobs, follow one, or stop one."""
     with _session(context) as client:
+        if job_id is not None:
+            _show(client.job(job_id))
+            return
         if cancel is not None:
             client.job(cancel).cancel()
         table = Table("id", "kind", "status", "done", "stage", "begun")
@@ -189,11 +194,19 @@ def jobs(
 
 
 @app.command()
-def doctor() -> None:
-    """Look whether all is there that the service needs, and say what to mend. The exit status is 1 if it is not."""
+def doctor(context: typer.Context) -> None:
+    """Look whether all is there that the service needs, and say what to mend. The exit status is 1 if it is not.
+
+    With a URL it asks the service there; without one it looks at this machine and its settings.
+    """
     marks = {"well": "[green]well[/]", "note": "[yellow]note[/]", "ill": "[red]ill[/]"}
     table = Table("", "", "")
-    findings = examination.examine()
+    target: Target = context.obj
+    if target.url is None:
+        findings = examination.examine()
+    else:
+        with Client(target.url, target.key, timeout=10, retries=Retries(attempts=1)) as client:
+            findings = examination.examine_service(client)
     for finding in findings:
         table.add_row(finding.what, marks[finding.state], finding.words)
     out.print(table)
@@ -207,12 +220,18 @@ def main() -> None:
 
 @contextmanager
 def _session(context: typer.Context) -> Iterator[Client]:
-    """The service; what it refuses ends the command with its words and exit status 1."""
+    """The service; what it refuses ends the command."""
+    with _complaining(), session(context.obj, console) as client:
+        yield client
+
+
+@contextmanager
+def _complaining() -> Iterator[None]:
+    """What goes wrong ends the command with its words and exit status 1."""
     try:
-        with session(context.obj, console) as client:
-            yield client
+        yield
     except (LatentaugError, ServiceError, ValueError, OSError) as error:
-        console.print(f"[red]{type(error).__name__}[/] {error}", markup=True, highlight=False)
+        console.print(f"[red]{type(error).__name__}[/] {escape(str(error))}", highlight=False)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
