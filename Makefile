@@ -8,7 +8,7 @@ BENCH ?=
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-dev demo run test check format docs paper bench-grid bench-fanout bench-serving bench-training clean
+.PHONY: help install install-dev demo run test check format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,7 +21,7 @@ help:  ## Show this list
 	touch $@
 
 .venv/.installed-dev: .venv/.installed
-	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@
 
 .venv/.installed-bench: .venv/.installed
@@ -52,8 +52,13 @@ format: install-dev  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: install  ## Write docs/configuration.md from the settings
+docs: install-dev  ## Write what docs has from the code, and the site to build/site
 	$(BIN)/python -m docs.configuration
+	$(BIN)/python -m docs.architecture
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+screenshots: install-dev  ## Take the page's pictures into docs/images, from a real run; needs Chromium
+	$(BIN)/python -m docs.screenshots
 
 paper: install  ## Measure the paper's tables and the verdicts into docs/results; STUDIES="table-1 ..." for these alone
 	$(BIN)/python -m bench.paper $(STUDIES)
@@ -66,6 +71,9 @@ bench-fanout: install  ## Time one evaluation in one and in two processes
 
 bench-serving: .venv/.installed-bench  ## Measure serving beside its peers; BENCH="--help" tells how
 	$(BIN)/python -m bench.serving $(BENCH)
+
+bench-page: install-dev  ## Measure the page in Chromium: first paint, slider to new images
+	$(BIN)/python -m bench.page
 
 bench-training: .venv/.installed-bench  ## Measure training beside its peers; needs MNIST
 	$(BIN)/python -m bench.training $(BENCH)
