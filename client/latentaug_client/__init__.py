@@ -7,7 +7,6 @@
 """
 
 from latentaug_client.async_client import AsyncClient, AsyncJob
-from latentaug_client.calls import AugmentOptions
 from latentaug_client.client import Client, Job
 from latentaug_client.errors import (
     Busy,
@@ -22,11 +21,13 @@ from latentaug_client.errors import (
     Unreachable,
 )
 from latentaug_client.events import Event
+from latentaug_client.options import AugmentJobOptions, AugmentOptions, EvaluateOptions, TrainOptions
 from latentaug_client.payloads import Augmented, Encoded, Labelled
 
 __all__ = [
     "AsyncClient",
     "AsyncJob",
+    "AugmentJobOptions",
     "AugmentOptions",
     "Augmented",
     "Busy",
@@ -34,6 +35,7 @@ __all__ = [
     "Conflict",
     "Denied",
     "Encoded",
+    "EvaluateOptions",
     "Event",
     "Invalid",
     "Job",
@@ -43,5 +45,6 @@ __all__ = [
     "NotFound",
     "Problem",
     "TooLate",
+    "TrainOptions",
     "Unreachable",
 ]

@@ -14,9 +14,10 @@ import httpx
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client import calls, errors
-from latentaug_client.calls import AugmentOptions, Call, Kind, Record
+from latentaug_client.calls import Call, Kind, Record
 from latentaug_client.client import LIVING, POLL_SECONDS, headers, progress_line
 from latentaug_client.events import Event, EventLines
+from latentaug_client.options import AugmentJobOptions, AugmentOptions, EvaluateOptions, TrainOptions
 from latentaug_client.payloads import Augmented, Encoded, Image, Images
 from latentaug_client.retries import Retries
 
@@ -24,7 +25,16 @@ T = TypeVar("T")
 
 
 class AsyncClient:
-    """As `client.Client`, within one event loop."""
+    """As `client.Client`, within one event loop.
+
+    >>> async def several():
+    ...     async with AsyncClient(url) as client:
+    ...         methods = ("interpolation", "extrapolation")
+    ...         calls = [client.augment(images, labels, model="digits-vae", method=method) for method in methods]
+    ...         return [len(new.images) for new in await asyncio.gather(*calls)]
+    >>> asyncio.run(several())
+    [120, 120]
+    """
 
     def __init__(
         self, url: str, key: str | None = None, *, timeout: float = 60.0, retries: Retries | None = None
@@ -95,15 +105,17 @@ class AsyncClient:
         """As `Client.delete_dataset`."""
         await self._send(calls.delete_dataset(name))
 
-    async def train(self, dataset: str, *, key: str | None = None, **params: Any) -> AsyncJob:
+    async def train(self, dataset: str, *, key: str | None = None, **params: Unpack[TrainOptions]) -> AsyncJob:
         """As `Client.train`."""
         return await self.submit("train", {"dataset": dataset, **params}, key)
 
-    async def evaluate(self, dataset: str, *, key: str | None = None, **params: Any) -> AsyncJob:
+    async def evaluate(self, dataset: str, *, key: str | None = None, **params: Unpack[EvaluateOptions]) -> AsyncJob:
         """As `Client.evaluate`."""
         return await self.submit("evaluate", {"dataset": dataset, **params}, key)
 
-    async def augment_dataset(self, dataset: str, model: str, *, key: str | None = None, **params: Any) -> AsyncJob:
+    async def augment_dataset(
+        self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[AugmentJobOptions]
+    ) -> AsyncJob:
         """As `Client.augment_dataset`."""
         return await self.submit("augment", {"dataset": dataset, "model": model, **params}, key)
 

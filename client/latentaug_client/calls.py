@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any, Generic, Literal, TypedDict, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -26,19 +26,6 @@ FORMS = {
     "npz": NPZ,
     "zip": "application/zip",
 }
-
-
-class AugmentOptions(TypedDict, total=False):
-    """Options of `augment`; the service says what is wrong with those that do not fit."""
-
-    method: Literal["noise", "interpolation", "extrapolation"]
-    alpha: float
-    k: int
-    copies: int
-    neighbours: Literal["batch", "dataset"]
-    decode: Literal["reconstruction", "residual"]
-    seed: int
-    resize: bool
 
 
 @dataclass(frozen=True)

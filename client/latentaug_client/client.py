@@ -13,8 +13,9 @@ import httpx
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client import calls, errors
-from latentaug_client.calls import AugmentOptions, Call, Kind, Record
+from latentaug_client.calls import Call, Kind, Record
 from latentaug_client.events import Event, EventLines
+from latentaug_client.options import AugmentJobOptions, AugmentOptions, EvaluateOptions, TrainOptions
 from latentaug_client.payloads import Augmented, Encoded, Image, Images
 from latentaug_client.retries import Retries
 
@@ -48,6 +49,10 @@ class Client:
         key: where the service asks for one.
         timeout: seconds for one answer.
         retries: how often to try again.
+
+    >>> with Client(url) as client:
+    ...     [dataset["name"] for dataset in client.datasets()][:2]
+    ['digits', 'mnist']
     """
 
     def __init__(
@@ -67,11 +72,19 @@ class Client:
         self._http.close()
 
     def encode(self, images: Images, *, model: str, resize: bool = False) -> Encoded:
-        """Images to latents, as `Encoded`."""
+        """Images to latents, as `Encoded`.
+
+        >>> client.encode(images, model="digits-vae").latents.shape
+        (40, 20)
+        """
         return self._send(calls.encode(model, images, resize=resize))
 
     def decode(self, latents: NDArray[Any], *, model: str) -> NDArray[Any]:
-        """Latents float32 [n, latent_dim] to images uint8 [n, h, w(, 3)]."""
+        """Latents float32 [n, latent_dim] to images uint8 [n, h, w(, 3)].
+
+        >>> client.decode(np.zeros((2, 20), np.float32), model="digits-vae").shape
+        (2, 8, 8)
+        """
         return self._send(calls.decode(model, latents))
 
     def augment(
@@ -84,11 +97,23 @@ class Client:
             labels: one an image; neighbours are then of the same label.
             model: name of a trained model.
             options: as `AugmentOptions` names them; the service's own defaults otherwise.
+
+        >>> new = client.augment(images, labels, model="digits-vae", method="interpolation", k=3)
+        >>> new.images.shape, new.images.dtype
+        ((120, 8, 8), dtype('uint8'))
+        >>> new.source[:4]  # k children of each image, in the order of the images
+        array([0, 0, 0, 1])
+        >>> bool((new.labels == labels[new.source]).all())
+        True
         """
         return self._send(calls.augment(model, images, labels, options))
 
     def interpolate(self, first: Image, last: Image, *, model: str, steps: int = 8) -> NDArray[Any]:
-        """The strip of images between two, uint8 [steps, h, w(, 3)]."""
+        """The strip of images between two, uint8 [steps, h, w(, 3)].
+
+        >>> client.interpolate(images[0], images[1], model="digits-vae", steps=5).shape
+        (5, 8, 8)
+        """
         return self._send(calls.interpolate(model, first, last, steps))
 
     def models(self) -> list[Record]:
@@ -96,7 +121,11 @@ class Client:
         return self._send(calls.models())
 
     def model(self, name: str) -> Record:
-        """One model's description."""
+        """One model's description.
+
+        >>> client.model("digits-vae")["latent_dim"]
+        20
+        """
         return self._send(calls.model(name))
 
     def delete_model(self, name: str) -> None:
@@ -126,6 +155,10 @@ class Client:
             source: images as an array, a .zip or .npz file, or a folder with a folder of images for each class.
             labels: one an image, with an array only.
             size: height and width that every image is resized to; needed where sizes differ.
+
+        >>> client.upload("few", images, labels)["images"]
+        40
+        >>> client.delete_dataset("few")
         """
         return self._send(calls.upload(name, source, labels, size))
 
@@ -133,16 +166,38 @@ class Client:
         """Delete an uploaded data set."""
         self._send(calls.delete_dataset(name))
 
-    def train(self, dataset: str, *, key: str | None = None, **params: Any) -> Job:
-        """Start to train a model on a data set; parameters as of `POST /v1/jobs/train`."""
+    def train(self, dataset: str, *, key: str | None = None, **params: Unpack[TrainOptions]) -> Job:
+        """Start to train a model on a data set; parameters as of `POST /v1/jobs/train`.
+
+        >>> job = client.train("digits", name="small", latent_dim=4, epochs=1).wait()
+        >>> job.status, job.record["result"]["model"]
+        ('succeeded', 'small')
+        >>> [event.type for event in job.events()][-1]
+        'end'
+        >>> client.delete_model("small")
+        """
         return self.submit("train", {"dataset": dataset, **params}, key)
 
-    def evaluate(self, dataset: str, *, key: str | None = None, **params: Any) -> Job:
-        """Start to measure whether augmentation helps; parameters as of `POST /v1/jobs/evaluate`."""
+    def evaluate(self, dataset: str, *, key: str | None = None, **params: Unpack[EvaluateOptions]) -> Job:
+        """Start to measure whether augmentation helps; parameters as of `POST /v1/jobs/evaluate`.
+
+        >>> job = client.evaluate("digits", model="digits-vae", labelled=50, draws=2, classifiers=["knn"],
+        ...                       spaces=["image"], methods=["interpolation"], comparators=[], combine=False)
+        >>> report = job.wait().result("markdown").decode()
+        >>> any(verdict in report for verdict in ("helps", "harms", "cannot tell"))
+        True
+        """
         return self.submit("evaluate", {"dataset": dataset, **params}, key)
 
-    def augment_dataset(self, dataset: str, model: str, *, key: str | None = None, **params: Any) -> Job:
-        """Start to augment a whole data set; parameters as of `POST /v1/jobs/augment`."""
+    def augment_dataset(
+        self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[AugmentJobOptions]
+    ) -> Job:
+        """Start to augment a whole data set; parameters as of `POST /v1/jobs/augment`.
+
+        >>> job = client.augment_dataset("digits", "digits-vae", k=1).wait()
+        >>> read_labelled(job.result("npz")).images.shape[1:]
+        (8, 8)
+        """
         return self.submit("augment", {"dataset": dataset, "model": model, **params}, key)
 
     def submit(self, kind: Kind, params: Mapping[str, Any], key: str | None = None) -> Job:
