@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,19 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from latentaug_client import AugmentOptions, Client, Job, JobFailed, LatentaugError, NotFound
-from latentaug_client.client import LIVING, POLL_SECONDS
+from latentaug_client import AugmentOptions, Client, LatentaugError, NotFound
 from latentaug_client.retries import Retries
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from latentaug.errors import LatentaugError as ServiceError
 from service import stack
 from service.cli import doctor as examination
 from service.cli.folders import Manifest, batches, check_apart, dataset_name, new_folder
+from service.cli.progress import bar, console, show
 from service.cli.session import Target, session
 
 app = typer.Typer(
@@ -31,7 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="New training images from few labelled ones, and an honest verdict on whether they help.",
 )
-console = Console(stderr=True)
 out = Console()
 
 
@@ -95,7 +92,7 @@ def train(
             "beta": beta,
         }
         job = client.train(dataset, seed=seed, **params)
-        _show(job)
+        show(job)
         out.print(f"model {params['name']} (job {job.id})")
 
 
@@ -130,14 +127,14 @@ def augment(
         version = client.model(model)["version"]
         written = Manifest(partial, {**options, "model": model, "version": version})
         parts = batches(folder)
-        with _bar() as bar:
-            task = bar.add_task("augment", total=sum(len(part.files) for part in parts))
+        with bar() as shown:
+            task = shown.add_task("augment", total=sum(len(part.files) for part in parts))
             for part in parts:
                 made = client.augment(part.files, model=model, **options)
                 for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                     beside = part.files[neighbour] if neighbour >= 0 else None
                     written.add(image, part.label, part.files[source], beside)
-                bar.advance(task, len(part.files))
+                shown.advance(task, len(part.files))
         written.close()
         count = len(written)
     out.print(f"{count} new images in {to}")
@@ -162,7 +159,7 @@ def evaluate(
         params: dict[str, Any] = {"model": model, "labelled": labelled, "classifiers": classifier, "spaces": space}
         given = {name: value for name, value in params.items() if value}
         job = client.evaluate(dataset, draws=draws, seed=seed, **given)
-        _show(job)
+        show(job)
         if to is not None:
             with new_folder(to) as partial:
                 for form, suffix in (("json", "json"), ("csv", "csv"), ("markdown", "md"), ("png", "png")):
@@ -181,7 +178,7 @@ def jobs(
     """List the newest jobs, follow one, or stop one."""
     with _session(context) as client:
         if job_id is not None:
-            _show(client.job(job_id))
+            show(client.job(job_id))
             return
         if cancel is not None:
             client.job(cancel).cancel()
@@ -259,7 +256,7 @@ def _own_model(client: Client, source: str, size: str | None) -> str:
     try:
         client.model(name)
     except NotFound:
-        _show(client.train(dataset, name=name))
+        show(client.train(dataset, name=name))
     return name
 
 
@@ -274,34 +271,6 @@ def _pair(size: str | None) -> tuple[int, int] | None:
     if not (height.isdecimal() and width.isdecimal()):
         raise ValueError(f"--size {size} is no height x width; write it as 28x28")
     return int(height), int(width)
-
-
-def _show(job: Job) -> None:
-    """Wait for a job behind a progress bar; Ctrl+C leaves it running.
-
-    Raises:
-        JobFailed: it failed or was cancelled.
-    """
-    with _bar() as bar:
-        task = bar.add_task(job.record["kind"], total=1.0)
-        while job.status in LIVING:
-            progress: dict[str, Any] = job.record["progress"]
-            bar.update(task, completed=progress["fraction"], description=f"{job.record['kind']}: {progress['stage']}")
-            time.sleep(POLL_SECONDS)
-            job.refresh()
-        bar.update(task, completed=1.0)
-    if job.status != "succeeded":
-        raise JobFailed(job.record)
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f}%"),
-        TimeElapsedColumn(),
-        console=console,
-    )
 
 
 if __name__ == "__main__":
