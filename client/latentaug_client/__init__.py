@@ -6,8 +6,8 @@
 ['0', '1', '2']
 """
 
-from latentaug_client.async_client import AsyncClient, AsyncJob
-from latentaug_client.client import Client, Job
+from latentaug_client.async_client import AsyncClient
+from latentaug_client.client import Client
 from latentaug_client.errors import (
     Busy,
     Conflict,
@@ -21,6 +21,7 @@ from latentaug_client.errors import (
     Unreachable,
 )
 from latentaug_client.events import Event
+from latentaug_client.jobs import AsyncJob, Job
 from latentaug_client.options import AugmentJobOptions, AugmentOptions, EvaluateOptions, TrainOptions
 from latentaug_client.payloads import Augmented, Encoded, Labelled
 

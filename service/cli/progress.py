@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from latentaug_client import Job, JobFailed
-from latentaug_client.client import LIVING, POLL_SECONDS
+from latentaug_client.jobs import LIVING, POLL_SECONDS
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
