@@ -18,6 +18,8 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PREFIX = "LATENTAUG_"
+OF_CALLERS = {f"{PREFIX}URL", f"{PREFIX}KEY"}
+"""Where the command line looks for a service; no settings of the service itself."""
 
 # What some values must begin with, and an example of a right one.
 _FORMS = {
@@ -162,7 +164,7 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
     """
     names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     for variable in environment if environment is not None else os.environ:
-        if variable.upper().startswith(PREFIX) and variable.upper() not in names:
+        if variable.upper().startswith(PREFIX) and variable.upper() not in names | OF_CALLERS:
             near = difflib.get_close_matches(variable.upper(), names, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"{variable} is not a setting{hint}")

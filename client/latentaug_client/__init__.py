@@ -6,9 +6,8 @@
 ['0', '1', '2']
 """
 
-from latentaug_client.async_client import AsyncClient, AsyncJob
-from latentaug_client.calls import AugmentOptions
-from latentaug_client.client import Client, Job
+from latentaug_client.async_client import AsyncClient
+from latentaug_client.client import Client
 from latentaug_client.errors import (
     Busy,
     Conflict,
@@ -22,11 +21,14 @@ from latentaug_client.errors import (
     Unreachable,
 )
 from latentaug_client.events import Event
+from latentaug_client.jobs import AsyncJob, Job
+from latentaug_client.options import AugmentJobOptions, AugmentOptions, EvaluateOptions, TrainOptions
 from latentaug_client.payloads import Augmented, Encoded, Labelled
 
 __all__ = [
     "AsyncClient",
     "AsyncJob",
+    "AugmentJobOptions",
     "AugmentOptions",
     "Augmented",
     "Busy",
@@ -34,6 +36,7 @@ __all__ = [
     "Conflict",
     "Denied",
     "Encoded",
+    "EvaluateOptions",
     "Event",
     "Invalid",
     "Job",
@@ -43,5 +46,6 @@ __all__ = [
     "NotFound",
     "Problem",
     "TooLate",
+    "TrainOptions",
     "Unreachable",
 ]

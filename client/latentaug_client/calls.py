@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any, Generic, Literal, TypedDict, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -26,26 +26,6 @@ FORMS = {
     "npz": NPZ,
     "zip": "application/zip",
 }
-
-
-class AugmentOptions(TypedDict, total=False):
-    """Options of `augment`; the service says what is wrong with those that do not fit."""
-
-    method: Literal["noise", "interpolation", "extrapolation"]
-    alpha: float
-    k: int
-    copies: int
-    neighbours: Literal["batch", "dataset"]
-    decode: Literal["reconstruction", "residual"]
-    seed: int
-    resize: bool
-    per_image: int
-    per_class: int
-    balance: str
-    reject_label: bool
-    reject_copies: bool
-    reject_off_manifold: bool
-    retries: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +63,11 @@ class Call(Generic[T]):
             files=self.body.files,
             json=self.json,
         )
+
+
+def ready() -> Call[None]:
+    """Whether all parts of the service answer."""
+    return Call("GET", "/readyz", _nothing)
 
 
 def encode(model: str, images: Images, *, resize: bool) -> Call[Encoded]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,17 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from latentaug_client import AugmentOptions, Client, Job, JobFailed, LatentaugError, NotFound
-from latentaug_client.client import LIVING, POLL_SECONDS
+from latentaug_client import AugmentOptions, Client, LatentaugError, NotFound
+from latentaug_client.retries import Retries
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 from rich.table import Table
 
 from latentaug.errors import LatentaugError as ServiceError
 from service import stack
 from service.cli import doctor as examination
-from service.cli.folders import Manifest, batches, dataset_name, new_folder
+from service.cli.folders import Manifest, batches, check_apart, dataset_name, new_folder
+from service.cli.progress import bar, console, show
 from service.cli.session import Target, session
 
 app = typer.Typer(
@@ -29,7 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="New training images from few labelled ones, and an honest verdict on whether they help.",
 )
-console = Console(stderr=True)
 out = Console()
 
 
@@ -61,9 +60,6 @@ def common(
     key: Annotated[str | None, typer.Option(envvar="LATENTAUG_KEY", help="Where the service asks for one.")] = None,
 ) -> None:
     """Remember which service is meant."""
-    # These two name no setting of the service, which refuses variables with its prefix that it does not know.
-    os.environ.pop("LATENTAUG_URL", None)
-    os.environ.pop("LATENTAUG_KEY", None)
     context.obj = Target(url, key)
 
 
@@ -96,7 +92,7 @@ def train(
             "beta": beta,
         }
         job = client.train(dataset, seed=seed, **params)
-        _show(job)
+        show(job)
         out.print(f"model {params['name']} (job {job.id})")
 
 
@@ -115,6 +111,8 @@ def augment(
     seed: int = 0,
 ) -> None:
     """Make new images of a folder's: a folder in, a folder and its manifest.csv out."""
+    with _complaining():
+        check_apart(folder, to)
     with _session(context) as client, new_folder(to) as partial:
         if model is None:
             model, resize = _own_model(client, str(folder), size), resize or size is not None
@@ -129,14 +127,14 @@ def augment(
         version = client.model(model)["version"]
         written = Manifest(partial, {**options, "model": model, "version": version})
         parts = batches(folder)
-        with _bar() as bar:
-            task = bar.add_task("augment", total=sum(len(part.files) for part in parts))
+        with bar() as shown:
+            task = shown.add_task("augment", total=sum(len(part.files) for part in parts))
             for part in parts:
                 made = client.augment(part.files, model=model, **options)
                 for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                     beside = part.files[neighbour] if neighbour >= 0 else None
                     written.add(image, part.label, part.files[source], beside)
-                bar.advance(task, len(part.files))
+                shown.advance(task, len(part.files))
         written.close()
         count = len(written)
     out.print(f"{count} new images in {to}")
@@ -161,7 +159,7 @@ def evaluate(
         params: dict[str, Any] = {"model": model, "labelled": labelled, "classifiers": classifier, "spaces": space}
         given = {name: value for name, value in params.items() if value}
         job = client.evaluate(dataset, draws=draws, seed=seed, **given)
-        _show(job)
+        show(job)
         if to is not None:
             with new_folder(to) as partial:
                 for form, suffix in (("json", "json"), ("csv", "csv"), ("markdown", "md"), ("png", "png")):
@@ -172,12 +170,16 @@ def evaluate(
 @app.command()
 def jobs(
     context: typer.Context,
+    job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Follow this job to its end instead.")] = None,
     kind: Annotated[str | None, typer.Option(help="train, evaluate or augment.")] = None,
     status: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or cancelled.")] = None,
     cancel: Annotated[str | None, typer.Option(help="Id of a job to stop.")] = None,
 ) -> None:
-    """List the newest jobs, or stop one."""
+    """List the newest jobs, follow one, or stop one."""
     with _session(context) as client:
+        if job_id is not None:
+            show(client.job(job_id))
+            return
         if cancel is not None:
             client.job(cancel).cancel()
         table = Table("id", "kind", "status", "done", "stage", "begun")
@@ -189,11 +191,19 @@ def jobs(
 
 
 @app.command()
-def doctor() -> None:
-    """Look whether all is there that the service needs, and say what to mend. The exit status is 1 if it is not."""
+def doctor(context: typer.Context) -> None:
+    """Look whether all is there that the service needs, and say what to mend. The exit status is 1 if it is not.
+
+    With a URL it asks the service there; without one it looks at this machine and its settings.
+    """
     marks = {"well": "[green]well[/]", "note": "[yellow]note[/]", "ill": "[red]ill[/]"}
     table = Table("", "", "")
-    findings = examination.examine()
+    target: Target = context.obj
+    if target.url is None:
+        findings = examination.examine()
+    else:
+        with Client(target.url, target.key, timeout=10, retries=Retries(attempts=1)) as client:
+            findings = examination.examine_service(client)
     for finding in findings:
         table.add_row(finding.what, marks[finding.state], finding.words)
     out.print(table)
@@ -207,12 +217,18 @@ def main() -> None:
 
 @contextmanager
 def _session(context: typer.Context) -> Iterator[Client]:
-    """The service; what it refuses ends the command with its words and exit status 1."""
+    """The service; what it refuses ends the command."""
+    with _complaining(), session(context.obj, console) as client:
+        yield client
+
+
+@contextmanager
+def _complaining() -> Iterator[None]:
+    """What goes wrong ends the command with its words and exit status 1."""
     try:
-        with session(context.obj, console) as client:
-            yield client
+        yield
     except (LatentaugError, ServiceError, ValueError, OSError) as error:
-        console.print(f"[red]{type(error).__name__}[/] {error}", markup=True, highlight=False)
+        console.print(f"[red]{type(error).__name__}[/] {escape(str(error))}", highlight=False)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
@@ -240,7 +256,7 @@ def _own_model(client: Client, source: str, size: str | None) -> str:
     try:
         client.model(name)
     except NotFound:
-        _show(client.train(dataset, name=name))
+        show(client.train(dataset, name=name))
     return name
 
 
@@ -255,34 +271,6 @@ def _pair(size: str | None) -> tuple[int, int] | None:
     if not (height.isdecimal() and width.isdecimal()):
         raise ValueError(f"--size {size} is no height x width; write it as 28x28")
     return int(height), int(width)
-
-
-def _show(job: Job) -> None:
-    """Wait for a job behind a progress bar; Ctrl+C leaves it running.
-
-    Raises:
-        JobFailed: it failed or was cancelled.
-    """
-    with _bar() as bar:
-        task = bar.add_task(job.record["kind"], total=1.0)
-        while job.status in LIVING:
-            progress: dict[str, Any] = job.record["progress"]
-            bar.update(task, completed=progress["fraction"], description=f"{job.record['kind']}: {progress['stage']}")
-            time.sleep(POLL_SECONDS)
-            job.refresh()
-        bar.update(task, completed=1.0)
-    if job.status != "succeeded":
-        raise JobFailed(job.record)
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f}%"),
-        TimeElapsedColumn(),
-        console=console,
-    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-import torch
+from latentaug_client import Client
+from latentaug_client import LatentaugError as ClientError
 from redis.exceptions import RedisError
 
 from latentaug import settings as configuration
@@ -51,13 +54,36 @@ def examine() -> list[Finding]:
     return [Finding("settings", "well", f"home {settings.home.absolute()}"), *(check(settings) for check in checks)]
 
 
+def examine_service(client: Client) -> list[Finding]:
+    """Ask a service that runs elsewhere."""
+    questions: dict[str, Callable[[], str]] = {
+        "service": lambda: _says_ready(client),
+        "key": lambda: f"taken: {len(client.models())} models, {len(client.datasets())} data sets",
+        "jobs": lambda: f"{len(client.jobs(status='running'))} running, {len(client.jobs(status='queued'))} queued",
+    }
+    return [_asked(what, question) for what, question in questions.items()]
+
+
+def _asked(what: str, question: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, "well", question())
+    except ClientError as error:
+        return Finding(what, "ill", str(error))
+
+
+def _says_ready(client: Client) -> str:
+    client.check_ready()
+    return "Redis, store and model server answer"
+
+
 def _device(settings: Settings) -> Finding:
-    found = torch.cuda.device_count()
-    if settings.device.startswith("cuda") and not found:
-        return Finding("device", "ill", f"{PREFIX}DEVICE is {settings.device}, but torch sees no GPU; set it to auto")
-    if settings.device != "cpu" and found:
-        return Finding("device", "well", torch.cuda.get_device_name())
-    return Finding("device", "well", f"the CPU, {configuration.available_cores()} cores, {settings.threads} threads")
+    command = [sys.executable, "-m", "service.cli.device", settings.device]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if asked.returncode != 0:
+        words = asked.stdout.strip() or f"torch does not load; install it again: {asked.stderr.strip()[-300:]}"
+        return Finding("device", "ill", words)
+    cores = f"{configuration.available_cores()} cores, {settings.threads} threads"
+    return Finding("device", "well", f"{asked.stdout.strip()}; {cores}")
 
 
 def _store(settings: Settings) -> Finding:

@@ -61,6 +61,16 @@ def dataset_name(folder: Path) -> str:
     return f"{name}-{digest.hexdigest()[:8]}"
 
 
+def check_apart(folder: Path, new: Path) -> None:
+    """Refuse to make `new` within `folder`, where its images would be taken for real ones the next time.
+
+    Raises:
+        ValueError: it lies there.
+    """
+    if new.resolve().is_relative_to(folder.resolve()) and new.resolve() != folder.resolve():
+        raise ValueError(f"{new} lies in {folder}; name a folder elsewhere")
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder that is there, whole, once the block has ended well, and not at all otherwise.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from latentaug_client import Client
@@ -42,12 +42,7 @@ def session(target: Target, console: Console) -> Iterator[Client]:
         with Client(f"http://{settings.host}:{settings.port}", target.key, timeout=TIMEOUT) as client:
             yield client
         return
-    with console.status("starting the service, for this command"):
-        service = local_service(settings.home, os.environ)
-        url = service.__enter__()
-    try:
-        with Client(url, target.key, timeout=TIMEOUT) as client:
-            yield client
-    finally:
-        with console.status("stopping the service"):
-            service.__exit__(None, None, None)
+    with ExitStack() as until_the_end:
+        with console.status("starting the service, for this command"):
+            url = until_the_end.enter_context(local_service(settings.home, os.environ))
+        yield until_the_end.enter_context(Client(url, target.key, timeout=TIMEOUT))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from latentaug_client import Client
 from PIL import Image
 
 from service import ports
@@ -106,6 +107,32 @@ def test_all_in_one_needs_no_server_and_no_model(folder: Path, tmp_path: Path) -
     assert (tmp_path / "first" / "odd" / "1-1.png").read_bytes() == (
         tmp_path / "second" / "odd" / "1-1.png"
     ).read_bytes()
+
+
+def test_new_images_never_lie_among_the_real_ones(folder: Path) -> None:
+    done = run("augment", folder, "--out", folder / "new")
+    assert done.returncode == 1
+    assert "name a folder elsewhere" in done.stderr.replace("\n", " ")
+
+
+def test_a_job_is_followed_to_its_end(url: str) -> None:
+    with Client(url) as client:
+        ended = client.augment_dataset("digits", MODEL, k=1)
+        endless = client.train("digits", epochs=10_000, patience=10_000)
+        assert run("jobs", ended.id, LATENTAUG_URL=url).returncode == 0
+        assert run("jobs", "--cancel", endless.id, LATENTAUG_URL=url).returncode == 0
+    followed = run("jobs", endless.id, LATENTAUG_URL=url)
+    assert followed.returncode == 1
+    assert "cancelled" in followed.stderr
+
+
+def test_the_doctor_calls_on_a_service(url: str) -> None:
+    there = run("--url", url, "doctor")
+    assert there.returncode == 0, there.stdout
+    assert "Redis, store and model server answer" in there.stdout
+    gone = run("--url", f"http://127.0.0.1:{ports.free('127.0.0.1')}", "doctor")
+    assert gone.returncode == 1
+    assert "no answer from" in gone.stdout
 
 
 def test_a_service_that_is_not_there_is_said(folder: Path) -> None:

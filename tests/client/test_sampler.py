@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from imblearn.pipeline import make_pipeline
 from imblearn.utils import estimator_checks
-from imblearn.utils.estimator_checks import parametrize_with_checks
+from imblearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 from latentaug_client import NotFound
 from latentaug_client.sampler import LatentAugmenter
 from sklearn.datasets import make_classification
@@ -55,6 +55,36 @@ def test_it_makes_exactly_what_is_asked_for_and_uses_rows_evenly(url: str) -> No
     assert (new_y[len(Y) :] == 3).all()
     again, _ = sampler.fit_resample(X, Y)
     assert (again == new_x).all()
+    assert np.bincount(np.bincount(sampler.source_, minlength=len(Y))[Y == 3]).tolist() == [0, 0, 20, 10]
+
+
+def test_new_rows_name_their_parents(url: str) -> None:
+    sampler = LatentAugmenter(url, MODEL, sampling_strategy={3: 50})
+    new_x, _ = sampler.fit_resample(X, Y)
+    assert len(sampler.source_) == len(sampler.neighbour_) == len(new_x) - len(X)
+    assert (Y[sampler.source_] == 3).all()
+    assert (Y[sampler.neighbour_] == 3).all()
+    assert (sampler.source_ != sampler.neighbour_).all()
+    noise = LatentAugmenter(url, MODEL, method="noise", sampling_strategy={3: 50})
+    noise.fit_resample(X, Y)
+    assert set(noise.neighbour_) == {-1}
+
+
+def test_images_stay_images(url: str) -> None:
+    flat, _ = LatentAugmenter(url, MODEL).fit_resample(X, Y)
+    images, _ = LatentAugmenter(url, MODEL).fit_resample(X.reshape(-1, 8, 8), Y)
+    assert (images == flat.reshape(-1, 8, 8)).all()
+
+
+def test_another_random_state_gives_other_rows(url: str) -> None:
+    one, other = (
+        LatentAugmenter(url, MODEL, method="noise", random_state=seed).fit_resample(X, Y)[0] for seed in (1, 2)
+    )
+    assert not (one == other).all()
+
+
+def test_wrong_parameters_are_refused_by_name() -> None:
+    check_param_validation("LatentAugmenter", LatentAugmenter())
 
 
 def test_a_pipeline_samples_training_folds_alone(url: str) -> None:

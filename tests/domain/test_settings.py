@@ -14,6 +14,10 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_name() -> None:
         load({"LATENTAUG_REDIS_ULR": "x"})
 
 
+def test_where_callers_look_for_the_service_is_none_of_its_business() -> None:
+    load({"LATENTAUG_URL": "http://elsewhere", "LATENTAUG_KEY": "secret"})
+
+
 def test_an_unknown_key_is_refused() -> None:
     with pytest.raises(ValueError, match="LATENTAUG_NONSENSE: Extra inputs are not permitted"):
         load({}, nonsense=1)

@@ -1,0 +1,132 @@
+"""Sending requests and reading their answers: once for those who wait, once for those who await."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import TypeVar
+
+import httpx
+
+from latentaug_client import errors
+from latentaug_client.calls import Call
+from latentaug_client.events import Event, EventLines
+from latentaug_client.retries import Retries
+
+T = TypeVar("T")
+
+
+class Connection:
+    """The way to a service, for any number of threads.
+
+    Args:
+        url: of the service.
+        key: where it asks for one.
+        timeout: seconds for one answer.
+        retries: how often to try again.
+    """
+
+    def __init__(self, url: str, key: str | None, timeout: float, retries: Retries) -> None:
+        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=timeout)
+        self.retries = retries
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def ready(self) -> bool:
+        """Whether the service takes requests."""
+        try:
+            return self._http.get("/readyz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def send(self, call: Call[T]) -> T:
+        """Send a request, again where that may help, and read its answer."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                response = self._http.send(call.request(self._http))
+            except httpx.TransportError as error:
+                pause = self.retries.after_break(call, error, attempt)
+                if pause is None:
+                    raise errors.Unreachable(f"no answer from {self._http.base_url}: {error}") from error
+            else:
+                if response.is_success:
+                    return call.read(response)
+                pause = self.retries.after_answer(response, attempt)
+                if pause is None:
+                    raise errors.problem(response)
+            time.sleep(pause)
+
+    def stream(self, call: Call[None]) -> Iterator[Event]:
+        """The events of one connection."""
+        try:
+            with self._http.stream(call.verb, call.path, headers=call.headers) as response:
+                if not response.is_success:
+                    response.read()
+                    raise errors.problem(response)
+                lines = EventLines()
+                for line in response.iter_lines():
+                    if event := lines.take(line):
+                        yield event
+        except httpx.TransportError as error:
+            raise errors.Unreachable(f"the events of {self._http.base_url} broke off: {error}") from error
+
+
+class AsyncConnection:
+    """The way to a service, within one event loop; arguments as of `Connection`."""
+
+    def __init__(self, url: str, key: str | None, timeout: float, retries: Retries) -> None:
+        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=timeout)
+        self.retries = retries
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def ready(self) -> bool:
+        """Whether the service takes requests."""
+        try:
+            return (await self._http.get("/readyz")).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a request, again where that may help, and read its answer."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                response = await self._http.send(call.request(self._http))
+            except httpx.TransportError as error:
+                pause = self.retries.after_break(call, error, attempt)
+                if pause is None:
+                    raise errors.Unreachable(f"no answer from {self._http.base_url}: {error}") from error
+            else:
+                if response.is_success:
+                    return call.read(response)
+                pause = self.retries.after_answer(response, attempt)
+                if pause is None:
+                    raise errors.problem(response)
+            await asyncio.sleep(pause)
+
+    async def stream(self, call: Call[None]) -> AsyncIterator[Event]:
+        """The events of one connection."""
+        try:
+            async with self._http.stream(call.verb, call.path, headers=call.headers) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise errors.problem(response)
+                lines = EventLines()
+                async for line in response.aiter_lines():
+                    if event := lines.take(line):
+                        yield event
+        except httpx.TransportError as error:
+            raise errors.Unreachable(f"the events of {self._http.base_url} broke off: {error}") from error
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}

@@ -1,0 +1,177 @@
+"""The jobs of a service: once for those who wait, once for those who await."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, Self
+
+from latentaug_client import calls, errors
+from latentaug_client.calls import Record
+from latentaug_client.connection import AsyncConnection, Connection
+from latentaug_client.events import Event
+
+LIVING = {"queued", "running"}
+POLL_SECONDS = 0.5
+
+
+class Job:
+    """A job of a service.
+
+    Attributes:
+        record: what was known of it when it was last looked at.
+    """
+
+    def __init__(self, connection: Connection, record: Record) -> None:
+        self._connection = connection
+        self.record = record
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return str(self.record["id"])
+
+    @property
+    def status(self) -> str:
+        """queued, running, succeeded, failed or cancelled, when it was last looked at."""
+        return str(self.record["status"])
+
+    def refresh(self) -> Self:
+        """Look at it again."""
+        self.record = self._connection.send(calls.job(self.id))
+        return self
+
+    def wait(self, *, progress: bool = False, timeout: float | None = None) -> Self:
+        """Wait until it has succeeded.
+
+        Args:
+            progress: whether to say on standard error how far it is.
+            timeout: seconds to wait at most.
+
+        Raises:
+            JobFailed: it failed, or was cancelled.
+            TimeoutError: it has not ended in time; it goes on.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        shown = ""
+        while True:
+            if progress and (line := _progress_line(self.record)) != shown:
+                shown = line
+                print(line, file=sys.stderr, flush=True)
+            if self.status not in LIVING:
+                break
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(f"job {self.id} is {self.status} after {timeout:g} s; it goes on")
+            time.sleep(POLL_SECONDS)
+            self.refresh()
+        if self.status != "succeeded":
+            raise errors.JobFailed(self.record)
+        return self
+
+    def cancel(self) -> Self:
+        """Stop it."""
+        self.record = self._connection.send(calls.cancel(self.id))
+        return self
+
+    def result(self, form: str = "json", *, figure: str | None = None) -> bytes:
+        """Its result as `json`, and by kind as `csv`, `markdown`, `png`, `npz` or `zip`; or one of its figures."""
+        return self._connection.send(calls.result(self.id, "png" if figure else form, figure))
+
+    def events(self) -> Iterator[Event]:
+        """Its events from the first on, as they come, until it ends. A broken connection is taken up again."""
+        after: str | None = None
+        broken = 0
+        while True:
+            try:
+                for event in self._connection.stream(calls.events(self.id, after)):
+                    after, broken = event.id, 0
+                    yield event
+                    if event.type == "end":
+                        return
+            except errors.Unreachable:
+                broken += 1
+                if broken >= self._connection.retries.attempts:
+                    raise
+            time.sleep(POLL_SECONDS)
+
+
+class AsyncJob:
+    """As `Job`, to await.
+
+    Attributes:
+        record: what was known of it when it was last looked at.
+    """
+
+    def __init__(self, connection: AsyncConnection, record: Record) -> None:
+        self._connection = connection
+        self.record = record
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return str(self.record["id"])
+
+    @property
+    def status(self) -> str:
+        """As `Job.status`."""
+        return str(self.record["status"])
+
+    async def refresh(self) -> Self:
+        """As `Job.refresh`."""
+        self.record = await self._connection.send(calls.job(self.id))
+        return self
+
+    async def wait(self, *, progress: bool = False, timeout: float | None = None) -> Self:
+        """As `Job.wait`."""
+        end = None if timeout is None else time.monotonic() + timeout
+        shown = ""
+        while True:
+            if progress and (line := _progress_line(self.record)) != shown:
+                shown = line
+                print(line, file=sys.stderr, flush=True)
+            if self.status not in LIVING:
+                break
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(f"job {self.id} is {self.status} after {timeout:g} s; it goes on")
+            await asyncio.sleep(POLL_SECONDS)
+            await self.refresh()
+        if self.status != "succeeded":
+            raise errors.JobFailed(self.record)
+        return self
+
+    async def cancel(self) -> Self:
+        """As `Job.cancel`."""
+        self.record = await self._connection.send(calls.cancel(self.id))
+        return self
+
+    async def result(self, form: str = "json", *, figure: str | None = None) -> bytes:
+        """As `Job.result`."""
+        return await self._connection.send(calls.result(self.id, "png" if figure else form, figure))
+
+    async def events(self) -> AsyncIterator[Event]:
+        """As `Job.events`."""
+        after: str | None = None
+        broken = 0
+        while True:
+            try:
+                async for event in self._connection.stream(calls.events(self.id, after)):
+                    after, broken = event.id, 0
+                    yield event
+                    if event.type == "end":
+                        return
+            except errors.Unreachable:
+                broken += 1
+                if broken >= self._connection.retries.attempts:
+                    raise
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _progress_line(record: Mapping[str, Any]) -> str:
+    """How far a job is, in one line."""
+    progress = record["progress"]
+    left = progress.get("eta_seconds")
+    return f"{record['kind']} {record['status']} {progress['fraction']:4.0%} {progress['stage']}" + (
+        f", {left:.0f} s left" if left and record["status"] in LIVING else ""
+    )

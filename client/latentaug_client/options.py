@@ -1,0 +1,73 @@
+"""The options of the calls, typed. Each may be left out; the service has the defaults, and says what does not fit."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+Method = Literal["noise", "interpolation", "extrapolation"]
+Decode = Literal["reconstruction", "residual"]
+
+
+class AugmentJobOptions(TypedDict, total=False):
+    """Options of `augment_dataset`."""
+
+    method: Method
+    alpha: float
+    k: int
+    copies: int
+    decode: Decode
+    seed: int
+    per_image: int
+    per_class: int
+    balance: str
+    reject_label: bool
+    reject_copies: bool
+    reject_off_manifold: bool
+    retries: int
+
+
+class AugmentOptions(AugmentJobOptions, total=False):
+    """Options of `augment`."""
+
+    neighbours: Literal["batch", "dataset"]
+    resize: bool
+
+
+class TrainingOptions(TypedDict, total=False):
+    """How a VAE is trained, in `train` and in `evaluate`."""
+
+    beta: float
+    epochs: int
+    patience: int
+    batch_size: int
+    learning_rate: float
+    precision: Literal["float32", "bfloat16"]
+    seed: int
+
+
+class TrainOptions(TrainingOptions, total=False):
+    """Options of `train`."""
+
+    name: str
+    latent_dim: int
+
+
+class EvaluateOptions(TrainingOptions, total=False):
+    """Options of `evaluate`."""
+
+    protocol: Literal["verdict", "paper"]
+    model: str | list[str]
+    latent_dims: list[int]
+    labelled: int | None
+    draws: int
+    methods: list[Method]
+    alpha: float
+    k: int
+    classifiers: list[Literal["svm", "knn", "mlp"]]
+    spaces: list[Literal["image", "latent"]]
+    decode: Decode | list[Decode]
+    comparators: list[Literal["duplication", "affine", "smote"]]
+    affine: dict[str, float]
+    combine: bool
+    beside: list[str]
+    tune: bool
