@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -157,9 +157,11 @@ def eager(store_url: str) -> Augment:
     return lambda requests: plain.augment(model, requests)
 
 
-def engine(store_url: str, options: Mapping[str, str | int | float]) -> Augment:
+def engine(
+    store_url: str, options: Mapping[str, str | int | float], precision: Literal["float32", "bfloat16"] = "float32"
+) -> Augment:
     """The model server's engine, without its batcher and without HTTP."""
-    model, outputs = _loaded(store_url), {"images": True}
+    model, outputs = _loaded(store_url, precision), {"images": True}
 
     def augment(requests: Sequence[Images]) -> list[Images]:
         asked = [InferenceRequest({"images": each}, parameters=dict(options), outputs=outputs) for each in requests]
@@ -208,9 +210,9 @@ def check(contenders: dict[str, Contender]) -> None:
             raise SystemExit(f"{name} answers with other images than {first}; mend that before comparing their speed")
 
 
-def _loaded(store_url: str) -> LoadedModel:
+def _loaded(store_url: str, precision: Literal["float32", "bfloat16"]) -> LoadedModel:
     """The model as the model server holds it, warmed up."""
-    inference = Inference(Settings(threads=1), ArtefactStore(store_url))
+    inference = Inference(Settings(threads=1, precision=precision), ArtefactStore(store_url))
     inference.batcher.start()
     try:
         return asyncio.run(inference.repository.get(workload.MODEL))

@@ -13,7 +13,22 @@ from bench import contenders, workload
 from bench.contenders import Contender, InProcess, OverHttp
 from bench.workload import Shape
 
-NAMES = ("eager PyTorch", "our engine", "ours, npy", "ours, PNG in JSON", "ours, multipart", "LitServe")
+NAMES = (
+    "eager PyTorch",
+    "our engine",
+    "our engine, bfloat16",
+    "ours, npy",
+    "ours, PNG in JSON",
+    "ours, multipart",
+    "LitServe",
+)
+
+RATIOS = (
+    ("our engine", "eager PyTorch"),
+    ("our engine, bfloat16", "eager PyTorch"),
+    ("ours, npy", "our engine"),
+    ("ours, npy", "LitServe"),
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,7 @@ def table(results: Sequence[Throughput]) -> list[str]:
     lines = ["| images/s | " + " | ".join(result.shape.name for result in results) + " |"]
     lines.append("|---|" + "---|" * len(results))
     lines += [f"| {name} | " + " | ".join(f"{result.median(name):,.0f}" for result in results) + " |" for name in names]
-    for over, under in (("our engine", "eager PyTorch"), ("ours, npy", "our engine"), ("ours, npy", "LitServe")):
+    for over, under in RATIOS:
         if over in names and under in names:
             ratios = [result.median(over) / result.median(under) for result in results]
             lines.append(f"| **{over} / {under}** | " + " | ".join(f"**{ratio:.2f}**" for ratio in ratios) + " |")
@@ -81,6 +96,7 @@ def _contenders(
         found: dict[str, Contender] = {
             "eager PyTorch": in_process(contenders.eager, store_url),
             "our engine": in_process(contenders.engine, store_url, shape.options),
+            "our engine, bfloat16": in_process(contenders.engine, store_url, shape.options, "bfloat16"),
             "ours, npy": OverHttp(url, workload.npy_request(images, shape), shape.clients),
             "ours, PNG in JSON": OverHttp(url, workload.json_request(images, shape), shape.clients),
             "ours, multipart": OverHttp(url, workload.multipart_request(images, shape), shape.clients),

@@ -1,7 +1,7 @@
 """A trained VAE for inference: its weights arranged once, in the layouts in which a device computes fastest.
 
-The numbers of `VAE.encode` and `VAE.decode` up to float32 rounding. Everything is channels-last, so that images go in
-and out as they travel, [n, h, w, c], and flattening copies nothing.
+The numbers of `VAE.encode` and `VAE.decode` up to rounding: of float32, or of bfloat16 where that is asked for.
+Everything is channels-last, so that images go in and out as they travel, [n, h, w, c], and flattening copies nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ class FrozenVAE:
     Args:
         vae: the network. Its weights are copied, and so start at torch's own alignment: read from a file they start
             anywhere, and kernels may sum in another order there, so that a restart could change an answer's last bit.
+        precision: what is computed in. In bfloat16 numbers keep 8 bits of their fraction; latents and images are
+            float32 again.
     """
 
-    def __init__(self, vae: VAE) -> None:
+    def __init__(self, vae: VAE, precision: torch.dtype = torch.float32) -> None:
+        self._precision = precision
         weights = vae.state_dict()
         self._size = vae.architecture.height, vae.architecture.width
         self._half = _halved(self._size)
@@ -44,7 +47,7 @@ class FrozenVAE:
         for name, layer in (("enlarge.1", "decoder.5"), ("enlarge.2", "decoder.7")):
             kernel, bias = subpixel_kernel(weights[f"{layer}.weight"], weights[f"{layer}.bias"])
             arranged |= {name: kernel, f"{name}.bias": bias}
-        self._weights = {name: tensor.detach().clone() for name, tensor in arranged.items()}
+        self._weights = {name: tensor.detach().clone().to(precision) for name, tensor in arranged.items()}
 
     def to(self, device: torch.device) -> None:
         """Move to a device."""
@@ -57,21 +60,21 @@ class FrozenVAE:
             images: [n, h, w, c], uint8 or float32 in 0..1.
         """
         x = pixels(images) if images.dtype == torch.uint8 else images.permute(0, 3, 1, 2)  # [n, c, h, w]
-        x = reduce(x, *self._layer("shrink.1")).relu_()  # [n, 16, h/2, w/2]
+        x = reduce(x.to(self._precision), *self._layer("shrink.1")).relu_()  # [n, 16, h/2, w/2]
         x = reduce(x, *self._layer("shrink.2")).relu_()  # [n, 8, h/4, w/4]
         hidden = functional.linear(x.permute(0, 2, 3, 1).flatten(1), *self._layer("hidden")).relu_()  # [n, hidden]
-        mean, log_variance = functional.linear(hidden, *self._layer("posterior")).chunk(2, dim=1)
+        mean, log_variance = functional.linear(hidden, *self._layer("posterior")).float().chunk(2, dim=1)
         return mean, log_variance
 
     def decode(self, latents: Tensor) -> Tensor:
         """Map latents float32 [n, latent_dim] to images float32 [n, h, w, c] in 0..1."""
-        hidden = functional.linear(latents, *self._layer("expand.1")).relu_()  # [n, hidden]
+        hidden = functional.linear(latents.to(self._precision), *self._layer("expand.1")).relu_()  # [n, hidden]
         flat = functional.linear(hidden, *self._layer("expand.2")).relu_()  # [n, h/4 * w/4 * 8]
         channels, height, width = self._grid
         x = flat.view(-1, height, width, channels).permute(0, 3, 1, 2)  # [n, 8, h/4, w/4]
         x = enlarge(x, *self._layer("enlarge.1"), self._half).relu_()  # [n, 16, h/2, w/2]
         x = enlarge(x, *self._layer("enlarge.2"), self._size)  # [n, c, h, w]
-        return x.permute(0, 2, 3, 1).sigmoid()
+        return x.permute(0, 2, 3, 1).float().sigmoid()
 
     def _layer(self, name: str) -> tuple[Tensor, Tensor]:
         return self._weights[name], self._weights[f"{name}.bias"]

@@ -44,6 +44,9 @@ class Inference:
     ) -> None:
         torch.set_num_threads(settings.threads)
         keep_freed()  # or every large tensor's pages are asked for and cleared anew
+        # PyTorch's own default is TF32 for a GPU's convolutions.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = settings.precision == "tf32"
+        precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         device = choose_device(settings.device)
         self.metrics = Metrics(device)
         self.batcher = Batcher[Key, Payload](
@@ -53,7 +56,7 @@ class Inference:
             on_batch=self.metrics.batch,
             on_death=on_death,
         )
-        self.repository = Repository(store, device, settings.model_cache_size, self._warm_up)
+        self.repository = Repository(store, device, precision, settings.model_cache_size, self._warm_up)
         self.metrics.queued.set_function(lambda: self.batcher.queued)
         self._max_rows = settings.max_images
         self._drain_seconds = settings.drain_seconds

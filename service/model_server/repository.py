@@ -29,6 +29,7 @@ class Repository:
     Args:
         store: where models rest.
         device: where they compute.
+        precision: what they compute in.
         capacity: most models in memory.
         warm_up: run on a freshly loaded model before anyone gets it.
     """
@@ -37,11 +38,13 @@ class Repository:
         self,
         store: ArtefactStore,
         device: torch.device,
+        precision: torch.dtype,
         capacity: int,
         warm_up: Callable[[LoadedModel], Awaitable[object]],
     ) -> None:
         self._store = store
         self._device = device
+        self._precision = precision
         self._capacity = capacity
         self._warm_up = warm_up
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
@@ -134,7 +137,7 @@ class Repository:
     def _read(self, name: str, version: str | None) -> LoadedModel:
         description = self._describe(name, version)
         try:
-            vae = FrozenVAE(read_vae(self._store, description))
+            vae = FrozenVAE(read_vae(self._store, description), self._precision)
             projected = models.read_projected(self._store, description)
         except (BaseError, OSError, ValueError, KeyError, MalformedInput) as error:
             raise Unavailable(f"the files of model {name!r} cannot be read: {error}", retry_after=5) from error

@@ -33,6 +33,19 @@ def test_it_gives_the_numbers_of_the_plain_network(shape: tuple[int, int, int]) 
     torch.testing.assert_close(frozen.decode(latents), _plain_decode(vae, latents), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@torch.inference_mode()
+def test_bfloat16_is_near_and_its_latents_and_images_are_float32(shape: tuple[int, int, int]) -> None:
+    vae, images = _vae(shape), torch.randint(0, 256, (32, *shape), dtype=torch.uint8)
+    exact, half = FrozenVAE(vae), FrozenVAE(vae, torch.bfloat16)
+    mean, near = exact.encode(images)[0], half.encode(images)[0]
+    assert near.dtype == half.decode(mean).dtype == torch.float32
+    assert (near - mean).square().mean() < 1e-3 * mean.var()
+    levels = grey_levels(exact.decode(mean)).int() - grey_levels(half.decode(mean)).int()
+    assert levels.abs().max() <= 4
+    assert levels.abs().float().mean() < 1
+
+
 def test_training_on_leaves_it_as_it_was() -> None:
     vae, latents = _vae((8, 8, 1)), torch.randn(3, 6)
     frozen = FrozenVAE(vae)
