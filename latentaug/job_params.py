@@ -214,8 +214,8 @@ class CountParams(BaseModel):
         return children_of_each(n, labels, per_class=self.per_class, balance=self.balance)
 
 
-class AugmentParams(CountParams):
-    """Parameters of an augment job: a data set's whole training part, augmented."""
+class AlterParams(BaseModel):
+    """What an augment job alters, and how."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
@@ -235,6 +235,10 @@ class AugmentParams(CountParams):
     """How altered latents become images."""
     seed: Seed = 0
     """The same seed gives the same images."""
+
+
+class AugmentParams(CountParams, AlterParams):
+    """Parameters of an augment job: a data set's whole training part, augmented."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,17 +45,17 @@ class NewImages:
 
     Attributes:
         images: uint8 [m, h, w, c].
-        provenance: one entry per image.
+        provenance: gives one entry per image; not asked where the answer's form has no place for it.
         per_image: more arrays of length m, such as `source`.
         settings: what holds for all of them, such as `alpha`.
         labels: one per image, or None.
-        sheet: the rows of a contact sheet.
+        sheet: gives the rows of a contact sheet, where one is asked for.
         tally: how many were wanted, made and turned away, where they were counted.
     """
 
     images: Pixels
-    provenance: Sequence[Mapping[str, object]]
-    sheet: Sequence[Sequence[Pixels]]
+    provenance: Callable[[], Sequence[Mapping[str, object]]]
+    sheet: Callable[[], Sequence[Sequence[Pixels]]]
     per_image: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
     labels: Labels | None = None
@@ -82,6 +82,11 @@ def tally(
             for code, name in enumerate(labels.classes)
         }
     return found
+
+
+def in_rows(images: Pixels, columns: int) -> list[list[Pixels]]:
+    """Images as the rows of a contact sheet, `columns` in each but perhaps the last."""
+    return [list(images[start : start + columns]) for start in range(0, len(images), columns)]
 
 
 def _tally(counts: NDArray[np.int64], made: NDArray[np.int64], refused: NDArray[np.int64]) -> dict[str, object]:
@@ -121,7 +126,7 @@ def write_images(form: str, new: NewImages) -> bytes:
     if form == media.NPZ:
         return write_npz(_arrays(new))
     if form == media.ZIP:
-        return write_zip(list(new.images), None if new.labels is None else new.labels.names, new.provenance)
+        return write_zip(list(new.images), None if new.labels is None else new.labels.names, new.provenance())
     if form == media.PNG:
         return _write_sheet(new)
     return _write_json(new)
@@ -135,25 +140,27 @@ def _arrays(new: NewImages) -> dict[str, NDArray[np.generic]]:
 
 
 def _write_json(new: NewImages) -> bytes:
-    pairs = zip(new.images, new.provenance, strict=True)
+    provenance = new.provenance()
+    pairs = zip(new.images, provenance, strict=True)
     document: dict[str, object] = {
         "images": [base64.b64encode(_png(image, entry)).decode() for image, entry in pairs],
         **{name: array.tolist() for name, array in new.per_image.items()},
     }
     if new.labels is not None:
         document["labels"] = new.labels.values
-    document["provenance"] = new.provenance
+    document["provenance"] = provenance
     if new.tally is not None:
         document["tally"] = new.tally
     return json.dumps(document).encode()
 
 
 def _write_sheet(new: NewImages) -> bytes:
-    shown = sum(len(row) for row in new.sheet)
+    sheet = new.sheet()
+    shown = sum(len(row) for row in sheet)
     if shown > MAX_SHEET_IMAGES:
         raise TooLarge(f"{shown} images on one contact sheet; at most {MAX_SHEET_IMAGES}, or ask for {media.ZIP}")
     scale = max(1, SHEET_SIDE // max(new.images.shape[1:3]))
-    return _png(contact_sheet(new.sheet, scale), new.settings)
+    return _png(contact_sheet(sheet, scale), new.settings)
 
 
 def _png(image: Pixels, provenance: Mapping[str, object]) -> bytes:

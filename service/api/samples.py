@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput
-from service.api.answers import NewImages
+from service.api.answers import NewImages, in_rows
 from service.api.labels import Labels
 from service.api.schemas import SampleOptions
 
@@ -28,11 +28,11 @@ def sample(dataset: Dataset, options: SampleOptions) -> NewImages:
         provenance = [{**entry, "label": label} for entry, label in zip(provenance, labels, strict=True)]
     return NewImages(
         images,
-        provenance=provenance,
+        provenance=lambda: provenance,
         per_image={"row": rows},
         settings={"dataset": dataset.name},
         labels=None if labels is None else Labels([*labels]),
-        sheet=[list(images[start : start + SHEET_COLUMNS]) for start in range(0, len(images), SHEET_COLUMNS)],
+        sheet=lambda: in_rows(images, SHEET_COLUMNS),
     )
 
 

@@ -18,7 +18,7 @@ from latentaug.models import ModelDescription
 from latentaug.neighbours import name_class
 from service.api import contract, media
 from service.api.access import MayInfer
-from service.api.answers import Encoded, NewImages, tally, write_encoded, write_images
+from service.api.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
 from service.api.bodies import Form, ImageBatch, read_form, read_images, read_latents
 from service.api.context import Context, FromContext
 from service.api.disconnect import while_connected
@@ -213,8 +213,8 @@ def _decoded(images: Pixels, description: ModelDescription, columns: int) -> New
     model = {"model": description.name, "version": description.version}
     return NewImages(
         images,
-        provenance=[{"source": i, **model} for i in range(len(images))],
-        sheet=[list(images[start : start + columns]) for start in range(0, len(images), columns)],
+        provenance=lambda: [{"source": i, **model} for i in range(len(images))],
+        sheet=lambda: in_rows(images, columns),
         settings=model,
     )
 
@@ -231,15 +231,23 @@ def _augmented(
         "model": description.name,
         "version": description.version,
     }
-    rows = zip(*(values.tolist() for values in per_image.values()), strict=True)
-    provenance: list[dict[str, object]] = [{**dict(zip(per_image, row, strict=True)), **settings} for row in rows]
-    if labels is not None:
-        provenance = [{**entry, "label": label} for entry, label in zip(provenance, labels.values, strict=True)]
-    made = np.split(found["images"], np.cumsum(np.bincount(source, minlength=len(sources)))[:-1])  # each source's own
+
+    def provenance() -> list[dict[str, object]]:
+        rows = zip(*(values.tolist() for values in per_image.values()), strict=True)
+        entries: list[dict[str, object]] = [{**dict(zip(per_image, row, strict=True)), **settings} for row in rows]
+        if labels is None:
+            return entries
+        return [{**entry, "label": label} for entry, label in zip(entries, labels.values, strict=True)]
+
+    def sheet() -> list[list[Pixels]]:
+        counts = np.bincount(source, minlength=len(sources))
+        made = np.split(found["images"], np.cumsum(counts)[:-1])  # each source's own
+        return [[image, *children] for image, children in zip(sources, made, strict=True)]
+
     return NewImages(
         found["images"],
         provenance=provenance,
-        sheet=[[image, *children] for image, children in zip(sources, made, strict=True)],
+        sheet=sheet,
         per_image=per_image,
         settings=settings,
         labels=labels,
