@@ -10,7 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
 from latentaug.errors import Forbidden, Unauthenticated
-from service.api.context import FromContext
+from service.api.context import Context, FromContext
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -47,7 +47,14 @@ def allow(scope: str | None) -> Callable[[Request, FromContext, Credentials], Aw
     return authorise
 
 
+_infer = allow("infer")
+
 AnyKey = Depends(allow(None))
-MayInfer = Depends(allow("infer"))
+MayInfer = Depends(_infer)
 MayTrain = Depends(allow("train"))
 MayAdminister = Depends(allow("admin"))
+
+
+async def may_infer(request: Request, context: Context) -> None:
+    """What `MayInfer` does, for who calls an endpoint without FastAPI's dependencies."""
+    await _infer(request, context, await _bearer(request))

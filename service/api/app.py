@@ -22,6 +22,7 @@ from service.api.logs import RequestLog
 from service.api.metrics import Metrics, RequestMetrics
 from service.api.queue import Jobs
 from service.api.routes import datasets, inference, jobs, models, page, system
+from service.short_way import ShortWay
 from service.traced import Traced
 
 DESCRIPTION = """\
@@ -82,7 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for module in (inference, models, datasets, jobs, system, page):
         app.include_router(module.router)
-    app.add_middleware(HeadAsGet)  # innermost, so that logs and metrics say HEAD
+    app.add_middleware(ShortWay, path=inference.PATH, serve=inference.serve)
+    app.add_middleware(HeadAsGet)  # within logs and metrics, which say HEAD
     app.add_middleware(Traced)
     app.add_middleware(RequestLog)  # around the trace, which tells the request's id
     app.add_middleware(RequestMetrics, metrics=metrics)  # outermost, so that it counts what RequestLog answers

@@ -76,6 +76,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _gone)
 
 
+def of_departure() -> Response:
+    """The answer to a caller that has left; only logs and metrics tell of it."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
 def _own(_: Request, error: Exception) -> Response:
     assert isinstance(error, LatentaugError)  # noqa: S101  narrows what Starlette types as Exception
     return of_error(error)
@@ -118,4 +123,4 @@ def _allowed(request: Request) -> list[str]:
 
 
 def _gone(_: Request, __: Exception) -> Response:
-    return Response(status_code=CLIENT_CLOSED_REQUEST)
+    return of_departure()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
 from typing import Any
@@ -24,10 +25,12 @@ from latentaug.errors import LatentaugError, MalformedInput, NotFound
 from service.model_server import operations
 from service.model_server.inference import CLIENT_GONE, Inference, read_body
 from service.model_server.operations import OPERATIONS
+from service.short_way import ShortWay
 from service.traced import Traced
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "schedule_policy", "statistics"]
 MAX_CONTROL_BYTES = 2**16
+INFER = re.compile(r"/v2/models/(?P<model>[^/]+)(/versions/(?P<version>[^/]+))?/infer")
 
 
 def create_app(inference: Inference) -> Starlette:
@@ -42,9 +45,7 @@ def create_app(inference: Inference) -> Starlette:
 
     endpoints = Endpoints(inference)
     paths = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
-    # Routes are tried in order, so the busy ones come first.
-    routes = [Route(f"{path}/infer", inference.infer, methods=["POST"]) for path in reversed(paths)]
-    routes += [
+    routes = [
         Route("/v2", endpoints.server),
         Route("/v2/health/live", endpoints.live),
         Route("/v2/health/ready", endpoints.ready),
@@ -57,6 +58,7 @@ def create_app(inference: Inference) -> Starlette:
     ]
     for path in paths:
         routes += [
+            Route(f"{path}/infer", inference.infer, methods=["POST"]),
             Route(path, endpoints.model),
             Route(f"{path}/ready", endpoints.model_ready),
             Route(f"{path}/stats", endpoints.statistics),
@@ -67,7 +69,17 @@ def create_app(inference: Inference) -> Starlette:
         ClientDisconnect: client_gone,
         Exception: failed,
     }
+
+    async def infer(request: Request) -> Response:
+        try:
+            return await inference.infer(request)
+        except LatentaugError as error:
+            return await refused(request, error)
+        except ClientDisconnect as error:
+            return await client_gone(request, error)
+
     middleware = [Middleware(Named), *([Middleware(Traced)] if tracing.active() else [])]
+    middleware.append(Middleware(ShortWay, path=INFER, serve=infer))
     return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan, middleware=middleware)
 
 
