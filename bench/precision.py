@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from collections.abc import Sequence
@@ -20,23 +21,16 @@ HOME = Path("build/bench-precision")
 IMAGES = 256
 
 
-@torch.inference_mode()
-def main(arguments: Sequence[str]) -> None:
+def main(arguments: Sequence[str], home: Path = HOME) -> None:
     """Measure the trained model of the serving benchmark on digits that it was not trained on, and write it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
+    given = parser.parse_args(arguments)
     environment = results.environment()
-    shutil.rmtree(HOME, ignore_errors=True)
-    store = ArtefactStore((HOME.absolute() / "store").as_uri())
+    shutil.rmtree(home, ignore_errors=True)
+    store = ArtefactStore((home.absolute() / "store").as_uri())
     workload.save_trained(store)
-    vae = read_vae(store, models.describe(store, workload.MODEL))
-    exact, half = FrozenVAE(vae), FrozenVAE(vae, torch.bfloat16)
-    images = torch.from_numpy(workload.request_images(IMAGES))
-    mean, near = exact.encode(images)[0], half.encode(images)[0]
-    reference = grey_levels(exact.decode(mean)).int()
-    moved = float((near - mean).abs().max() / mean.std())
-    levels = {
-        "decoding": _levels(reference, half.decode(mean)),
-        "encoding and decoding": _levels(reference, half.decode(near)),
-    }
+    moved, levels = measure(store)
     page = [
         "# bfloat16",
         "",
@@ -46,9 +40,22 @@ def main(arguments: Sequence[str]) -> None:
         "|---|---|---|",
         *(f"| {name} | {largest} | {share:.2%} |" for name, (largest, share) in levels.items()),
     ]
-    results.write(
-        results.RESULTS, "precision", "python -m bench.precision", environment, {"latents": moved, **levels}, page
-    )
+    command = " ".join(["python -m bench.precision", *arguments])
+    results.write(given.results, "precision", command, environment, {"latents": moved, **levels}, page)
+
+
+@torch.inference_mode()
+def measure(store: ArtefactStore) -> tuple[float, dict[str, tuple[int, float]]]:
+    """How far latents move at most, in standard deviations, and how many levels pixels are off (`_levels`)."""
+    vae = read_vae(store, models.describe(store, workload.MODEL))
+    exact, half = FrozenVAE(vae), FrozenVAE(vae, torch.bfloat16)
+    images = torch.from_numpy(workload.request_images(IMAGES))
+    mean, near = exact.encode(images)[0], half.encode(images)[0]
+    reference = grey_levels(exact.decode(mean)).int()
+    return float((near - mean).abs().max() / mean.std()), {
+        "decoding": _levels(reference, half.decode(mean)),
+        "encoding and decoding": _levels(reference, half.decode(near)),
+    }
 
 
 def _levels(reference: Tensor, images: Tensor) -> tuple[int, float]:

@@ -1,17 +1,16 @@
-"""Plots as PNG bytes: the gains of an evaluation and the curve of a training. No global matplotlib state."""
+"""Plots of evaluations as PNG bytes."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from latentaug.arms import SPACES, VAE_ARMS
+from latentaug.curve import as_png
 from latentaug.statistics import CANNOT_TELL, HARMS, HELPS
 from latentaug.summary import TITLES, describe
 
@@ -38,7 +37,7 @@ def gains_plot(result: dict[str, Any]) -> bytes:
     keys = [Line2D([], [], color=colour, marker=marker, label=word) for word, (colour, marker) in _MARKS.items()]
     figure.legend(handles=keys, loc="outside upper right", ncols=len(keys), fontsize=8)
     figure.supxlabel("gain in accuracy points, with its plain 95 % interval; colours after correction", fontsize=9)
-    return _png(figure)
+    return as_png(figure)
 
 
 def accuracy_by_labels_plot(results: Sequence[dict[str, Any]]) -> bytes:
@@ -67,19 +66,6 @@ def gain_by_copies_plot(results: Sequence[dict[str, Any]]) -> bytes:
     )
 
 
-def curve_plot(history: Sequence[dict[str, Any]]) -> bytes:
-    """Training curve: reconstruction and divergence in nats an image, by epoch, from `training.EpochMetrics`."""
-    epochs = [metrics["epoch"] for metrics in history]
-    figure = Figure(figsize=(8, 3.4), dpi=110, layout="constrained")
-    for panel, part in zip(figure.subplots(1, 2), ("reconstruction", "divergence"), strict=True):
-        for which, style in (("train", "--"), ("validation", "-")):
-            values = [metrics[f"{which}_{part}"] for metrics in history]
-            panel.plot(epochs, values, style, marker="." if len(epochs) == 1 else None, label=which)
-        panel.set(title=part, xlabel="epoch", ylabel="nats an image")
-        panel.legend()
-    return _png(figure)
-
-
 def _by_size(
     results: Sequence[dict[str, Any]], plain: Sequence[str], size: str, point: _Point, xlabel: str, ylabel: str
 ) -> bytes:
@@ -102,7 +88,7 @@ def _by_size(
         panel.set(title=TITLES[name], xlabel=xlabel)
         panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.15))
     axes[0].set_ylabel(ylabel)
-    return _png(figure)
+    return as_png(figure)
 
 
 def _lines(results: Sequence[dict[str, Any]], classifier: str, plain: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -142,10 +128,3 @@ def _forest(panel: Axes, name: str, arms: Sequence[str], rows: Sequence[dict[str
         panel.plot([gain["mean"]], [y], marker, color=colour)
     panel.axvline(0, color="black", linewidth=0.8)
     panel.set_title(TITLES[name])
-
-
-def _png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    FigureCanvasAgg(figure)  # the figure's canvas from here on
-    figure.savefig(out, format="png")
-    return out.getvalue()

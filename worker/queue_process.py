@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import socket
 
 from rq import Queue, SpawnWorker
 from rq.exceptions import DeserializationError
 from rq.executions import Execution
 from rq.job import Job
+from rq.timeouts import UnixSignalDeathPenalty
 
 from latentaug import logs
 from latentaug.artefacts import ArtefactStore
@@ -22,7 +24,22 @@ from worker.queues import SERIALIZER
 PARENT = "WORKER_PID"
 """Environment variable by which a job's process knows whose child it is."""
 
+AGAIN_SECONDS = 1.0
+
 _log = logging.getLogger(__name__)
+
+
+class Insistent(UnixSignalDeathPenalty):
+    """A job's timeout that comes again each second until somebody ends the job for it.
+
+    Libraries catch all exceptions here and there, as matplotlib does about its imports; a timeout that comes once and
+    just then would be lost, and the job go on for ever.
+    """
+
+    def setup_death_penalty(self) -> None:
+        """Set the alarm; RQ takes it back."""
+        signal.signal(signal.SIGALRM, self.handle_death_penalty)
+        signal.setitimer(signal.ITIMER_REAL, self._timeout, AGAIN_SECONDS)
 
 
 class QueueWorker(SpawnWorker):
@@ -32,6 +49,7 @@ class QueueWorker(SpawnWorker):
     """
 
     attempts: Attempts
+    death_penalty_class = Insistent
     log_result_lifespan = False
     max_connection_wait_time = 5.0
 

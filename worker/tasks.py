@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,27 +21,23 @@ from latentaug import logs, tracing
 from latentaug import settings as configuration
 from latentaug.artefacts import ArtefactStore
 from latentaug.errors import Cancelled, LatentaugError, NotFound, Unavailable
-from latentaug.job_params import AugmentParams, EvaluateParams, TrainParams
+from latentaug.job_params import PARAMS
 from latentaug.jobs import Attempts, JobError, JobRecord, Kind, connect
 from latentaug.lifeline import tie
 from latentaug.settings import Settings
-from worker.augment import augment
-from worker.evaluate import evaluate
 from worker.queue_process import PARENT
 from worker.queues import enqueue
-from worker.train import train
-from worker.units import do_child
 from worker.work import Failed, Work
 
-TASKS: dict[Kind, Callable[[Work], dict[str, Any] | None]] = {
-    "train": lambda work: train(work, TrainParams.model_validate(work.record.params)),
-    "evaluate": lambda work: evaluate(work, EvaluateParams.model_validate(work.record.params)),
-    "augment": lambda work: augment(work, AugmentParams.model_validate(work.record.params)),
+TASKS: dict[Kind, str] = {
+    "train": "worker.train:train",
+    "evaluate": "worker.evaluate:evaluate",
+    "augment": "worker.augment:augment",
 }
-CHILD_TASKS: dict[Kind, Callable[[Work, dict[str, Any]], dict[str, Any]]] = {
-    "evaluate": lambda work, params: do_child(work, EvaluateParams.model_validate(params)),
-}
-"""What children do, given their parents' parameters."""
+"""What does a job, given its `Work` and parameters. Imported by name: a training needs half of what an evaluation does,
+and every job's process imports anew."""
+CHILD_TASKS: dict[Kind, str] = {"evaluate": "worker.units:do_child"}
+"""What does a part of a job, given its `Work` and its parent's parameters."""
 FINISH_PAUSE = 1.0
 GO_ON = 60.0
 """Seconds from its start for which a process takes further parts of its job, past others that wait."""
@@ -106,13 +103,13 @@ def _traced(work: Work, attempts: Attempts) -> tuple[dict[str, Any] | None, JobE
 
 
 def _task(record: JobRecord, attempts: Attempts) -> Callable[[Work], dict[str, Any] | None]:
-    if record.parent is None:
-        return TASKS[record.kind]
-    try:
-        params = attempts.get(record.parent).params
-    except NotFound as error:
-        raise Cancelled from error
-    return lambda work: CHILD_TASKS[record.kind](work, params)
+    name, params = TASKS[record.kind], record.params
+    if record.parent is not None:
+        try:
+            name, params = CHILD_TASKS[record.kind], attempts.get(record.parent).params
+        except NotFound as error:
+            raise Cancelled from error
+    return lambda work: resolve_name(name)(work, PARAMS[record.kind].model_validate(params))
 
 
 def _do(work: Work, task: Callable[[Work], dict[str, Any] | None]) -> tuple[dict[str, Any] | None, JobError | None]:
@@ -128,6 +125,7 @@ def _do(work: Work, task: Callable[[Work], dict[str, Any] | None]) -> tuple[dict
     except ValidationError as error:  # the API checks them; another writer may not have
         return None, JobError(code="invalid_input", detail=str(error))
     except JobTimeoutException:
+        signal.alarm(0)  # it has been heard
         detail = f"the job ran longer than {work.settings.job_timeout:g} seconds; try smaller parameters"
         return None, JobError(code="timeout", detail=detail)
     except Exception as error:  # noqa: BLE001 (whatever it is, the job has failed and its record says so)

@@ -9,8 +9,8 @@ from typing import Any
 
 from latentaug import datasets, models
 from latentaug.codec import Codec
+from latentaug.curve import curve_plot
 from latentaug.errors import NotFound
-from latentaug.figures import curve_plot
 from latentaug.generation import sigma
 from latentaug.job_params import TrainParams
 from latentaug.jobs import default_model_name

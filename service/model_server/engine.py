@@ -30,7 +30,7 @@ Floats: TypeAlias = NDArray[np.float32]
 Images: TypeAlias = NDArray[np.uint8]
 Outputs: TypeAlias = dict[str, Array]
 
-# Rows of a tile: the small one keeps a lone image quick, and still serves several such requests at once; the large one is
+# Rows of a tile: the small one keeps a lone image quick and serves several such requests at once; the large one is
 # where the network stops getting faster.
 TILES = {"cpu": (16, 32, 64), "cuda": (32, 256)}
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from latentaug.figures import accuracy_by_labels_plot, curve_plot, gain_by_copies_plot, gains_plot
+from latentaug.curve import curve_plot
+from latentaug.figures import accuracy_by_labels_plot, gain_by_copies_plot, gains_plot
 from latentaug.images import Limits, decode_image
 from latentaug.training import EpochMetrics
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import cache, contenders, load, serving, training, workload
+from bench import cache, contenders, load, precision, serving, training, workload
 from bench.clients import Answer
 from bench.contenders import InProcess
 from bench.training import Data
@@ -129,3 +129,13 @@ def test_validation_is_by_one_formula() -> None:
     last = trained.history[-1]
     expected = last.validation_reconstruction + last.validation_divergence
     assert training.validation_loss(trained.vae, images[700:]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_bfloat16_is_told_to_move_something_but_little(tmp_path: Path) -> None:
+    precision.main(["--results", str(tmp_path / "results")], tmp_path / "home")
+
+    found = json.loads((tmp_path / "results" / "precision.json").read_text())["results"]
+    assert 0 < found["latents"] < 0.1
+    assert all(
+        1 <= largest < 16 and share < 0.05 for largest, share in (found["decoding"], found["encoding and decoding"])
+    )

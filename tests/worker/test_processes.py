@@ -8,15 +8,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from redis import Redis
 from rq import Queue
 from rq.command import send_stop_job_command
+from rq.timeouts import JobTimeoutException
 
 from latentaug import models
 from latentaug.artefacts import ArtefactStore
 from latentaug.jobs import Attempts, JobRecord, rq_job_id
 from service.embedded_redis import EmbeddedRedis
 from tests.worker.conftest import ENDLESS, WorkerProcess, alive, within
+from worker.queue_process import Insistent
 
 Submit = Callable[..., JobRecord]
 Start = Callable[..., WorkerProcess]
@@ -132,7 +135,7 @@ def test_a_job_over_its_time_fails(jobs: Attempts, submit: Submit, start_worker:
     start_worker()
     record, _ = jobs.create("train", ENDLESS)
     queue = Queue("train", connection=redis, serializer="json")
-    queue.enqueue_call(**{**jobs.enqueue_arguments(record), "timeout": 7})
+    queue.enqueue_call(**{**jobs.enqueue_arguments(record), "timeout": 12})
     assert within(SOON, ended(jobs, record.id))
     failed = jobs.get(record.id)
     assert failed.error is not None
@@ -169,3 +172,17 @@ def test_only_our_task_is_ever_run(
     record = submit(**ENDLESS)
     assert within(SOON, starts(jobs, record.id, attempt=1))
     assert not evil.exists()
+
+
+def test_a_timeout_that_a_library_swallows_comes_again() -> None:
+    heard = 0
+    with pytest.raises(JobTimeoutException), Insistent(1, JobTimeoutException):
+        while True:
+            try:
+                time.sleep(10)
+            except Exception:
+                heard += 1
+                if heard == 2:
+                    raise
+    time.sleep(1.2)  # the context is left: no third one comes
+    assert heard == 2

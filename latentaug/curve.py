@@ -1,0 +1,31 @@
+"""The curve of a training as PNG bytes. No global matplotlib state."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+def curve_plot(history: Sequence[dict[str, Any]]) -> bytes:
+    """Training curve: reconstruction and divergence in nats an image, by epoch, from `training.EpochMetrics`."""
+    epochs = [metrics["epoch"] for metrics in history]
+    figure = Figure(figsize=(8, 3.4), dpi=110, layout="constrained")
+    for panel, part in zip(figure.subplots(1, 2), ("reconstruction", "divergence"), strict=True):
+        for which, style in (("train", "--"), ("validation", "-")):
+            values = [metrics[f"{which}_{part}"] for metrics in history]
+            panel.plot(epochs, values, style, marker="." if len(epochs) == 1 else None, label=which)
+        panel.set(title=part, xlabel="epoch", ylabel="nats an image")
+        panel.legend()
+    return as_png(figure)
+
+
+def as_png(figure: Figure) -> bytes:
+    """Draw a figure."""
+    out = io.BytesIO()
+    FigureCanvasAgg(figure)  # the figure's canvas from here on
+    figure.savefig(out, format="png")
+    return out.getvalue()
