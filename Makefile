@@ -37,8 +37,8 @@ demo: install  ## Run the main job on the bundled digits, over HTTP, and print t
 run: install  ## Start the service and stay up; PORT=8000
 	LATENTAUG_PORT=$(PORT) $(BIN)/python -m service.stack
 
-test: install-dev  ## Run the test suite
-	$(BIN)/pytest
+test: install-dev  ## Run the test suite, a process for each core; one test: .venv/bin/pytest tests/...
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: install-dev  ## Lint, types, layers, container files
 	$(BIN)/ruff check .
@@ -73,7 +73,7 @@ bench-serving: .venv/.installed-bench  ## Measure serving beside its peers; BENC
 	$(BIN)/python -m bench.serving $(BENCH)
 
 bench-page: install-dev  ## Measure the page in Chromium: first paint, slider to new images
-	$(BIN)/python -m bench.page
+	$(BIN)/python -m bench.page $(BENCH)
 
 bench-training: .venv/.installed-bench  ## Measure training beside its peers; needs MNIST
 	$(BIN)/python -m bench.training $(BENCH)

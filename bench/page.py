@@ -1,4 +1,4 @@
-"""`python -m bench.page`: how soon the page shows something, and how soon new images follow a slider.
+"""`make bench-page`: how soon the page shows something, and how soon new images follow a slider.
 
 In Chromium on this machine, from a service of its own with a model of the bundled digits. First paint is the browser's
 own `first-contentful-paint`, each time in a new, empty browser context. From slider to images is from the slider's
@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from bench import machine
+from bench import results
 from examples.browser import chromium
 from examples.running import Service, running_service
 
@@ -45,21 +46,34 @@ _MOVE = """async (value) => {
 }"""
 
 
-def main() -> None:
-    """Measure and print medians and 95th percentiles beside the goals."""
+def main(arguments: Sequence[str]) -> None:
+    """Measure medians and 95th percentiles, and write them beside the goals."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--loads", type=int, default=20, help="times the page is opened")
-    parser.add_argument("--moves", type=int, default=100, help="times the slider is moved")
-    options = parser.parse_args()
+    parser.add_argument("--loads", type=int, default=20, help="times the page is opened (20)")
+    parser.add_argument("--moves", type=int, default=100, help="times the slider is moved (100)")
+    parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
+    given = parser.parse_args(arguments)
+    environment = results.environment()
     shutil.rmtree(HOME, ignore_errors=True)
     with running_service(HOME) as service, chromium() as browser:
         service.job("train", TRAIN)
-        paints, usable = zip(*(_load(browser, service) for _ in range(options.loads)), strict=True)
-        moves = _moves(browser, service, options.moves)
-    print("| what | median, ms | 95th percentile, ms | goal, ms |\n|---|---|---|---|")
-    for (what, goal), times in zip(GOALS.items(), (paints, usable, moves), strict=True):
-        print(f"| {what} | {statistics.median(times):.0f} | {_percentile(times):.0f} | {goal:.0f} |")
-    print(f"\nOn {machine.describe()}, load {machine.load():.1f} at the end.")
+        paints, usable = zip(*(_load(browser, service) for _ in range(given.loads)), strict=True)
+        moves = _moves(browser, service, given.moves)
+    data = dict(zip(GOALS, (paints, usable, moves), strict=True))
+    page = [
+        "# The page",
+        "",
+        f"In Chromium on the same machine: {given.loads} times opened anew, the slider moved {given.moves} times, "
+        f"{SOURCES * CHILDREN} new images of 8x8 each time.",
+        "",
+        "| what | median, ms | 95th percentile, ms | goal, ms |",
+        "|---|---|---|---|",
+        *(
+            f"| {what} | {statistics.median(times):.0f} | {_percentile(times):.0f} | {GOALS[what]:.0f} |"
+            for what, times in data.items()
+        ),
+    ]
+    results.write(given.results, "page", results.command("bench-page", arguments), environment, data, page)
 
 
 def _load(browser: Browser, service: Service) -> tuple[float, float]:
@@ -95,4 +109,4 @@ def _percentile(times: Sequence[float]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

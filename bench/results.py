@@ -16,6 +16,8 @@ import torch
 from bench import machine
 
 RESULTS = Path("docs/results")
+FAIR = "One compute thread for everybody; contenders take turns; medians."
+"""What the pages of contenders begin with."""
 PACKAGES = ("torch", "numpy", "fastapi", "uvicorn", "aiohttp", "litserve", "pythae")
 
 
@@ -58,8 +60,7 @@ def write(
         f"Measured {environment['measured']} by `{command}` on {environment['machine']} "
         f"(device {environment['device']}, load {environment['load']} at the start), "
         f"commit {environment['commit']}, {versions}.",
-        "One compute thread for everybody; contenders take turns; medians. The method: "
-        "[docs/performance.md](../performance.md).",
+        "The method: [docs/performance.md](../performance.md).",
         "",
     ]
     text = "\n".join([*header, *page]) + "\n"

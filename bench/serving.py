@@ -50,7 +50,7 @@ def main(arguments: Sequence[str], home: Path = HOME) -> None:
     store_url = (home.absolute() / "store").as_uri()
     workload.save_trained(ArtefactStore(store_url))
     data: dict[str, Any] = {}
-    page = ["# Serving", ""]
+    page = ["# Serving", "", results.FAIR, ""]
     with running_service(home, threads="1") as service:
         if "throughput" in given.parts:
             page += _throughput(given, service.url, store_url, home, data)

@@ -88,6 +88,8 @@ def main(arguments: Sequence[str]) -> None:
     page = [
         "# Training",
         "",
+        results.FAIR,
+        "",
         f"{given.epochs} epochs on {given.images:,} images of MNIST, {given.device}, batch {BATCH}, "
         f"Adam {LEARNING_RATE}, Z = {LATENT_DIM}; medians of {given.rounds} rounds. "
         "Validation loss: reconstruction from the means plus "

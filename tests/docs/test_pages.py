@@ -22,6 +22,7 @@ ELSEWHERE = {
     "METRICS_KEY_FILE=": "the same; tests/system/test_operations.py reads what it mounts",
     "make bench-serving": "tests/system/test_bench.py runs its parts",
     "make bench-training": "tests/system/test_bench.py runs its parts",
+    "make bench-page": "tests/web/test_views.py moves the same slider",
 }
 """Commands in indented blocks, by what they begin with, and what runs them or why nothing does."""
 
