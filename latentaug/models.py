@@ -47,6 +47,8 @@ class ModelDescription(BaseModel):
     validation_images: int
     weights_sha256: str
     latents_sha256: str
+    umap_sha256: str | None = None
+    """Of the training images' places by UMAP; null where none were computed."""
     created_at: datetime
     job_id: str
 
@@ -69,8 +71,21 @@ def describe_path(name: str) -> str:
     return f"models/{check_name(name, 'model')}/model.json"
 
 
-def save(store: ArtefactStore, description: ModelDescription, weights: bytes, projected: ProjectedDataset) -> None:
+def save(
+    store: ArtefactStore,
+    description: ModelDescription,
+    weights: bytes,
+    projected: ProjectedDataset,
+    umap: bytes | None = None,
+) -> None:
     """Write a model; its description, written last, is what makes it exist.
+
+    Args:
+        store: to write to.
+        description: with the checksums of the other three.
+        weights: as safetensors.
+        projected: latents of the training part.
+        umap: `places_bytes`, where there are places by UMAP.
 
     Raises:
         Conflict: a model of this name exists.
@@ -78,6 +93,8 @@ def save(store: ArtefactStore, description: ModelDescription, weights: bytes, pr
     folder = f"models/{description.name}/{description.version}"
     store.put(f"{folder}/weights.safetensors", weights)
     store.put(f"{folder}/latents.safetensors", projected_bytes(projected))
+    if umap is not None:
+        store.put(f"{folder}/umap.safetensors", umap)
     try:
         store.create(describe_path(description.name), description.model_dump_json(indent=1).encode())
     except Conflict as error:
@@ -120,6 +137,23 @@ def read_projected(store: ArtefactStore, description: ModelDescription) -> Proje
     """
     arrays = load_tensors(_checked(store, description, "latents.safetensors", description.latents_sha256))
     return ProjectedDataset(latents=arrays["latents"], labels=arrays.get("labels"), rows=arrays["rows"])
+
+
+def read_places(store: ArtefactStore, description: ModelDescription) -> NDArray[np.float32] | None:
+    """Places by UMAP, float32 [m, 2], of the training images that `projection.sample` draws; None where there are none.
+
+    Raises:
+        NotFound: deleted meanwhile.
+        OSError: the stored bytes are not those that were written.
+    """
+    if description.umap_sha256 is None:
+        return None
+    return load_tensors(_checked(store, description, "umap.safetensors", description.umap_sha256))["places"]
+
+
+def places_bytes(places: NDArray[np.float32]) -> bytes:
+    """Places by UMAP as safetensors."""
+    return save_tensors({"places": places})
 
 
 def projected_bytes(projected: ProjectedDataset) -> bytes:

@@ -30,6 +30,11 @@ class Plane:
         return placed
 
 
+def sample(n: int, limit: int) -> NDArray[np.int64]:
+    """At most `limit` of n rows, int64, drawn at random, the same each time: a smaller sample begins a larger one."""
+    return np.random.default_rng(0).permutation(n)[:limit]
+
+
 def principal_plane(latents: NDArray[np.float32]) -> Plane:
     """Find the plane of latents, [n, latent_dim] with at least one row.
 

@@ -7,7 +7,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from latentaug import datasets, models
+import numpy as np
+from numpy.typing import NDArray
+
+from latentaug import datasets, manifold, models
 from latentaug.codec import Codec
 from latentaug.curve import curve_plot
 from latentaug.errors import NotFound
@@ -15,10 +18,14 @@ from latentaug.generation import sigma
 from latentaug.job_params import TrainParams
 from latentaug.jobs import default_model_name
 from latentaug.models import ModelDescription, ProjectedDataset
+from latentaug.projection import sample
 from latentaug.training import EpochMetrics, Trained
 from latentaug.vae import to_bytes
 from worker.vaes import device, train_vae
 from worker.work import Work
+
+MAPPED = 1000
+"""Most images that are placed by UMAP."""
 
 
 def train(work: Work, params: TrainParams) -> dict[str, Any]:
@@ -62,10 +69,18 @@ def _make(work: Work, params: TrainParams) -> ModelDescription:
     latents = Codec(trained.vae, device(work.settings)).encode(dataset.images[dataset.train])
     labels = None if dataset.labels is None else dataset.labels[dataset.train]
     projected = ProjectedDataset(latents=latents, labels=labels, rows=dataset.train)
-    weights = to_bytes(trained.vae)
-    description = _describe(work, params, dataset, trained, weights, projected)
-    models.save(work.artefacts, description, weights, projected)
+    weights, umap = to_bytes(trained.vae), _umap(work, latents)
+    description = _describe(work, params, dataset, trained, weights, projected, umap)
+    models.save(work.artefacts, description, weights, projected, umap)
     return description
+
+
+def _umap(work: Work, latents: NDArray[np.float32]) -> bytes | None:
+    """Places for the latent map, where UMAP is installed and there are enough images for it."""
+    if not manifold.INSTALLED or len(latents) < manifold.FEWEST:
+        return None
+    work.report(0.97, "mapping the training part", final=True)
+    return models.places_bytes(manifold.embed(latents[sample(len(latents), MAPPED)]))
 
 
 def _describe(
@@ -75,6 +90,7 @@ def _describe(
     trained: Trained,
     weights: bytes,
     projected: ProjectedDataset,
+    umap: bytes | None,
 ) -> ModelDescription:
     architecture = trained.vae.architecture
     return ModelDescription(
@@ -96,6 +112,7 @@ def _describe(
         validation_images=len(dataset.validation),
         weights_sha256=hashlib.sha256(weights).hexdigest(),
         latents_sha256=hashlib.sha256(models.projected_bytes(projected)).hexdigest(),
+        umap_sha256=None if umap is None else hashlib.sha256(umap).hexdigest(),
         created_at=datetime.now(UTC),
         job_id=work.record.id,
     )

@@ -107,29 +107,33 @@ class SampleOptions(Options):
 
 
 class ProjectionOptions(Options):
-    """How much of a projection to give."""
+    """Which projection to give, and how much of it."""
 
+    method: Literal["pca", "umap"] = "pca"
+    """The plane of most variance, or UMAP's, which models have that were trained where umap-learn is installed."""
     limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
     """Most points; of more images, as many as this are drawn at random, the same ones each time."""
 
 
 class Projection(BaseModel):
-    """A model's training images on the plane that shows most of their latents (PCA)."""
+    """A model's training images on a plane. What does not belong to its method is null."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     points: list[list[float]]
-    """Each image's place: `components @ (latent - mean)`."""
+    """Each image's place; for PCA `components @ (latent - mean)`."""
     rows: list[int]
     """Each image's row in the data set."""
     labels: list[str] | None
     """Each image's label, where there are labels."""
-    mean: list[float]
-    """Of the latents, [latent_dim]."""
-    components: list[list[float]]
-    """The two directions of the plane, [2, latent_dim], the wider first: they place any other latent too."""
-    explained: list[float]
-    """Share of the latents' variance along each of the two, 0 to 1."""
+    mean: list[float] | None = None
+    """PCA: of the latents, [latent_dim]."""
+    components: list[list[float]] | None = None
+    """PCA: the two directions of the plane, [2, latent_dim], the wider first: they place any other latent too."""
+    explained: list[float] | None = None
+    """PCA: share of the latents' variance along each of the two, 0 to 1."""
+    latents: list[list[float]] | None = None
+    """UMAP: each image's latent, [latent_dim]: another one lies where those nearest to it lie."""
 
 
 Figure = Literal["reconstructions", "interpolations", "generation", "accuracy-by-labels", "gain-by-copies"]

@@ -14,10 +14,10 @@ from tests.api.services import Home
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Home]:
-    """A home with untrained models: `tiny` (grey, 12x10), `colour` (8x8), and `eight` as if of the digits."""
+    """A home with untrained models: `tiny` (grey, 12x10), `colour` (8x8, with UMAP), and `eight` as if of digits."""
     with services.home() as made:
         services.save_model(made.store, "tiny", 12, 10, 1)
-        services.save_model(made.store, "colour", 8, 8, 3)
+        services.save_model(made.store, "colour", 8, 8, 3, places=services.PLACES)
         services.save_model(made.store, "eight", 8, 8, 1, dataset="digits")
         services.save_model(made.store, "eight-too", 8, 8, 1, dataset="digits")
         yield made

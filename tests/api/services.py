@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import SecretStr
 
 from latentaug import models, vae
@@ -26,6 +27,8 @@ from latentaug.settings import Settings
 from service.embedded_redis import EmbeddedRedis
 
 START_SECONDS = 60.0
+PLACES = np.arange(12, dtype=np.float32).reshape(6, 2)
+"""By UMAP, as if it had been there."""
 
 
 class Home:
@@ -118,9 +121,16 @@ def free_port() -> int:
 
 
 def save_model(
-    store: ArtefactStore, name: str, height: int, width: int, channels: int, dataset: str = "pets"
+    store: ArtefactStore,
+    name: str,
+    height: int,
+    width: int,
+    channels: int,
+    dataset: str = "pets",
+    places: NDArray[np.float32] | None = None,
 ) -> ModelDescription:
-    """Put an untrained VAE with seeded weights and three latents per class into the store."""
+    """Put an untrained VAE with seeded weights, three latents per class and perhaps places by UMAP into the store."""
+    umap = None if places is None else models.places_bytes(places)
     torch.manual_seed(0)
     network = vae.VAE(vae.Architecture(height, width, channels, latent_dim=4, hidden=16))
     weights = vae.to_bytes(network)
@@ -147,8 +157,9 @@ def save_model(
         validation_images=1,
         weights_sha256=sha256(weights).hexdigest(),
         latents_sha256=sha256(models.projected_bytes(projected)).hexdigest(),
+        umap_sha256=None if umap is None else sha256(umap).hexdigest(),
         created_at=datetime.now(UTC),
         job_id="1" * 32,
     )
-    models.save(store, description, weights, projected)
+    models.save(store, description, weights, projected, umap)
     return description

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import httpx
+import numpy as np
 import pytest
 
 from tests.api import services
 from tests.api.bodies import NPY, npy, pictures, post, train
-from tests.api.services import Home
+from tests.api.services import PLACES, Home
 
 
 def test_models_are_listed_with_their_descriptions(api: httpx.Client) -> None:
@@ -88,3 +89,26 @@ def test_a_projection_gives_no_more_points_than_asked_for(api: httpx.Client) -> 
     assert len(api.get("/v1/models/tiny/projection?limit=2").json()["points"]) == 2
     assert api.get("/v1/models/tiny/projection?limit=0").status_code == 422
     assert api.get("/v1/models/nobody/projection").status_code == 404
+
+
+def test_places_by_umap_are_given_with_latents_that_place_others(api: httpx.Client) -> None:
+    plane = api.get("/v1/models/colour/projection").json()
+    answer = api.get("/v1/models/colour/projection?method=umap").json()
+    fewer = api.get("/v1/models/colour/projection?method=umap&limit=2").json()
+
+    assert answer["points"] == PLACES.tolist()
+    assert sorted(answer["rows"]) == plane["rows"]
+    labels = dict(zip(plane["rows"], plane["labels"], strict=True))
+    assert answer["labels"] == [labels[row] for row in answer["rows"]]
+    points = dict(zip(plane["rows"], plane["points"], strict=True))
+    placed = (np.array(answer["latents"]) - plane["mean"]) @ np.array(plane["components"]).T
+    assert placed == pytest.approx(np.array([points[row] for row in answer["rows"]]), abs=1e-3)
+    assert fewer["rows"] == answer["rows"][:2]
+    assert answer["explained"] is None
+
+
+def test_a_model_without_places_by_umap_says_how_it_gets_them(api: httpx.Client) -> None:
+    answer = api.get("/v1/models/tiny/projection?method=umap")
+
+    assert answer.status_code == 422
+    assert "latentaug[umap]" in answer.json()["detail"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latentaug.projection import principal_plane
+from latentaug import manifold
+from latentaug.projection import principal_plane, sample
 
 
 def test_the_plane_holds_the_widest_directions_first() -> None:
@@ -36,3 +37,24 @@ def test_few_latents_or_dimensions_have_a_plane_too(shape: tuple[int, int]) -> N
 
     assert plane.project(latents).shape == (shape[0], 2)
     assert np.isfinite(plane.explained).all()
+
+
+def test_a_smaller_sample_begins_a_larger_one() -> None:
+    assert sample(50, 10).tolist() == sample(50, 30)[:10].tolist()
+    assert sorted(sample(50, 100)) == list(range(50))
+
+
+@pytest.mark.skipif(not manifold.INSTALLED, reason="install the extra umap to run this")
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # of numba's
+def test_umap_keeps_clusters_apart_and_gives_the_same_places_again() -> None:
+    rng = np.random.default_rng(0)
+    latents = np.concatenate([rng.standard_normal((30, 5)) + 20 * corner for corner in np.eye(5)[:3]], dtype=np.float32)
+
+    places = manifold.embed(latents)
+
+    assert (places.shape, places.dtype) == ((90, 2), np.float32)
+    centres = places.reshape(3, 30, 2).mean(axis=1)
+    nearest = np.linalg.norm(places[:, None] - centres, axis=2).argmin(axis=1)
+    assert np.array_equal(nearest, np.repeat([0, 1, 2], 30))
+    assert np.array_equal(manifold.embed(latents), places)
+    assert manifold.embed(latents[: manifold.FEWEST]).shape == (manifold.FEWEST, 2)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from examples import browser as machine
 from examples.running import Service, running_service
+from latentaug import models
+from latentaug.artefacts import ArtefactStore
 
 PATIENCE = 40_000  # milliseconds; training and measuring share the machine with other tests
 EVALUATE = {
@@ -40,16 +44,17 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def started() -> Iterator[Service]:
+def started() -> Iterator[tuple[Service, ArtefactStore]]:
     with tempfile.TemporaryDirectory(prefix="la-") as folder, running_service(Path(folder)) as running:
-        yield running
+        yield running, ArtefactStore((Path(folder) / "store").as_uri())
 
 
 @pytest.fixture(scope="package")
 def service(browser: Browser) -> Iterator[Service]:
-    """A service with one model, `small`, of the digits, and an evaluation of it."""
-    with started() as running:
+    """A service with one model, `small`, of the digits, with places by UMAP, and an evaluation of it."""
+    with started() as (running, store):
         running.job("train", {"dataset": "digits", "name": "small", "epochs": 2, "beta": 0.25})
+        give_places(store, "small")
         running.job("evaluate", EVALUATE)
         yield running
 
@@ -57,8 +62,17 @@ def service(browser: Browser) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def empty(browser: Browser) -> Iterator[Service]:
     """A service as `make run` first shows it."""
-    with started() as running:
+    with started() as (running, _):
         yield running
+
+
+def give_places(store: ArtefactStore, name: str) -> None:
+    """Add what training adds where umap-learn is installed: here a hundred places in two rows."""
+    description = models.describe(store, name)
+    places = models.places_bytes(np.stack([np.arange(100), np.arange(100) % 2], axis=1).astype(np.float32))
+    store.put(f"models/{name}/{description.version}/umap.safetensors", places)
+    described = description.model_copy(update={"umap_sha256": sha256(places).hexdigest()})
+    store.put(models.describe_path(name), described.model_dump_json().encode())
 
 
 @contextmanager

@@ -167,6 +167,17 @@ def test_the_map_shows_the_image_of_a_dot_and_new_ones_over_it(page: Page, servi
     expect(panel).to_contain_text("interpolation")
 
 
+def test_the_map_takes_another_projection_where_the_model_has_one(page: Page, service: Service) -> None:
+    page.goto(f"{service.url}/#/map")
+    expect(page.locator(".new")).to_have_count(24)
+
+    page.get_by_label("Projection").select_option("umap")
+
+    expect(page.locator(".map circle[data-i]")).to_have_count(100)
+    expect(page.locator(".new")).to_have_count(24)
+    expect(page.get_by_text("how far clusters are apart says nothing")).to_be_visible()
+
+
 def test_a_job_is_cancelled_after_a_question(page: Page, service: Service) -> None:
     page.goto(f"{service.url}/#/train?dataset=digits")
     page.get_by_label("Epochs at most").fill("10000")

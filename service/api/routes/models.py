@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter
+from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug import models
 from latentaug.artefacts import ArtefactStore
-from latentaug.errors import Conflict, LatentaugError, NotFound
-from latentaug.models import ModelDescription
-from latentaug.projection import principal_plane
+from latentaug.errors import Conflict, InvalidInput, LatentaugError, NotFound
+from latentaug.models import ModelDescription, ProjectedDataset
+from latentaug.projection import principal_plane, sample
 from service.api import contract
 from service.api.access import AnyKey, MayAdminister
 from service.api.context import FromContext
@@ -41,10 +42,11 @@ async def describe_model(model: str, context: FromContext) -> ModelDescription:
     openapi_extra={"parameters": contract.query(ProjectionOptions)},
 )
 async def project_model(request: Request, model: str, context: FromContext) -> Projection:
-    """The images that a model was trained on, as points on the plane that shows most of their latents (PCA)."""
-    limit = read_options(ProjectionOptions, request, {}).limit
+    """The images that a model was trained on, as points on the plane of most variance (PCA), or on UMAP's."""
+    options = read_options(ProjectionOptions, request, {})
     description = await context.descriptions.get(model)
-    return await context.on_pixels(lambda: _project(context.store, description, limit))
+    project = _project if options.method == "pca" else _project_by_umap
+    return await context.on_pixels(lambda: project(context.store, description, options.limit))
 
 
 @router.delete(
@@ -74,17 +76,37 @@ async def delete_model(model: str, context: FromContext) -> Response:
 def _project(store: ArtefactStore, description: ModelDescription, limit: int) -> Projection:
     projected = models.read_projected(store, description)
     plane = principal_plane(projected.latents)
-    n = len(projected.latents)
-    shown = np.sort(np.random.default_rng(0).permutation(n)[:limit])
-    labels = None if projected.labels is None else [description.classes[code] for code in projected.labels[shown]]
+    shown = np.sort(sample(len(projected.latents), limit))
     return Projection(
         points=plane.project(projected.latents[shown]).round(4).tolist(),
         rows=projected.rows[shown].tolist(),
-        labels=labels,
+        labels=_labels(projected, description, shown),
         mean=plane.mean.tolist(),
         components=plane.components.tolist(),
         explained=plane.explained.tolist(),
     )
+
+
+def _project_by_umap(store: ArtefactStore, description: ModelDescription, limit: int) -> Projection:
+    places = models.read_places(store, description)
+    if places is None:
+        raise InvalidInput(
+            f"the model {description.name!r} has no places by UMAP; train one where umap-learn is installed "
+            "(pip install 'latentaug[umap]'), or use method=pca",
+            fields=[("method", "umap is not there for this model")],
+        )
+    projected = models.read_projected(store, description)
+    shown = sample(len(projected.latents), min(limit, len(places)))
+    return Projection(
+        points=places[: len(shown)].round(4).tolist(),
+        rows=projected.rows[shown].tolist(),
+        labels=_labels(projected, description, shown),
+        latents=projected.latents[shown].round(4).tolist(),
+    )
+
+
+def _labels(projected: ProjectedDataset, description: ModelDescription, shown: NDArray[np.int64]) -> list[str] | None:
+    return None if projected.labels is None else [description.classes[code] for code in projected.labels[shown]]
 
 
 def _all(store: ArtefactStore) -> list[ModelDescription]:

@@ -13,6 +13,8 @@ export const title = "Latent map";
 const SIDE = 600;
 const EDGE = 24;
 const SOURCES = 6;
+const NEAREST = 5;
+const METHODS = [["pca", "plane of most variance (PCA)"], ["umap", "neighbours together (UMAP)"]];
 const HINT = "Point at a dot to see its image, or go through them with the arrow keys once the map has the focus.";
 
 export async function render(place, parameters, signal) {
@@ -25,7 +27,9 @@ export async function render(place, parameters, signal) {
   const map = new LatentMap(place, model, signal);
   const chooser = select(models.map(({ name, dataset }) => [name, `${name} (${dataset})`]), model.name,
     { onchange: () => { location.hash = `#/map?model=${encodeURIComponent(chooser.value)}`; } });
+  const method = select(METHODS, "pca", { onchange: () => attempt(map.problems, () => map.draw(method.value)) });
   place.prepend(el("section", { class: "card row" }, field("Model", chooser),
+    model.umap_sha256 ? field("Projection", method) : "",
     el("button", { type: "button", class: "primary", onclick: () => map.more() }, "New images from other sources")));
   await map.draw();
 }
@@ -44,15 +48,18 @@ class LatentMap {
       el("div", { class: "beside" }, el("div", {}, this.legend, this.figure, this.told), this.panel.node));
   }
 
-  async draw() {
-    const found = await get(at("models", this.model.name, "/projection"), this.signal);
+  async draw(method = "pca") {
+    const found = await get(`${at("models", this.model.name, "/projection")}?method=${method}`, this.signal);
     this.projection = found;
     const xs = found.points.map(([x]) => x);
     const ys = found.points.map(([, y]) => y);
     this.x = scale(Math.min(...xs), Math.max(...xs), EDGE, SIDE - EDGE);
     this.y = scale(Math.min(...ys), Math.max(...ys), SIDE - EDGE, EDGE);
     const percent = (share) => `${Math.round(100 * share)} %`;
-    this.told.textContent = `${found.points.length} of ${this.model.training_images} training images. The axes hold ${percent(found.explained[0])} and ${percent(found.explained[1])} of the latents' variance. Diamonds are new images, encoded again.`;
+    const axes = found.explained
+      ? `The axes hold ${percent(found.explained[0])} and ${percent(found.explained[1])} of the latents' variance.`
+      : `Near images are near in latent space; how far clusters are apart says nothing. A new image lies among the ${NEAREST} nearest.`;
+    this.told.textContent = `${found.points.length} of ${this.model.training_images} training images. ${axes} Diamonds are new images, encoded again.`;
     const dots = found.points.map(([x, y], i) => svg("circle", { cx: this.x(x), cy: this.y(y), r: 4, fill: this.colour(found.labels?.[i]), "data-i": i }));
     this.dots = dots;
     this.mark = svg("circle", { r: 8, class: "mark", visibility: "hidden" });
@@ -118,8 +125,20 @@ class LatentMap {
 
   /** Where a latent lies in the figure. */
   place(latent) {
-    const { mean, components } = this.projection;
+    const { mean, components, latents } = this.projection;
+    if (latents) return this.placeAmong(latent, latents);
     const [x, y] = components.map((axis) => axis.reduce((sum, weight, i) => sum + weight * (latent[i] - mean[i]), 0));
+    return [this.x(x), this.y(y)];
+  }
+
+  /** Where the training images lie that are nearest to a latent, the nearer counting more. */
+  placeAmong(latent, latents) {
+    const nearest = latents
+      .map((other, i) => ({ i, weight: 1 / (1e-6 + Math.hypot(...other.map((value, axis) => value - latent[axis]))) }))
+      .sort((a, b) => b.weight - a.weight)
+      .slice(0, NEAREST);
+    const total = nearest.reduce((sum, { weight }) => sum + weight, 0);
+    const [x, y] = [0, 1].map((axis) => nearest.reduce((sum, { i, weight }) => sum + weight * this.projection.points[i][axis], 0) / total);
     return [this.x(x), this.y(y)];
   }
 
