@@ -1,16 +1,23 @@
 """Latents on a plane by UMAP (McInnes et al., 2018), where umap-learn is installed (extra `umap`).
 
 It keeps neighbours together and clusters apart that a flat plane lays over one another; distances between clusters mean
-nothing. It is computed when a model is trained, for it takes most of a minute.
+nothing. It is computed when a model is trained, for it takes most of a minute, and in a process of its own
+(`python -m latentaug.manifold`, npy in and out), for what it brings along changes the rounding of all that follows.
 """
 
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
+
+from latentaug.lifeline import tied
 
 INSTALLED = find_spec("umap") is not None
 FEWEST = 10
@@ -25,9 +32,27 @@ def embed(latents: NDArray[np.float32]) -> NDArray[np.float32]:
     The same latents give the same places on the same machine.
 
     Raises:
-        ModuleNotFoundError: umap-learn is not installed.
+        CalledProcessError: umap-learn is not installed, or fails; what it said stands in the log.
     """
-    umap = import_module("umap").UMAP  # here, for its import alone takes seconds
+    given = io.BytesIO()
+    np.save(given, latents)
+    command = tied([sys.executable, "-m", "latentaug.manifold"])
+    done = subprocess.run(  # noqa: S603 (our own module)
+        command, input=given.getvalue(), stdout=subprocess.PIPE, check=True
+    )
+    places: NDArray[np.float32] = np.load(io.BytesIO(done.stdout), allow_pickle=False)
+    return places
+
+
+def main() -> None:
+    """Embed the latents on standard input."""
+    latents = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
     near = min(NEIGHBOURS, len(latents) - 1)
-    found = umap(n_neighbors=near, init="pca", random_state=0, n_jobs=1).fit_transform(latents)
-    return np.asarray(found, np.float32)
+    umap = import_module("umap").UMAP
+    places = umap(n_neighbors=near, init="pca", random_state=0, n_jobs=1).fit_transform(latents)
+    np.save(sys.stdout.buffer, np.asarray(places, np.float32))
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # of parts of UMAP that other packages would bring, and of numba's
+    main()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import subprocess
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +28,8 @@ from worker.work import Work
 
 MAPPED = 1000
 """Most images that are placed by UMAP."""
+
+_log = logging.getLogger(__name__)
 
 
 def train(work: Work, params: TrainParams) -> dict[str, Any]:
@@ -76,11 +80,18 @@ def _make(work: Work, params: TrainParams) -> ModelDescription:
 
 
 def _umap(work: Work, latents: NDArray[np.float32]) -> bytes | None:
-    """Places for the latent map, where UMAP is installed and there are enough images for it."""
+    """Places for the latent map, where UMAP is installed and there are enough images for it.
+
+    The model is worth keeping without them.
+    """
     if not manifold.INSTALLED or len(latents) < manifold.FEWEST:
         return None
     work.report(0.97, "mapping the training part", final=True)
-    return models.places_bytes(manifold.embed(latents[sample(len(latents), MAPPED)]))
+    try:
+        return models.places_bytes(manifold.embed(latents[sample(len(latents), MAPPED)]))
+    except subprocess.CalledProcessError as error:
+        _log.warning("no places by UMAP: %s", error)
+        return None
 
 
 def _describe(

@@ -45,7 +45,6 @@ def test_a_smaller_sample_begins_a_larger_one() -> None:
 
 
 @pytest.mark.skipif(not manifold.INSTALLED, reason="install the extra umap to run this")
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # of numba's
 def test_umap_keeps_clusters_apart_and_gives_the_same_places_again() -> None:
     rng = np.random.default_rng(0)
     latents = np.concatenate([rng.standard_normal((30, 5)) + 20 * corner for corner in np.eye(5)[:3]], dtype=np.float32)
