@@ -1,7 +1,7 @@
 """Latents on a plane by UMAP (McInnes et al., 2018), where umap-learn is installed (extra `umap`).
 
 It keeps neighbours together and clusters apart that a flat plane lays over one another; distances between clusters mean
-nothing. It is computed when a model is trained, for it takes most of a minute, and in a process of its own
+nothing. It is computed when a model is trained, for it takes longer than a request may, and in a process of its own
 (`python -m latentaug.manifold`, npy in and out), for what it brings along changes the rounding of all that follows.
 """
 

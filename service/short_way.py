@@ -1,7 +1,7 @@
 """The short way from a socket to an endpoint, for the few paths that nearly all requests are sent to.
 
-Routing, injection of dependencies and exit stacks are worth their time where somebody waits for a job. Of a request for
-one image they took more time than all that is done for it; `make bench-serving` measures such requests.
+Routing, injected dependencies and exit stacks cost the same for each request. Beside a job that is nothing, but of a
+request for a single image it is a good part; `make bench-serving` measures such requests.
 """
 
 from __future__ import annotations

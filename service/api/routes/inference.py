@@ -162,8 +162,8 @@ async def interpolate(request: Request, model: str, context: FromContext) -> Res
         return await _answer(context, form, _decoded(images, description, options.steps))
 
 
-PATH = re.compile(r"/v1/models/(?P<model>[^/]+)/(?P<operation>encode|decode|augment|interpolate)")
 _ROUTES = {route.name: route for route in router.routes if isinstance(route, APIRoute)}
+PATH = re.compile(rf"/v1/models/(?P<model>[^/]+)/(?P<operation>{'|'.join(_ROUTES)})")
 
 
 async def serve(request: Request) -> Response:
