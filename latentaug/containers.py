@@ -103,8 +103,16 @@ def _npy_header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.generic
 
 def write_npy(array: NDArray[np.generic]) -> bytes:
     """Write one array as npy 1.0."""
+    return _npy_head(array.shape, array.dtype) + array.tobytes()
+
+
+@lru_cache(maxsize=256)
+def _npy_head(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> bytes:
+    """What stands before the bytes of a C-ordered array; kept, for it takes longer to write than a small array."""
+    if dtype.hasobject:
+        raise ValueError("arrays of Python objects are never written")
     out = io.BytesIO()
-    npy.write_array(out, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
+    npy.write_array_header_1_0(out, {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape})
     return out.getvalue()
 
 

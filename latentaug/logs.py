@@ -51,6 +51,8 @@ class TextLines(logging.Formatter):
 
 def configure(settings: Settings) -> None:
     """Send every log of this process to standard error, in the settings' format."""
+    # Nothing that a line says, but looked up for each (the logging HOWTO, "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)

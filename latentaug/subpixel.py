@@ -7,6 +7,7 @@ slower than `enlarge`. Everything is channels-last, the layout in which oneDNN n
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -51,14 +52,26 @@ def subpixel_kernel(weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor,
     Returns:
         Weight float [f f out, in, f / 2 + 2, f / 2 + 2], channels-last, and bias float [f f out].
     """
-    n_in, n_out = weight.shape[:2]
+    places, factor = _kernel_places(weight.shape[0], weight.shape[1], weight.device)
+    kernel = functional.pad(weight.flatten(), (0, 1)).take(places).permute(0, 3, 1, 2)
+    return kernel, None if bias is None else bias.repeat(factor**2)
+
+
+@lru_cache(maxsize=64)
+def _kernel_places(n_in: int, n_out: int, device: torch.device) -> tuple[Tensor, int]:
+    """Where each number of a kernel stands in the flat weight, int64 [f f out, f / 2 + 2, f / 2 + 2, in], and f.
+
+    Zeros stand behind its end. Kept, for training asks in every step, and finding them takes longer than using them.
+    """
     factor = 4 if 4 * 4 * n_out <= VECTOR else 2
-    taps = torch.arange(factor // 2 + 2, device=weight.device)
-    rows = 4 + torch.arange(factor, device=weight.device)[:, None] - 2 * taps  # [f, taps]
+    taps = torch.arange(factor // 2 + 2)
+    rows = 4 + torch.arange(factor)[:, None] - 2 * taps  # [f, taps]
     rows = rows.where((rows >= 0) & (rows < 5), 5)  # 5 is a row of zeros
-    kernel = functional.pad(weight, (0, 1, 0, 1))[:, :, rows][..., rows]  # [in, out, f, taps, f, taps]
-    kernel = kernel.permute(2, 4, 1, 0, 3, 5).reshape(factor**2 * n_out, n_in, len(taps), len(taps))
-    return channels_last(kernel), None if bias is None else bias.repeat(factor**2)
+    weight = torch.arange(n_in * n_out * 25).view(n_in, n_out, 5, 5)
+    weight = functional.pad(weight, (0, 1, 0, 1), value=weight.numel())
+    places = weight[:, :, rows][..., rows]  # [in, out, f, taps, f, taps]
+    places = places.permute(2, 4, 1, 3, 5, 0).reshape(factor**2 * n_out, len(taps), len(taps), n_in)
+    return places.to(device), factor
 
 
 def enlarge(x: Tensor, kernel: Tensor, bias: Tensor | None, size: tuple[int, int]) -> Tensor:

@@ -35,6 +35,7 @@ from service.oip_tensors import (
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 BINARY = "application/octet-stream"
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # made once: `json.dumps` would for each head
 # Numbers in JSON grow tenfold when they are parsed; larger tensors travel as binary.
 MAX_HEAD_BYTES = 16 * 2**20
 
@@ -151,7 +152,7 @@ def _split(body: bytes, header_length: str | None) -> tuple[dict[str, Any], memo
     if length > MAX_HEAD_BYTES:
         raise TooLarge(f"the JSON part has {length} bytes, over the {MAX_HEAD_BYTES} taken; send tensors as binary")
     try:
-        head = json.loads(body[:length], parse_constant=_no_constant)
+        head = _DECODER.decode(body[:length].decode())
     except (ValueError, RecursionError) as error:
         raise MalformedInput(f"the body's JSON part cannot be read: {_brief(error)}") from error
     if not isinstance(head, dict):
@@ -169,6 +170,9 @@ def _length(text: str, total: int) -> int:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number; send tensors that hold it as binary")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _brief(error: BaseException) -> str:
@@ -204,7 +208,7 @@ def _raw_input(body: bytes, spec: TensorSpec | None) -> dict[str, Array]:
 
 
 def _assemble(head: dict[str, Any], buffers: list[Buffer]) -> tuple[dict[str, str], list[Buffer]]:
-    text = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
+    text = _ENCODER.encode(head).encode()
     total = str(len(text) + sum(len(buffer) for buffer in buffers))
     if not buffers:
         return {"Content-Type": "application/json", "Content-Length": total}, [text]

@@ -25,7 +25,7 @@ from service.api.queue import Jobs
 Result = TypeVar("Result")
 
 _AT_ONCE_BYTES = 2**14
-"""Pixels, such as those of twenty digits, that take less time than a thread needs to start on them."""
+"""Bytes that are coded, such as those of twenty digits, in less time than a thread needs to start on them."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,14 @@ class Context:
         """Bounds on the images of one inference request, decoded to at most four times the largest body."""
         return Limits(max_images=self.settings.max_images, max_bytes=4 * self.settings.max_body_bytes)
 
-    async def on_pixels(self, work: Callable[[], Result], size: float = math.inf) -> Result:
+    async def on_pixels(self, work: Callable[[], Result], effort: float = math.inf) -> Result:
         """Run CPU-bound work on images: in a thread, or at once where that takes less time than changing to one.
 
         Args:
             work: what to do.
-            size: bytes that it reads and writes at most, if that is known.
+            effort: bytes that it codes at most, or what is as much work (`media.read_effort`), if that is known.
         """
-        return work() if size <= _AT_ONCE_BYTES else await to_thread.run_sync(work, limiter=self.pixel_threads)
+        return work() if effort <= _AT_ONCE_BYTES else await to_thread.run_sync(work, limiter=self.pixel_threads)
 
     async def on_jobs(self, work: Callable[[], Result]) -> Result:
         """Run work that waits for Redis or the store in a thread."""

@@ -17,15 +17,26 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
     Raises:
         ClientDisconnect: the caller left.
     """
-    working = asyncio.create_task(work)
+    working = asyncio.current_task()
+    assert working is not None  # noqa: S101 (this is a coroutine)
+    cancelling, here, left = working.cancelling(), True, False
+
+    def leave(_: asyncio.Task[None]) -> None:
+        nonlocal left
+        if here:  # or the work was done in the same moment
+            left = True
+            working.cancel()
+
     leaving = asyncio.create_task(_disconnected(request))
+    leaving.add_done_callback(leave)
     try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
+        return await work
+    except asyncio.CancelledError as error:
+        if left and working.uncancel() <= cancelling:
+            raise ClientDisconnect from error
+        raise
     finally:
-        working.cancel()
+        here = False
         leaving.cancel()
 
 

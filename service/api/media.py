@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -29,6 +30,9 @@ DATASET_BODIES = (NPZ, ZIP)
 IMAGE_ANSWERS = (JSON, NPY, NPZ, ZIP, PNG)
 LATENT_ANSWERS = (JSON, NPY, NPZ)
 
+COPIED = 64
+"""Bytes of npy that are copied in less time than it takes to code one as JSON, PNG or zip."""
+
 
 def body_form(request: Request, readable: Sequence[str]) -> str:
     """The media type of the request's body.
@@ -52,7 +56,12 @@ def answer_form(request: Request, offered: Sequence[str]) -> str:
     Raises:
         NotAcceptable: the caller takes none of `offered`.
     """
-    accept = ",".join(request.headers.getlist("accept")) or "*/*"
+    return _best(",".join(request.headers.getlist("accept")) or "*/*", tuple(offered))
+
+
+@lru_cache(maxsize=128)
+def _best(accept: str, offered: tuple[str, ...]) -> str:
+    """What `answer_form` finds; kept, for a caller sends the same header again and again."""
     ranges = [parsed for part in accept.split(",") if (parsed := _media_range(part)) is not None]
     best = max(offered, key=lambda form: _quality(form, ranges))  # max keeps the first of equals
     if _quality(best, ranges) <= 0:
@@ -60,9 +69,14 @@ def answer_form(request: Request, offered: Sequence[str]) -> str:
     return best
 
 
-def unfolded_bytes(form: str, body: bytes) -> float:
-    """Bytes that a body takes when it is read; infinite where a few can unfold to many."""
-    return len(body) if form == NPY else math.inf
+def read_effort(form: str, size: int) -> float:
+    """Bytes of coding that are as much work as reading a body of `size`; infinite where a few can unfold to many."""
+    return size / COPIED if form == NPY else math.inf
+
+
+def write_effort(form: str, size: int) -> float:
+    """Bytes of coding that are as much work as writing `size` bytes of arrays."""
+    return size / COPIED if form == NPY else size
 
 
 def is_json(request: Request) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Literal, Self, TypeVar, cast
 
 from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from latentaug.errors import InvalidInput
@@ -22,6 +24,9 @@ class Options(BaseModel):
     """Options that an endpoint takes; any other is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+Chosen = TypeVar("Chosen", bound=Options)
 
 
 class ImageOptions(Options):
@@ -160,7 +165,7 @@ class JobFilter(Options):
     """Where to go on: `next` of the page before."""
 
 
-def read_options(schema: type[Schema], request: Request, fields: Mapping[str, object]) -> Schema:
+def read_options(schema: type[Chosen], request: Request, fields: Mapping[str, object]) -> Chosen:
     """Options from the query string and the body's fields.
 
     Raises:
@@ -168,8 +173,19 @@ def read_options(schema: type[Schema], request: Request, fields: Mapping[str, ob
     """
     if media.is_json(request):
         _check_types(schema, fields)
+    query = request.scope["query_string"]
+    return _read_options(schema, query, fields) if fields else _read_query(schema, query)
+
+
+@lru_cache(maxsize=128)
+def _read_query(schema: type[Chosen], query: bytes) -> Chosen:
+    """Options from the query string alone; kept, for a caller sends the same again and again, and all are frozen."""
+    return _read_options(schema, query, {})
+
+
+def _read_options(schema: type[Chosen], query: bytes, fields: Mapping[str, object]) -> Chosen:
     given: dict[str, object] = dict(fields)
-    for name, value in request.query_params.multi_items():
+    for name, value in QueryParams(query).multi_items():
         if name in given:
             raise InvalidInput(f"{name[:40]!r} is given twice", fields=[(name[:40], "given twice")])
         given[name] = value

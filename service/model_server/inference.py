@@ -58,6 +58,7 @@ class Inference:
         )
         self.repository = Repository(store, device, precision, settings.model_cache_size, self._warm_up)
         self.metrics.queued.set_function(lambda: self.batcher.queued)
+        self.metrics.in_flight.set_function(lambda: self._in_flight)
         self._max_rows = settings.max_images
         self._drain_seconds = settings.drain_seconds
         self._draining = False
@@ -102,13 +103,11 @@ class Inference:
         if not self.ready:
             raise Unavailable("the model server is going down; try again shortly", retry_after=1)
         self._in_flight += 1
-        self.metrics.in_flight.set(self._in_flight)
         self._idle.clear()
         try:
             yield
         finally:
             self._in_flight -= 1
-            self.metrics.in_flight.set(self._in_flight)
             if not self._in_flight:
                 self._idle.set()
 
@@ -212,14 +211,27 @@ async def outcome(request: Request, future: Future[Outputs], deadline: float) ->
     """
     result = asyncio.wrap_future(future)
     gone = asyncio.ensure_future(request.receive())
-    timeout = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
+    gone.add_done_callback(lambda _: result.cancel())
+    timer, expired = None, False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = True
+        result.cancel()
+
+    if deadline != float("inf"):
+        timer = asyncio.get_running_loop().call_later(deadline - time.monotonic(), expire)
     try:
-        await asyncio.wait((result, gone), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        if result.done():
-            return result.result()
+        return await result
+    except asyncio.CancelledError as error:
         if gone.done():
-            raise ClientDisconnect
-        raise DeadlineExceeded("the deadline passed before the answer was ready; send less or allow more time")
+            raise ClientDisconnect from error
+        if expired:
+            message = "the deadline passed before the answer was ready; send less or allow more time"
+            raise DeadlineExceeded(message) from error
+        raise
     finally:
         gone.cancel()
         result.cancel()
+        if timer:
+            timer.cancel()

@@ -95,8 +95,9 @@ class Metrics:
         self.batches.labels(description.name, key.operation).inc()
         self.batch_size.labels(description.name, key.operation).observe(sum(sizes))
         self.compute.labels(description.name, key.operation).observe(seconds)
+        queue = self.queue.labels(description.name, key.operation)
         for wait in waited:
-            self.queue.labels(description.name, key.operation).observe(wait)
+            queue.observe(wait)
         statistics = self.statistics[f"{description.name}.{key.operation}", description.version]
         statistics.inference_count += len(sizes)
         statistics.execution_count += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -55,18 +56,27 @@ def parse_name(name: str) -> tuple[str, Operation]:
 
 def inputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
     """What an operation takes; `OPTIONAL` inputs may be left out."""
-    images = TensorSpec("images", "UINT8", (-1, description.height, description.width, description.channels))
+    return _inputs(*_shapes(description), operation)
+
+
+@cache
+def _inputs(image: tuple[int, ...], latent: tuple[int, ...], operation: Operation) -> tuple[TensorSpec, ...]:
+    images = TensorSpec("images", "UINT8", image)
     if operation == "encode":
         return (images,)
     if operation == "decode":
-        return (TensorSpec("latents", "FP32", (-1, description.latent_dim)),)
+        return (TensorSpec("latents", "FP32", latent),)
     return images, TensorSpec("labels", "INT64", (-1,)), TensorSpec("counts", "INT64", (-1,))
 
 
 def outputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
     """What an operation gives."""
-    images = TensorSpec("images", "UINT8", (-1, description.height, description.width, description.channels))
-    latents = TensorSpec("latents", "FP32", (-1, description.latent_dim))
+    return _outputs(*_shapes(description), operation)
+
+
+@cache
+def _outputs(image: tuple[int, ...], latent: tuple[int, ...], operation: Operation) -> tuple[TensorSpec, ...]:
+    images, latents = TensorSpec("images", "UINT8", image), TensorSpec("latents", "FP32", latent)
     if operation == "encode":
         log_variances = TensorSpec("log_variances", "FP32", latents.shape)
         return latents, log_variances, TensorSpec("reconstruction_error", "FP32", (-1,))
@@ -75,6 +85,11 @@ def outputs(description: ModelDescription, operation: Operation) -> tuple[Tensor
     rows = [TensorSpec(name, "INT64", (-1,)) for name in ("source", "neighbour", "child")]
     refused = TensorSpec("refused", "INT64", (-1, len(FILTERS)))
     return images, *rows, TensorSpec("step", "FP32", (-1,)), refused, latents
+
+
+def _shapes(description: ModelDescription) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of the tensors that hold images and latents; models are few, and so are these."""
+    return (-1, description.height, description.width, description.channels), (-1, description.latent_dim)
 
 
 def metadata(description: ModelDescription, operation: Operation) -> dict[str, Any]:

@@ -64,7 +64,8 @@ async def encode(request: Request, model: str, context: FromContext) -> Response
         call = _call(context, description, "encode", {"images": images}, {}, outputs, seconds_left)
         found = await while_connected(request, call)
         encoded = Encoded(found["latents"], found["log_variances"], found["reconstruction_error"], batch.labels)
-        return Response(await context.on_pixels(lambda: write_encoded(form, encoded), images.nbytes), media_type=form)
+        effort = media.write_effort(form, images.nbytes)
+        return Response(await context.on_pixels(lambda: write_encoded(form, encoded), effort), media_type=form)
 
 
 @router.post(
@@ -80,9 +81,9 @@ async def decode(request: Request, model: str, context: FromContext) -> Response
         description = await context.descriptions.get(model)
         body_form = media.body_form(request, media.LATENT_BODIES)
         body = await read_body(request, context.settings.max_body_bytes)
-        size = media.unfolded_bytes(body_form, body)
+        effort = media.read_effort(body_form, len(body))
         dim = description.latent_dim
-        batch = await context.on_pixels(lambda: read_latents(body_form, body, dim, context.limits), size)
+        batch = await context.on_pixels(lambda: read_latents(body_form, body, dim, context.limits), effort)
         read_options(LatentOptions, request, batch.fields)
         _bound_answer(len(batch.latents), description, context)
         call = _call(context, description, "decode", {"latents": batch.latents}, {}, ["images"], seconds_left)
@@ -118,7 +119,8 @@ async def augment(request: Request, model: str, context: FromContext) -> Respons
             by_dataset = options.neighbours == "dataset"
             tensors["labels"] = batch.labels.codes_in(description.classes) if by_dataset else batch.labels.codes()
         parameters: Parameters = options.model_dump(exclude=_NOT_OF_THE_MODEL, exclude_none=True)
-        outputs = ["images", "source", "neighbour"]
+        # Npy has room for images alone.
+        outputs = ["images"] if form == media.NPY and counts is None else ["images", "source", "neighbour"]
         if counts is None:
             parameters = {name: value for name, value in parameters.items() if name not in OF_FILTERS}
         else:
@@ -188,12 +190,15 @@ async def _images(request: Request, context: Context, readable: Sequence[str]) -
     body: bytes | Form = data
     if form == media.MULTIPART:
         body = await read_form(data, request.headers["content-type"], context.limits)
-    return await context.on_pixels(lambda: read_images(form, body, context.limits), media.unfolded_bytes(form, data))
+    effort = media.read_effort(form, len(data))
+    return await context.on_pixels(lambda: read_images(form, body, context.limits), effort)
 
 
 async def _fit(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
     """The images as the model takes them, uint8 [n, height, width, channels]."""
     height, width, channels = description.height, description.width, description.channels
+    if isinstance(batch.images, np.ndarray) and batch.images.shape[1:] == (height, width, channels):
+        return batch.images
     size = sum(image.nbytes for image in batch.images) + len(batch.images) * height * width * channels
     return await context.on_pixels(lambda: fit(batch.images, height, width, channels, resize=options.resize), size)
 
@@ -214,7 +219,8 @@ async def _call(
 
 async def _answer(context: Context, form: str, new: NewImages) -> Response:
     headers = None if new.tally is None else {"Augment-Tally": json.dumps(new.tally)}
-    content = await context.on_pixels(lambda: write_images(form, new), new.images.nbytes)
+    effort = media.write_effort(form, new.images.nbytes)
+    content = await context.on_pixels(lambda: write_images(form, new), effort)
     return Response(content, media_type=form, headers=headers)
 
 
@@ -244,8 +250,8 @@ def _augmented(
     found: Tensors, tensors: Tensors, batch: ImageBatch, options: AugmentOptions, description: ModelDescription
 ) -> NewImages:
     """New images with their labels and provenance."""
-    sources, source, counted = tensors["images"], found["source"], "counts" in tensors
-    labels = None if batch.labels is None else batch.labels.take(source)
+    sources, source, counted = tensors["images"], found.get("source", np.empty(0, np.int64)), "counts" in tensors
+    labels = None if batch.labels is None or "source" not in found else batch.labels.take(source)
     per_image = {name: found[name] for name in ("source", "neighbour", "child", "step") if name in found}
     settings: dict[str, object] = {
         **options.model_dump(exclude={"resize"} if counted else _NOT_OF_THE_MODEL | OF_FILTERS, exclude_none=True),
