@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
@@ -19,19 +20,22 @@ import numpy as np
 import torch
 from aiohttp import ClientError
 
-from bench import clients, plain, workload
+from bench import clients, kernels, plain, workload
 from bench.workload import Images, Request, Shape
+from latentaug import models
 from latentaug.artefacts import ArtefactStore
 from latentaug.errors import LatentaugError
 from latentaug.lifeline import tied
 from latentaug.settings import Settings
+from latentaug.vae import Architecture
 from service import ports
 from service.model_server import operations
-from service.model_server.engine import LoadedModel, compute
+from service.model_server.engine import TILES, LoadedModel, compute
 from service.model_server.inference import Inference
 from service.oip import InferenceRequest
 
 START_TIMEOUT = 90.0  # seconds
+KERNELS = "products and convolutions alone"
 _SPAWN = multiprocessing.get_context("spawn")
 
 Augment: TypeAlias = Callable[[Sequence[Images]], list[Images]]
@@ -176,6 +180,26 @@ def engine(
     return augment
 
 
+def kernels_alone(store_url: str) -> Augment:
+    """The engine's kernels, in its largest tiles, without anything between them; it gives no images."""
+    about = models.describe(ArtefactStore(store_url), workload.MODEL)
+    architecture = Architecture(about.height, about.width, about.channels, about.latent_dim, about.hidden)
+
+    @cache
+    def calls(n: int) -> list[kernels.Call]:
+        return kernels.augmentation(architecture, n, workload.CHILDREN)
+
+    @torch.inference_mode()
+    def augment(requests: Sequence[Images]) -> list[Images]:
+        images, tile = sum(len(each) for each in requests), TILES["cpu"][-1]
+        for start in range(0, images, tile):
+            for call in calls(min(tile, images - start)):
+                call()
+        return []
+
+    return augment
+
+
 @contextmanager
 def litserve(store_url: str, images: Images, shape: Shape, home: Path) -> Iterator[Contender]:
     """LitServe with the plain network, its largest batch being a request of each client."""
@@ -197,12 +221,13 @@ def litserve(store_url: str, images: Images, shape: Shape, home: Path) -> Iterat
 def check(contenders: dict[str, Contender]) -> None:
     """See that all give the same images: a contender that computes something else is not one.
 
-    Ties between neighbours and the last bit of a sum may fall either way, so an odd pixel may differ.
+    Ties between neighbours and the last bit of a sum may fall either way, so an odd pixel may differ. `KERNELS`, which
+    gives none, is passed over.
 
     Raises:
         SystemExit: more than one pixel in a hundred differs by more than one grey level from the first contender's.
     """
-    first, *others = contenders
+    first, *others = (name for name in contenders if name != KERNELS)
     expected = contenders[first].answer().astype(np.int16)
     for name in others:
         answer = contenders[name].answer().astype(np.int16)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import subprocess
+import sys
+import time
 from pathlib import Path
+from statistics import median
 
+from latentaug.lifeline import tied
 from latentaug.settings import available_cores
+
+_SPEED_SECONDS, _START_SECONDS = 0.2, 0.2
 
 
 def describe() -> str:
@@ -22,6 +30,34 @@ def load() -> float:
     return os.getloadavg()[0]
 
 
+def beside_a_busy_core() -> float:
+    """A core's speed while another is busy, as a share of its speed alone; median of 3, about 2 s.
+
+    Well below 1 where the two are threads of one core: there a server's processes slow one another.
+    """
+    return median(_share() for _ in range(3))
+
+
+def _share() -> float:
+    alone = _speed()
+    with subprocess.Popen(tied([sys.executable, "-m", __name__])) as neighbour:
+        time.sleep(_START_SECONDS)
+        beside = _speed()
+        neighbour.kill()
+    return beside / alone
+
+
+def _speed() -> float:
+    """Objects a second through JSON and back, a service's daily bread."""
+    document = {"name": "bench", "shape": [64, 28, 28, 1], "parameters": {"k": 3, "alpha": 0.5}}
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() < started + _SPEED_SECONDS:
+        for _ in range(100):
+            json.loads(json.dumps(document))
+        count += 100
+    return count / (time.perf_counter() - started)
+
+
 def _processor() -> str:
     information = Path("/proc/cpuinfo")
     if information.exists():
@@ -29,3 +65,8 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or "unknown processor"
+
+
+if __name__ == "__main__":
+    while True:
+        _speed()

@@ -22,11 +22,12 @@ PACKAGES = ("torch", "numpy", "fastapi", "uvicorn", "aiohttp", "litserve", "pyth
 
 
 def environment() -> dict[str, Any]:
-    """Machine, versions, commit and time; `load` tells whether the machine was idle when the measuring began."""
+    """Machine, versions, commit and time; the load tells whether the machine was idle when the measuring began."""
     return {
         "machine": machine.describe(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "load": round(machine.load(), 2),
+        "beside a busy core": round(machine.beside_a_busy_core(), 2),
         "commit": _commit(),
         "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
@@ -58,7 +59,8 @@ def write(
     header = [
         f"<!-- written by `{command}`; do not edit -->",
         f"Measured {environment['measured']} by `{command}` on {environment['machine']} "
-        f"(device {environment['device']}, load {environment['load']} at the start), "
+        f"(device {environment['device']}, load {environment['load']} at the start, a core beside a busy one at "
+        f"{environment['beside a busy core']:.0%} of its speed), "
         f"commit {environment['commit']}, {versions}.",
         "The method: [docs/performance.md](../performance.md).",
         "",

@@ -10,13 +10,14 @@ from statistics import median
 from typing import Any
 
 from bench import contenders, workload
-from bench.contenders import Contender, InProcess, OverHttp
-from bench.workload import Shape
+from bench.contenders import KERNELS, Contender, InProcess, OverHttp
+from bench.workload import Request, Shape
 
 NAMES = (
     "eager PyTorch",
     "our engine",
     "our engine, bfloat16",
+    KERNELS,
     "ours, npy",
     "ours, PNG in JSON",
     "ours, multipart",
@@ -26,6 +27,7 @@ NAMES = (
 RATIOS = (
     ("our engine", "eager PyTorch"),
     ("our engine, bfloat16", "eager PyTorch"),
+    (KERNELS, "eager PyTorch"),
     ("ours, npy", "our engine"),
     ("ours, npy", "LitServe"),
 )
@@ -93,14 +95,17 @@ def _contenders(
         def in_process(make: Callable[..., contenders.Augment], *arguments: Any) -> InProcess:
             return stack.enter_context(closing(InProcess(make, arguments, images, together)))
 
-        found: dict[str, Contender] = {
-            "eager PyTorch": in_process(contenders.eager, store_url),
-            "our engine": in_process(contenders.engine, store_url, shape.options),
-            "our engine, bfloat16": in_process(contenders.engine, store_url, shape.options, "bfloat16"),
-            "ours, npy": OverHttp(url, workload.npy_request(images, shape), shape.clients),
-            "ours, PNG in JSON": OverHttp(url, workload.json_request(images, shape), shape.clients),
-            "ours, multipart": OverHttp(url, workload.multipart_request(images, shape), shape.clients),
+        def over_http(request: Request) -> OverHttp:
+            return OverHttp(url, request, shape.clients)
+
+        made: dict[str, Callable[[], Contender]] = {
+            "eager PyTorch": lambda: in_process(contenders.eager, store_url),
+            "our engine": lambda: in_process(contenders.engine, store_url, shape.options),
+            "our engine, bfloat16": lambda: in_process(contenders.engine, store_url, shape.options, "bfloat16"),
+            KERNELS: lambda: in_process(contenders.kernels_alone, store_url),
+            "ours, npy": lambda: over_http(workload.npy_request(images, shape)),
+            "ours, PNG in JSON": lambda: over_http(workload.json_request(images, shape)),
+            "ours, multipart": lambda: over_http(workload.multipart_request(images, shape)),
+            "LitServe": lambda: stack.enter_context(contenders.litserve(store_url, images, shape, home)),
         }
-        if "LitServe" in names:
-            found["LitServe"] = stack.enter_context(contenders.litserve(store_url, images, shape, home))
-        yield {name: found[name] for name in names}
+        yield {name: made[name]() for name in names}

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from bench import cache, contenders, load, precision, serving, training, workload
+from bench import cache, contenders, kernels, load, precision, serving, training, workload
 from bench.clients import Answer
-from bench.contenders import InProcess
+from bench.contenders import KERNELS, InProcess
 from bench.training import Data
 from latentaug.training import TrainingOptions, fit
+from latentaug.vae import Architecture
 
-OURS = ["eager PyTorch", "our engine", "ours, npy", "ours, PNG in JSON", "ours, multipart"]
+OURS = ["eager PyTorch", "our engine", KERNELS, "ours, npy", "ours, PNG in JSON", "ours, multipart"]
 
 
 @pytest.fixture
@@ -48,6 +49,7 @@ def test_serving_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.Mon
     assert all(point["without_retry_after"] == 0 for point in document["results"]["load"]["points"])
     assert all(document["results"]["soak"]["after"][part] > 2**20 for part in ("API", "model server"))
     assert document["environment"]["versions"]["torch"] == torch.__version__
+    assert document["environment"]["beside a busy core"] > 0
     page = (tmp_path / "results" / "serving.md").read_text()
     assert "our engine / eager PyTorch" in page
     assert document["command"] in page
@@ -68,6 +70,33 @@ def test_a_contender_that_does_other_work_is_refused() -> None:
 def echo(mask: int) -> Callable[[Sequence[workload.Images]], list[workload.Images]]:
     """A contender's function that answers with its requests, some bits turned round."""
     return lambda requests: [request ^ np.uint8(mask) for request in requests]
+
+
+def test_the_kernels_alone_are_those_of_the_network() -> None:
+    encoder, decoder = kernels.layers(Architecture(28, 28, 1, 20), 4)
+    assert len(kernels.augmentation(Architecture(28, 28, 1, 20), 4, children=3)) == len(encoder) + 3 * len(decoder)
+    for layer in encoder + decoder:
+        output = layer.module(layer.x)
+        torch.testing.assert_close(output, layer.y)
+        by_input, by_weight = torch.autograd.grad(
+            layer.module(layer.x.requires_grad_()), [layer.x, layer.module.weight], layer.y
+        )
+        torch.testing.assert_close(kernels.by_weight(layer)(), by_weight)
+        # An enlarging one's numbers stand in other places, of which some are cut off.
+        for call, expected in ((kernels.forward(layer), output), (kernels.by_input(layer), by_input)):
+            found = call()
+            assert found.numel() >= expected.numel()
+            if found.shape == expected.shape:
+                torch.testing.assert_close(found, expected)
+
+
+def test_a_step_of_the_kernels_alone_takes_time_and_has_no_loss() -> None:
+    images = workload.training_images()[:300]
+    run = training.kernels_alone(Data(images, images, 1, "cpu", 0))
+    assert run.images_per_second > 0
+    row = training.Run(4.0, run.validation_loss)
+    rows = training.table({"ours": [training.Run(2.0, 1.5)], training.KERNELS: [row]})
+    assert rows[-1] == f"| {training.KERNELS} | 4 | none | 0.50 | none |"
 
 
 def test_every_model_answers_for_itself_while_the_cache_turns_over(tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""The floor of serving and training: the network's matrix products and convolutions alone, by the kernels ours calls.
+
+Nothing else of a request or a step is done: no ReLU, loss, copy, optimiser or batching. Nobody who calls the same
+kernels gets faster than this, however little the rest of it took.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.grad import conv2d_weight
+
+from latentaug.subpixel import StridedConv2d, SubpixelConvTranspose2d, channels_last, reduce, subpixel_kernel
+from latentaug.vae import VAE, Architecture
+
+Call: TypeAlias = Callable[[], object]
+
+
+class Layer(NamedTuple):
+    """A layer with weights, and tensors like its input [n, ...] and its output [n, ...]."""
+
+    module: nn.Linear | StridedConv2d | SubpixelConvTranspose2d
+    x: Tensor
+    y: Tensor
+
+
+@torch.inference_mode()
+def rate(calls: Sequence[Call], images: int, seconds: float) -> float:
+    """Images a second, where all the calls together serve so many of them; measured for so long."""
+    for call in calls:
+        call()
+    started, count = time.perf_counter(), 0
+    while not count or time.perf_counter() < started + seconds:
+        for call in calls:
+            call()
+        count += images
+    return count / (time.perf_counter() - started)
+
+
+def augmentation(architecture: Architecture, n: int, children: int) -> list[Call]:
+    """Encode n images and decode `children` of each, n at a time."""
+    encoder, decoder = layers(architecture, n)
+    return [forward(layer) for layer in encoder + decoder * children]
+
+
+def training_step(architecture: Architecture, n: int) -> list[Call]:
+    """Forward and backward of n images. Images need no gradient, so the first layer gives none by its input."""
+    encoder, decoder = layers(architecture, n)
+    every = encoder + decoder
+    return [call(layer) for call in (forward, by_weight) for layer in every] + [by_input(layer) for layer in every[1:]]
+
+
+def layers(architecture: Architecture, n: int) -> tuple[list[Layer], list[Layer]]:
+    """The encoder's and the decoder's layers, with tensors of n images."""
+    vae, found = VAE(architecture), list[Layer]()
+
+    def record(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        assert isinstance(module, nn.Linear | StridedConv2d | SubpixelConvTranspose2d)
+        found.append(Layer(module, laid_out(inputs[0]), laid_out(output)))
+
+    for module in vae.modules():
+        if isinstance(module, nn.Linear | StridedConv2d | SubpixelConvTranspose2d):
+            module.register_forward_hook(record)
+    with torch.no_grad():
+        x = torch.rand(n, architecture.channels, architecture.height, architecture.width)
+        mean, _ = vae.encode(x)
+        encoder = found.copy()
+        found.clear()
+        vae.decode_logits(mean)
+    return encoder, found
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """Images channels-last, everything else as it is."""
+    return channels_last(x) if x.ndim == 4 else x.contiguous()
+
+
+def forward(layer: Layer) -> Call:
+    """The layer's output from its input."""
+    module, x, _ = layer
+    weight, bias = module.weight.detach(), module.bias
+    if isinstance(module, nn.Linear):
+        return lambda: functional.linear(x, weight, bias)
+    if isinstance(module, StridedConv2d):
+        return lambda: reduce(x, weight, bias)
+    return enlarging(x, weight, bias)
+
+
+def by_input(layer: Layer) -> Call:
+    """The gradient by the layer's input from that by its output."""
+    module, _, y = layer
+    weight = module.weight.detach()
+    if isinstance(module, nn.Linear):
+        return lambda: y @ weight
+    return enlarging(y, weight, None) if isinstance(module, StridedConv2d) else lambda: reduce(y, weight, None)
+
+
+def by_weight(layer: Layer) -> Call:
+    """The gradient by the layer's weight from its input and that by its output."""
+    module, x, y = layer
+    if isinstance(module, nn.Linear):
+        return lambda: y.t() @ x
+    large, small = (x, y) if isinstance(module, StridedConv2d) else (y, x)
+    return lambda: conv2d_weight(large, module.weight.shape, small, stride=2, padding=2)  # type: ignore[no-untyped-call]
+
+
+def enlarging(x: Tensor, weight: Tensor, bias: Tensor | None) -> Call:
+    """The convolution inside `latentaug.subpixel.enlarge`."""
+    kernel, biases = subpixel_kernel(weight, bias)
+    stride = kernel.shape[-1] - 2
+    return lambda: functional.conv2d(x, kernel, biases, stride=stride, padding=1)
