@@ -30,8 +30,9 @@ DATASET_BODIES = (NPZ, ZIP)
 IMAGE_ANSWERS = (JSON, NPY, NPZ, ZIP, PNG)
 LATENT_ANSWERS = (JSON, NPY, NPZ)
 
-COPIED = 64
-"""Bytes of npy that are copied in less time than it takes to code one as JSON, PNG or zip."""
+READ, WRITTEN = 16, 64
+"""Bytes of npy that are read or written in less time than one is coded as JSON, PNG or zip. Those read may be floats,
+which are checked and rounded; those written are copied."""
 
 
 def body_form(request: Request, readable: Sequence[str]) -> str:
@@ -71,12 +72,12 @@ def _best(accept: str, offered: tuple[str, ...]) -> str:
 
 def read_effort(form: str, size: int) -> float:
     """Bytes of coding that are as much work as reading a body of `size`; infinite where a few can unfold to many."""
-    return size / COPIED if form == NPY else math.inf
+    return size / READ if form == NPY else math.inf
 
 
 def write_effort(form: str, size: int) -> float:
     """Bytes of coding that are as much work as writing `size` bytes of arrays."""
-    return size / COPIED if form == NPY else size
+    return size / WRITTEN if form == NPY else size
 
 
 def is_json(request: Request) -> bool:
