@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from aiohttp import ClientError
 
-from bench import clients, kernels, plain, workload
+from bench import clients, kernels, machine, plain, workload
 from bench.workload import Images, Request, Shape
 from latentaug import models
 from latentaug.artefacts import ArtefactStore
+from latentaug.codec import architecture_of
 from latentaug.errors import LatentaugError
 from latentaug.lifeline import tied
 from latentaug.settings import Settings
-from latentaug.vae import Architecture
 from service import ports
 from service.model_server import operations
 from service.model_server.engine import TILES, LoadedModel, compute
@@ -35,7 +35,6 @@ from service.model_server.inference import Inference
 from service.oip import InferenceRequest
 
 START_TIMEOUT = 90.0  # seconds
-KERNELS = "products and convolutions alone"
 _SPAWN = multiprocessing.get_context("spawn")
 
 Augment: TypeAlias = Callable[[Sequence[Images]], list[Images]]
@@ -101,11 +100,7 @@ def _serve(
 
 
 def _rate(augment: Augment, requests: Sequence[Images], seconds: float) -> float:
-    started, count = time.perf_counter(), 0
-    while not count or time.perf_counter() < started + seconds:
-        augment(requests)
-        count += len(requests)
-    return count / (time.perf_counter() - started)
+    return len(requests) * machine.rate(lambda: augment(requests), seconds)
 
 
 class OverHttp:
@@ -182,19 +177,16 @@ def engine(
 
 def kernels_alone(store_url: str) -> Augment:
     """The engine's kernels, in its largest tiles, without anything between them; it gives no images."""
-    about = models.describe(ArtefactStore(store_url), workload.MODEL)
-    architecture = Architecture(about.height, about.width, about.channels, about.latent_dim, about.hidden)
+    architecture = architecture_of(models.describe(ArtefactStore(store_url), workload.MODEL))
 
     @cache
     def calls(n: int) -> list[kernels.Call]:
         return kernels.augmentation(architecture, n, workload.CHILDREN)
 
-    @torch.inference_mode()
     def augment(requests: Sequence[Images]) -> list[Images]:
         images, tile = sum(len(each) for each in requests), TILES["cpu"][-1]
         for start in range(0, images, tile):
-            for call in calls(min(tile, images - start)):
-                call()
+            kernels.run(calls(min(tile, images - start)))
         return []
 
     return augment
@@ -221,13 +213,13 @@ def litserve(store_url: str, images: Images, shape: Shape, home: Path) -> Iterat
 def check(contenders: dict[str, Contender]) -> None:
     """See that all give the same images: a contender that computes something else is not one.
 
-    Ties between neighbours and the last bit of a sum may fall either way, so an odd pixel may differ. `KERNELS`, which
-    gives none, is passed over.
+    Ties between neighbours and the last bit of a sum may fall either way, so an odd pixel may differ. The kernels
+    alone give none and are passed over.
 
     Raises:
         SystemExit: more than one pixel in a hundred differs by more than one grey level from the first contender's.
     """
-    first, *others = (name for name in contenders if name != KERNELS)
+    first, *others = (name for name in contenders if name != kernels.NAME)
     expected = contenders[first].answer().astype(np.int16)
     for name in others:
         answer = contenders[name].answer().astype(np.int16)

@@ -6,7 +6,6 @@ kernels gets faster than this, however little the rest of it took.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -17,6 +16,8 @@ from torch.nn.grad import conv2d_weight
 
 from latentaug.subpixel import StridedConv2d, SubpixelConvTranspose2d, channels_last, reduce, subpixel_kernel
 from latentaug.vae import VAE, Architecture
+
+NAME = "products and convolutions alone"
 
 Call: TypeAlias = Callable[[], object]
 
@@ -30,16 +31,10 @@ class Layer(NamedTuple):
 
 
 @torch.inference_mode()
-def rate(calls: Sequence[Call], images: int, seconds: float) -> float:
-    """Images a second, where all the calls together serve so many of them; measured for so long."""
+def run(calls: Sequence[Call]) -> None:
+    """Call each once."""
     for call in calls:
         call()
-    started, count = time.perf_counter(), 0
-    while not count or time.perf_counter() < started + seconds:
-        for call in calls:
-            call()
-        count += images
-    return count / (time.perf_counter() - started)
 
 
 def augmentation(architecture: Architecture, n: int, children: int) -> list[Call]:

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -30,6 +31,15 @@ def load() -> float:
     return os.getloadavg()[0]
 
 
+def rate(call: Callable[[], object], seconds: float) -> float:
+    """Calls a second, one after the other, for so long and at least once."""
+    started, count = time.perf_counter(), 0
+    while not count or time.perf_counter() < started + seconds:
+        call()
+        count += 1
+    return count / (time.perf_counter() - started)
+
+
 def beside_a_busy_core() -> float:
     """A core's speed while another is busy, as a share of its speed alone; median of 3, about 2 s.
 
@@ -50,12 +60,7 @@ def _share() -> float:
 def _speed() -> float:
     """Objects a second through JSON and back, a service's daily bread."""
     document = {"name": "bench", "shape": [64, 28, 28, 1], "parameters": {"k": 3, "alpha": 0.5}}
-    started, count = time.perf_counter(), 0
-    while time.perf_counter() < started + _SPEED_SECONDS:
-        for _ in range(100):
-            json.loads(json.dumps(document))
-        count += 100
-    return count / (time.perf_counter() - started)
+    return rate(lambda: json.loads(json.dumps(document)), _SPEED_SECONDS)
 
 
 def _processor() -> str:

@@ -9,15 +9,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import contenders, workload
-from bench.contenders import KERNELS, Contender, InProcess, OverHttp
+from bench import contenders, kernels, workload
+from bench.contenders import Contender, InProcess, OverHttp
 from bench.workload import Request, Shape
 
 NAMES = (
     "eager PyTorch",
     "our engine",
     "our engine, bfloat16",
-    KERNELS,
+    kernels.NAME,
     "ours, npy",
     "ours, PNG in JSON",
     "ours, multipart",
@@ -27,7 +27,7 @@ NAMES = (
 RATIOS = (
     ("our engine", "eager PyTorch"),
     ("our engine, bfloat16", "eager PyTorch"),
-    (KERNELS, "eager PyTorch"),
+    (kernels.NAME, "eager PyTorch"),
     ("ours, npy", "our engine"),
     ("ours, npy", "LitServe"),
 )
@@ -102,7 +102,7 @@ def _contenders(
             "eager PyTorch": lambda: in_process(contenders.eager, store_url),
             "our engine": lambda: in_process(contenders.engine, store_url, shape.options),
             "our engine, bfloat16": lambda: in_process(contenders.engine, store_url, shape.options, "bfloat16"),
-            KERNELS: lambda: in_process(contenders.kernels_alone, store_url),
+            kernels.NAME: lambda: in_process(contenders.kernels_alone, store_url),
             "ours, npy": lambda: over_http(workload.npy_request(images, shape)),
             "ours, PNG in JSON": lambda: over_http(workload.json_request(images, shape)),
             "ours, multipart": lambda: over_http(workload.multipart_request(images, shape)),

@@ -21,12 +21,13 @@ from safetensors.torch import load as load_tensors
 from bench import plain
 from latentaug import models
 from latentaug.artefacts import ArtefactStore
+from latentaug.codec import architecture_of
 from latentaug.datasets import digits
 from latentaug.generation import sigma
 from latentaug.images import encode_png
 from latentaug.models import ModelDescription, ProjectedDataset
 from latentaug.training import TrainingOptions, fit
-from latentaug.vae import VAE, Architecture, pixels, to_bytes
+from latentaug.vae import VAE, pixels, to_bytes
 
 MODEL = "bench"
 TRAINING = 1000
@@ -117,9 +118,8 @@ def save(store: ArtefactStore, name: str, vae: VAE, images: Images) -> None:
 def plain_model(store: ArtefactStore, name: str = MODEL) -> plain.PlainModel:
     """A kept model as the plain network."""
     about = models.describe(store, name)
-    architecture = Architecture(about.height, about.width, about.channels, about.latent_dim, about.hidden)
     weights = load_tensors(models.read_weights(store, about))
-    return plain.load(architecture, weights, models.read_projected(store, about).latents)
+    return plain.load(architecture_of(about), weights, models.read_projected(store, about).latents)
 
 
 def npy_request(images: Images, shape: Shape) -> Request:

@@ -60,8 +60,12 @@ def read_vae(store: ArtefactStore, model: ModelDescription) -> VAE:
         NotFound: it was deleted.
         MalformedInput: its weights are not what its description says.
     """
-    architecture = Architecture(model.height, model.width, model.channels, model.latent_dim, model.hidden)
-    return from_bytes(architecture, models.read_weights(store, model))
+    return from_bytes(architecture_of(model), models.read_weights(store, model))
+
+
+def architecture_of(model: ModelDescription) -> Architecture:
+    """The architecture of a stored model's network."""
+    return Architecture(model.height, model.width, model.channels, model.latent_dim, model.hidden)
 
 
 def _batches(array: NDArray[Scalar]) -> Iterator[tuple[slice, NDArray[Scalar]]]:

@@ -58,6 +58,7 @@ class _Line:
         return found
 
     def refusal(self, what: str) -> MalformedInput:
+        """The error that says what is wrong with this line."""
         return MalformedInput(
             f"{self.source}, line {self.number}: {what}, found {self.text[:60]!r}; take the original file"
         )

@@ -17,6 +17,7 @@ from latentaug.errors import DeadlineExceeded, LatentaugError, MalformedInput, T
 from latentaug.memory import keep_freed
 from latentaug.settings import Settings
 from service import oip
+from service.disconnect import while_connected
 from service.model_server import operations
 from service.model_server.batcher import Batcher
 from service.model_server.engine import Key, LoadedModel, Outputs, Payload, compute
@@ -210,28 +211,12 @@ async def outcome(request: Request, future: Future[Outputs], deadline: float) ->
         ClientDisconnect: the client has gone.
     """
     result = asyncio.wrap_future(future)
-    gone = asyncio.ensure_future(request.receive())
-    gone.add_done_callback(lambda _: result.cancel())
-    timer, expired = None, False
-
-    def expire() -> None:
-        nonlocal expired
-        expired = True
-        result.cancel()
-
-    if deadline != float("inf"):
-        timer = asyncio.get_running_loop().call_later(deadline - time.monotonic(), expire)
+    left = None if deadline == float("inf") else deadline - time.monotonic()
     try:
-        return await result
-    except asyncio.CancelledError as error:
-        if gone.done():
-            raise ClientDisconnect from error
-        if expired:
-            message = "the deadline passed before the answer was ready; send less or allow more time"
-            raise DeadlineExceeded(message) from error
-        raise
+        async with asyncio.timeout(left):
+            return await while_connected(request, result)
+    except TimeoutError as error:
+        message = "the deadline passed before the answer was ready; send less or allow more time"
+        raise DeadlineExceeded(message) from error
     finally:
-        gone.cancel()
         result.cancel()
-        if timer:
-            timer.cancel()

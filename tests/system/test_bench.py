@@ -16,12 +16,12 @@ import torch
 
 from bench import cache, contenders, kernels, load, precision, serving, training, workload
 from bench.clients import Answer
-from bench.contenders import KERNELS, InProcess
+from bench.contenders import InProcess
 from bench.training import Data
 from latentaug.training import TrainingOptions, fit
 from latentaug.vae import Architecture
 
-OURS = ["eager PyTorch", "our engine", KERNELS, "ours, npy", "ours, PNG in JSON", "ours, multipart"]
+OURS = ["eager PyTorch", "our engine", kernels.NAME, "ours, npy", "ours, PNG in JSON", "ours, multipart"]
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ def test_a_step_of_the_kernels_alone_takes_time_and_has_no_loss() -> None:
     run = training.kernels_alone(Data(images, images, 1, "cpu", 0))
     assert run.images_per_second > 0
     row = training.Run(4.0, run.validation_loss)
-    rows = training.table({"ours": [training.Run(2.0, 1.5)], training.KERNELS: [row]})
-    assert rows[-1] == f"| {training.KERNELS} | 4 | none | 0.50 | none |"
+    rows = training.table({"ours": [training.Run(2.0, 1.5)], kernels.NAME: [row]})
+    assert rows[-1] == f"| {kernels.NAME} | 4 | none | 0.50 | none |"
 
 
 def test_every_model_answers_for_itself_while_the_cache_turns_over(tmp_path: Path) -> None:

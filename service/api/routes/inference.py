@@ -23,9 +23,9 @@ from service.api.access import MayInfer, may_infer
 from service.api.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
 from service.api.bodies import Form, ImageBatch, read_form, read_images, read_latents
 from service.api.context import Context, FromContext
-from service.api.disconnect import while_connected
 from service.api.limits import in_time, read_body
 from service.api.schemas import AugmentOptions, ImageOptions, InterpolateOptions, LatentOptions, read_options
+from service.disconnect import while_connected
 from service.oip_tensors import Parameters
 
 router = APIRouter(prefix="/v1/models/{model}", tags=["inference"], dependencies=[MayInfer])
@@ -250,8 +250,8 @@ def _augmented(
     found: Tensors, tensors: Tensors, batch: ImageBatch, options: AugmentOptions, description: ModelDescription
 ) -> NewImages:
     """New images with their labels and provenance."""
-    sources, source, counted = tensors["images"], found.get("source", np.empty(0, np.int64)), "counts" in tensors
-    labels = None if batch.labels is None or "source" not in found else batch.labels.take(source)
+    sources, counted = tensors["images"], "counts" in tensors
+    labels = None if batch.labels is None or "source" not in found else batch.labels.take(found["source"])
     per_image = {name: found[name] for name in ("source", "neighbour", "child", "step") if name in found}
     settings: dict[str, object] = {
         **options.model_dump(exclude={"resize"} if counted else _NOT_OF_THE_MODEL | OF_FILTERS, exclude_none=True),
@@ -267,7 +267,7 @@ def _augmented(
         return [{**entry, "label": label} for entry, label in zip(entries, labels.values, strict=True)]
 
     def sheet() -> list[list[Pixels]]:
-        counts = np.bincount(source, minlength=len(sources))
+        counts = np.bincount(found["source"], minlength=len(sources))
         made = np.split(found["images"], np.cumsum(counts)[:-1])  # each source's own
         return [[image, *children] for image, children in zip(sources, made, strict=True)]
 
@@ -278,5 +278,5 @@ def _augmented(
         per_image=per_image,
         settings=settings,
         labels=labels,
-        tally=tally(tensors["counts"], source, found["refused"], batch.labels) if counted else None,
+        tally=tally(tensors["counts"], found["source"], found["refused"], batch.labels) if counted else None,
     )
