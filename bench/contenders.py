@@ -150,17 +150,20 @@ class Paused:
             os.killpg(self._group, signal.SIGSTOP)
 
 
-def eager(store_url: str) -> Augment:
+def eager(store_url: str, device: str) -> Augment:
     """The plain network."""
-    model = workload.plain_model(ArtefactStore(store_url))
+    model = workload.plain_model(ArtefactStore(store_url), device=device)
     return lambda requests: plain.augment(model, requests)
 
 
 def engine(
-    store_url: str, options: Mapping[str, str | int | float], precision: Literal["float32", "bfloat16"] = "float32"
+    store_url: str,
+    device: str,
+    options: Mapping[str, str | int | float],
+    precision: Literal["float32", "bfloat16"] = "float32",
 ) -> Augment:
     """The model server's engine, without its batcher and without HTTP."""
-    model, outputs = _loaded(store_url, precision), {"images": True}
+    model, outputs = _loaded(store_url, device, precision), {"images": True}
 
     def augment(requests: Sequence[Images]) -> list[Images]:
         asked = [InferenceRequest({"images": each}, parameters=dict(options), outputs=outputs) for each in requests]
@@ -175,28 +178,28 @@ def engine(
     return augment
 
 
-def kernels_alone(store_url: str) -> Augment:
+def kernels_alone(store_url: str, device: str) -> Augment:
     """The engine's kernels, in its largest tiles, without anything between them; it gives no images."""
     architecture = architecture_of(models.describe(ArtefactStore(store_url), workload.MODEL))
 
     @cache
-    def calls(n: int) -> list[kernels.Call]:
-        return kernels.augmentation(architecture, n, workload.CHILDREN)
+    def tile(n: int) -> kernels.Call:
+        return kernels.together(kernels.augmentation(architecture, n, workload.CHILDREN, device), device)
 
     def augment(requests: Sequence[Images]) -> list[Images]:
-        images, tile = sum(len(each) for each in requests), TILES["cpu"][-1]
-        for start in range(0, images, tile):
-            kernels.run(calls(min(tile, images - start)))
+        images, rows = sum(len(each) for each in requests), TILES[device][-1]
+        for start in range(0, images, rows):
+            tile(min(rows, images - start))()
         return []
 
     return augment
 
 
 @contextmanager
-def litserve(store_url: str, images: Images, shape: Shape, home: Path) -> Iterator[Contender]:
+def litserve(store_url: str, device: str, images: Images, shape: Shape, home: Path) -> Iterator[Contender]:
     """LitServe with the plain network, its largest batch being a request of each client."""
     port = ports.free("127.0.0.1")
-    arguments = ["-m", "bench.litserve_server", store_url, str(port), str(shape.clients)]
+    arguments = ["-m", "bench.litserve_server", store_url, str(port), str(shape.clients), device]
     with (home / "litserve.log").open("wb") as log:
         # A group of its own, to be stopped as one; in our session, so that the kernel ends it if we are killed.
         process = subprocess.Popen(tied([sys.executable, *arguments]), stdout=log, stderr=log, process_group=0)
@@ -227,9 +230,9 @@ def check(contenders: dict[str, Contender]) -> None:
             raise SystemExit(f"{name} answers with other images than {first}; mend that before comparing their speed")
 
 
-def _loaded(store_url: str, precision: Literal["float32", "bfloat16"]) -> LoadedModel:
+def _loaded(store_url: str, device: str, precision: Literal["float32", "bfloat16"]) -> LoadedModel:
     """The model as the model server holds it, warmed up."""
-    inference = Inference(Settings(threads=1, precision=precision), ArtefactStore(store_url))
+    inference = Inference(Settings(threads=1, device=device, precision=precision), ArtefactStore(store_url))
     inference.batcher.start()
     try:
         return asyncio.run(inference.repository.get(workload.MODEL))

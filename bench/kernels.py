@@ -37,22 +37,40 @@ def run(calls: Sequence[Call]) -> None:
         call()
 
 
-def augmentation(architecture: Architecture, n: int, children: int) -> list[Call]:
+@torch.inference_mode()
+def together(calls: Sequence[Call], device: str) -> Call:
+    """All of them as one call that returns when they are done; on a GPU as a CUDA graph. Called once already."""
+    run(calls)
+    if device == "cpu":
+        return lambda: run(calls)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run(calls)
+
+    def replay() -> None:
+        graph.replay()
+        torch.cuda.synchronize()
+
+    return replay
+
+
+def augmentation(architecture: Architecture, n: int, children: int, device: str) -> list[Call]:
     """Encode n images and decode `children` of each, n at a time."""
-    encoder, decoder = layers(architecture, n)
+    encoder, decoder = layers(architecture, n, device)
     return [forward(layer) for layer in encoder + decoder * children]
 
 
-def training_step(architecture: Architecture, n: int) -> list[Call]:
+def training_step(architecture: Architecture, n: int, device: str) -> list[Call]:
     """Forward and backward of n images. Images need no gradient, so the first layer gives none by its input."""
-    encoder, decoder = layers(architecture, n)
+    encoder, decoder = layers(architecture, n, device)
     every = encoder + decoder
     return [call(layer) for call in (forward, by_weight) for layer in every] + [by_input(layer) for layer in every[1:]]
 
 
-def layers(architecture: Architecture, n: int) -> tuple[list[Layer], list[Layer]]:
+def layers(architecture: Architecture, n: int, device: str) -> tuple[list[Layer], list[Layer]]:
     """The encoder's and the decoder's layers, with tensors of n images."""
-    vae, found = VAE(architecture), list[Layer]()
+    vae, found = VAE(architecture).to(device), list[Layer]()
 
     def record(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         assert isinstance(module, nn.Linear | StridedConv2d | SubpixelConvTranspose2d)
@@ -62,7 +80,7 @@ def layers(architecture: Architecture, n: int) -> tuple[list[Layer], list[Layer]
         if isinstance(module, nn.Linear | StridedConv2d | SubpixelConvTranspose2d):
             module.register_forward_hook(record)
     with torch.no_grad():
-        x = torch.rand(n, architecture.channels, architecture.height, architecture.width)
+        x = torch.rand(n, architecture.channels, architecture.height, architecture.width, device=device)
         mean, _ = vae.encode(x)
         encoder = found.copy()
         found.clear()

@@ -1,7 +1,8 @@
-"""`python -m bench.litserve_server <store url> <port> <largest batch>`: the plain network behind LitServe's batching.
+"""`python -m bench.litserve_server <store url> <port> <largest batch> <device>`: the plain network behind LitServe.
 
-Npy bytes in and out instead of the usual JSON, and requests of any number of images joined in one batch, so that it is
-as fast as LitServe can be; one compute thread. No `from __future__ import annotations`: LitServe reads them as types.
+Npy bytes in and out instead of the usual JSON, and requests of any number of images joined in one batch by LitServe's
+own batching, so that it is as fast as LitServe can be; one compute thread. No `from __future__ import annotations`:
+LitServe reads them as types.
 """
 
 import io
@@ -27,7 +28,7 @@ class Augment(litserve.LitAPI):
     def setup(self, device: str) -> None:
         """Load the model, in the worker's process."""
         torch.set_num_threads(1)
-        self.model = workload.plain_model(ArtefactStore(sys.argv[1]))
+        self.model = workload.plain_model(ArtefactStore(sys.argv[1]), device=device)
 
     def decode_request(self, request: Annotated[bytes, Body(media_type="application/x-npy")]) -> plain.Images:
         """Npy bytes to uint8 [n, h, w, c]."""
@@ -54,5 +55,5 @@ class Augment(litserve.LitAPI):
 
 if __name__ == "__main__":
     api = Augment(max_batch_size=int(sys.argv[3]), batch_timeout=BATCH_TIMEOUT)
-    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1)
+    server = litserve.LitServer(api, accelerator=sys.argv[4], workers_per_device=1)
     server.run(host="127.0.0.1", port=int(sys.argv[2]), generate_client_file=False, log_level="warning")

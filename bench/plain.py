@@ -72,11 +72,13 @@ class PlainModel(NamedTuple):
     reference: Tensor
 
 
-def load(architecture: Architecture, weights: Mapping[str, Tensor], reference: Floats) -> PlainModel:
-    """The plain network with weights that `latentaug.vae.VAE` was trained to."""
+def load(
+    architecture: Architecture, weights: Mapping[str, Tensor], reference: Floats, device: str = "cpu"
+) -> PlainModel:
+    """The plain network with weights that `latentaug.vae.VAE` was trained to, on a torch device."""
     vae = PlainVAE(architecture)
     vae.load_state_dict(weights)
-    return PlainModel(vae.eval(), torch.tensor(reference))
+    return PlainModel(vae.eval().to(device), torch.tensor(reference, device=device))
 
 
 @torch.inference_mode()
@@ -93,21 +95,21 @@ def augment(model: PlainModel, requests: Sequence[Images], k: int = 3, alpha: fl
     Returns:
         For each request uint8 [n * k, h, w, c], child j of image i at i * k + j.
     """
-    joined = torch.from_numpy(np.concatenate(requests))
+    joined = torch.from_numpy(np.concatenate(requests)).to(model.reference.device)
     means, _ = model.vae.encode(joined.permute(0, 3, 1, 2).float() / 255)
     latents = [
         _interpolated(mean, model.reference, k, alpha) for mean in torch.split(means, [len(r) for r in requests])
     ]
     decoded = model.vae.decode(torch.cat(latents)).permute(0, 2, 3, 1)  # [m, h, w, c]
-    levels = (decoded * 255).round().to(torch.uint8)
+    levels = (decoded * 255).round().to(torch.uint8).cpu()
     return [part.numpy() for part in torch.split(levels, [len(part) for part in latents])]
 
 
 @torch.inference_mode()
 def decode(model: PlainModel, latents: Floats) -> Images:
     """Decode float32 [n, latent_dim] to uint8 [n, h, w, c]."""
-    decoded = model.vae.decode(torch.from_numpy(latents)).permute(0, 2, 3, 1)
-    levels: Images = (decoded * 255).round().to(torch.uint8).numpy()
+    decoded = model.vae.decode(torch.from_numpy(latents).to(model.reference.device)).permute(0, 2, 3, 1)
+    levels: Images = (decoded * 255).round().to(torch.uint8).cpu().numpy()
     return levels
 
 

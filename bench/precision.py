@@ -1,4 +1,4 @@
-"""`python -m bench.precision`: what bfloat16 moves, in latents and in grey levels, against float32."""
+"""`python -m bench.precision`: what bfloat16 and TF32 move, in latents and in grey levels, against float32."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,46 +17,76 @@ from latentaug import models
 from latentaug.artefacts import ArtefactStore
 from latentaug.codec import read_vae
 from latentaug.frozen import FrozenVAE, grey_levels
+from service.model_server.inference import allow_tf32
 
 HOME = Path("build/bench-precision")
 IMAGES = 256
+PRECISIONS = {"cpu": ("bfloat16",), "cuda": ("tf32", "bfloat16")}
+"""What a device is asked for beside float32."""
 
 
 def main(arguments: Sequence[str], home: Path = HOME) -> None:
     """Measure the trained model of the serving benchmark on digits that it was not trained on, and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (cpu)")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
     given = parser.parse_args(arguments)
-    environment = results.environment()
+    environment = results.environment(given.device)
     shutil.rmtree(home, ignore_errors=True)
     store = ArtefactStore((home.absolute() / "store").as_uri())
     workload.save_trained(store)
-    moved, levels = measure(store)
+    found = {name: measure(store, name, given.device) for name in PRECISIONS[given.device]}
     page = [
-        "# bfloat16",
+        "# Precision",
         "",
-        f"{IMAGES} digits, Z = 20. Latents move by at most {moved:.1%} of their standard deviation.",
+        f"{IMAGES} digits, Z = 20, against float32. Latents: the furthest that one moves, in standard deviations.",
         "",
-        "| what is computed in bfloat16 | most grey levels off | pixels off by more than one |",
-        "|---|---|---|",
-        *(f"| {name} | {largest} | {share:.2%} |" for name, (largest, share) in levels.items()),
+        "| precision | latents | most grey levels off, decoding | pixels off by more than one | "
+        "encoding and decoding | pixels |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {name} | {moved.latents:.2%} | {moved.decoding[0]} | {moved.decoding[1]:.2%} | "
+            f"{moved.both[0]} | {moved.both[1]:.2%} |"
+            for name, moved in found.items()
+        ),
     ]
     command = " ".join(["python -m bench.precision", *arguments])
-    results.write(given.results, "precision", command, environment, {"latents": moved, **levels}, page)
+    data = {name: moved._asdict() for name, moved in found.items()}
+    results.write(given.results, results.named("precision", given.device), command, environment, data, page)
+
+
+class Moved(NamedTuple):
+    """How far a precision's results are from float32's.
+
+    Attributes:
+        latents: the most that one is off, in standard deviations.
+        decoding: most grey levels that a pixel is off, and the share of pixels off by more than one.
+        both: the same where encoding is in that precision too.
+    """
+
+    latents: float
+    decoding: tuple[int, float]
+    both: tuple[int, float]
 
 
 @torch.inference_mode()
-def measure(store: ArtefactStore) -> tuple[float, dict[str, tuple[int, float]]]:
-    """How far latents move at most, in standard deviations, and how many levels pixels are off (`_levels`)."""
+def measure(store: ArtefactStore, precision: str, device: str) -> Moved:
+    """What a precision moves on a device."""
     vae = read_vae(store, models.describe(store, workload.MODEL))
-    exact, half = FrozenVAE(vae), FrozenVAE(vae, torch.bfloat16)
-    images = torch.from_numpy(workload.request_images(IMAGES))
-    mean, near = exact.encode(images)[0], half.encode(images)[0]
+    exact, other = FrozenVAE(vae), FrozenVAE(vae, torch.bfloat16 if precision == "bfloat16" else torch.float32)
+    exact.to(torch.device(device))
+    other.to(torch.device(device))
+    images = torch.from_numpy(workload.request_images(IMAGES)).to(device)
+    allow_tf32(False)
+    mean = exact.encode(images)[0]
     reference = grey_levels(exact.decode(mean)).int()
-    return float((near - mean).abs().max() / mean.std()), {
-        "decoding": _levels(reference, half.decode(mean)),
-        "encoding and decoding": _levels(reference, half.decode(near)),
-    }
+    allow_tf32(precision == "tf32")
+    near = other.encode(images)[0]
+    return Moved(
+        float((near - mean).abs().max() / mean.std()),
+        _levels(reference, other.decode(mean)),
+        _levels(reference, other.decode(near)),
+    )
 
 
 def _levels(reference: Tensor, images: Tensor) -> tuple[int, float]:

@@ -21,11 +21,16 @@ FAIR = "One compute thread for everybody; contenders take turns; medians."
 PACKAGES = ("torch", "numpy", "fastapi", "uvicorn", "aiohttp", "litserve", "pythae")
 
 
-def environment() -> dict[str, Any]:
+def named(name: str, device: str) -> str:
+    """The name of a result by the device that it was measured on."""
+    return name if device == "cpu" else f"{name}-{device}"
+
+
+def environment(device: str = "cpu") -> dict[str, Any]:
     """Machine, versions, commit and time; the load tells whether the machine was idle when the measuring began."""
     return {
         "machine": machine.describe(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": "cpu" if device == "cpu" else torch.cuda.get_device_name(),
         "load": round(machine.load(), 2),
         "beside a busy core": round(machine.beside_a_busy_core(), 2),
         "commit": _commit(),

@@ -35,6 +35,7 @@ def main(arguments: Sequence[str], home: Path = HOME) -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of a contender's turn, and of a load point (5)")
     parser.add_argument("--requests", type=int, default=20_000, help="over which memory must stay flat (20000)")
     parser.add_argument("--deadline", type=float, default=2.0, help="of a request under load, seconds (2)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where everyone computes (cpu)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (all)")
     parser.add_argument("--contenders", nargs="+", choices=throughput.NAMES, default=throughput.NAMES, help="(all)")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str], home: Path = HOME) -> None:
         parser.error("memory is measured on Linux only; give --parts throughput load")
     if given.rounds < 1:
         parser.error("--rounds must be at least 1")
-    environment = results.environment()
+    environment = results.environment(given.device)
     os.environ["OMP_NUM_THREADS"] = "1"  # of every process that is started from here
     torch.set_num_threads(1)
     shutil.rmtree(home, ignore_errors=True)
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str], home: Path = HOME) -> None:
     workload.save_trained(ArtefactStore(store_url))
     data: dict[str, Any] = {}
     page = ["# Serving", "", results.FAIR, ""]
-    with running_service(home, threads="1") as service:
+    with running_service(home, threads="1", device=given.device) as service:
         if "throughput" in given.parts:
             page += _throughput(given, service.url, store_url, home, data)
         if "load" in given.parts:
@@ -60,13 +61,27 @@ def main(arguments: Sequence[str], home: Path = HOME) -> None:
             page += _soak(given, service.url, data)
     if "cache" in given.parts:
         page += _cache(given, home, data)
-    results.write(given.results, "serving", results.command("bench-serving", arguments), environment, data, page)
+    results.write(
+        given.results,
+        results.named("serving", given.device),
+        results.command("bench-serving", arguments),
+        environment,
+        data,
+        page,
+    )
 
 
 def _throughput(given: argparse.Namespace, url: str, store_url: str, home: Path, data: dict[str, Any]) -> list[str]:
     found = [
         throughput.measure(
-            shape, store_url, url, home, rounds=given.rounds, seconds=given.seconds, names=given.contenders
+            shape,
+            store_url,
+            url,
+            home,
+            rounds=given.rounds,
+            seconds=given.seconds,
+            names=given.contenders,
+            device=given.device,
         )
         for shape in workload.SHAPES
     ]
@@ -87,7 +102,8 @@ def _load(given: argparse.Namespace, url: str, data: dict[str, Any]) -> list[str
     saturation, points = load.curve(url, rounds=given.rounds, seconds=given.seconds, deadline=given.deadline)
     data["load"] = {"saturation": saturation, "deadline": given.deadline, "points": [asdict(p) for p in points]}
     given.results.mkdir(parents=True, exist_ok=True)
-    (given.results / "serving.png").write_bytes(load.plot(points, given.deadline))
+    picture = f"{results.named('serving', given.device)}.png"
+    (given.results / picture).write_bytes(load.plot(points, given.deadline))
     return [
         "## Under load",
         "",
@@ -97,7 +113,7 @@ def _load(given: argparse.Namespace, url: str, data: dict[str, Any]) -> list[str
         "",
         *load.table(points),
         "",
-        "![Goodput and latency over offered load](serving.png)",
+        f"![Goodput and latency over offered load]({picture})",
         "",
     ]
 

@@ -46,7 +46,15 @@ class Throughput:
 
 
 def measure(
-    shape: Shape, store_url: str, url: str, home: Path, *, rounds: int, seconds: float, names: Sequence[str] = NAMES
+    shape: Shape,
+    store_url: str,
+    url: str,
+    home: Path,
+    *,
+    rounds: int,
+    seconds: float,
+    names: Sequence[str] = NAMES,
+    device: str = "cpu",
 ) -> Throughput:
     """Measure the contenders in turn, round after round, so that what slows the machine slows them all.
 
@@ -58,8 +66,9 @@ def measure(
         rounds: counted; one more comes first and is dropped.
         seconds: of one contender in one round.
         names: who takes part.
+        device: where those that are not asked over HTTP compute: cpu or cuda.
     """
-    with _contenders(shape, store_url, url, home, names) as taking_part:
+    with _contenders(shape, store_url, url, home, names, device) as taking_part:
         contenders.check(taking_part)
         found: dict[str, list[float]] = {name: [] for name in taking_part}
         for number in range(rounds + 1):
@@ -86,26 +95,26 @@ def table(results: Sequence[Throughput]) -> list[str]:
 
 @contextmanager
 def _contenders(
-    shape: Shape, store_url: str, url: str, home: Path, names: Sequence[str]
+    shape: Shape, store_url: str, url: str, home: Path, names: Sequence[str], device: str
 ) -> Iterator[dict[str, Contender]]:
     images = workload.request_images(shape.images)
     together = shape.clients if shape.images == 1 else 1
     with ExitStack() as stack:
 
         def in_process(make: Callable[..., contenders.Augment], *arguments: Any) -> InProcess:
-            return stack.enter_context(closing(InProcess(make, arguments, images, together)))
+            return stack.enter_context(closing(InProcess(make, [store_url, device, *arguments], images, together)))
 
         def over_http(request: Request) -> OverHttp:
             return OverHttp(url, request, shape.clients)
 
         made: dict[str, Callable[[], Contender]] = {
-            "eager PyTorch": lambda: in_process(contenders.eager, store_url),
-            "our engine": lambda: in_process(contenders.engine, store_url, shape.options),
-            "our engine, bfloat16": lambda: in_process(contenders.engine, store_url, shape.options, "bfloat16"),
-            kernels.NAME: lambda: in_process(contenders.kernels_alone, store_url),
+            "eager PyTorch": lambda: in_process(contenders.eager),
+            "our engine": lambda: in_process(contenders.engine, shape.options),
+            "our engine, bfloat16": lambda: in_process(contenders.engine, shape.options, "bfloat16"),
+            kernels.NAME: lambda: in_process(contenders.kernels_alone),
             "ours, npy": lambda: over_http(workload.npy_request(images, shape)),
             "ours, PNG in JSON": lambda: over_http(workload.json_request(images, shape)),
             "ours, multipart": lambda: over_http(workload.multipart_request(images, shape)),
-            "LitServe": lambda: stack.enter_context(contenders.litserve(store_url, images, shape, home)),
+            "LitServe": lambda: stack.enter_context(contenders.litserve(store_url, device, images, shape, home)),
         }
         yield {name: made[name]() for name in names}

@@ -41,7 +41,7 @@ from latentaug.vae import VAE, Architecture, loss, pixels
 LATENT_DIM = 20
 BATCH = 256
 LEARNING_RATE = 1e-3
-KERNELS_SECONDS = 5.0
+KERNELS_SECONDS, KERNELS_STEPS = 5.0, 10
 NAMES = ("plain loop", "pythae", "ours", "ours, bfloat16", kernels.NAME)
 
 Images: TypeAlias = NDArray[np.uint8]
@@ -75,15 +75,16 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each contender (5)")
     parser.add_argument("--epochs", type=int, default=3, help="of each training (3)")
     parser.add_argument("--images", type=int, default=mnist.TRAIN, help=f"to train on ({mnist.TRAIN})")
-    parser.add_argument("--device", default="cpu", help="where to train: cpu or cuda (cpu)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where everyone trains (cpu)")
     parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES, help="(all)")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
     given = parser.parse_args(arguments)
     if min(given.rounds, given.epochs) < 1:
         parser.error("--rounds and --epochs must be at least 1")
-    names = [name for name in given.contenders if name != kernels.NAME or given.device == "cpu"]
-    environment = results.environment()
-    runs = measure(_mnist(given.images), rounds=given.rounds, epochs=given.epochs, device=given.device, names=names)
+    environment = results.environment(given.device)
+    runs = measure(
+        _mnist(given.images), rounds=given.rounds, epochs=given.epochs, device=given.device, names=given.contenders
+    )
     data = {name: [vars(run) for run in found] for name, found in runs.items()}
     page = [
         "# Training",
@@ -98,7 +99,14 @@ def main(arguments: Sequence[str]) -> None:
         "",
         *table(runs),
     ]
-    results.write(given.results, "training", results.command("bench-training", arguments), environment, data, page)
+    results.write(
+        given.results,
+        results.named("training", given.device),
+        results.command("bench-training", arguments),
+        environment,
+        data,
+        page,
+    )
 
 
 def measure(
@@ -197,10 +205,10 @@ def ours_bfloat16(data: Data) -> Run:
 
 
 def kernels_alone(data: Data) -> Run:
-    """The kernels of a step, again and again; on the CPU only, for a GPU would have to be waited for."""
-    calls = kernels.training_step(_architecture(data), BATCH)
-    kernels.run(calls)
-    return Run(BATCH * machine.rate(lambda: kernels.run(calls), KERNELS_SECONDS), math.nan)
+    """The kernels of some steps, again and again."""
+    calls = kernels.training_step(_architecture(data), BATCH, data.device) * KERNELS_STEPS
+    steps = kernels.together(calls, data.device)
+    return Run(BATCH * KERNELS_STEPS * machine.rate(steps, KERNELS_SECONDS), math.nan)
 
 
 def _fit(data: Data, precision: Literal["float32", "bfloat16"]) -> Run:

@@ -115,11 +115,11 @@ def save(store: ArtefactStore, name: str, vae: VAE, images: Images) -> None:
     models.save(store, description, weights, projected)
 
 
-def plain_model(store: ArtefactStore, name: str = MODEL) -> plain.PlainModel:
-    """A kept model as the plain network."""
+def plain_model(store: ArtefactStore, name: str = MODEL, device: str = "cpu") -> plain.PlainModel:
+    """A kept model as the plain network, on a torch device."""
     about = models.describe(store, name)
     weights = load_tensors(models.read_weights(store, about))
-    return plain.load(architecture_of(about), weights, models.read_projected(store, about).latents)
+    return plain.load(architecture_of(about), weights, models.read_projected(store, about).latents, device)
 
 
 def npy_request(images: Images, shape: Shape) -> Request:

@@ -17,11 +17,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
 from latentaug.memory import keep_freed
 from latentaug.ranks import Alone, Share
+from latentaug.step import Step, side_stream
+from latentaug.step import kind as step_kind
 from latentaug.vae import VAE, Architecture, from_weights, loss, pixels
 
 Pixels = NDArray[np.uint8]
@@ -115,10 +117,9 @@ class _Run:
     """All that changes while training."""
 
     vae: VAE
-    network: nn.Module
-    """The VAE as it is trained: itself, or with gradients shared among processes."""
     optimizer: torch.optim.Adam
     share: Share
+    step: Step
     best: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
     history: list[EpochMetrics] = field(default_factory=list)
@@ -161,13 +162,29 @@ def fit(
     architecture = _architecture(train, validation, latent_dim)
     options = replace(options, batch_size=options.batch_size or _default_batch_size(len(train)))
     identity = json.dumps([asdict(architecture), asdict(options), len(train), len(validation)])
-    if checkpoint is None:
-        run = _start(untrained(architecture, train, options.seed), options, device, share or Alone())
-    else:
-        run = _resume(checkpoint, identity, device, share or Alone())
-    train_images, validation_images = torch.tensor(train, device=device), torch.tensor(validation, device=device)
+    with side_stream(torch.device(device)):
+        images = torch.tensor(train, device=device)
+        if checkpoint is None:
+            run = _start(untrained(architecture, train, options.seed), options, images, share or Alone())
+        else:
+            run = _resume(checkpoint, identity, images, share or Alone())
+        _epochs(run, images, torch.tensor(validation, device=device), options, identity, on_epoch, on_checkpoint)
+    weights = {name: tensor.cpu() for name, tensor in run.best.items()}
+    return Trained(from_weights(architecture, weights), options, run.history, run.best_epoch)
+
+
+def _epochs(
+    run: _Run,
+    train: Tensor,
+    validation: Tensor,
+    options: TrainingOptions,
+    identity: str,
+    on_epoch: Callable[[EpochMetrics], None] | None,
+    on_checkpoint: Callable[[Callable[[], bytes]], None] | None,
+) -> None:
+    """Train until there is no better epoch for long enough, or there have been enough."""
     while len(run.history) < options.epochs and len(run.history) - run.best_epoch < options.patience:
-        metrics = _epoch(run, train_images, validation_images, options)
+        metrics = _epoch(run, train, validation, options)
         run.history.append(metrics)
         best = min(run.history, key=lambda epoch: epoch.validation_reconstruction)  # the earliest of equals
         if best is metrics:
@@ -177,8 +194,6 @@ def fit(
             on_checkpoint(lambda: _checkpoint(run, identity))
         if on_epoch is not None:
             on_epoch(metrics)
-    weights = {name: tensor.cpu() for name, tensor in run.best.items()}
-    return Trained(from_weights(architecture, weights), options, run.history, run.best_epoch)
 
 
 def _architecture(train: Pixels, validation: Pixels, latent_dim: int) -> Architecture:
@@ -224,24 +239,14 @@ def _train(run: _Run, train: Tensor, options: TrainingOptions, epoch: int) -> li
     order_seed, draw_seed = np.random.SeedSequence([options.seed, epoch]).generate_state(2, np.uint64)
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(int(order_seed))).to(train.device)
     generator = torch.Generator(train.device).manual_seed(int(draw_seed))
-    sums = torch.zeros(3, dtype=torch.float64, device=train.device)  # loss, reconstruction, divergence
+    run.step.sums.zero_()
     run.vae.train()
     size, latent_dim = options.batch_size or len(order), run.vae.architecture.latent_dim
     for start in range(0, len(order), size):
         batch = order[start : start + size]  # [batch]
         noise = torch.randn(len(batch), latent_dim, generator=generator, device=train.device)  # [batch, latent_dim]
-        mine = run.share.rows(len(batch))
-        x = pixels(train[batch[mine]])  # [rows, c, h, w]
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
-            logits, mean, log_variance = run.network(x, noise[mine])
-        parts = loss(x, logits.float(), mean.float(), log_variance.float(), options.beta)
-        weight = run.share.weight(len(batch))
-        run.optimizer.zero_grad()
-        (weight * parts.total).backward()  # type: ignore[no-untyped-call]
-        run.optimizer.step()
-        if weight:
-            sums += torch.stack(parts).detach() * len(x)
-    means: list[float] = (run.share.total(sums) / len(train)).tolist()
+        run.step.take(batch, noise)
+    means: list[float] = (run.share.total(run.step.sums) / len(train)).tolist()
     return means
 
 
@@ -267,10 +272,14 @@ def untrained(architecture: Architecture, train: Pixels, seed: int) -> VAE:
     return vae
 
 
-def _start(vae: VAE, options: TrainingOptions, device: str, share: Share) -> _Run:
-    vae = vae.to(device)
-    optimizer = torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True)
-    return _Run(vae, share.wrap(vae), optimizer, share)
+def _start(vae: VAE, options: TrainingOptions, images: Tensor, share: Share) -> _Run:
+    vae = vae.to(images.device)
+    # Capturable: nothing in a step waits for the GPU, so that it may be recorded.
+    optimizer = torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True, capturable=images.is_cuda)
+    step = step_kind(images, share)(
+        share.wrap(vae), optimizer, share, images, options.beta, options.precision == "bfloat16"
+    )
+    return _Run(vae, optimizer, share, step)
 
 
 def _checkpoint(run: _Run, identity: str) -> bytes:
@@ -283,7 +292,7 @@ def _checkpoint(run: _Run, identity: str) -> bytes:
     return save({name: tensor.cpu() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
 
 
-def _resume(checkpoint: bytes, identity: str, device: str, share: Share) -> _Run:
+def _resume(checkpoint: bytes, identity: str, images: Tensor, share: Share) -> _Run:
     """The inverse of `_checkpoint`."""
     architecture, options, _, _ = json.loads(identity)
     try:
@@ -298,9 +307,9 @@ def _resume(checkpoint: bytes, identity: str, device: str, share: Share) -> _Run
     groups: dict[str, dict[str, Tensor]] = {group: {} for group in ("weights", "best", *_MOMENTS)}
     for name, tensor in tensors.items():
         group, _, weight = name.partition(".")
-        groups[group][weight] = tensor.to(device)
+        groups[group][weight] = tensor.to(images.device)
     vae = from_weights(Architecture(**architecture), groups["weights"])
-    run = _start(vae, TrainingOptions(**options), device, share)
+    run = _start(vae, TrainingOptions(**options), images, share)
     for name, parameter in run.vae.named_parameters():
         run.optimizer.state[parameter] = {moment: groups[moment][name] for moment in _MOMENTS}
     run.best, run.best_epoch, run.history = groups["best"], header["best_epoch"], history

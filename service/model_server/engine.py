@@ -1,16 +1,16 @@
 """The computations, run by the one thread that owns the device.
 
 An answer depends on its own request alone, to the last bit, whatever else is in the batch. The network never sees a
-batch: it sees tiles of a fixed number of rows, padded with zeros, from a buffer that is used again and again. With the
-shape fixed, every kernel does the same arithmetic on a row wherever it stands in its tile and whatever stands beside it
-(tests/model_server/test_engine.py proves it bit by bit). The size of a tile follows from the size of the request and is
-part of the batch's key, so only rows of requests with equal tiles share one.
+batch: it sees tiles of a fixed number of rows (`tiles`), padded with zeros; tests/model_server/test_engine.py proves it
+bit by bit. The size of a tile follows from the size of the request and is part of the batch's key, so only rows of
+requests with equal tiles share one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -24,6 +24,7 @@ from latentaug.generation import Altered, alter, residual
 from latentaug.models import ModelDescription, ProjectedDataset
 from latentaug.neighbours import Reference
 from latentaug.rounds import Rounds, alter_in_rounds
+from service.model_server.tiles import Tiles, tiled
 from service.oip_tensors import Array
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -33,6 +34,14 @@ Outputs: TypeAlias = dict[str, Array]
 # Rows of a tile: the small one keeps a lone image quick and serves several such requests at once; the large one is
 # where the network stops getting faster.
 TILES = {"cpu": (16, 32, 64), "cuda": (32, 256)}
+
+FunctionName: TypeAlias = Literal["encode", "decode", "draw"]
+
+FUNCTIONS: dict[FunctionName, Callable[[FrozenVAE, Tensor], tuple[Tensor, ...]]] = {
+    "encode": lambda vae, images: vae.encode(images),  # [tile, h, w, c] -> 2 x [tile, latent_dim]
+    "decode": lambda vae, latents: (vae.decode(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
+    "draw": lambda vae, latents: (grey_levels(vae.decode(latents)),),  # [tile, latent_dim] -> [tile, h, w, c]
+}
 
 
 class DeviceLost(BaseException):
@@ -56,7 +65,7 @@ class LoadedModel:
     device: torch.device
     sigma: Floats = field(init=False)
     reference: Reference = field(init=False)
-    buffers: dict[tuple[int, ...], Tensor] = field(init=False, default_factory=dict)
+    _tiles: dict[tuple[FunctionName, int], Tiles] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sigma = np.array(self.description.sigma, np.float32)
@@ -72,31 +81,16 @@ class LoadedModel:
         tiles = TILES[self.device.type]
         return next((tile for tile in tiles if rows <= tile), tiles[-1])
 
-    def tiles(self, rows: Array, tile: int) -> Iterator[tuple[slice, Tensor]]:
-        """Cut rows into padded tiles on the device; each is overwritten by the next.
+    def tiles(self, name: FunctionName, tile: int) -> Tiles:
+        """One of the network's functions in tiles of so many rows; made when first asked for.
 
-        On a GPU a tile is copied from pinned memory while this thread goes on. Whoever takes it must have read what
-        was computed from it back to the host, which waits for the copy too, before asking for the next one. (Never run
-        on a GPU: the machine this was written on has none.)
-
-        Args:
-            rows: [n, ...], uint8 or float32.
-            tile: rows of a tile.
-
-        Yields:
-            Which rows, and the tile [tile, ...]; rows beyond them are zeros.
+        `encode` gives mean and log-variance, `decode` images float32 in 0..1, `draw` images in grey levels.
         """
-        shape = (tile, *rows.shape[1:])
-        if shape not in self.buffers:
-            dtype = torch.uint8 if rows.dtype == np.uint8 else torch.float32
-            self.buffers[shape] = torch.zeros(shape, dtype=dtype, pin_memory=self.device.type == "cuda")
-        buffer = self.buffers[shape]
-        view = buffer.numpy()
-        for start in range(0, len(rows), tile):
-            part = slice(start, min(start + tile, len(rows)))
-            view[: part.stop - start] = rows[part]
-            view[part.stop - start :] = 0
-            yield part, buffer.to(self.device, non_blocking=True)
+        if (name, tile) not in self._tiles:
+            latents, images = (tile, self.description.latent_dim), (tile, *self.row_shape)
+            shape, dtype = (images, torch.uint8) if name == "encode" else (latents, torch.float32)
+            self._tiles[name, tile] = tiled(partial(FUNCTIONS[name], self.vae), shape, dtype, self.device)
+        return self._tiles[name, tile]
 
 
 @dataclass(frozen=True)
@@ -172,22 +166,17 @@ def encode_rows(model: LoadedModel, images: Images, tile: int) -> tuple[Floats, 
     """Encode images uint8 [n, h, w, c] to means and log-variances, float32 [n, latent_dim] each (section 3.1)."""
     means = np.empty((len(images), model.description.latent_dim), np.float32)
     log_variances = np.empty_like(means)
-    for part, rows in model.tiles(images, tile):
-        mean, log_variance = model.vae.encode(rows)  # [tile, h, w, c] -> 2 x [tile, latent_dim]
-        count = part.stop - part.start
-        means[part] = mean[:count].cpu().numpy()
-        log_variances[part] = log_variance[:count].cpu().numpy()
+    for part, (mean, log_variance) in model.tiles("encode", tile).map(images):
+        means[part], log_variances[part] = mean, log_variance
     return means, log_variances
 
 
-def decode_rows(model: LoadedModel, latents: Floats, tile: int) -> Iterator[tuple[slice, Tensor]]:
-    """Decode latents float32 [n, latent_dim], a tile at a time.
-
-    Yields:
-        Which rows, and their images float32 [rows, h, w, c] in 0..1, on the device.
-    """
-    for part, rows in model.tiles(latents, tile):
-        yield part, model.vae.decode(rows)[: part.stop - part.start]  # [tile, latent_dim] -> [tile, h, w, c]
+def draw_rows(model: LoadedModel, latents: Floats, tile: int) -> Images:
+    """Decode latents float32 [n, latent_dim] to grey levels uint8 [n, h, w, c]."""
+    images = np.empty((len(latents), *model.row_shape), np.uint8)
+    for part, (levels,) in model.tiles("draw", tile).map(latents):
+        images[part] = levels
+    return images
 
 
 def _encode(key: Key, batch: Sequence[Images]) -> list[Outputs]:
@@ -196,8 +185,8 @@ def _encode(key: Key, batch: Sequence[Images]) -> list[Outputs]:
     outputs: Outputs = {"latents": means, "log_variances": log_variances}
     if key.decode_tile:
         errors = np.empty(len(images), np.float32)
-        for part, decoded in decode_rows(key.model, means, key.decode_tile):
-            difference = np.ascontiguousarray(decoded.cpu().numpy()) - images[part] / np.float32(255)
+        for part, (decoded,) in key.model.tiles("decode", key.decode_tile).map(means):
+            difference = np.ascontiguousarray(decoded) - images[part] / np.float32(255)
             errors[part] = np.square(difference).reshape(len(difference), -1).mean(axis=1)
         outputs["reconstruction_error"] = errors
     return split(outputs, [len(part) for part in batch])
@@ -205,10 +194,7 @@ def _encode(key: Key, batch: Sequence[Images]) -> list[Outputs]:
 
 def _decode(key: Key, batch: Sequence[Floats]) -> list[Outputs]:
     latents = np.concatenate(batch)
-    images = np.empty((len(latents), *key.model.row_shape), np.uint8)
-    for part, decoded in decode_rows(key.model, latents, key.decode_tile):
-        images[part] = grey_levels(decoded).cpu().numpy()
-    return split({"images": images}, [len(part) for part in batch])
+    return split({"images": draw_rows(key.model, latents, key.decode_tile)}, [len(part) for part in batch])
 
 
 def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | LatentaugError]:
@@ -278,21 +264,17 @@ def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altere
 
 def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, source: NDArray[np.int64]) -> Images:
     """Decode altered latents to grey levels, plainly or as what they change in their source image."""
-    children = np.empty((len(latents), *key.model.row_shape), np.uint8)
-    originals = reconstructions = np.empty((0,), np.float32).reshape(0, *key.model.row_shape)
-    if key.residual:
-        originals = images.astype(np.float32) / np.float32(255)
-        reconstructions = np.empty_like(originals)
-        for part, decoded in decode_rows(key.model, means, key.encode_tile):
-            reconstructions[part] = decoded.cpu().numpy()
-    for part, decoded in decode_rows(key.model, latents, key.decode_tile):
-        if key.residual:
-            # A tile's sources stand together, so only their stretch of the batch is looked at.
-            stretch = slice(int(source[part][0]), int(source[part][-1]) + 1)
-            moved = decoded.cpu().numpy()
-            moved = residual(originals[stretch], reconstructions[stretch], moved, source[part] - stretch.start)
-            decoded = torch.from_numpy(moved)
-        children[part] = grey_levels(decoded).cpu().numpy()
+    if not key.residual:
+        return draw_rows(key.model, latents, key.decode_tile)
+    originals = images.astype(np.float32) / np.float32(255)
+    reconstructions, children = np.empty_like(originals), np.empty((len(latents), *key.model.row_shape), np.uint8)
+    for part, (decoded,) in key.model.tiles("decode", key.encode_tile).map(means):
+        reconstructions[part] = decoded
+    for part, (decoded,) in key.model.tiles("decode", key.decode_tile).map(latents):
+        # A tile's sources stand together, so only their stretch of the batch is looked at.
+        stretch = slice(int(source[part][0]), int(source[part][-1]) + 1)
+        moved = residual(originals[stretch], reconstructions[stretch], decoded, source[part] - stretch.start)
+        children[part] = grey_levels(torch.from_numpy(moved)).numpy()
     return children
 
 
@@ -301,8 +283,9 @@ def _warm_up(model: LoadedModel) -> Outputs:
     model.vae.to(model.device)
     for tile in TILES[model.device.type]:
         means, _ = encode_rows(model, np.zeros((1, *model.row_shape), np.uint8), tile)
-        for _, decoded in decode_rows(model, means, tile):
-            grey_levels(decoded).cpu()
+        for name in ("decode", "draw"):
+            for _ in model.tiles(name, tile).map(means):
+                pass
     return {}
 
 

@@ -45,8 +45,7 @@ class Inference:
     ) -> None:
         torch.set_num_threads(settings.threads)
         keep_freed()  # or every large tensor's pages are asked for and cleared anew
-        # PyTorch's own default is TF32 for a GPU's convolutions.
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = settings.precision == "tf32"
+        allow_tf32(settings.precision == "tf32")
         precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         device = choose_device(settings.device)
         self.metrics = Metrics(device)
@@ -147,6 +146,11 @@ class Inference:
         if header is not None or len(body) < LARGE_JSON_BYTES:
             return oip.parse_request(body, header, raw)
         return await asyncio.to_thread(oip.parse_request, body, header, raw)
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Say whether a GPU may compute float32 products in TF32. PyTorch's own default is to, in convolutions only."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
 
 
 def choose_device(name: str) -> torch.device:

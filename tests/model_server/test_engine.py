@@ -18,23 +18,32 @@ from service.model_server.engine import TILES, Augmentation, Key, LoadedModel, c
 from tests.model_server.conftest import random_vae, save_model
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (70, 70, 1), (17, 23, 3), (32, 32, 3)]
-CPU = torch.device("cpu")
+DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
 
 
-def load(folder: Path, shape: tuple[int, int, int]) -> LoadedModel:
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)  # as the server does for float32
+    return torch.device(request.param)
+
+
+def load(folder: Path, shape: tuple[int, int, int], device: torch.device) -> LoadedModel:
     store = ArtefactStore(folder.as_uri())
     description = save_model(store, "m", shape=shape)
-    return LoadedModel(description, FrozenVAE(random_vae(shape)), models.read_projected(store, description), CPU)
+    vae, projected = FrozenVAE(random_vae(shape)), models.read_projected(store, description)
+    model = LoadedModel(description, vae, projected, device)
+    run(Key(model, "warm-up"), None)
+    return model
 
 
 @pytest.fixture(params=SHAPES, ids=str)
-def model(request: pytest.FixtureRequest, tmp_path: Path) -> LoadedModel:
-    return load(tmp_path, request.param)
+def model(request: pytest.FixtureRequest, tmp_path: Path, device: torch.device) -> LoadedModel:
+    return load(tmp_path, request.param, device)
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> LoadedModel:
-    return load(tmp_path, (8, 8, 1))
+def small(tmp_path: Path, device: torch.device) -> LoadedModel:
+    return load(tmp_path, (8, 8, 1), device)
 
 
 def random_images(model: LoadedModel, n: int, seed: int = 0) -> Any:
@@ -58,9 +67,11 @@ def assert_same_bits(one: dict[str, Any], other: dict[str, Any]) -> None:
         assert array.tobytes() == other[name].tobytes(), name
 
 
-@pytest.mark.parametrize("tile", TILES["cpu"])
+@pytest.mark.parametrize("size", range(max(map(len, TILES.values()))))
 @pytest.mark.parametrize("threads", [1, 2])
-def test_neither_place_nor_company_changes_a_bit(model: LoadedModel, tile: int, threads: int) -> None:
+def test_neither_place_nor_company_changes_a_bit(model: LoadedModel, size: int, threads: int) -> None:
+    tiles = TILES[model.device.type]
+    tile = tiles[min(size, len(tiles) - 1)]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     rng = np.random.default_rng(1)
@@ -78,7 +89,7 @@ def test_neither_place_nor_company_changes_a_bit(model: LoadedModel, tile: int, 
 
 
 def test_an_answer_does_not_depend_on_its_batch(model: LoadedModel) -> None:
-    small, *_, large = TILES["cpu"]
+    small, *_, large = TILES[model.device.type]
     for tile, sizes in ((small, (3, 1, 8, 5)), (large, (9, 80, 64, 17))):
         requests = [random_images(model, n, seed=n) for n in sizes]
         for key in (Key(model, "encode", tile, tile), Key(model, "encode", tile, 0)):
@@ -97,6 +108,20 @@ def test_an_augmentation_does_not_depend_on_its_batch(model: LoadedModel, method
     ]
     for request, joined in zip(requests, run(key, *requests), strict=True):
         assert_same_bits(joined, run(key, request)[0])
+
+
+def test_tiles_one_after_the_other_are_each_what_they_are_alone(model: LoadedModel) -> None:
+    tile, *_ = TILES[model.device.type]
+    images = random_images(model, 5 * tile - 3)
+    latents = run(Key(model, "encode", tile), images)[0]["latents"]
+    together = {"latents": latents, **run(Key(model, "decode", 0, tile), latents)[0]}
+    for start in range(0, len(images), tile):
+        part = slice(start, start + tile)
+        alone = {
+            "latents": run(Key(model, "encode", tile), images[part])[0]["latents"],
+            **run(Key(model, "decode", 0, tile), latents[part])[0],
+        }
+        assert_same_bits(alone, {name: array[part] for name, array in together.items()})
 
 
 def test_encoding_is_the_network_s(model: LoadedModel) -> None:

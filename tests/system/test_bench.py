@@ -73,8 +73,8 @@ def echo(mask: int) -> Callable[[Sequence[workload.Images]], list[workload.Image
 
 
 def test_the_kernels_alone_are_those_of_the_network() -> None:
-    encoder, decoder = kernels.layers(Architecture(28, 28, 1, 20), 4)
-    assert len(kernels.augmentation(Architecture(28, 28, 1, 20), 4, children=3)) == len(encoder) + 3 * len(decoder)
+    encoder, decoder = kernels.layers(Architecture(28, 28, 1, 20), 4, "cpu")
+    assert len(kernels.augmentation(Architecture(28, 28, 1, 20), 4, 3, "cpu")) == len(encoder) + 3 * len(decoder)
     for layer in encoder + decoder:
         output = layer.module(layer.x)
         torch.testing.assert_close(output, layer.y)
@@ -164,7 +164,7 @@ def test_bfloat16_is_told_to_move_something_but_little(tmp_path: Path) -> None:
     precision.main(["--results", str(tmp_path / "results")], tmp_path / "home")
 
     found = json.loads((tmp_path / "results" / "precision.json").read_text())["results"]
-    assert 0 < found["latents"] < 0.1
-    assert all(
-        1 <= largest < 16 and share < 0.05 for largest, share in (found["decoding"], found["encoding and decoding"])
-    )
+    assert list(found) == ["bfloat16"]
+    moved = found["bfloat16"]
+    assert 0 < moved["latents"] < 0.1
+    assert all(1 <= largest < 16 and share < 0.05 for largest, share in (moved["decoding"], moved["both"]))
