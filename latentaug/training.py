@@ -46,7 +46,8 @@ class TrainingOptions:
         seed: of weights, order and draws, 0..2^63 - 1.
         precision: float32, or bfloat16 for the network's products and what lies between them, in which each number
             keeps 8 bits of its fraction; weights, loss, Adam and validation stay float32. Faster where the processor
-            has bfloat16 arithmetic, slower where not.
+            has bfloat16 arithmetic, slower where not. On NVIDIA's GPUs PyTorch's default holds for float32:
+            convolutions in TF32.
 
     Raises:
         InvalidInput: a value outside its range.
