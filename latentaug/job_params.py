@@ -70,7 +70,7 @@ class TrainingParams(BaseModel):
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16 trains faster where the processor has such arithmetic; weights and loss stay float32."""
     seed: Seed = 0
-    """The same seed and data give the same result on the same machine."""
+    """The same seed and data give the same result on the same machine; on a GPU up to rounding."""
 
 
 class TrainParams(TrainingParams):

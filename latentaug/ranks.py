@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -90,8 +89,3 @@ class Ranks:
         theirs = values.clone()
         distributed.broadcast(theirs, 0)
         return theirs
-
-
-def device_of(rank: int) -> str:
-    """The device of a rank on this machine: a GPU each, or the CPU for all."""
-    return f"cuda:{rank % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"

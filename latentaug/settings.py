@@ -100,7 +100,8 @@ class Settings(BaseSettings):
     evaluate_processes: int = Field(default=1, ge=1, le=256)
     """Processes for the evaluate queue, which share the cells of one job and the threads of one process."""
     train_processes: int = Field(default=1, ge=1, le=64)
-    """Processes that share one training through torchrun: one for each GPU; on a CPU more than one gains nothing."""
+    """Processes that share one training through torchrun, a GPU each, so never more than there are GPUs; on a CPU more
+    than one gains nothing."""
     job_timeout: float = Field(default=24 * 3600.0, gt=0)
     """Seconds a job, or one part of a job that is shared among processes, may run."""
     lease_seconds: float = Field(default=15.0, ge=3)

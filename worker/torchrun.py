@@ -28,7 +28,7 @@ from torch import distributed
 from latentaug.artefacts import ArtefactStore
 from latentaug.errors import BY_CODE, LatentaugError, NotFound, Unavailable
 from latentaug.lifeline import tied
-from latentaug.ranks import Ranks, device_of
+from latentaug.ranks import Ranks
 from latentaug.training import EpochMetrics, Trained, TrainingOptions, fit
 from latentaug.vae import Architecture, from_bytes, to_bytes
 
@@ -47,11 +47,14 @@ def fit_on_several(
     latent_dim: int,
     options: TrainingOptions,
     *,
+    device: str,
     on_epoch: Callable[[EpochMetrics], None],
     checkpoint: bytes | None = None,
     on_checkpoint: Callable[[Callable[[], bytes]], None],
 ) -> Trained:
     """Train as `training.fit` does, in so many processes of `threads` each.
+
+    `device` is `cpu` for all of them, or `cuda` for a GPU each, of which there must be so many.
 
     Raises:
         Unavailable: a process died.
@@ -62,7 +65,8 @@ def fit_on_several(
         np.save(folder / "train.npy", train, allow_pickle=False)
         np.save(folder / "validation.npy", validation, allow_pickle=False)
         files = ArtefactStore(folder.as_uri())
-        files.put("task.json", json.dumps({"latent_dim": latent_dim, "options": asdict(options)}).encode())
+        task = {"latent_dim": latent_dim, "options": asdict(options), "device": device}
+        files.put("task.json", json.dumps(task).encode())
         if checkpoint is not None:
             files.put("checkpoint", checkpoint)
         with _running(folder, processes, threads) as told:
@@ -124,10 +128,15 @@ def _trained(files: ArtefactStore) -> Trained:
 def main(folder: Path) -> None:
     """One of the processes: train its share; the first one tells of each epoch, and leaves checkpoint and result."""
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=SILENCE)
-    share, files = Ranks(), ArtefactStore(folder.as_uri())
-    first = share.rank == 0
+    files = ArtefactStore(folder.as_uri())
     task = json.loads(files.get("task.json"))
+    device = torch.device(task["device"])
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=SILENCE)
+    share = Ranks()
+    first = share.rank == 0
     checkpoint = files.get("checkpoint") if files.exists("checkpoint") else None
     distributed.barrier()  # all have read it before the first writes the next
 
@@ -145,7 +154,7 @@ def main(folder: Path) -> None:
             np.load(folder / "validation.npy", allow_pickle=False),
             task["latent_dim"],
             TrainingOptions(**task["options"]),
-            device=device_of(int(os.environ["LOCAL_RANK"])),
+            device=str(device),
             on_epoch=tell,
             checkpoint=checkpoint,
             on_checkpoint=keep,

@@ -23,6 +23,14 @@ def device(settings: Settings) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def processes(settings: Settings) -> int:
+    """How many processes share one training: what the settings say, but no two of them a GPU."""
+    where = device(settings)
+    if where == "cpu":
+        return settings.train_processes
+    return min(settings.train_processes, torch.cuda.device_count()) if where == "cuda" else 1
+
+
 def options(params: TrainingParams) -> TrainingOptions:
     """The parameters that training itself takes."""
     return TrainingOptions(
@@ -46,11 +54,10 @@ def train_vae(
         work.count(epochs=1, images=len(dataset.train), training_seconds=metrics.seconds)
         on_epoch(metrics)
 
-    settings = work.settings
-    fit_here = partial(fit, device=device(settings))
-    if settings.train_processes > 1:
-        threads = max(1, settings.threads // settings.train_processes)
-        fit_here = partial(fit_on_several, settings.train_processes, threads)
+    where, count = device(work.settings), processes(work.settings)
+    fit_here = partial(fit, device=where)
+    if count > 1:
+        fit_here = partial(fit_on_several, count, max(1, work.settings.threads // count), device=where)
 
     def trained(checkpoint: bytes | None) -> Trained:
         return fit_here(

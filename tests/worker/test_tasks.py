@@ -20,6 +20,7 @@ from tests.worker.desk import Desk
 from worker import work as work_module
 from worker.augment import augment
 from worker.train import train
+from worker.vaes import processes
 
 LIMITS = Limits(max_images=100_000, max_pixels=10**7, max_bytes=10**9)
 
@@ -41,6 +42,7 @@ class TestTrain:
         assert decode_image(desk.file(work, "curve.png"), LIMITS).ndim == 3
 
     def test_is_shared_among_processes_where_the_settings_say_so(self, desk: Desk, params: TrainParams) -> None:
+        desk.settings = desk.settings.model_copy(update={"device": "cpu"})
         alone = desk.start("train")
         train(alone, params)
         desk.settings = desk.settings.model_copy(update={"train_processes": 2})
@@ -49,6 +51,10 @@ class TestTrain:
         curves = [models.describe(desk.artefacts, name).curve for name in ("mine", "shared")]
         for one, other in zip(*curves, strict=True):
             assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-4)
+
+    @pytest.mark.parametrize(("device", "expected"), [("cpu", 3), ("cuda:0", 1)])
+    def test_is_shared_by_as_many_as_wanted_but_never_on_one_gpu(self, desk: Desk, device: str, expected: int) -> None:
+        assert processes(desk.settings.model_copy(update={"train_processes": 3, "device": device})) == expected
 
     def test_projects_the_training_part(self, desk: Desk, params: TrainParams) -> None:
         train(desk.start("train"), params)
@@ -85,6 +91,7 @@ class TestTrain:
         self, desk: Desk, params: TrainParams, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(work_module, "KEEP_EVERY", 0.0)
+        desk.settings = desk.settings.model_copy(update={"device": "cpu"})  # where it is the same to the last bit
         train(desk.start("train"), params)
         first = desk.start("train")
         second_epoch = iter([False, True])

@@ -32,7 +32,16 @@ def together(
     on_checkpoint: Callable[[Callable[[], bytes]], None] = lambda _: None,
 ) -> Trained:
     return fit_on_several(
-        2, 1, TRAIN, VALIDATION, 5, options, on_epoch=on_epoch, checkpoint=checkpoint, on_checkpoint=on_checkpoint
+        2,
+        1,
+        TRAIN,
+        VALIDATION,
+        5,
+        options,
+        device="cpu",
+        on_epoch=on_epoch,
+        checkpoint=checkpoint,
+        on_checkpoint=on_checkpoint,
     )
 
 
@@ -76,7 +85,7 @@ def test_all_stop_early_together() -> None:
     options = TrainingOptions(epochs=60, patience=2, batch_size=8, learning_rate=0.02)
     alone = fit(TRAIN[:40], VALIDATION, 4, options)
     shared = fit_on_several(
-        2, 1, TRAIN[:40], VALIDATION, 4, options, on_epoch=lambda _: None, on_checkpoint=lambda _: None
+        2, 1, TRAIN[:40], VALIDATION, 4, options, device="cpu", on_epoch=lambda _: None, on_checkpoint=lambda _: None
     )
     assert len(shared.history) - shared.best_epoch == 2
     assert abs(len(shared.history) - len(alone.history)) <= 3  # sums in another order drift apart at this rate
