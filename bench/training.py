@@ -68,6 +68,11 @@ class Run:
     images_per_second: float
     validation_loss: float
 
+    def to_json(self) -> dict[str, float | None]:
+        """As JSON has it, which knows no NaN."""
+        loss = None if math.isnan(self.validation_loss) else self.validation_loss
+        return {"images_per_second": self.images_per_second, "validation_loss": loss}
+
 
 def main(arguments: Sequence[str]) -> None:
     """Measure and write."""
@@ -85,7 +90,7 @@ def main(arguments: Sequence[str]) -> None:
     runs = measure(
         _mnist(given.images), rounds=given.rounds, epochs=given.epochs, device=given.device, names=given.contenders
     )
-    data = {name: [vars(run) for run in found] for name, found in runs.items()}
+    data = {name: [run.to_json() for run in found] for name, found in runs.items()}
     page = [
         "# Training",
         "",

@@ -8,6 +8,7 @@ requests with equal tiles share one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -34,6 +35,9 @@ Outputs: TypeAlias = dict[str, Array]
 # Rows of a tile: the small one keeps a lone image quick and serves several such requests at once; the large one is
 # where the network stops getting faster.
 TILES = {"cpu": (16, 32, 64), "cuda": (32, 256)}
+
+TILE_VALUES = 2**21
+"""Most values of a GPU's larger tiles of images: every model keeps a few in pinned memory, of which there is little."""
 
 FunctionName: TypeAlias = Literal["encode", "decode", "draw"]
 
@@ -76,10 +80,18 @@ class LoadedModel:
         """Height, width and channels of an image."""
         return self.description.height, self.description.width, self.description.channels
 
+    @property
+    def tile_sizes(self) -> tuple[int, ...]:
+        """Rows of its tiles, ascending."""
+        small, *larger = TILES[self.device.type]
+        if self.device.type == "cuda":
+            larger = [tile for tile in larger if tile * math.prod(self.row_shape) <= TILE_VALUES]
+        return small, *larger
+
     def tile(self, rows: int) -> int:
         """Rows of the tiles for a request of so many rows: the smallest tile that holds it, else the largest."""
-        tiles = TILES[self.device.type]
-        return next((tile for tile in tiles if rows <= tile), tiles[-1])
+        sizes = self.tile_sizes
+        return next((size for size in sizes if rows <= size), sizes[-1])
 
     def tiles(self, name: FunctionName, tile: int) -> Tiles:
         """One of the network's functions in tiles of so many rows; made when first asked for.
@@ -281,7 +293,7 @@ def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, s
 def _warm_up(model: LoadedModel) -> Outputs:
     """Move a model to the device and run each of its tiles once, so that the first request does not pay for it."""
     model.vae.to(model.device)
-    for tile in TILES[model.device.type]:
+    for tile in model.tile_sizes:
         means, _ = encode_rows(model, np.zeros((1, *model.row_shape), np.uint8), tile)
         for name in ("decode", "draw"):
             for _ in model.tiles(name, tile).map(means):

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "make test": "this is it",
     "make run": "runs `python -m service.stack`, which is what these pages are run against",
     "docker compose up": "needs a container engine; tests/system/test_compose.py runs the services as processes",
+    "docker compose -f": "the same, with a GPU; `make check` holds both files against compose's schema",
     "METRICS_KEY_FILE=": "the same; tests/system/test_operations.py reads what it mounts",
     "make bench-serving": "tests/system/test_bench.py runs its parts",
     "make bench-training": "tests/system/test_bench.py runs its parts",

@@ -70,8 +70,7 @@ def assert_same_bits(one: dict[str, Any], other: dict[str, Any]) -> None:
 @pytest.mark.parametrize("size", range(max(map(len, TILES.values()))))
 @pytest.mark.parametrize("threads", [1, 2])
 def test_neither_place_nor_company_changes_a_bit(model: LoadedModel, size: int, threads: int) -> None:
-    tiles = TILES[model.device.type]
-    tile = tiles[min(size, len(tiles) - 1)]
+    tile = model.tile_sizes[min(size, len(model.tile_sizes) - 1)]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     rng = np.random.default_rng(1)
@@ -89,7 +88,7 @@ def test_neither_place_nor_company_changes_a_bit(model: LoadedModel, size: int, 
 
 
 def test_an_answer_does_not_depend_on_its_batch(model: LoadedModel) -> None:
-    small, *_, large = TILES[model.device.type]
+    small, *_, large = model.tile_sizes
     for tile, sizes in ((small, (3, 1, 8, 5)), (large, (9, 80, 64, 17))):
         requests = [random_images(model, n, seed=n) for n in sizes]
         for key in (Key(model, "encode", tile, tile), Key(model, "encode", tile, 0)):
@@ -111,7 +110,7 @@ def test_an_augmentation_does_not_depend_on_its_batch(model: LoadedModel, method
 
 
 def test_tiles_one_after_the_other_are_each_what_they_are_alone(model: LoadedModel) -> None:
-    tile, *_ = TILES[model.device.type]
+    tile, *_ = model.tile_sizes
     images = random_images(model, 5 * tile - 3)
     latents = run(Key(model, "encode", tile), images)[0]["latents"]
     together = {"latents": latents, **run(Key(model, "decode", 0, tile), latents)[0]}
@@ -122,6 +121,17 @@ def test_tiles_one_after_the_other_are_each_what_they_are_alone(model: LoadedMod
             **run(Key(model, "decode", 0, tile), latents[part])[0],
         }
         assert_same_bits(alone, {name: array[part] for name, array in together.items()})
+
+
+@pytest.mark.parametrize(("shape", "sizes"), [((28, 28, 1), (32, 256)), ((128, 128, 3), (32,))])
+def test_large_images_have_small_tiles_on_a_gpu(tmp_path: Path, shape: tuple[int, int, int], sizes: Any) -> None:
+    store = ArtefactStore(tmp_path.as_uri())
+    description = save_model(store, "m", shape=shape)
+    vae, projected = FrozenVAE(random_vae(shape)), models.read_projected(store, description)
+    model = LoadedModel(description, vae, projected, torch.device("cuda"))  # which it first uses when it is warmed up
+    assert model.tile_sizes == sizes
+    assert model.tile(1) == 32
+    assert model.tile(200) == sizes[-1]
 
 
 def test_encoding_is_the_network_s(model: LoadedModel) -> None:
