@@ -2,7 +2,7 @@
 
 Four parts, each of which may be left out: throughput of all contenders, the load curve, memory over many requests, and
 fifty models against a cache for ten. The results go to docs/results/serving.md, .json and .png. A quick look:
-`make bench-serving BENCH="--rounds 1 --seconds 0.5 --requests 500"`.
+`make bench-serving BENCH="--rounds 1 --turn 0.5 --seconds 0.5 --requests 500"`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from latentaug.artefacts import ArtefactStore
 
 HOME = Path("build/bench-serving")
 PARTS = ("throughput", "load", "soak", "cache")
+LOAD_ROUNDS = 5
+"""Most rounds in which saturation is found."""
 CACHE_SHARE = 10
 """The cache is asked this part of `--requests`."""
 
@@ -31,8 +33,9 @@ CACHE_SHARE = 10
 def main(arguments: Sequence[str], home: Path = HOME) -> None:
     """Measure what is asked for, with all files in `home`, which is emptied first, and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each contender (5)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of a contender's turn, and of a load point (5)")
+    parser.add_argument("--rounds", type=int, default=15, help="counted rounds of each contender (15)")
+    parser.add_argument("--turn", type=float, default=1.5, help="seconds of a contender's turn in a round (1.5)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of a load point (5)")
     parser.add_argument("--requests", type=int, default=20_000, help="over which memory must stay flat (20000)")
     parser.add_argument("--deadline", type=float, default=2.0, help="of a request under load, seconds (2)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where everyone computes (cpu)")
@@ -79,7 +82,7 @@ def _throughput(given: argparse.Namespace, url: str, store_url: str, home: Path,
             url,
             home,
             rounds=given.rounds,
-            seconds=given.seconds,
+            seconds=given.turn,
             names=given.contenders,
             device=given.device,
         )
@@ -90,8 +93,9 @@ def _throughput(given: argparse.Namespace, url: str, store_url: str, home: Path,
         "## Throughput",
         "",
         f"Encode, {workload.CHILDREN} neighbours and decode of {workload.CHILDREN} new images for each image; images "
-        f"taken in a second, median of {given.rounds} rounds of {given.seconds:g} s. In-process contenders get one "
-        "request a call, single images sixteen.",
+        f"taken in a second, median of {given.rounds} rounds of {given.turn:g} s. In-process contenders get one "
+        "request a call, single images sixteen. Ratios are medians of the rounds' own, whose contenders follow one "
+        "another within seconds.",
         "",
         *throughput.table(found),
         "",
@@ -99,7 +103,8 @@ def _throughput(given: argparse.Namespace, url: str, store_url: str, home: Path,
 
 
 def _load(given: argparse.Namespace, url: str, data: dict[str, Any]) -> list[str]:
-    saturation, points = load.curve(url, rounds=given.rounds, seconds=given.seconds, deadline=given.deadline)
+    rounds = min(given.rounds, LOAD_ROUNDS)
+    saturation, points = load.curve(url, rounds=rounds, seconds=given.seconds, deadline=given.deadline)
     data["load"] = {"saturation": saturation, "deadline": given.deadline, "points": [asdict(p) for p in points]}
     given.results.mkdir(parents=True, exist_ok=True)
     picture = f"{results.named('serving', given.device)}.png"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import cache, contenders, kernels, load, precision, serving, training, workload
+from bench import cache, contenders, kernels, load, precision, serving, throughput, training, workload
 from bench.clients import Answer
 from bench.contenders import InProcess
 from bench.training import Data
@@ -36,7 +36,8 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.usefixtures("one_thread")
 def test_serving_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    arguments = ["--rounds", "1", "--seconds", "0.2", "--requests", "80", "--parts", "throughput", "load", "soak"]
+    arguments = ["--rounds", "1", "--turn", "0.2", "--seconds", "0.2", "--requests", "80"]
+    arguments += ["--parts", "throughput", "load", "soak"]
     serving.main([*arguments, "--contenders", *OURS, "--results", str(tmp_path / "results")], tmp_path / "home")
 
     document = json.loads((tmp_path / "results" / "serving.json").read_text())
@@ -54,6 +55,13 @@ def test_serving_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.Mon
     assert "our engine / eager PyTorch" in page
     assert document["command"] in page
     assert (tmp_path / "results" / "serving.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_contenders_are_compared_round_by_round() -> None:
+    rounds = {"our engine": [2.0, 8.0, 3.0], "eager PyTorch": [1.0, 2.0, 3.0]}
+    result = throughput.Throughput(workload.SHAPES[0], rounds)
+    assert result.ratio("our engine", "eager PyTorch") == 2  # of 2, 4 and 1; the medians' ratio is 1.5
+    assert throughput.table([result])[-1] == "| **our engine / eager PyTorch** | **2.00** |"
 
 
 def test_a_contender_that_does_other_work_is_refused() -> None:
