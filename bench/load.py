@@ -64,12 +64,12 @@ class Soak:
 def curve(
     url: str, *, rounds: int, seconds: float, deadline: float, fractions: Sequence[float] = FRACTIONS
 ) -> tuple[float, list[Point]]:
-    """Measure saturation, then each fraction of it.
+    """Measure saturation, then each fraction of it in turn, round after round.
 
     Args:
         url: of our service.
-        rounds: of the closed loop that finds the saturation; its median counts.
-        seconds: of each round, and arrivals at each fraction.
+        rounds: of the closed loop that finds the saturation, and of all fractions; medians count.
+        seconds: of each round of the closed loop, and of a fraction in a round.
         deadline: seconds within which an answer is of use.
         fractions: of the saturation.
 
@@ -79,13 +79,30 @@ def curve(
     request = workload.npy_request(workload.request_images(SHAPE.images), SHAPE)
     rates = [asyncio.run(clients.closed_loop(url, request, SHAPE.clients, seconds)) for _ in range(rounds + 1)]
     saturation = float(np.median(rates[1:]))
-    points = []
-    for seed, fraction in enumerate(fractions):
-        rate = fraction * saturation
-        answers = asyncio.run(clients.open_loop(url, request, rate, seconds, deadline, seed))
-        points.append(summarise(fraction, answers, deadline))
-        print(f"  {fraction:g} x saturation", flush=True)
-    return saturation, points
+    found: dict[float, list[Point]] = {fraction: [] for fraction in fractions}
+    for number in range(rounds):
+        for fraction, points in found.items():
+            rate, seed = fraction * saturation, len(found) * number + len(points)
+            answers = asyncio.run(clients.open_loop(url, request, rate, seconds, deadline, seed))
+            points.append(summarise(fraction, answers, deadline))
+        print(f"  load: round {number + 1} of {rounds}", flush=True)
+    return saturation, [middle(points) for points in found.values()]
+
+
+def middle(points: Sequence[Point]) -> Point:
+    """One fraction's rounds as one point: medians of rates and times, sums of what was counted."""
+
+    def median(name: str) -> float:
+        return float(np.median([getattr(point, name) for point in points]))
+
+    statuses = sum((Counter(point.statuses) for point in points), Counter[int]())
+    return Point(
+        fraction=points[0].fraction,
+        **{name: median(name) for name in ("offered", "throughput", "goodput", "p50", "p99", "late")},
+        refused=statuses[429] / max(statuses.total(), 1),
+        without_retry_after=sum(point.without_retry_after for point in points),
+        statuses=dict(sorted(statuses.items())),
+    )
 
 
 def summarise(fraction: float, answers: Sequence[Answer], deadline: float) -> Point:

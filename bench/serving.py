@@ -25,7 +25,7 @@ from latentaug.artefacts import ArtefactStore
 HOME = Path("build/bench-serving")
 PARTS = ("throughput", "load", "soak", "cache")
 LOAD_ROUNDS = 5
-"""Most rounds in which saturation is found."""
+"""Most rounds of the load curve."""
 CACHE_SHARE = 10
 """The cache is asked this part of `--requests`."""
 
@@ -113,8 +113,8 @@ def _load(given: argparse.Namespace, url: str, data: dict[str, Any]) -> list[str
         "## Under load",
         "",
         f"Poisson arrivals of {load.SHAPE.images} images a request as npy, as fractions of the saturation of "
-        f"{saturation:.1f} requests/s ({load.SHAPE.clients} clients, closed loop); {given.seconds:g} s each, a "
-        f"deadline of {given.deadline:g} s.",
+        f"{saturation:.1f} requests/s ({load.SHAPE.clients} clients, closed loop); {rounds} rounds of "
+        f"{given.seconds:g} s each: their medians, and sums of counts; a deadline of {given.deadline:g} s.",
         "",
         *load.table(points),
         "",

@@ -146,6 +146,15 @@ def test_a_point_of_the_load_curve() -> None:
     assert point.offered == pytest.approx(4 / 2)
 
 
+def test_rounds_of_the_load_curve_are_one_point() -> None:
+    def after(goodput: float, statuses: dict[int, int], without: int) -> load.Point:
+        return load.Point(2.0, 9.0, goodput + 1, goodput, 0.1, goodput / 10, 0.0, without, statuses, 0.0)
+
+    point = load.middle([after(4, {200: 5}, 0), after(9, {200: 1, 429: 1}, 1), after(5, {429: 3}, 2)])
+    assert (point.fraction, point.goodput, point.throughput, point.p99) == (2.0, 5, 6, 0.5)
+    assert (point.statuses, point.refused, point.without_retry_after) == ({200: 6, 429: 4}, 0.4, 3)
+
+
 @pytest.mark.usefixtures("one_thread")
 def test_trainers_train_the_same_network() -> None:
     images = workload.training_images()
