@@ -62,13 +62,15 @@ class CacheResult:
     all_models: int
 
 
-def measure(home: Path, requests: int, *, models: int = MODELS, capacity: int = CAPACITY) -> CacheResult:
-    """Run a service of its own in `home`, whose store this fills."""
+def measure(
+    home: Path, requests: int, *, models: int = MODELS, capacity: int = CAPACITY, device: str = "cpu"
+) -> CacheResult:
+    """Run a service of its own in `home`, whose store this fills, and whose models compute on `device`."""
     store = ArtefactStore((home.absolute() / "store").as_uri())
     sizes = [_save(store, i) for i in range(models)]
     order = _order(requests, models)
     bound = (capacity + CLIENTS) * max(sizes) * BYTES_PER_MODEL + SLACK
-    with running_service(home, threads="1", model_cache_size=str(capacity)) as service:
+    with running_service(home, threads="1", model_cache_size=str(capacity), device=device) as service:
         before = memory.resident()["model server"]
         socket = str(home.absolute() / "model-server.sock")
         wrong, hits, peak = asyncio.run(_ask(service.url, socket, store, order))

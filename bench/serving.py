@@ -130,7 +130,7 @@ def _soak(given: argparse.Namespace, url: str, data: dict[str, Any]) -> list[str
 
 
 def _cache(given: argparse.Namespace, home: Path, data: dict[str, Any]) -> list[str]:
-    found = cache.measure(home / "cache", max(1, given.requests // CACHE_SHARE))
+    found = cache.measure(home / "cache", max(1, given.requests // CACHE_SHARE), device=given.device)
     shutil.rmtree(home / "cache")  # half a gigabyte of models
     data["cache"] = asdict(found)
     return [

@@ -1,6 +1,6 @@
 """One step of training: loss, gradients and Adam on a batch. On one GPU it is recorded once and replayed from then on.
 
-A step is about a hundred kernels of a few microseconds each. Python takes longer to start them than a GPU to run them;
+A step is over a hundred kernels of a few microseconds each. Python takes longer to start them than a GPU to run them;
 as a CUDA graph they are started by one call.
 """
 
@@ -100,7 +100,7 @@ class RecordedStep(Step):
         return recording
 
 
-def kind(images: Tensor, share: Share) -> type[Step]:
+def step_kind(images: Tensor, share: Share) -> type[Step]:
     """The step that is fastest where the images are. Several processes' gradients meet outside of any graph."""
     return RecordedStep if images.is_cuda and isinstance(share, Alone) else Step
 

@@ -22,8 +22,7 @@ from torch import Tensor
 from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
 from latentaug.memory import keep_freed
 from latentaug.ranks import Alone, Share
-from latentaug.step import Step, side_stream
-from latentaug.step import kind as step_kind
+from latentaug.step import Step, side_stream, step_kind
 from latentaug.vae import VAE, Architecture, from_weights, loss, pixels
 
 Pixels = NDArray[np.uint8]
@@ -118,8 +117,6 @@ class _Run:
     """All that changes while training."""
 
     vae: VAE
-    optimizer: torch.optim.Adam
-    share: Share
     step: Step
     best: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
@@ -169,14 +166,13 @@ def fit(
             run = _start(untrained(architecture, train, options.seed), options, images, share or Alone())
         else:
             run = _resume(checkpoint, identity, images, share or Alone())
-        _epochs(run, images, torch.tensor(validation, device=device), options, identity, on_epoch, on_checkpoint)
+        _epochs(run, torch.tensor(validation, device=device), options, identity, on_epoch, on_checkpoint)
     weights = {name: tensor.cpu() for name, tensor in run.best.items()}
     return Trained(from_weights(architecture, weights), options, run.history, run.best_epoch)
 
 
 def _epochs(
     run: _Run,
-    train: Tensor,
     validation: Tensor,
     options: TrainingOptions,
     identity: str,
@@ -185,7 +181,7 @@ def _epochs(
 ) -> None:
     """Train until there is no better epoch for long enough, or there have been enough."""
     while len(run.history) < options.epochs and len(run.history) - run.best_epoch < options.patience:
-        metrics = _epoch(run, train, validation, options)
+        metrics = _epoch(run, validation, options)
         run.history.append(metrics)
         best = min(run.history, key=lambda epoch: epoch.validation_reconstruction)  # the earliest of equals
         if best is metrics:
@@ -215,12 +211,12 @@ def _default_batch_size(n: int) -> int:
     return max(16, min(256, 2 ** ((n // 32).bit_length() - 1) if n >= 32 else 0))
 
 
-def _epoch(run: _Run, train: Tensor, validation: Tensor, options: TrainingOptions) -> EpochMetrics:
+def _epoch(run: _Run, validation: Tensor, options: TrainingOptions) -> EpochMetrics:
     """Train over all images once in a new order, then validate."""
     number, started = len(run.history) + 1, time.perf_counter()
-    train_loss, reconstruction, divergence = _train(run, train, options, number)
+    train_loss, reconstruction, divergence = _train(run, options, number)
     trained = time.perf_counter()
-    validation_reconstruction, validation_divergence = run.share.agreed(_validate(run.vae, validation)).tolist()
+    validation_reconstruction, validation_divergence = run.step.share.agreed(_validate(run.vae, validation)).tolist()
     if not math.isfinite(train_loss + validation_reconstruction):
         raise InvalidInput(f"training diverged in epoch {number}: the loss is not finite; lower learning_rate or beta")
     return EpochMetrics(
@@ -230,24 +226,25 @@ def _epoch(run: _Run, train: Tensor, validation: Tensor, options: TrainingOption
         divergence,
         validation_reconstruction,
         validation_divergence,
-        len(train) / (trained - started),
+        len(run.step.images) / (trained - started),
         time.perf_counter() - started,
     )
 
 
-def _train(run: _Run, train: Tensor, options: TrainingOptions, epoch: int) -> list[float]:
+def _train(run: _Run, options: TrainingOptions, epoch: int) -> list[float]:
     """One pass in an order, and with draws, that depend on seed and epoch alone: what makes resuming exact."""
+    images = run.step.images
     order_seed, draw_seed = np.random.SeedSequence([options.seed, epoch]).generate_state(2, np.uint64)
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(int(order_seed))).to(train.device)
-    generator = torch.Generator(train.device).manual_seed(int(draw_seed))
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(int(order_seed))).to(images.device)
+    generator = torch.Generator(images.device).manual_seed(int(draw_seed))
     run.step.sums.zero_()
     run.vae.train()
     size, latent_dim = options.batch_size or len(order), run.vae.architecture.latent_dim
     for start in range(0, len(order), size):
         batch = order[start : start + size]  # [batch]
-        noise = torch.randn(len(batch), latent_dim, generator=generator, device=train.device)  # [batch, latent_dim]
+        noise = torch.randn(len(batch), latent_dim, generator=generator, device=images.device)  # [batch, latent_dim]
         run.step.take(batch, noise)
-    means: list[float] = (run.share.total(run.step.sums) / len(train)).tolist()
+    means: list[float] = (run.step.share.total(run.step.sums) / len(order)).tolist()
     return means
 
 
@@ -280,7 +277,7 @@ def _start(vae: VAE, options: TrainingOptions, images: Tensor, share: Share) -> 
     step = step_kind(images, share)(
         share.wrap(vae), optimizer, share, images, options.beta, options.precision == "bfloat16"
     )
-    return _Run(vae, optimizer, share, step)
+    return _Run(vae, step)
 
 
 def _checkpoint(run: _Run, identity: str) -> bytes:
@@ -288,7 +285,7 @@ def _checkpoint(run: _Run, identity: str) -> bytes:
     tensors = {f"weights.{name}": tensor for name, tensor in run.vae.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
     for name, parameter in run.vae.named_parameters():
-        tensors |= {f"{moment}.{name}": run.optimizer.state[parameter][moment] for moment in _MOMENTS}
+        tensors |= {f"{moment}.{name}": run.step.optimizer.state[parameter][moment] for moment in _MOMENTS}
     header = {"identity": identity, "best_epoch": run.best_epoch, "history": [asdict(m) for m in run.history]}
     return save({name: tensor.cpu() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
 
@@ -312,6 +309,6 @@ def _resume(checkpoint: bytes, identity: str, images: Tensor, share: Share) -> _
     vae = from_weights(Architecture(**architecture), groups["weights"])
     run = _start(vae, TrainingOptions(**options), images, share)
     for name, parameter in run.vae.named_parameters():
-        run.optimizer.state[parameter] = {moment: groups[moment][name] for moment in _MOMENTS}
+        run.step.optimizer.state[parameter] = {moment: groups[moment][name] for moment in _MOMENTS}
     run.best, run.best_epoch, run.history = groups["best"], header["best_epoch"], history
     return run

@@ -42,7 +42,7 @@ TILE_VALUES = 2**21
 FunctionName: TypeAlias = Literal["encode", "decode", "draw"]
 
 FUNCTIONS: dict[FunctionName, Callable[[FrozenVAE, Tensor], tuple[Tensor, ...]]] = {
-    "encode": lambda vae, images: vae.encode(images),  # [tile, h, w, c] -> 2 x [tile, latent_dim]
+    "encode": FrozenVAE.encode,  # [tile, h, w, c] -> 2 x [tile, latent_dim]
     "decode": lambda vae, latents: (vae.decode(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
     "draw": lambda vae, latents: (grey_levels(vae.decode(latents)),),  # [tile, latent_dim] -> [tile, h, w, c]
 }
@@ -295,9 +295,8 @@ def _warm_up(model: LoadedModel) -> Outputs:
     model.vae.to(model.device)
     for tile in model.tile_sizes:
         means, _ = encode_rows(model, np.zeros((1, *model.row_shape), np.uint8), tile)
-        for name in ("decode", "draw"):
-            for _ in model.tiles(name, tile).map(means):
-                pass
+        draw_rows(model, means, tile)
+        model.tiles("decode", tile)  # has the kernels of `draw`, but on a GPU a graph of its own
     return {}
 
 

@@ -111,12 +111,11 @@ class _Lane:
                 results = function(self._input.to(tile.device, non_blocking=True))
                 for output, result in zip(self._outputs, results, strict=True):
                     output.copy_(result.contiguous(), non_blocking=True)
-        self._view: NDArray[np.generic] = self._input.numpy()
 
     def start(self, rows: Array) -> None:
         """Set off, once the last tile is through."""
         self._done.synchronize()
-        _fill(self._view, rows)
+        _fill(self._input.numpy(), rows)
         with torch.cuda.stream(self._stream):
             self._graph.replay()
         self._done.record(self._stream)
