@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from latentaug.subpixel import channels_last, enlarge, reduce, subpixel_kernel
+from latentaug.subpixel import channels_last, enlarge, interleave, reduce, subpixel_kernel, subpixels
 from latentaug.vae import VAE, pixels
 
 
@@ -68,13 +68,23 @@ class FrozenVAE:
 
     def decode(self, latents: Tensor) -> Tensor:
         """Map latents float32 [n, latent_dim] to images float32 [n, h, w, c] in 0..1."""
+        return self._interleaved(self._intensities(latents))
+
+    def draw(self, latents: Tensor) -> Tensor:
+        """Map latents float32 [n, latent_dim] to images in grey levels, uint8 [n, h, w, c]."""
+        return self._interleaved(grey_levels(self._intensities(latents)))  # bytes are quicker moved than floats
+
+    def _intensities(self, latents: Tensor) -> Tensor:
+        """Decode, but leave the pixels as the last layer gives them, float32 [n, h / f, w / f, f f c] in 0..1."""
         hidden = functional.linear(latents.to(self._precision), *self._layer("expand.1")).relu_()  # [n, hidden]
         flat = functional.linear(hidden, *self._layer("expand.2")).relu_()  # [n, h/4 * w/4 * 8]
         channels, height, width = self._grid
         x = flat.view(-1, height, width, channels).permute(0, 3, 1, 2)  # [n, 8, h/4, w/4]
         x = enlarge(x, *self._layer("enlarge.1"), self._half).relu_()  # [n, 16, h/2, w/2]
-        x = enlarge(x, *self._layer("enlarge.2"), self._size)  # [n, c, h, w]
-        return x.permute(0, 2, 3, 1).float().sigmoid()
+        return subpixels(x, *self._layer("enlarge.2")).float().sigmoid()
+
+    def _interleaved(self, intensities: Tensor) -> Tensor:
+        return interleave(intensities, self._weights["enlarge.2"], self._size).permute(0, 2, 3, 1)  # [n, h, w, c]
 
     def _layer(self, name: str) -> tuple[Tensor, Tensor]:
         return self._weights[name], self._weights[f"{name}.bias"]

@@ -86,16 +86,46 @@ def enlarge(x: Tensor, kernel: Tensor, bias: Tensor | None, size: tuple[int, int
     Returns:
         float [n, out, *size].
     """
-    stride = kernel.shape[-1] - 2
-    factor = 2 * stride
+    return interleave(subpixels(x, kernel, bias), kernel, size)
+
+
+def subpixels(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    """What `enlarge` interleaves: from [n, in, h, w] to [n, ceil(2h / f), ceil(2w / f), f f out], contiguous."""
+    stride = _factor(kernel) // 2
     x = channels_last(x)
     if x.shape[2] % stride or x.shape[3] % stride:
         x = functional.pad(x, (0, x.shape[3] % stride, 0, x.shape[2] % stride))
-    places = functional.conv2d(x, kernel, bias, stride=stride, padding=1).permute(0, 2, 3, 1)  # [n, h', w', f f out]
+    return functional.conv2d(x, kernel, bias, stride=stride, padding=1).permute(0, 2, 3, 1).contiguous()
+
+
+def interleave(places: Tensor, kernel: Tensor, size: tuple[int, int]) -> Tensor:
+    """Put the outputs of each place where they belong in the image.
+
+    Args:
+        places: of `subpixels`, or what was made of each of its numbers, in any type.
+        kernel: that they were computed with.
+        size: as in `enlarge`.
+
+    Returns:
+        [n, out, *size], channels-last.
+    """
+    factor = _factor(kernel)
     n, height, width, channels = places.shape
-    rows = places.reshape(n, height, width, factor, channels // factor).transpose(2, 3)  # [n, h', f, w', f out]
-    image = rows.reshape(n, factor * height, factor * width, channels // factor**2)
+    row = places.reshape(n, height, width, factor, channels // factor)  # [n, h, w, f, f out]
+    words = row.view(_word(row.shape[4] * row.element_size()))  # the longer, the fewer to copy
+    rows = words.transpose(2, 3).contiguous().view(places.dtype)  # [n, h, f, w, f out]
+    image = rows.view(n, factor * height, factor * width, channels // factor**2)
     return image[:, : size[0], : size[1]].permute(0, 3, 1, 2)
+
+
+def _factor(kernel: Tensor) -> int:
+    """The f of a kernel of `subpixel_kernel`."""
+    return 2 * (kernel.shape[-1] - 2)
+
+
+def _word(size: int) -> torch.dtype:
+    """The longest integer of which so many bytes are a whole number."""
+    return next(word for word in (torch.int64, torch.int32, torch.int16, torch.uint8) if size % word.itemsize == 0)
 
 
 def reduce(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -46,6 +46,16 @@ def test_bfloat16_is_near_and_its_latents_and_images_are_float32(shape: tuple[in
     assert levels.abs().float().mean() < 1
 
 
+@pytest.mark.parametrize("shape", [*SHAPES, (9, 8, 3)])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@torch.inference_mode()
+def test_an_image_is_drawn_in_the_grey_levels_nearest_to_it(
+    shape: tuple[int, int, int], precision: torch.dtype
+) -> None:
+    frozen, latents = FrozenVAE(_vae(shape), precision), torch.randn(5, 6)
+    assert torch.equal(frozen.draw(latents), grey_levels(frozen.decode(latents)))
+
+
 def test_training_on_leaves_it_as_it_was() -> None:
     vae, latents = _vae((8, 8, 1)), torch.randn(3, 6)
     frozen = FrozenVAE(vae)
