@@ -50,6 +50,7 @@ def alter(
     seed: int = 0,
     labels: Rows | None = None,
     reference: Reference | None = None,
+    sets: int = 1,
 ) -> Altered:
     """Make new latents: equation 8 (noise), 9 (interpolation) or 10 (extrapolation).
 
@@ -66,6 +67,8 @@ def alter(
         seed: of the noise, 0..2^64 - 1.
         labels: int64 [n], or None: neighbours of any label.
         reference: to look for neighbours in, or None to look among the sources.
+        sets: how many sets of equal size the latents are, one after the other; each is altered as it would be alone,
+            to the last bit.
 
     Raises:
         InvalidInput: an argument outside its range or of another shape.
@@ -79,10 +82,11 @@ def alter(
     origin = latents[source]  # [m, d]
     step = np.float32(alpha)
     if method == "noise":
-        shape = (len(latents), children, latents.shape[1])
-        noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32).reshape(origin.shape)  # [m, d]
+        shape = (len(latents) // sets * children, latents.shape[1])
+        noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+        noise = np.tile(noise, (sets, 1))  # [m, d]
         return Altered(origin + step * sigma * noise, source, np.full(len(source), -1, np.int64))
-    neighbour = neighbours(latents, labels, k, reference).reshape(-1)  # [m]
+    neighbour = neighbours(latents, labels, k, reference, sets).reshape(-1)  # [m]
     towards = (latents if reference is None else reference.latents)[neighbour]  # [m, d]
     direction = towards - origin if method == "interpolation" else origin - towards
     return Altered(direction * step + origin, source, neighbour)

@@ -19,7 +19,8 @@ MAX_LATENT = 1e9
 SAME_ROW = 1e-10
 """Squared distance over squared length up to which two latents are of one image: float32 rounding in the encoder."""
 
-_CHUNK_ELEMENTS = 2**18
+_CHUNK_ELEMENTS = 2**15
+_LEAST_STEP = 16
 _SAMPLE = 1000
 
 Latents = NDArray[np.float32]
@@ -77,7 +78,7 @@ class Reference:
         everything = self.candidates(None)
         k = min(k, len(self.latents))
         found, distances = np.empty((len(latents), k), np.int64), np.empty((len(latents), k), np.float32)
-        step = max(1, _CHUNK_ELEMENTS // len(self.latents))
+        step = _step(len(self.latents))
         for start in range(0, len(latents), step):
             chunk = slice(start, start + step)
             squared = _squared_distances(latents[chunk], everything, drop_same=False)
@@ -118,6 +119,7 @@ def neighbours(
     labels: Rows | None,
     k: int,
     reference: Reference | None = None,
+    sets: int = 1,
 ) -> Rows:
     """Find the k nearest latents of the same label (Euclidean), nearest first, ties by row.
 
@@ -129,6 +131,8 @@ def neighbours(
         labels: int64 [n], or None to look among all. Also ignored where the reference set has no labels.
         k: neighbours of each, at least 1.
         reference: to look in, or None to look among `latents`.
+        sets: how many sets of equal size the latents are, one after the other. Each latent's neighbours are what they
+            would be, to the last bit, were its set alone.
 
     Returns:
         int64 [n, k], rows of `reference`, or of `latents` without one.
@@ -136,6 +140,14 @@ def neighbours(
     Raises:
         ClassTooSmall: a class has fewer than k neighbours.
     """
+    size = len(latents) // sets
+    if sets > 1 and (reference is None or labels is not None or size > _step(len(reference.latents))):
+        found = np.empty((len(latents), k), np.int64)
+        for start in range(0, len(latents), size):
+            part = slice(start, start + size)
+            rows = neighbours(latents[part], None if labels is None else labels[part], k, reference)
+            found[part] = rows + start if reference is None else rows
+        return found
     itself = reference is None  # among the candidates
     pool = Reference(latents, labels) if reference is None else reference
     by_label = labels is not None and pool.labels is not None
@@ -143,13 +155,15 @@ def neighbours(
     largest_k = max(min(len(candidates.rows) for _, _, candidates in groups) - itself, 0)
     found = np.empty((len(latents), k), np.int64)
     for label, rows, candidates in groups:
-        size = len(candidates.rows)
-        if size - itself < k:
-            raise _too_small(label, size, k, largest_k)
-        step = max(1, _CHUNK_ELEMENTS // size)
+        if len(candidates.rows) - itself < k:
+            raise _too_small(label, len(candidates.rows), k, largest_k)
+        step = _step(len(candidates.rows))
+        if sets > 1:
+            step -= step % size
         for start in range(0, len(rows), step):
             chunk = rows[start : start + step]
-            distances = _squared_distances(latents[chunk], candidates, drop_same=not itself)  # [chunk, candidates]
+            together = size if sets > 1 else len(chunk)
+            distances = _squared_distances(latents[chunk], candidates, together, drop_same=not itself)
             if itself:
                 distances[np.arange(len(chunk)), np.searchsorted(candidates.rows, chunk)] = np.inf
             elif (usable := int(np.isfinite(distances).sum(axis=1).min())) < k:
@@ -187,14 +201,21 @@ def _too_small(label: int | None, size: int, k: int, largest_k: int) -> ClassToo
     return ClassTooSmall(f"{where} only {size} images to find {k} neighbours among; {advice}", largest_k)
 
 
-def _squared_distances(a: Latents, b: _Candidates, *, drop_same: bool) -> Floats:
+def _step(candidates: int) -> int:
+    """Latents to look for neighbours of at a time, so that their distances stay in the cache."""
+    return max(_LEAST_STEP, _CHUNK_ELEMENTS // candidates)
+
+
+def _squared_distances(a: Latents, b: _Candidates, together: int | None = None, *, drop_same: bool) -> Floats:
     """Squared Euclidean distances [a, b] of float32 [a, d]; infinite between equal rows where `drop_same`.
 
-    Summed in float64 and rounded to float32, so that the order of the sums cannot tell two equal rows apart.
+    Summed in float64 and rounded to float32, so that the order of the sums cannot tell two equal rows apart. That order
+    depends on how many rows are multiplied at once: `together`, of which there are a whole number, or all.
     """
     a64 = a.astype(np.float64)
     lengths = np.einsum("nd,nd->n", a64, a64)[:, None] + b.lengths  # [a, b]
-    squared = (-2 * a64) @ b.latents.T  # [a, b]
+    stacked = (-2 * a64).reshape(-1, together or len(a), a.shape[1]) @ b.latents.T  # [a / together, together, b]
+    squared = stacked.reshape(len(a), -1)  # [a, b]
     squared += lengths
     np.maximum(squared, 0, out=squared)
     if drop_same:

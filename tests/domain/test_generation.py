@@ -56,6 +56,36 @@ def test_interpolated_latents_lie_between_a_source_and_its_neighbour(case: tuple
     assert (altered.source != altered.neighbour).all()
 
 
+@given(
+    seed=st.integers(0, 2**32),
+    sets=st.integers(1, 5),
+    size=st.integers(2, 20),
+    dimensions=st.sampled_from([1, 3, 20, 100]),
+    method=st.sampled_from(["noise", "interpolation", "extrapolation"]),
+    pool=st.sampled_from([0, 7, 300, 5000]),
+    labelled=st.booleans(),
+)
+@settings(deadline=None, max_examples=150)
+def test_sets_are_altered_as_each_would_be_alone_to_the_last_bit(
+    seed: int, sets: int, size: int, dimensions: int, method: str, pool: int, labelled: bool
+) -> None:
+    latents = _latents(sets * size, dimensions, seed)
+    labels = np.random.default_rng(seed).integers(0, 2, len(latents)) if labelled and pool else None
+    reference = None
+    if pool:
+        reference = Reference(_latents(pool, dimensions, seed + 1), np.arange(pool) % 2 if labelled else None)
+    options = {"method": method, "k": 1, "copies": 2, "sigma": sigma(latents), "seed": 3, "reference": reference}
+    together = alter(latents, sets=sets, labels=labels, **options)
+    for start in range(0, len(latents), size):
+        part = slice(start, start + size)
+        alone = alter(latents[part], labels=None if labels is None else labels[part], **options)
+        mine = (together.source >= start) & (together.source < start + size)
+        assert together.latents[mine].tobytes() == alone.latents.tobytes()
+        assert np.array_equal(together.source[mine] - start, alone.source)
+        numbered_from = 0 if pool or method == "noise" else start
+        assert np.array_equal(together.neighbour[mine] - numbered_from, alone.neighbour)
+
+
 @given(Cases, st.floats(0, 10))
 @settings(deadline=None, max_examples=60)
 def test_extrapolated_latents_lie_on_the_ray_away(case: tuple[int, list[int], int, float], alpha: float) -> None:
