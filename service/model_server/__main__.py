@@ -28,8 +28,9 @@ from service.model_server.listening import listen
 ENGINE_DIED = 70
 """Exit status for an internal software error, EX_SOFTWARE."""
 
-SWITCH_SECONDS = 0.0005
-"""How long the engine's thread may keep the interpreter while the event loop waits for it; Python's default is 5 ms,
+SWITCH_SECONDS = 3e-5
+"""How long the event loop may keep the interpreter while the engine's thread waits for it, or the other way about. The
+engine gives it up at each of its kernels, and must not wait long until it may start the next; Python's default is 5 ms,
 longer than a small batch takes altogether."""
 
 log = logging.getLogger("service.model_server")
