@@ -10,9 +10,17 @@ from starlette.requests import ClientDisconnect, Request
 
 Result = TypeVar("Result")
 
+WATCH_AFTER = 0.02
+"""Seconds. Most work is done sooner, and to watch for its caller's leaving would take a good part of its time."""
 
-async def while_connected(request: Request, work: Awaitable[Result]) -> Result:
+
+async def while_connected(request: Request, work: Awaitable[Result], watch_after: float = WATCH_AFTER) -> Result:
     """Await `work` and cancel it when the caller disconnects. The request's body must have been read.
+
+    Args:
+        request: of the caller.
+        work: what to do.
+        watch_after: seconds after which it is noticed that the caller has left.
 
     Raises:
         ClientDisconnect: the caller left.
@@ -20,6 +28,7 @@ async def while_connected(request: Request, work: Awaitable[Result]) -> Result:
     working = asyncio.current_task()
     assert working is not None  # noqa: S101 (this is a coroutine)
     cancelling, here, left = working.cancelling(), True, False
+    leaving: asyncio.Task[None] | None = None
 
     def leave(_: asyncio.Task[None]) -> None:
         nonlocal left
@@ -27,8 +36,12 @@ async def while_connected(request: Request, work: Awaitable[Result]) -> Result:
             left = True
             working.cancel()
 
-    leaving = asyncio.create_task(_disconnected(request))
-    leaving.add_done_callback(leave)
+    def watch() -> None:
+        nonlocal leaving
+        leaving = asyncio.create_task(_disconnected(request))
+        leaving.add_done_callback(leave)
+
+    watching = asyncio.get_running_loop().call_later(watch_after, watch)
     try:
         return await work
     except asyncio.CancelledError as error:
@@ -37,7 +50,9 @@ async def while_connected(request: Request, work: Awaitable[Result]) -> Result:
         raise
     finally:
         here = False
-        leaving.cancel()
+        watching.cancel()
+        if leaving is not None:
+            leaving.cancel()
 
 
 async def _disconnected(request: Request) -> None:

@@ -75,7 +75,7 @@ async def test_who_cancels_the_task_itself_is_not_taken_for_a_caller_who_left() 
         await task
 
 
-@pytest.mark.parametrize("moments", range(6))
+@pytest.mark.parametrize("moments", range(9))
 async def test_a_caller_who_leaves_as_the_work_ends_has_either_outcome_and_no_aftermath(moments: int) -> None:
     caller = Caller()
 
@@ -86,7 +86,7 @@ async def test_a_caller_who_leaves_as_the_work_ends_has_either_outcome_and_no_af
         return 7
 
     with contextlib.suppress(ClientDisconnect):
-        assert await while_connected(caller.request, work()) == 7
+        assert await while_connected(caller.request, work(), watch_after=0) == 7
     for _ in range(3):
         await asyncio.sleep(0)
     assert not cancelling()
