@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from latentaug import tracing
 from latentaug.artefacts import ArtefactStore
 from latentaug.settings import Settings
 from service.api import contract, keys, problems
+from service.api.coalescing import Coalesced
 from service.api.context import Context
 from service.api.descriptions import Descriptions
 from service.api.head import HeadAsGet
@@ -37,7 +39,7 @@ class State(TypedDict):
     context: Context
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> ASGIApp:
     """Make the application. Nothing is connected to before it starts; Redis and the model server may be away then.
 
     Raises:
@@ -60,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
                     descriptions=Descriptions(store),
                     loaded=LoadedDatasets(store, settings),
                     model_server=model_server,
+                    coalesced=Coalesced(model_server, settings.max_images),
                     jobs=queue,
                     keys=known,
                     rate_limit=rate_limit,
@@ -83,9 +86,8 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for module in (inference, models, datasets, jobs, system, page):
         app.include_router(module.router)
-    app.add_middleware(ShortWay, path=inference.PATH, serve=inference.serve)
-    app.add_middleware(HeadAsGet)  # within logs and metrics, which say HEAD
-    app.add_middleware(Traced)
-    app.add_middleware(RequestLog)  # around the trace, which tells the request's id
-    app.add_middleware(RequestMetrics, metrics=metrics)  # outermost, so that it counts what RequestLog answers
-    return app
+    served: ASGIApp = HeadAsGet(app)  # within logs and metrics, which say HEAD
+    served = ShortWay(served, path=inference.PATH, serve=inference.serve)
+    served = Traced(served)
+    served = RequestLog(served)  # around the trace, which tells the request's id
+    return RequestMetrics(served, metrics=metrics)  # outermost, so that it counts what RequestLog answers
