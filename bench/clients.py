@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-import aiohttp
 import numpy as np
 
+from bench.connection import Connection, Response, connect
 from bench.workload import Request
 
 TIMEOUT = 60.0  # seconds
@@ -39,9 +40,10 @@ async def call(url: str, request: Request) -> bytes:
 
     Raises:
         SystemExit: any other status than 200, in the server's own words.
+        OSError: the server is not there.
     """
-    async with aiohttp.ClientSession() as session:
-        return await _body(session, url, request)
+    with closing(await connect(url)) as connection:
+        return await _body(connection, request, request.written(url))
 
 
 async def closed_loop(url: str, request: Request, clients: int, seconds: float, least: int = 1) -> float:
@@ -54,18 +56,20 @@ async def closed_loop(url: str, request: Request, clients: int, seconds: float, 
         seconds: for so long.
         least: requests that each caller sends at least.
     """
+    written = request.written(url)
 
-    async def caller() -> int:
+    async def caller(connection: Connection) -> int:
         count = 0
         while count < least or time.perf_counter() < end:
-            await _body(session, url, request)
+            await _body(connection, request, written)
             count += 1
         return count
 
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    with ExitStack() as stack:
+        connections = [stack.enter_context(closing(await connect(url))) for _ in range(clients)]
         started = time.perf_counter()
         end = started + seconds
-        counts = await asyncio.gather(*(caller() for _ in range(clients)))
+        counts = await asyncio.gather(*map(caller, connections))
         return sum(counts) / (time.perf_counter() - started)
 
 
@@ -84,14 +88,28 @@ async def open_loop(
         deadline: seconds, sent along as `X-Request-Timeout`.
         seed: of the arrivals.
     """
-    due = _arrivals(rate, seconds, seed)
-    headers = {**request.headers, "X-Request-Timeout": f"{deadline:g}"}
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        started, tasks = time.perf_counter(), list[asyncio.Task[Answer]]()
-        for at in due:
+    written = request.written(url, {"X-Request-Timeout": f"{deadline:g}"})
+    with ExitStack() as stack:
+        idle, started, tasks = list[Connection](), time.perf_counter(), list[asyncio.Task[Answer]]()
+
+        async def timed(due: float) -> Answer:
+            late = time.perf_counter() - due
+            try:
+                while idle and not idle[-1].open:
+                    idle.pop()
+                connection = idle.pop() if idle else stack.enter_context(closing(await connect(url)))
+                async with asyncio.timeout(TIMEOUT):
+                    response = await connection.ask(written)
+                idle.append(connection)
+            except (OSError, TimeoutError):
+                response = Response(0, {}, b"")
+            ended = time.perf_counter()
+            return Answer(response.status, ended - due, late, ended, response.headers.get("retry-after"))
+
+        for at in _arrivals(rate, seconds, seed):
             if (wait := started + at - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
-            tasks.append(asyncio.create_task(_timed(session, url, request, headers, started + at)))
+            tasks.append(asyncio.create_task(timed(started + at)))
         return list(await asyncio.gather(*tasks))
 
 
@@ -103,27 +121,9 @@ def _arrivals(rate: float, seconds: float, seed: int) -> Sequence[float]:
     return times
 
 
-async def _body(session: aiohttp.ClientSession, url: str, request: Request) -> bytes:
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-    target = url + request.path
-    async with session.post(target, data=request.body(), headers=request.headers, timeout=timeout) as response:
-        body = await response.read()
-        if response.status != 200:
-            raise SystemExit(f"POST {request.path} answered {response.status}: {body[:500]!r}")
-        return body
-
-
-async def _timed(
-    session: aiohttp.ClientSession, url: str, request: Request, headers: Mapping[str, str], due: float
-) -> Answer:
-    late = time.perf_counter() - due
-    status, retry_after = 0, None
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-    try:
-        async with session.post(url + request.path, data=request.body(), headers=headers, timeout=timeout) as response:
-            await response.read()
-            status, retry_after = response.status, response.headers.get("Retry-After")
-    except (aiohttp.ClientError, TimeoutError):
-        status = 0
-    ended = time.perf_counter()
-    return Answer(status, ended - due, late, ended, retry_after)
+async def _body(connection: Connection, request: Request, written: bytes) -> bytes:
+    async with asyncio.timeout(TIMEOUT):
+        response = await connection.ask(written)
+    if response.status != 200:
+        raise SystemExit(f"POST {request.path} answered {response.status}: {response.body[:500]!r}")
+    return response.body

@@ -18,7 +18,6 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
-from aiohttp import ClientError
 
 from bench import clients, kernels, machine, plain, workload
 from bench.workload import Images, Request, Shape
@@ -246,7 +245,7 @@ def _wait(contender: Contender, process: subprocess.Popen[bytes], log: Path) -> 
         try:
             contender.answer()
             return
-        except ClientError as error:
+        except OSError as error:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"LitServe did not start; see {log}") from error
             time.sleep(0.5)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+import httpx
 import numpy as np
 import torch
-from aiohttp import FormData
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load as load_tensors
 
-from bench import plain
+from bench import connection, plain
 from latentaug import models
 from latentaug.artefacts import ArtefactStore
 from latentaug.codec import architecture_of
@@ -63,9 +63,13 @@ class Request:
     """One HTTP request, and how the images of its answer are read."""
 
     path: str
-    body: Callable[[], bytes | FormData]
+    body: bytes
     headers: Mapping[str, str]
     read: Callable[[bytes], Images]
+
+    def written(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
+        """As bytes for the server at `url`, with more headers if need be."""
+        return connection.written(url, self.path, {**self.headers, **(headers or {})}, self.body)
 
 
 def training_images() -> Images:
@@ -124,8 +128,7 @@ def plain_model(store: ArtefactStore, name: str = MODEL, device: str = "cpu") ->
 
 def npy_request(images: Images, shape: Shape) -> Request:
     """Npy in, npy out."""
-    body = to_npy(images)
-    return Request(_path(shape), lambda: body, _headers("application/x-npy", "application/x-npy"), from_npy)
+    return Request(_path(shape), to_npy(images), _headers("application/x-npy", "application/x-npy"), from_npy)
 
 
 def json_request(images: Images, shape: Shape) -> Request:
@@ -133,26 +136,19 @@ def json_request(images: Images, shape: Shape) -> Request:
     texts = [b64encode(encode_png(image)).decode() for image in images]
     body = json.dumps({"images": texts, **shape.options}).encode()
     path = f"/v1/models/{MODEL}/augment"
-    return Request(path, lambda: body, _headers("application/json", "application/json"), _from_json)
+    return Request(path, body, _headers("application/json", "application/json"), _from_json)
 
 
 def multipart_request(images: Images, shape: Shape) -> Request:
     """PNG files in a form, npy out."""
-    files = [encode_png(image) for image in images]
-
-    def form() -> FormData:
-        fields = FormData()
-        for i, file in enumerate(files):
-            fields.add_field("images", file, filename=f"{i}.png", content_type="image/png")
-        return fields
-
-    return Request(_path(shape), form, _headers(None, "application/x-npy"), from_npy)
+    files = [("images", (f"{i}.png", encode_png(image), "image/png")) for i, image in enumerate(images)]
+    form = httpx.Request("POST", "http://any", files=files)
+    return Request(_path(shape), form.read(), _headers(form.headers["Content-Type"], "application/x-npy"), from_npy)
 
 
 def litserve_request(images: Images) -> Request:
     """The same npy for LitServe."""
-    body = to_npy(images)
-    return Request("/predict", lambda: body, _headers("application/x-npy", "*/*"), from_npy)
+    return Request("/predict", to_npy(images), _headers("application/x-npy", "*/*"), from_npy)
 
 
 def to_npy(array: NDArray[np.generic]) -> bytes:
@@ -182,7 +178,6 @@ def _path(shape: Shape) -> str:
     return f"/v1/models/{MODEL}/augment?{urlencode(shape.options)}"
 
 
-def _headers(content_type: str | None, accept: str) -> dict[str, str]:
+def _headers(content_type: str, accept: str) -> dict[str, str]:
     """LitServe compresses answers for whoever takes them so, which costs it time; ours never does: nobody takes it."""
-    headers = {"Accept": accept, "Accept-Encoding": "identity"}
-    return headers if content_type is None else headers | {"Content-Type": content_type}
+    return {"Accept": accept, "Accept-Encoding": "identity", "Content-Type": content_type}
