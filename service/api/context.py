@@ -14,6 +14,7 @@ from starlette.requests import Request
 from latentaug.artefacts import ArtefactStore
 from latentaug.images import Limits
 from latentaug.settings import Settings, available_cores
+from service.api.coalescing import Coalesced
 from service.api.descriptions import Descriptions
 from service.api.inference import ModelServer
 from service.api.keys import Keys
@@ -38,6 +39,7 @@ class Context:
         descriptions: of the models in the store.
         loaded: data sets with their images.
         model_server: computes.
+        coalesced: asks it to, for several callers at once where their calls are small.
         jobs: job records and their queues.
         keys: who may call.
         rate_limit: how often.
@@ -52,6 +54,7 @@ class Context:
     descriptions: Descriptions
     loaded: LoadedDatasets
     model_server: ModelServer
+    coalesced: Coalesced
     jobs: Jobs
     keys: Keys
     rate_limit: RateLimit

@@ -6,8 +6,9 @@ import asyncio
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal
+from typing import Literal, TypeAlias
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -25,6 +26,33 @@ GRACE_SECONDS = 0.5
 """Seconds the server gets beyond the deadline to say itself that it has passed."""
 
 
+Operation: TypeAlias = Literal["encode", "decode", "augment"]
+Outputs: TypeAlias = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation of one model.
+
+    Attributes:
+        model: its name.
+        operation: what to do.
+        version: the version meant, or None for the one that the server has.
+        tensors: the inputs, by name.
+        parameters: options of the operation.
+        outputs: names of the outputs wanted.
+        made: rows of each output for each row of an input, or None where they vary.
+    """
+
+    model: str
+    operation: Operation
+    version: str | None
+    tensors: Mapping[str, Array]
+    parameters: Parameters
+    outputs: Sequence[str]
+    made: int | None
+
+
 class ModelServer:
     """Asks the model server. Made inside a running event loop, one for each process, and closed at its end.
 
@@ -39,25 +67,11 @@ class ModelServer:
         self._base = "http://model-server" if unix else url.rstrip("/")
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
 
-    async def infer(
-        self,
-        model: str,
-        operation: Literal["encode", "decode", "augment"],
-        version: str | None,
-        tensors: Mapping[str, Array],
-        parameters: Parameters,
-        outputs: Sequence[str],
-        timeout: float,
-    ) -> dict[str, Array]:
-        """Run one operation of one model.
+    async def infer(self, call: Call, timeout: float) -> Outputs:
+        """Have a call computed.
 
         Args:
-            model: its name.
-            operation: what to do.
-            version: the version meant, or None for the one that the server has.
-            tensors: the inputs, by name.
-            parameters: options of the operation.
-            outputs: names of the outputs wanted.
+            call: what to compute.
             timeout: seconds within which the answer must be here.
 
         Returns:
@@ -68,13 +82,13 @@ class ModelServer:
             Unavailable: the server is away, is going down, or went away meanwhile.
             LatentaugError: whatever the server says is wrong with the request, as the class it names.
         """
-        path = f"/v2/models/{quote(model, safe='')}.{operation}"
-        if version is not None:
-            path += f"/versions/{quote(version, safe='')}"
+        path = f"/v2/models/{quote(call.model, safe='')}.{call.operation}"
+        if call.version is not None:
+            path += f"/versions/{quote(call.version, safe='')}"
         microseconds = {"timeout": max(1, int(timeout * 1e6))}
-        headers, buffers = oip.write_request(tensors, {**parameters, **microseconds}, outputs)
-        with tracing.span(f"infer {operation}", "CLIENT") as span:
-            span.attributes["latentaug.model"] = model
+        headers, buffers = oip.write_request(call.tensors, {**call.parameters, **microseconds}, call.outputs)
+        with tracing.span(f"infer {call.operation}", "CLIENT") as span:
+            span.attributes["latentaug.model"] = call.model
             headers = {**headers, **_origin()}
             body = b"".join(buffers)
             answer, answer_headers = await self._post(f"{path}/infer", body, headers, timeout + GRACE_SECONDS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -44,7 +44,7 @@ FunctionName: TypeAlias = Literal["encode", "decode", "draw"]
 FUNCTIONS: dict[FunctionName, Callable[[FrozenVAE, Tensor], tuple[Tensor, ...]]] = {
     "encode": FrozenVAE.encode,  # [tile, h, w, c] -> 2 x [tile, latent_dim]
     "decode": lambda vae, latents: (vae.decode(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
-    "draw": lambda vae, latents: (grey_levels(vae.decode(latents)),),  # [tile, latent_dim] -> [tile, h, w, c]
+    "draw": lambda vae, latents: (vae.draw(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
 }
 
 
@@ -138,6 +138,8 @@ class Augmentation:
     filters: tuple[str, ...] = ()
     """Which of `filters.FILTERS` may turn children away; with counts only."""
     retries: int = 0
+    requests: int = 1
+    """How many requests of equal size these are, one after the other, each to be altered by itself."""
 
 
 Payload: TypeAlias = Array | Augmentation | None
@@ -223,9 +225,7 @@ def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | Latentau
         except LatentaugError as error:  # a class too small, say: this request's own
             results.append(error)
             continue
-        outputs: Outputs = {"latents": children.latents, "source": children.source, "neighbour": children.neighbour}
-        if isinstance(children, Rounds):
-            outputs |= {"child": children.child, "step": children.step, "refused": children.refused}
+        outputs = _outputs(key.model, request, children)
         results.append(outputs)
         altered.append(outputs)
         sources.append(children.source + start)
@@ -239,11 +239,10 @@ def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | Latentau
 
 
 def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altered:
-    """Alter one request's latents (eq. 8 to 10); neighbours are numbered by row of the request or of the data set."""
+    """Alter one payload's latents (eq. 8 to 10)."""
     reference = model.reference if request.from_dataset else None
-    altered: Altered
     if request.counts is None:
-        altered = alter(
+        return alter(
             latents,
             method=request.method,
             alpha=request.alpha,
@@ -253,25 +252,33 @@ def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altere
             seed=request.seed,
             labels=request.labels,
             reference=reference,
+            sets=request.requests,
         )
-    else:
-        altered = alter_in_rounds(
-            latents,
-            request.counts,
-            method=request.method,
-            alpha=request.alpha,
-            k=request.k,
-            sigma=model.sigma,
-            seed=request.seed,
-            labels=request.labels,
-            reference=reference,
-            filters=request.filters,
-            retries=request.retries,
-        )
-    if reference is None:
-        return altered
-    rows = np.where(altered.neighbour < 0, -1, model.projected.rows[altered.neighbour])
-    return replace(altered, neighbour=rows)
+    return alter_in_rounds(
+        latents,
+        request.counts,
+        method=request.method,
+        alpha=request.alpha,
+        k=request.k,
+        sigma=model.sigma,
+        seed=request.seed,
+        labels=request.labels,
+        reference=reference,
+        filters=request.filters,
+        retries=request.retries,
+    )
+
+
+def _outputs(model: LoadedModel, request: Augmentation, children: Altered) -> Outputs:
+    """What came of the latents, each row numbered as its own request or the data set numbers it."""
+    size = len(request.images) // request.requests
+    neighbour = children.neighbour
+    if request.method != "noise":
+        neighbour = model.projected.rows[neighbour] if request.from_dataset else neighbour % size
+    outputs: Outputs = {"latents": children.latents, "source": children.source % size, "neighbour": neighbour}
+    if isinstance(children, Rounds):
+        outputs |= {"child": children.child, "step": children.step, "refused": children.refused}
+    return outputs
 
 
 def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, source: NDArray[np.int64]) -> Images:

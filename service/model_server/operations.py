@@ -27,6 +27,9 @@ OUTPUTS_PER_INPUT = 8
 RESERVED = {"sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "binary_data_output"}
 REJECTIONS = {f"reject_{name}": name for name in FILTERS}
 OPTIONS = {"method", "alpha", "k", "copies", "neighbours", "decode", "seed", "retries", *REJECTIONS}
+JOINED = "requests"
+"""Parameter of every operation: how many requests of equal size and with equal parameters the rows are, one after the
+other. Each is computed as it would be alone, to the last bit, and only the way here and back is shared."""
 OPTIONAL = {"labels", "counts"}
 OF_COUNTS = {"child", "step", "refused"}
 """Outputs that there are where the input `counts` is."""
@@ -136,22 +139,28 @@ def prepare(model: LoadedModel, operation: Operation, request: InferenceRequest,
     _check_inputs(model.description, operation, request, max_rows)
     wanted = wanted_outputs(model.description, operation, request)
     options = {name: value for name, value in request.parameters.items() if not _reserved(name)}
-    if unknown := options.keys() - (OPTIONS if operation == "augment" else set()):
+    joined = _integer(options, JOINED, 1, 1)
+    if unknown := options.keys() - {JOINED, *(OPTIONS if operation == "augment" else ())}:
         raise MalformedInput(f"{operation} has no parameter {_listed(unknown)}")
+    rows = len(request.inputs["latents" if operation == "decode" else "images"])
+    if rows % joined:
+        raise InvalidInput(
+            f"{rows} rows are not {joined} requests of equal size", fields=[(JOINED, "must divide rows")]
+        )
     if operation == "encode":
         images = request.inputs["images"]
-        tile, checked = model.tile(len(images)), "reconstruction_error" in wanted
+        tile, checked = model.tile(rows // joined), "reconstruction_error" in wanted
         return Work(Key(model, "encode", tile, tile if checked else 0), images, len(images) * (1 + checked))
     if operation == "decode":
         latents = request.inputs["latents"]
         if not np.isfinite(latents).all():
             raise InvalidInput("latents must be finite numbers", fields=[("latents", "must be finite")])
-        return Work(Key(model, "decode", 0, model.tile(len(latents))), latents, len(latents))
-    return _prepare_augment(model, request, options, "images" in wanted, max_rows)
+        return Work(Key(model, "decode", 0, model.tile(rows // joined)), latents, rows)
+    return _prepare_augment(model, request, options, "images" in wanted, max_rows, joined)
 
 
 def _prepare_augment(
-    model: LoadedModel, request: InferenceRequest, options: Parameters, decoded: bool, max_rows: int
+    model: LoadedModel, request: InferenceRequest, options: Parameters, decoded: bool, max_rows: int, joined: int
 ) -> Work:
     images, labels, counts = (request.inputs.get(name) for name in ("images", "labels", "counts"))
     assert images is not None  # noqa: S101 (checked before)
@@ -164,6 +173,8 @@ def _prepare_augment(
     filters = tuple(name for option, name in REJECTIONS.items() if _flag(options, option))
     if counts is None and (filters or "retries" in options):
         raise InvalidInput("filters go with counts; send them too", fields=[("counts", "missing")])
+    if counts is not None and joined > 1:
+        raise InvalidInput("requests with counts come one by one", fields=[(JOINED, "must be 1 with counts")])
     k = _integer(options, "k", 3, 1)
     method = _choice(options, "method", "interpolation", METHODS)
     augmentation = Augmentation(
@@ -178,6 +189,7 @@ def _prepare_augment(
         counts=counts,
         filters=filters,
         retries=_integer(options, "retries", 10, 0),
+        requests=joined,
     )
     if augmentation.from_dataset and labels is not None and model.projected.labels is None:
         raise InvalidInput("the model's data set has no labels to match; leave labels out or use neighbours=batch")
@@ -185,7 +197,8 @@ def _prepare_augment(
     if children > most:
         raise TooLarge(f"{children} images were asked for; at most {most} are made at once")
     residual = _choice(options, "decode", "reconstruction", ("reconstruction", "residual")) == "residual" and decoded
-    key = Key(model, "augment", model.tile(len(images)), model.tile(children) if decoded else 0, residual)
+    decode_tile = model.tile(children // joined) if decoded else 0
+    key = Key(model, "augment", model.tile(len(images) // joined), decode_tile, residual)
     size = len(images) * (1 + residual) + children * decoded
     return Work(key, augmentation, size)
 

@@ -109,6 +109,20 @@ def test_an_augmentation_does_not_depend_on_its_batch(model: LoadedModel, method
         assert_same_bits(joined, run(key, request)[0])
 
 
+@pytest.mark.parametrize("method", ["interpolation", "extrapolation", "noise"])
+@pytest.mark.parametrize("from_dataset", [False, True])
+@pytest.mark.parametrize("residual", [False, True])
+def test_requests_that_come_as_one_are_each_answered_as_alone(
+    small: LoadedModel, method: str, from_dataset: bool, residual: bool
+) -> None:
+    images, tile = random_images(small, 5 * 4), small.tile(4)
+    key = Key(small, "augment", tile, small.tile(4 * 3), residual)
+    options = {"method": method, "from_dataset": from_dataset, "seed": 9}
+    (together,) = run(key, augmentation(images, requests=5, **options))
+    alone = [run(key, augmentation(part, **options))[0] for part in np.split(images, 5)]
+    assert_same_bits(together, {name: np.concatenate([answer[name] for answer in alone]) for name in together})
+
+
 def test_tiles_one_after_the_other_are_each_what_they_are_alone(model: LoadedModel) -> None:
     tile, *_ = model.tile_sizes
     images = random_images(model, 5 * tile - 3)

@@ -33,7 +33,7 @@ from latentaug.errors import (
     TooManyRequests,
     Unavailable,
 )
-from service.api.inference import ModelServer, error_from
+from service.api.inference import Call, ModelServer, error_from
 from tests.model_server.conftest import REPOSITORY, Process, Start, listening, save_model, wait_for
 
 ALL = ["images", "source", "neighbour", "latents"]
@@ -76,7 +76,8 @@ def call(
     timeout: float = 20,
     **parameters: Any,
 ) -> Callable[[ModelServer], Coroutine[Any, Any, dict[str, Any]]]:
-    return lambda client: client.infer(model, operation, version, tensors, parameters, outputs, timeout)
+    asked = Call(model, operation, version, tensors, parameters, outputs, None)
+    return lambda client: client.infer(asked, timeout)
 
 
 def infer(process: Process, *arguments: Any, **options: Any) -> dict[str, Any]:
@@ -207,6 +208,26 @@ def test_answers_are_the_same_bytes_alone_and_in_a_crowd(server: Process) -> Non
         (("augment", {"images": images(4)}, ["images"]), {"alpha": 1.5}, InvalidInput, "alpha is 1.5"),
         (("augment", {"images": images(4)}, ["images"]), {"alpha": 10**400}, MalformedInput, "alpha"),
         (("augment", {"images": images(4)}, ["images"]), {"sigma": 1.0}, MalformedInput, "no parameter 'sigma'"),
+        (
+            ("decode", {"latents": latents(4)}, ["images"]),
+            {"requests": 3},
+            InvalidInput,
+            "not 3 requests of equal size",
+        ),
+        (
+            ("decode", {"latents": latents(4)}, ["images"]),
+            {"requests": 8},
+            InvalidInput,
+            "not 8 requests of equal size",
+        ),
+        (("decode", {"latents": latents(4)}, ["images"]), {"requests": 0}, InvalidInput, "requests must be"),
+        (("encode", {"images": images(4)}, ["latents"]), {"requests": "2"}, MalformedInput, "whole number"),
+        (
+            ("augment", {"images": images(4), "counts": np.ones(4, np.int64)}, ["images"]),
+            {"requests": 2},
+            InvalidInput,
+            "one by one",
+        ),
         (
             ("augment", {"images": images(4), "labels": np.zeros(3, np.int64)}, ["images"]),
             {},
@@ -462,7 +483,7 @@ def test_the_client_waits_no_longer_than_its_timeout(tmp_path: Path) -> None:
             client = ModelServer(url)
             started = time.monotonic()
             with pytest.raises(DeadlineExceeded):
-                await client.infer("m", "decode", None, {"latents": latents(1)}, {}, ["images"], 0.1)
+                await call("decode", {"latents": latents(1)}, ["images"], timeout=0.1)(client)
             assert time.monotonic() - started < 2
             await client.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from fastapi import APIRouter
@@ -23,6 +23,7 @@ from service.api.access import MayInfer, may_infer
 from service.api.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
 from service.api.bodies import Form, ImageBatch, read_form, read_images, read_latents
 from service.api.context import Context, FromContext
+from service.api.inference import Call, Operation, Outputs
 from service.api.limits import in_time, read_body
 from service.api.schemas import AugmentOptions, ImageOptions, InterpolateOptions, LatentOptions, read_options
 from service.disconnect import while_connected
@@ -40,7 +41,6 @@ OF_FILTERS = {"reject_label", "reject_copies", "reject_off_manifold", "retries"}
 _NOT_OF_THE_MODEL = {"resize", "per_image", "per_class", "balance"}
 
 Tensors = Mapping[str, NDArray[Any]]
-Operation = Literal["encode", "decode", "augment"]
 
 
 @router.post(
@@ -61,7 +61,7 @@ async def encode(request: Request, model: str, context: FromContext) -> Response
         options = read_options(ImageOptions, request, batch.fields)
         images = await _fit(context, batch, description, options)
         outputs = ["latents", "log_variances", "reconstruction_error"]
-        call = _call(context, description, "encode", {"images": images}, {}, outputs, seconds_left)
+        call = _call(context, description, "encode", {"images": images}, {}, outputs, 1, seconds_left)
         found = await while_connected(request, call)
         encoded = Encoded(found["latents"], found["log_variances"], found["reconstruction_error"], batch.labels)
         effort = media.write_effort(form, images.nbytes)
@@ -86,7 +86,7 @@ async def decode(request: Request, model: str, context: FromContext) -> Response
         batch = await context.on_pixels(lambda: read_latents(body_form, body, dim, context.limits), effort)
         read_options(LatentOptions, request, batch.fields)
         _bound_answer(len(batch.latents), description, context)
-        call = _call(context, description, "decode", {"latents": batch.latents}, {}, ["images"], seconds_left)
+        call = _call(context, description, "decode", {"latents": batch.latents}, {}, ["images"], 1, seconds_left)
         images = (await while_connected(request, call))["images"]
         return await _answer(context, form, _decoded(images, description, SHEET_COLUMNS))
 
@@ -125,7 +125,8 @@ async def augment(request: Request, model: str, context: FromContext) -> Respons
             parameters = {name: value for name, value in parameters.items() if name not in OF_FILTERS}
         else:
             outputs += ["child", "step", "refused"]
-        call = _call(context, description, "augment", tensors, parameters, outputs, seconds_left)
+        made = options.children if counts is None else None
+        call = _call(context, description, "augment", tensors, parameters, outputs, made, seconds_left)
         try:
             found = await while_connected(request, call)
         except TooFewImages as error:
@@ -156,10 +157,10 @@ async def interpolate(request: Request, model: str, context: FromContext) -> Res
             message = f"interpolate takes exactly two images, not {len(batch.images)}"
             raise InvalidInput(message, fields=[("images", message)])
         ends = {"images": await _fit(context, batch, description, options)}
-        call = _call(context, description, "encode", ends, {}, ["latents"], seconds_left)
+        call = _call(context, description, "encode", ends, {}, ["latents"], 1, seconds_left)
         latents = (await while_connected(request, call))["latents"]
         walk = {"latents": np.linspace(latents[0], latents[1], options.steps, dtype=np.float32)}  # [steps, latent_dim]
-        call = _call(context, description, "decode", walk, {}, ["images"], seconds_left)
+        call = _call(context, description, "decode", walk, {}, ["images"], 1, seconds_left)
         images = (await while_connected(request, call))["images"]
         return await _answer(context, form, _decoded(images, description, options.steps))
 
@@ -210,11 +211,11 @@ async def _call(
     tensors: Tensors,
     parameters: Parameters,
     outputs: list[str],
+    made: int | None,
     seconds_left: Callable[[], float],
-) -> dict[str, NDArray[Any]]:
-    return await context.model_server.infer(
-        description.name, operation, description.version, tensors, parameters, outputs, seconds_left()
-    )
+) -> Outputs:
+    call = Call(description.name, operation, description.version, tensors, parameters, outputs, made)
+    return await context.coalesced.infer(call, seconds_left())
 
 
 async def _answer(context: Context, form: str, new: NewImages) -> Response:
