@@ -70,9 +70,25 @@ def test_a_contender_that_does_other_work_is_refused() -> None:
         closing(InProcess(echo, [0], images, together=1)) as honest,
         closing(InProcess(echo, [255], images, together=1)) as cheat,
     ):
-        contenders.check({"one": honest, "other": honest})
+        assert contenders.check({"one": honest, "other": honest}) == {"other": 0}
         with pytest.raises(SystemExit, match="other answers with other images than one"):
             contenders.check({"one": honest, "other": cheat})
+
+
+def test_bfloat16_may_differ_in_some_pixels_and_the_page_says_in_how_many() -> None:
+    images = workload.request_images(4)
+    some = images.copy()
+    some.reshape(-1)[::50] ^= 255
+    with (
+        closing(InProcess(echo, [0], images, together=1)) as honest,
+        closing(InProcess(echo, [0], some, together=1)) as near,
+    ):
+        shares = contenders.check({"one": honest, contenders.BFLOAT16: near})
+        with pytest.raises(SystemExit, match="other answers with other images than one"):
+            contenders.check({"one": honest, "other": near})
+    rounds = {"our engine": [2.0], contenders.BFLOAT16: [3.0]}
+    result = throughput.Throughput(workload.SHAPES[0], rounds, shares)
+    assert throughput.table([result])[-1] == "| other pixels in bfloat16 | 2.0% |"
 
 
 def echo(mask: int) -> Callable[[Sequence[workload.Images]], list[workload.Images]]:
