@@ -58,7 +58,7 @@ def together(calls: Sequence[Call], device: str) -> Call:
 def augmentation(architecture: Architecture, n: int, children: int, device: str) -> list[Call]:
     """Encode n images and decode `children` of each, n at a time."""
     encoder, decoder = layers(architecture, n, device)
-    return [forward(layer) for layer in encoder + decoder * children]
+    return [frozen(layer) for layer in encoder + decoder * children]
 
 
 def training_step(architecture: Architecture, n: int, device: str) -> list[Call]:
@@ -102,6 +102,15 @@ def forward(layer: Layer) -> Call:
     if isinstance(module, StridedConv2d):
         return lambda: reduce(x, weight, bias)
     return enlarging(x, weight, bias)
+
+
+def frozen(layer: Layer) -> Call:
+    """The layer's output from its input, by the kernels of `latentaug.frozen`."""
+    module, x, _ = layer
+    if not isinstance(module, nn.Linear):
+        return forward(layer)
+    weight, bias = module.weight.detach().t().contiguous(), module.bias.detach()
+    return lambda: torch.addmm(bias, x, weight)
 
 
 def by_input(layer: Layer) -> Call:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from latentaug.subpixel import channels_last, enlarge, interleave, reduce, subpixel_kernel, subpixels
 from latentaug.vae import VAE, pixels
@@ -30,18 +29,18 @@ class FrozenVAE:
         self._size = vae.architecture.height, vae.architecture.width
         self._half = _halved(self._size)
         self._grid = (8, *_halved(self._half))  # channels, height and width between the convolutions and the rest
-        arranged = {
+        arranged = {  # those of products are [in, out], which small batches are multiplied with faster
             "shrink.1": channels_last(weights["encoder.0.weight"]),
             "shrink.1.bias": weights["encoder.0.bias"],
             "shrink.2": channels_last(weights["encoder.2.weight"]),
             "shrink.2.bias": weights["encoder.2.bias"],
-            "hidden": weights["encoder.5.weight"].unflatten(1, self._grid).permute(0, 2, 3, 1).flatten(1),
+            "hidden": weights["encoder.5.weight"].unflatten(1, self._grid).permute(2, 3, 1, 0).flatten(0, 2),
             "hidden.bias": weights["encoder.5.bias"],
-            "posterior": torch.cat([weights["mean.weight"], weights["log_variance.weight"]]),
+            "posterior": torch.cat([weights["mean.weight"], weights["log_variance.weight"]]).t().contiguous(),
             "posterior.bias": torch.cat([weights["mean.bias"], weights["log_variance.bias"]]),
-            "expand.1": weights["decoder.0.weight"],
+            "expand.1": weights["decoder.0.weight"].t().contiguous(),
             "expand.1.bias": weights["decoder.0.bias"],
-            "expand.2": weights["decoder.2.weight"].unflatten(0, self._grid).permute(1, 2, 0, 3).flatten(0, 2),
+            "expand.2": weights["decoder.2.weight"].unflatten(0, self._grid).permute(3, 1, 2, 0).flatten(1),
             "expand.2.bias": weights["decoder.2.bias"].unflatten(0, self._grid).permute(1, 2, 0).flatten(),
         }
         for name, layer in (("enlarge.1", "decoder.5"), ("enlarge.2", "decoder.7")):
@@ -62,8 +61,8 @@ class FrozenVAE:
         x = pixels(images) if images.dtype == torch.uint8 else images.permute(0, 3, 1, 2)  # [n, c, h, w]
         x = reduce(x.to(self._precision), *self._layer("shrink.1")).relu_()  # [n, 16, h/2, w/2]
         x = reduce(x, *self._layer("shrink.2")).relu_()  # [n, 8, h/4, w/4]
-        hidden = functional.linear(x.permute(0, 2, 3, 1).flatten(1), *self._layer("hidden")).relu_()  # [n, hidden]
-        mean, log_variance = functional.linear(hidden, *self._layer("posterior")).float().chunk(2, dim=1)
+        hidden = self._product("hidden", x.permute(0, 2, 3, 1).flatten(1)).relu_()  # [n, hidden]
+        mean, log_variance = self._product("posterior", hidden).float().chunk(2, dim=1)
         return mean, log_variance
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -76,8 +75,8 @@ class FrozenVAE:
 
     def _intensities(self, latents: Tensor) -> Tensor:
         """Decode, but leave the pixels as the last layer gives them, float32 [n, h / f, w / f, f f c] in 0..1."""
-        hidden = functional.linear(latents.to(self._precision), *self._layer("expand.1")).relu_()  # [n, hidden]
-        flat = functional.linear(hidden, *self._layer("expand.2")).relu_()  # [n, h/4 * w/4 * 8]
+        hidden = self._product("expand.1", latents.to(self._precision)).relu_()  # [n, hidden]
+        flat = self._product("expand.2", hidden).relu_()  # [n, h/4 * w/4 * 8]
         channels, height, width = self._grid
         x = flat.view(-1, height, width, channels).permute(0, 3, 1, 2)  # [n, 8, h/4, w/4]
         x = enlarge(x, *self._layer("enlarge.1"), self._half).relu_()  # [n, 16, h/2, w/2]
@@ -85,6 +84,11 @@ class FrozenVAE:
 
     def _interleaved(self, intensities: Tensor) -> Tensor:
         return interleave(intensities, self._weights["enlarge.2"], self._size).permute(0, 2, 3, 1)  # [n, h, w, c]
+
+    def _product(self, name: str, x: Tensor) -> Tensor:
+        """A fully connected layer: [n, in] to [n, out]."""
+        weight, bias = self._layer(name)
+        return torch.addmm(bias, x, weight)
 
     def _layer(self, name: str) -> tuple[Tensor, Tensor]:
         return self._weights[name], self._weights[f"{name}.bias"]

@@ -107,7 +107,8 @@ def test_the_kernels_alone_are_those_of_the_network() -> None:
         )
         torch.testing.assert_close(kernels.by_weight(layer)(), by_weight)
         # An enlarging one's numbers stand in other places, of which some are cut off.
-        for call, expected in ((kernels.forward(layer), output), (kernels.by_input(layer), by_input)):
+        calls = ((kernels.forward(layer), output), (kernels.frozen(layer), output), (kernels.by_input(layer), by_input))
+        for call, expected in calls:
             found = call()
             assert found.numel() >= expected.numel()
             if found.shape == expected.shape:
