@@ -1,7 +1,7 @@
 """A caller's connection to a server. Callers share the machine with what they measure, so theirs must cost little.
 
-A client for general use takes a quarter of the time that a whole request for a single image takes; this one takes a
-quarter of that. Its requests are bytes that were written beforehand, and httptools reads the answers.
+A client for general use takes a good part of the time that a whole request for a single image takes. Here requests are
+bytes that were written beforehand, and httptools reads the answers.
 """
 
 from __future__ import annotations

@@ -89,7 +89,6 @@ def _throughput(given: argparse.Namespace, url: str, store_url: str, home: Path,
         for shape in workload.SHAPES
     ]
     data["throughput"] = {result.shape.name: result.rounds for result in found}
-    data["others"] = {result.shape.name: result.others for result in found}
     return [
         "## Throughput",
         "",

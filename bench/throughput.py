@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,7 +16,7 @@ from bench.workload import Request, Shape
 NAMES = (
     "eager PyTorch",
     "our engine",
-    contenders.BFLOAT16,
+    "our engine, bfloat16",
     kernels.NAME,
     "ours, npy",
     "ours, PNG in JSON",
@@ -26,7 +26,7 @@ NAMES = (
 
 RATIOS = (
     ("our engine", "eager PyTorch"),
-    (contenders.BFLOAT16, "eager PyTorch"),
+    ("our engine, bfloat16", "eager PyTorch"),
     (kernels.NAME, "eager PyTorch"),
     ("ours, npy", "our engine"),
     ("ours, npy", "LitServe"),
@@ -35,17 +35,10 @@ RATIOS = (
 
 @dataclass(frozen=True)
 class Throughput:
-    """What was measured of one shape.
-
-    Attributes:
-        shape: of the work.
-        rounds: by contender, images a second of each round.
-        others: by contender, the share of pixels in which its answer is another than the first one's.
-    """
+    """What was measured of one shape: images a second of each round, by contender."""
 
     shape: Shape
     rounds: dict[str, list[float]]
-    others: dict[str, float] = field(default_factory=dict)
 
     def median(self, name: str) -> float:
         """Median over the rounds."""
@@ -80,7 +73,7 @@ def measure(
         device: where those that are not asked over HTTP compute: cpu or cuda.
     """
     with _contenders(shape, store_url, url, home, names, device) as taking_part:
-        others = contenders.check(taking_part)
+        contenders.check(taking_part)
         found: dict[str, list[float]] = {name: [] for name in taking_part}
         for number in range(rounds + 1):
             for name, contender in taking_part.items():
@@ -88,7 +81,7 @@ def measure(
                 if number:
                     found[name].append(rate)
             print(f"  {shape.name}: round {number} of {rounds}", flush=True)
-    return Throughput(shape, found, others)
+    return Throughput(shape, found)
 
 
 def table(results: Sequence[Throughput]) -> list[str]:
@@ -101,9 +94,6 @@ def table(results: Sequence[Throughput]) -> list[str]:
         if over in names and under in names:
             ratios = [result.ratio(over, under) for result in results]
             lines.append(f"| **{over} / {under}** | " + " | ".join(f"**{ratio:.2f}**" for ratio in ratios) + " |")
-    if contenders.BFLOAT16 in names:
-        shares = [result.others.get(contenders.BFLOAT16, 0.0) for result in results]
-        lines.append("| other pixels in bfloat16 | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
     return lines
 
 
@@ -124,7 +114,7 @@ def _contenders(
         made: dict[str, Callable[[], Contender]] = {
             "eager PyTorch": lambda: in_process(contenders.eager),
             "our engine": lambda: in_process(contenders.engine, shape.options),
-            contenders.BFLOAT16: lambda: in_process(contenders.engine, shape.options, "bfloat16"),
+            "our engine, bfloat16": lambda: in_process(contenders.engine, shape.options, "bfloat16"),
             kernels.NAME: lambda: in_process(contenders.kernels_alone),
             "ours, npy": lambda: over_http(workload.npy_request(images, shape)),
             "ours, PNG in JSON": lambda: over_http(workload.json_request(images, shape)),

@@ -1,6 +1,6 @@
 """A trained VAE for inference: its weights arranged once, in the layouts in which a device computes fastest.
 
-The numbers of `VAE.encode` and `VAE.decode` up to rounding: of float32, or of bfloat16 where that is asked for.
+The numbers of `VAE.encode` and `VAE.decode` up to rounding: of float32, or of bfloat16 where decoding in it is wanted.
 Everything is channels-last, so that images go in and out as they travel, [n, h, w, c], and flattening copies nothing.
 """
 
@@ -19,8 +19,8 @@ class FrozenVAE:
     Args:
         vae: the network. Its weights are copied, and so start at torch's own alignment: read from a file they start
             anywhere, and kernels may sum in another order there, so that a restart could change an answer's last bit.
-        precision: what is computed in. In bfloat16 numbers keep 8 bits of their fraction; latents and images are
-            float32 again.
+        precision: what is decoded in. In bfloat16 numbers keep 8 bits of their fraction; images are float32 again.
+            Encoding stays in float32: a latent that moves by little may have another neighbour, and other images.
     """
 
     def __init__(self, vae: VAE, precision: torch.dtype = torch.float32) -> None:
@@ -29,7 +29,7 @@ class FrozenVAE:
         self._size = vae.architecture.height, vae.architecture.width
         self._half = _halved(self._size)
         self._grid = (8, *_halved(self._half))  # channels, height and width between the convolutions and the rest
-        arranged = {  # those of products are [in, out], which small batches are multiplied with faster
+        encoder = {  # those of products are [in, out], which small batches are multiplied with faster
             "shrink.1": channels_last(weights["encoder.0.weight"]),
             "shrink.1.bias": weights["encoder.0.bias"],
             "shrink.2": channels_last(weights["encoder.2.weight"]),
@@ -38,6 +38,8 @@ class FrozenVAE:
             "hidden.bias": weights["encoder.5.bias"],
             "posterior": torch.cat([weights["mean.weight"], weights["log_variance.weight"]]).t().contiguous(),
             "posterior.bias": torch.cat([weights["mean.bias"], weights["log_variance.bias"]]),
+        }
+        decoder = {
             "expand.1": weights["decoder.0.weight"].t().contiguous(),
             "expand.1.bias": weights["decoder.0.bias"],
             "expand.2": weights["decoder.2.weight"].unflatten(0, self._grid).permute(3, 1, 2, 0).flatten(1),
@@ -45,8 +47,9 @@ class FrozenVAE:
         }
         for name, layer in (("enlarge.1", "decoder.5"), ("enlarge.2", "decoder.7")):
             kernel, bias = subpixel_kernel(weights[f"{layer}.weight"], weights[f"{layer}.bias"])
-            arranged |= {name: kernel, f"{name}.bias": bias}
-        self._weights = {name: tensor.detach().clone().to(precision) for name, tensor in arranged.items()}
+            decoder |= {name: kernel, f"{name}.bias": bias}
+        self._weights = {name: tensor.detach().clone() for name, tensor in encoder.items()}
+        self._weights |= {name: tensor.detach().clone().to(precision) for name, tensor in decoder.items()}
 
     def to(self, device: torch.device) -> None:
         """Move to a device."""
@@ -59,10 +62,10 @@ class FrozenVAE:
             images: [n, h, w, c], uint8 or float32 in 0..1.
         """
         x = pixels(images) if images.dtype == torch.uint8 else images.permute(0, 3, 1, 2)  # [n, c, h, w]
-        x = reduce(x.to(self._precision), *self._layer("shrink.1")).relu_()  # [n, 16, h/2, w/2]
+        x = reduce(x, *self._layer("shrink.1")).relu_()  # [n, 16, h/2, w/2]
         x = reduce(x, *self._layer("shrink.2")).relu_()  # [n, 8, h/4, w/4]
         hidden = self._product("hidden", x.permute(0, 2, 3, 1).flatten(1)).relu_()  # [n, hidden]
-        mean, log_variance = self._product("posterior", hidden).float().chunk(2, dim=1)
+        mean, log_variance = self._product("posterior", hidden).chunk(2, dim=1)
         return mean, log_variance
 
     def decode(self, latents: Tensor) -> Tensor:

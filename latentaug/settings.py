@@ -81,8 +81,8 @@ class Settings(BaseSettings):
     device: str = "auto"
     """`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """What the model server computes in. bfloat16 is faster where processor or GPU have it, and moves an odd grey level
-    (docs/performance.md); tf32 is for float32 products on NVIDIA's GPUs."""
+    """What the model server computes in. bfloat16, for decoding alone, is faster where processor or GPU have it, and
+    moves an odd grey level (docs/performance.md); tf32 is for float32 products on NVIDIA's GPUs."""
     threads: int = Field(default_factory=lambda: max(1, available_cores() // 2), ge=1)
     """Compute threads of each busy process. Default: half the cores it may use, for a worker may be busy beside it."""
     model_cache_size: int = Field(default=16, ge=1)

@@ -35,6 +35,9 @@ from service.oip_tensors import (
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 BINARY = "application/octet-stream"
+JOINED = "requests"
+"""Our parameter of every operation: how many requests of equal size and with equal parameters the rows are, one after
+the other. Each is answered as it would be alone, to the last bit."""
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # made once: `json.dumps` would for each head
 # Numbers in JSON grow tenfold when they are parsed; larger tensors travel as binary.
 MAX_HEAD_BYTES = 16 * 2**20

@@ -2,8 +2,9 @@
 
 Going to the model server and back takes both processes more time than a single image does. So while one call of a kind
 is under way the next of that kind wait, and when it is back, or has been away for long, all that wait go together. A
-caller alone never waits, and each answer is, to the last bit, what the call would have been answered alone (the model
-server's parameter `requests`).
+caller alone never waits, and each answer is, to the last bit, what the call would have been answered alone
+(`service.oip.JOINED`). The model server computes them until the last of their callers has left or is out of time; each
+caller's own time ends where it would end alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from latentaug import logs
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from service.api.inference import Call, ModelServer, Outputs
+from service.oip import JOINED
 
 SMALL_BYTES = 2**13
 """Bytes of inputs, such as those of ten digits, up to which a call counts as small."""
@@ -158,7 +160,7 @@ def _joined(calls: Sequence[Call]) -> Call:
     if len(calls) == 1:
         return first
     tensors = {name: np.concatenate([call.tensors[name] for call in calls]) for name in first.tensors}
-    return replace(first, tensors=tensors, parameters={**first.parameters, "requests": len(calls)})
+    return replace(first, tensors=tensors, parameters={**first.parameters, JOINED: len(calls)})
 
 
 def _parted(outputs: Outputs, calls: int) -> list[Outputs]:

@@ -18,7 +18,7 @@ from latentaug.filters import FILTERS
 from latentaug.generation import METHODS
 from latentaug.models import ModelDescription
 from service.model_server.engine import Augmentation, Key, LoadedModel
-from service.oip import InferenceRequest
+from service.oip import JOINED, InferenceRequest
 from service.oip_tensors import DTYPES, Array, Parameters, TensorSpec
 
 Operation: TypeAlias = Literal["encode", "decode", "augment"]
@@ -27,9 +27,6 @@ OUTPUTS_PER_INPUT = 8
 RESERVED = {"sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "binary_data_output"}
 REJECTIONS = {f"reject_{name}": name for name in FILTERS}
 OPTIONS = {"method", "alpha", "k", "copies", "neighbours", "decode", "seed", "retries", *REJECTIONS}
-JOINED = "requests"
-"""Parameter of every operation: how many requests of equal size and with equal parameters the rows are, one after the
-other. Each is computed as it would be alone, to the last bit, and only the way here and back is shared."""
 OPTIONAL = {"labels", "counts"}
 OF_COUNTS = {"child", "step", "refused"}
 """Outputs that there are where the input `counts` is."""

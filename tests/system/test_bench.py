@@ -70,25 +70,9 @@ def test_a_contender_that_does_other_work_is_refused() -> None:
         closing(InProcess(echo, [0], images, together=1)) as honest,
         closing(InProcess(echo, [255], images, together=1)) as cheat,
     ):
-        assert contenders.check({"one": honest, "other": honest}) == {"other": 0}
+        contenders.check({"one": honest, "other": honest})
         with pytest.raises(SystemExit, match="other answers with other images than one"):
             contenders.check({"one": honest, "other": cheat})
-
-
-def test_bfloat16_may_differ_in_some_pixels_and_the_page_says_in_how_many() -> None:
-    images = workload.request_images(4)
-    some = images.copy()
-    some.reshape(-1)[::50] ^= 64
-    with (
-        closing(InProcess(echo, [0], images, together=1)) as honest,
-        closing(InProcess(echo, [0], some, together=1)) as near,
-    ):
-        shares = contenders.check({"one": honest, contenders.BFLOAT16: near})
-        with pytest.raises(SystemExit, match="other answers with other images than one"):
-            contenders.check({"one": honest, "other": near})
-    rounds = {"our engine": [2.0], contenders.BFLOAT16: [3.0]}
-    result = throughput.Throughput(workload.SHAPES[0], rounds, shares)
-    assert throughput.table([result])[-1] == "| other pixels in bfloat16 | 2.0% |"
 
 
 def echo(mask: int) -> Callable[[Sequence[workload.Images]], list[workload.Images]]:
@@ -200,5 +184,5 @@ def test_bfloat16_is_told_to_move_something_but_little(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "results" / "precision.json").read_text())["results"]
     assert list(found) == ["bfloat16"]
     moved = found["bfloat16"]
-    assert 0 < moved["latents"] < 0.1
+    assert moved["latents"] == 0
     assert all(1 <= largest < 16 and share < 0.05 for largest, share in (moved["decoding"], moved["both"]))
