@@ -15,8 +15,8 @@ import torch
 from bench import memory, plain, workload
 from bench.plain import PlainModel
 from examples.running import running_service
-from latentaug.artefacts import ArtefactStore
-from latentaug.vae import VAE, Architecture, to_bytes
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.architectures import VAE, Architecture, to_bytes
 
 MODELS = 50
 CAPACITY = 10

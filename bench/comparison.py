@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.published import METHODS, Published
-from latentaug.arms import COMBINED, control
-from latentaug.summary import TITLES, describe, paired, points
+from latentaug.evaluation.summary import TITLES, describe, paired, points
+from latentaug.evaluation.training_sets import COMBINED, control
 
 Row = dict[str, Any]
 

@@ -21,17 +21,17 @@ import torch
 
 from bench import clients, kernels, machine, plain, workload
 from bench.workload import Images, Request, Shape
-from latentaug import models
-from latentaug.artefacts import ArtefactStore
-from latentaug.codec import architecture_of
 from latentaug.errors import LatentaugError
-from latentaug.lifeline import tied
-from latentaug.settings import Settings
-from service import ports
+from latentaug.runtime.lifeline import tied
+from latentaug.runtime.settings import Settings
+from latentaug.storage import models
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.codec import architecture_of
 from service.model_server import operations
 from service.model_server.engine import TILES, LoadedModel, compute
-from service.model_server.inference import Inference
-from service.oip import InferenceRequest
+from service.model_server.serving import Inference
+from service.oip.messages import InferenceRequest
+from service.stack import ports
 
 START_TIMEOUT = 90.0  # seconds
 _SPAWN = multiprocessing.get_context("spawn")

@@ -20,15 +20,17 @@ from bench import machine
 from bench.paper import HOME, JOB_TIMEOUT, RESULTS, service_settings, trained
 from bench.studies import MNIST, SEED
 from examples.running import running_service
-from latentaug import classifiers, datasets, models
-from latentaug.arms import Projection, as_floats, flat
-from latentaug.artefacts import ArtefactStore
-from latentaug.codec import read_vae
-from latentaug.job_params import EvaluateParams
-from latentaug.protocol import Parts
-from latentaug.settings import available_cores, load
-from latentaug.summary import TITLES
-from latentaug.units import Setting, units
+from latentaug import datasets
+from latentaug.evaluation import classifiers
+from latentaug.evaluation.design import Parts
+from latentaug.evaluation.summary import TITLES
+from latentaug.evaluation.training_sets import Projection, as_floats, flat
+from latentaug.evaluation.work_units import Setting, units
+from latentaug.runtime.job_params import EvaluateParams
+from latentaug.runtime.settings import available_cores, load
+from latentaug.storage import models
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.codec import read_vae
 from worker.grid import protocol
 
 EVALUATE = {
@@ -96,7 +98,7 @@ def _against_stock() -> dict[str, Timing]:
 def _setting() -> Setting:
     """MNIST and the VAEs that `make paper` keeps, and the part of the grid that scikit-learn can do."""
     store = ArtefactStore((HOME.absolute() / "store").as_uri())
-    data = datasets.load("mnist", store, load(home=HOME))
+    data = datasets.load("mnist", store, load(home=HOME).dataset_folders)
     assert data.labels is not None
     parts = Parts(
         data.images[data.train], data.labels[data.train], data.images[data.test], data.labels[data.test], data.classes

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
-from latentaug.subpixel import StridedConv2d, SubpixelConvTranspose2d, channels_last, reduce, subpixel_kernel
-from latentaug.vae import VAE, Architecture
+from latentaug.vae.architectures import VAE, Architecture
+from latentaug.vae.convolutions import StridedConv2d, SubpixelConvTranspose2d, channels_last, reduce, subpixel_kernel
 
 NAME = "products and convolutions alone"
 
@@ -105,7 +105,7 @@ def forward(layer: Layer) -> Call:
 
 
 def frozen(layer: Layer) -> Call:
-    """The layer's output from its input, by the kernels of `latentaug.frozen`."""
+    """The layer's output from its input, by the kernels of `latentaug.vae.inference`."""
     module, x, _ = layer
     if not isinstance(module, nn.Linear):
         return forward(layer)
@@ -132,7 +132,7 @@ def by_weight(layer: Layer) -> Call:
 
 
 def enlarging(x: Tensor, weight: Tensor, bias: Tensor | None) -> Call:
-    """The convolution inside `latentaug.subpixel.enlarge`."""
+    """The convolution inside `latentaug.vae.convolutions.enlarge`."""
     kernel, biases = subpixel_kernel(weight, bias)
     stride = kernel.shape[-1] - 2
     return lambda: functional.conv2d(x, kernel, biases, stride=stride, padding=1)

@@ -16,7 +16,7 @@ import torch
 from fastapi import Body, Response
 
 from bench import plain, workload
-from latentaug.artefacts import ArtefactStore
+from latentaug.storage.objects import ArtefactStore
 
 BATCH_TIMEOUT = 0.005
 """Seconds to wait for a batch to fill. At LitServe's default of 0 its worker keeps a core busy even when idle."""

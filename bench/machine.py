@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from latentaug.lifeline import tied
-from latentaug.settings import available_cores
+from latentaug.runtime.lifeline import tied
+from latentaug.runtime.settings import available_cores
 
 _SPEED_SECONDS, _START_SECONDS = 0.2, 0.2
 

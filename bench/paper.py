@@ -22,8 +22,8 @@ from bench import machine
 from bench.comparison import beside_the_paper, best_of_any_kind, over_affine
 from bench.studies import SEED, STUDIES, Study
 from examples.running import Service, running_service
-from latentaug.settings import available_cores
-from latentaug.summary import TITLES
+from latentaug.evaluation.summary import TITLES
+from latentaug.runtime.settings import available_cores
 
 HOME = Path("build/paper")
 RESULTS = Path("docs/results")

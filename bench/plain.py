@@ -1,6 +1,7 @@
 """The paper's network and its augmentation as one writes them in PyTorch without a thought for speed: the peers' half.
 
-The parameters have the names and shapes of `latentaug.vae.VAE`, so that the two exchange weights and must agree.
+The parameters have the names and shapes of `latentaug.vae.architectures.VAE`, so that the two exchange weights and
+must agree.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentaug.vae import Architecture
+from latentaug.vae.architectures import Architecture
 
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -75,7 +76,7 @@ class PlainModel(NamedTuple):
 def load(
     architecture: Architecture, weights: Mapping[str, Tensor], reference: Floats, device: str = "cpu"
 ) -> PlainModel:
-    """The plain network with weights that `latentaug.vae.VAE` was trained to, on a torch device."""
+    """The plain network with weights that `latentaug.vae.architectures.VAE` was trained to, on a torch device."""
     vae = PlainVAE(architecture)
     vae.load_state_dict(weights)
     return PlainModel(vae.eval().to(device), torch.tensor(reference, device=device))

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from bench import results, workload
-from latentaug import models
-from latentaug.artefacts import ArtefactStore
-from latentaug.codec import read_vae
-from latentaug.frozen import FrozenVAE, grey_levels
-from service.model_server.inference import allow_tf32
+from latentaug.storage import models
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.codec import read_vae
+from latentaug.vae.inference import FrozenVAE, grey_levels
+from service.model_server.serving import allow_tf32
 
 HOME = Path("build/bench-precision")
 IMAGES = 256

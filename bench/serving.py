@@ -20,7 +20,7 @@ import torch
 
 from bench import cache, load, memory, results, throughput, workload
 from examples.running import running_service
-from latentaug.artefacts import ArtefactStore
+from latentaug.storage.objects import ArtefactStore
 
 HOME = Path("build/bench-serving")
 PARTS = ("throughput", "load", "soak", "cache")

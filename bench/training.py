@@ -32,11 +32,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from bench import kernels, machine, results
 from bench.plain import PlainVAE
-from latentaug import settings
 from latentaug.datasets import mnist
 from latentaug.errors import Unavailable
-from latentaug.training import TrainingOptions, fit, untrained
-from latentaug.vae import VAE, Architecture, loss, pixels
+from latentaug.runtime import settings
+from latentaug.vae.architectures import VAE, Architecture, loss, pixels
+from latentaug.vae.training import TrainingOptions, fit, untrained
 
 LATENT_DIM = 20
 BATCH = 256
@@ -200,7 +200,7 @@ def pythae(data: Data) -> Run:
 
 
 def ours(data: Data) -> Run:
-    """Train with `latentaug.training.fit`, whose own validation is that of `validation_loss`."""
+    """Train with `latentaug.vae.training.fit`, whose own validation is that of `validation_loss`."""
     return _fit(data, "float32")
 
 
@@ -275,7 +275,7 @@ def validation_loss(network: PlainVAE | VAE, images: Images) -> float:
 def _mnist(images: int) -> tuple[Images, Images]:
     """The first `images` of MNIST's training part, and its validation part."""
     try:
-        found = mnist.load(settings.load())
+        found = mnist.load(settings.load().dataset_folders)
     except Unavailable as error:
         raise SystemExit(f"this benchmark needs MNIST: {error.detail}") from error
     return found.images[found.train[:images]], found.images[found.validation]

@@ -19,15 +19,15 @@ from PIL import Image
 from safetensors.torch import load as load_tensors
 
 from bench import connection, plain
-from latentaug import models
-from latentaug.artefacts import ArtefactStore
-from latentaug.codec import architecture_of
+from latentaug.augment.methods import sigma
 from latentaug.datasets import digits
-from latentaug.generation import sigma
-from latentaug.images import encode_png
-from latentaug.models import ModelDescription, ProjectedDataset
-from latentaug.training import TrainingOptions, fit
-from latentaug.vae import VAE, pixels, to_bytes
+from latentaug.imaging.pixels import encode_png
+from latentaug.storage import models
+from latentaug.storage.models import ModelDescription, ProjectedDataset
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.architectures import VAE, pixels, to_bytes
+from latentaug.vae.codec import architecture_of
+from latentaug.vae.training import TrainingOptions, fit
 
 MODEL = "bench"
 TRAINING = 1000

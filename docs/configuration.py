@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from latentaug.settings import PREFIX, Settings
+from latentaug.runtime.settings import PREFIX, Settings
 
 TARGET = Path(__file__).with_suffix(".md")
 # Defaults that are computed from the machine, in words.

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples.running import Service, running_service
-from latentaug.containers import read_npy, write_npz
 from latentaug.datasets import digits
-from latentaug.images import Limits, Pixels, contact_sheet, encode_png
+from latentaug.imaging.archives import read_npy, write_npz
+from latentaug.imaging.pixels import Limits, Pixels, contact_sheet, encode_png
 
 OUT = Path("build/demo")
 NPY, NPZ = "application/x-npy", "application/x-npz"

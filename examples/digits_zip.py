@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from latentaug.containers import write_zip
 from latentaug.datasets import digits
+from latentaug.imaging.archives import write_zip
 
 PER_DIGIT = 5
 

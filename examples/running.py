@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from service.local import local_service
+from service.stack.local import local_service
 
 
 class Service:

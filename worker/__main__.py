@@ -9,11 +9,11 @@ import argparse
 import logging
 import sys
 
-from latentaug import logs, tracing
-from latentaug import settings as configuration
-from latentaug.children import MISCONFIGURED
 from latentaug.errors import LatentaugError
-from latentaug.jobs import KINDS
+from latentaug.runtime import logs, tracing
+from latentaug.runtime import settings as configuration
+from latentaug.runtime.jobs import KINDS
+from latentaug.runtime.processes import MISCONFIGURED
 from worker.health import unserved
 from worker.queue_process import serve
 from worker.supervisor import supervise

@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentaug import datasets, models
-from latentaug.codec import BATCH, Codec, read_vae
-from latentaug.containers import write_npz, write_zip
+from latentaug import datasets
+from latentaug.augment.exact_counts import Rounds, alter_in_rounds
+from latentaug.augment.methods import Altered, alter, residual
+from latentaug.augment.neighbours import name_class
+from latentaug.augment.rejection import FILTERS
 from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
-from latentaug.filters import FILTERS
-from latentaug.generation import Altered, alter, residual
-from latentaug.images import contact_sheet, encode_png
-from latentaug.job_params import AugmentParams
-from latentaug.models import ModelDescription
-from latentaug.neighbours import name_class
-from latentaug.rounds import Rounds, alter_in_rounds
+from latentaug.imaging.archives import write_npz, write_zip
+from latentaug.imaging.pixels import contact_sheet, encode_png
+from latentaug.runtime.job_params import AugmentParams
+from latentaug.storage import models
+from latentaug.storage.models import ModelDescription
+from latentaug.vae.codec import BATCH, Codec, read_vae
 from worker.vaes import device
 from worker.work import Work
 
@@ -32,7 +33,7 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
     `images.zip` (PNG in label folders, `manifest.csv`), `report.png` (the first sources, each with its children),
     `result.json` (counts and provenance).
     """
-    dataset = datasets.load(params.dataset, work.artefacts, work.settings)
+    dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
     model = models.describe(work.artefacts, params.model)
     wanted = _check(dataset, model, params, work.settings.max_dataset_bytes)
     codec = Codec(read_vae(work.artefacts, model), device(work.settings))

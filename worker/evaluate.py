@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from latentaug.evaluation import conclude
-from latentaug.figures import gains_plot
-from latentaug.job_params import EvaluateParams
-from latentaug.jobs import JobError, JobRecord
-from latentaug.protocol import Scope
-from latentaug.report import to_csv, to_markdown
-from latentaug.units import units
+from latentaug.evaluation.design import Scope
+from latentaug.evaluation.evaluate import conclude
+from latentaug.evaluation.plots import gains_plot
+from latentaug.evaluation.report import to_csv, to_markdown
+from latentaug.evaluation.work_units import units
+from latentaug.runtime.job_params import EvaluateParams
+from latentaug.runtime.jobs import JobError, JobRecord
 from worker.figures import figures
 from worker.grid import Grid
-from worker.units import MeasureTask, TrainTask, task_of
+from worker.sub_jobs import MeasureTask, TrainTask, task_of
 from worker.vaes import device
 from worker.work import Failed, Work
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.errors import NotFound
-from latentaug.figures import accuracy_by_labels_plot, gain_by_copies_plot
-from latentaug.paper_figures import generation, interpolations, reconstructions
+from latentaug.evaluation.paper_figures import generation, interpolations, reconstructions
+from latentaug.evaluation.plots import accuracy_by_labels_plot, gain_by_copies_plot
 from worker.grid import Grid
 
 Rows = NDArray[np.int64]

@@ -14,16 +14,17 @@ from dataclasses import asdict, dataclass
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from latentaug import datasets, models
-from latentaug.affine import Ranges
-from latentaug.arms import Projection
-from latentaug.codec import Codec, read_vae
+from latentaug import datasets
+from latentaug.augment.classical import Ranges
 from latentaug.datasets import Dataset
 from latentaug.errors import Conflict, InvalidInput, NotFound
-from latentaug.job_params import DEFAULT_LATENT_DIMS, EvaluateParams
-from latentaug.protocol import Parts, Protocol
-from latentaug.units import Cell, Unit
-from latentaug.vae import VAE, Architecture, from_bytes, to_bytes
+from latentaug.evaluation.design import Parts, Protocol
+from latentaug.evaluation.training_sets import Projection
+from latentaug.evaluation.work_units import Cell, Unit
+from latentaug.runtime.job_params import DEFAULT_LATENT_DIMS, EvaluateParams
+from latentaug.storage import models
+from latentaug.vae.architectures import VAE, Architecture, from_bytes, to_bytes
+from latentaug.vae.codec import Codec, read_vae
 from worker.vaes import device
 from worker.work import Work
 
@@ -54,7 +55,7 @@ class Grid:
             NotFound: no such data set.
             InvalidInput: it has no labels.
         """
-        dataset = datasets.load(params.dataset, work.artefacts, work.settings)
+        dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
         if dataset.labels is None:
             raise InvalidInput(
                 f"{dataset.name!r} has no labels, so no classifier can be measured; upload it with labels"

@@ -6,8 +6,8 @@ import socket
 
 from rq import Worker
 
-from latentaug.jobs import answering, connect
-from latentaug.settings import Settings
+from latentaug.runtime.jobs import answering, connect
+from latentaug.runtime.settings import Settings
 
 
 def unserved(settings: Settings) -> set[str]:

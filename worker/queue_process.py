@@ -14,11 +14,11 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import UnixSignalDeathPenalty
 
-from latentaug import logs
-from latentaug.artefacts import ArtefactStore
 from latentaug.errors import Unavailable
-from latentaug.jobs import TASK, Attempts, answering, connect, is_id, parent_id
-from latentaug.settings import Settings
+from latentaug.runtime import logs
+from latentaug.runtime.jobs import TASK, Attempts, answering, connect, is_id, parent_id
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
 from worker.queues import SERIALIZER
 
 PARENT = "WORKER_PID"

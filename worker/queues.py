@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from redis import Redis
 from rq import Queue
 
-from latentaug.jobs import Attempts, JobRecord, Kind, queue_name
+from latentaug.runtime.jobs import Attempts, JobRecord, Kind, queue_name
 
 SERIALIZER = "json"  # RQ's default would unpickle whatever lies in Redis
 

@@ -9,10 +9,10 @@ from redis import Redis
 from redis.exceptions import LockError
 from rq.registry import clean_registries
 
-from latentaug.artefacts import ArtefactStore
 from latentaug.errors import LatentaugError
-from latentaug.jobs import KINDS, Attempts, answering, connect, rq_job_id
-from latentaug.settings import Settings
+from latentaug.runtime.jobs import KINDS, Attempts, answering, connect, rq_job_id
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
 from worker.queues import enqueue, queue_of
 
 EVERY = 3.0

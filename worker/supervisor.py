@@ -6,8 +6,8 @@ import signal
 import threading
 from types import FrameType
 
-from latentaug.children import Child, stop
-from latentaug.settings import Settings
+from latentaug.runtime.processes import Child, stop
+from latentaug.runtime.settings import Settings
 from worker.reconciler import reconcile_until
 
 POLL = 0.2

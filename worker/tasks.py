@@ -17,14 +17,14 @@ from pydantic import ValidationError
 from redis import Redis
 from rq.timeouts import JobTimeoutException
 
-from latentaug import logs, tracing
-from latentaug import settings as configuration
-from latentaug.artefacts import ArtefactStore
 from latentaug.errors import Cancelled, LatentaugError, NotFound, Unavailable
-from latentaug.job_params import PARAMS
-from latentaug.jobs import Attempts, JobError, JobRecord, Kind, connect
-from latentaug.lifeline import tie
-from latentaug.settings import Settings
+from latentaug.runtime import logs, tracing
+from latentaug.runtime import settings as configuration
+from latentaug.runtime.job_params import PARAMS
+from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Kind, connect
+from latentaug.runtime.lifeline import tie
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
 from worker.queue_process import PARENT
 from worker.queues import enqueue
 from worker.work import Failed, Work
@@ -36,7 +36,7 @@ TASKS: dict[Kind, str] = {
 }
 """What does a job, given its `Work` and parameters. Imported by name: a training needs half of what an evaluation does,
 and every job's process imports anew."""
-CHILD_TASKS: dict[Kind, str] = {"evaluate": "worker.units:do_child"}
+CHILD_TASKS: dict[Kind, str] = {"evaluate": "worker.sub_jobs:do_child"}
 """What does a part of a job, given its `Work` and its parent's parameters."""
 FINISH_PAUSE = 1.0
 GO_ON = 60.0

@@ -25,12 +25,12 @@ import torch
 from numpy.typing import NDArray
 from torch import distributed
 
-from latentaug.artefacts import ArtefactStore
 from latentaug.errors import BY_CODE, LatentaugError, NotFound, Unavailable
-from latentaug.lifeline import tied
-from latentaug.ranks import Ranks
-from latentaug.training import EpochMetrics, Trained, TrainingOptions, fit
-from latentaug.vae import Architecture, from_bytes, to_bytes
+from latentaug.runtime.lifeline import tied
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.architectures import Architecture, from_bytes, to_bytes
+from latentaug.vae.distributed import Ranks
+from latentaug.vae.training import EpochMetrics, Trained, TrainingOptions, fit
 
 SILENCE = timedelta(minutes=10)
 """After so long without another process's part of a step, a process gives up."""

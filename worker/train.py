@@ -12,17 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentaug import datasets, manifold, models
-from latentaug.codec import Codec
-from latentaug.curve import curve_plot
+from latentaug import datasets
+from latentaug.augment.methods import sigma
 from latentaug.errors import NotFound
-from latentaug.generation import sigma
-from latentaug.job_params import TrainParams
-from latentaug.jobs import default_model_name
-from latentaug.models import ModelDescription, ProjectedDataset
-from latentaug.projection import sample
-from latentaug.training import EpochMetrics, Trained
-from latentaug.vae import to_bytes
+from latentaug.latent_map import umap
+from latentaug.latent_map.pca import sample
+from latentaug.runtime.job_params import TrainParams
+from latentaug.runtime.jobs import default_model_name
+from latentaug.storage import models
+from latentaug.storage.models import ModelDescription, ProjectedDataset
+from latentaug.vae.architectures import to_bytes
+from latentaug.vae.codec import Codec
+from latentaug.vae.curve import curve_plot
+from latentaug.vae.training import EpochMetrics, Trained
+from worker.latent_map import embed
 from worker.vaes import device, train_vae
 from worker.work import Work
 
@@ -62,7 +65,7 @@ def _made_before(work: Work, params: TrainParams) -> ModelDescription | None:
 
 
 def _make(work: Work, params: TrainParams) -> ModelDescription:
-    dataset = datasets.load(params.dataset, work.artefacts, work.settings)
+    dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
 
     def on_epoch(metrics: EpochMetrics) -> None:
         eta = metrics.seconds * (params.epochs - metrics.epoch)
@@ -73,9 +76,9 @@ def _make(work: Work, params: TrainParams) -> ModelDescription:
     latents = Codec(trained.vae, device(work.settings)).encode(dataset.images[dataset.train])
     labels = None if dataset.labels is None else dataset.labels[dataset.train]
     projected = ProjectedDataset(latents=latents, labels=labels, rows=dataset.train)
-    weights, umap = to_bytes(trained.vae), _umap(work, latents)
-    description = _describe(work, params, dataset, trained, weights, projected, umap)
-    models.save(work.artefacts, description, weights, projected, umap)
+    weights, places = to_bytes(trained.vae), _umap(work, latents)
+    description = _describe(work, params, dataset, trained, weights, projected, places)
+    models.save(work.artefacts, description, weights, projected, places)
     return description
 
 
@@ -84,11 +87,11 @@ def _umap(work: Work, latents: NDArray[np.float32]) -> bytes | None:
 
     The model is worth keeping without them.
     """
-    if not manifold.INSTALLED or len(latents) < manifold.FEWEST:
+    if not umap.INSTALLED or len(latents) < umap.FEWEST:
         return None
     work.report(0.97, "mapping the training part", final=True)
     try:
-        return models.places_bytes(manifold.embed(latents[sample(len(latents), MAPPED)]))
+        return models.places_bytes(embed(latents[sample(len(latents), MAPPED)]))
     except subprocess.CalledProcessError as error:
         _log.warning("no places by UMAP: %s", error)
         return None
@@ -101,7 +104,7 @@ def _describe(
     trained: Trained,
     weights: bytes,
     projected: ProjectedDataset,
-    umap: bytes | None,
+    places: bytes | None,
 ) -> ModelDescription:
     architecture = trained.vae.architecture
     return ModelDescription(
@@ -123,7 +126,7 @@ def _describe(
         validation_images=len(dataset.validation),
         weights_sha256=hashlib.sha256(weights).hexdigest(),
         latents_sha256=hashlib.sha256(models.projected_bytes(projected)).hexdigest(),
-        umap_sha256=None if umap is None else hashlib.sha256(umap).hexdigest(),
+        umap_sha256=None if places is None else hashlib.sha256(places).hexdigest(),
         created_at=datetime.now(UTC),
         job_id=work.record.id,
     )

@@ -9,9 +9,9 @@ import torch
 
 from latentaug.datasets import Dataset
 from latentaug.errors import MalformedInput
-from latentaug.job_params import TrainingParams
-from latentaug.settings import Settings
-from latentaug.training import EpochMetrics, Trained, TrainingOptions, fit
+from latentaug.runtime.job_params import TrainingParams
+from latentaug.runtime.settings import Settings
+from latentaug.vae.training import EpochMetrics, Trained, TrainingOptions, fit
 from worker.torchrun import fit_on_several
 from worker.work import Work
 

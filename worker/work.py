@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from latentaug.artefacts import ArtefactStore
 from latentaug.errors import Cancelled, NotFound, Unavailable
-from latentaug.jobs import Attempts, JobError, JobRecord
-from latentaug.settings import Settings
+from latentaug.runtime.jobs import Attempts, JobError, JobRecord
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
 
 REPORT_EVERY = 1.0
 """Seconds between two reports that only move the progress on."""

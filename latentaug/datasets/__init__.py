@@ -6,11 +6,13 @@ test parts that never change for a data set.
 
 from __future__ import annotations
 
-from latentaug.artefacts import ArtefactStore
+from collections.abc import Sequence
+from pathlib import Path
+
 from latentaug.datasets import digits, mnist, ujipen, uploads
 from latentaug.datasets.dataset import Dataset, DatasetDescription
 from latentaug.errors import Conflict
-from latentaug.settings import Settings
+from latentaug.storage.objects import ArtefactStore
 
 __all__ = ["BUILT_IN", "Dataset", "DatasetDescription", "create", "delete", "describe", "load", "names"]
 
@@ -33,8 +35,13 @@ def describe(name: str, store: ArtefactStore) -> DatasetDescription:
     return BUILT_IN.get(name) or uploads.describe(store, name)
 
 
-def load(name: str, store: ArtefactStore, settings: Settings) -> Dataset:
+def load(name: str, store: ArtefactStore, folders: Sequence[Path]) -> Dataset:
     """Load a data set's images, labels and parts.
+
+    Args:
+        name: the data set's name.
+        store: where uploads rest.
+        folders: where files of public data sets are looked for, in this order; the last keeps what is downloaded.
 
     Raises:
         NotFound: no such data set.
@@ -44,9 +51,9 @@ def load(name: str, store: ArtefactStore, settings: Settings) -> Dataset:
     if name == "digits":
         return digits.load()
     if name == "mnist":
-        return mnist.load(settings)
+        return mnist.load(folders)
     if name in ujipen.DESCRIPTIONS:
-        return ujipen.load(name, settings)
+        return ujipen.load(name, folders)
     return uploads.load(store, name)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from latentaug.datasets.dataset import Dataset, DatasetDescription
 from latentaug.datasets.downloads import fetch, keep
 from latentaug.errors import Unavailable
-from latentaug.settings import Settings
 
 # SHA-256 of the uncompressed files and their sizes in bytes.
 FILES = {
@@ -46,13 +45,16 @@ DESCRIPTION = DatasetDescription(
 )
 
 
-def load(settings: Settings) -> Dataset:
+def load(folders: Sequence[Path]) -> Dataset:
     """Load MNIST: the 60,000 official training images (the last 5,000 of them for validation), then the 10,000 of test.
+
+    Args:
+        folders: where the files are looked for, in this order; the last keeps what is downloaded.
 
     Raises:
         Unavailable: the files are not here, and no mirror answers with the right ones.
     """
-    contents = {name: _read(name, settings) for name in FILES}
+    contents = {name: _read(name, folders) for name in FILES}
     images = np.concatenate([_idx(contents[f"{part}-images-idx3-ubyte"], 16) for part in ("train", "t10k")])
     labels = np.concatenate([_idx(contents[f"{part}-labels-idx1-ubyte"], 8) for part in ("train", "t10k")])
     train, validation, test = np.split(np.arange(len(labels), dtype=np.int64), [TRAIN, TRAIN + VALIDATION])
@@ -68,19 +70,17 @@ def load(settings: Settings) -> Dataset:
     )
 
 
-def _read(name: str, settings: Settings) -> bytes:
+def _read(name: str, folders: Sequence[Path]) -> bytes:
     """One file's uncompressed bytes, from wherever they are found right."""
-    downloads = settings.home / "downloads" / "mnist"
-    folders = [settings.data_dir / "mnist", settings.data_dir] if settings.data_dir else []
-    for folder in [*folders, downloads]:
-        for content in _local(folder / name):
+    for place in (place for folder in folders for place in (folder / "mnist", folder)):
+        for content in _local(place / name):
             if _right(name, content):
                 return content
     for mirror in MIRRORS:
         compressed = fetch(f"{mirror}/{name}.gz", _MAX_DOWNLOAD)
         downloaded = None if compressed is None else _unpack(compressed)
         if downloaded is not None and _right(name, downloaded):
-            keep(downloads / name, downloaded)
+            keep(folders[-1] / "mnist" / name, downloaded)
             return downloaded
     raise Unavailable(
         f"{name} of MNIST is not here and no mirror gave it; put the four .gz files into a folder 'mnist' "

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from latentaug.errors import InvalidInput
-from latentaug.images import Pixels
+from latentaug.imaging.pixels import Pixels
 
 Stroke = NDArray[np.float64]
 """Float64 [points, 2]: x to the right and y down, in millimetres, pen on the paper from the first to the last."""

@@ -18,6 +18,7 @@ import io
 import string
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,6 @@ from latentaug.datasets.downloads import fetch, keep
 from latentaug.datasets.penfiles import Character
 from latentaug.datasets.strokes import PEN, Pen, draw
 from latentaug.errors import MalformedInput, TooLarge, Unavailable
-from latentaug.settings import Settings
 
 URL = "https://archive.ics.uci.edu/static/public/177/uji+pen+characters+version+2.zip"
 SHA256 = "0881b522911b99d9922820289441b50fd3d307f71cd7f9cc70e86872424a5f90"
@@ -71,8 +71,13 @@ DESCRIPTIONS = {
 }
 
 
-def load(name: str, settings: Settings, pen: Pen = PEN) -> Dataset:
+def load(name: str, folders: Sequence[Path], pen: Pen = PEN) -> Dataset:
     """Load one of `DESCRIPTIONS`, drawn with `pen`, in the order of its files.
+
+    Args:
+        name: of `DESCRIPTIONS`.
+        folders: where its files are looked for, in this order; the last keeps what is downloaded.
+        pen: how it is drawn.
 
     Raises:
         MalformedInput: a file is not what it claims to be; the message names its line.
@@ -80,7 +85,7 @@ def load(name: str, settings: Settings, pen: Pen = PEN) -> Dataset:
         Unavailable: the files are not here and cannot be downloaded.
     """
     description = DESCRIPTIONS[name]
-    characters = _characters(name, settings)
+    characters = _characters(name, folders)
     expected = dict(zip(description.classes, description.class_counts or (), strict=True))
     counts = Counter(character.label for character in characters)
     wrong = sorted(label for label in counts | expected if counts[label] != expected.get(label))
@@ -104,22 +109,22 @@ def load(name: str, settings: Settings, pen: Pen = PEN) -> Dataset:
     )
 
 
-def _characters(name: str, settings: Settings) -> list[Character]:
+def _characters(name: str, folders: Sequence[Path]) -> list[Character]:
     if name == "ujipen-v1":
-        return _version_1(settings)
+        return _version_1(folders)
     if name == "ujipen-digits":
-        path = _found(settings, _DIGITS)
+        path = _found(folders, _DIGITS)
         if path is not None:
             return penfiles.read_version_2(_content(path), _DIGITS)
-        return [character for character in _version_2(settings) if character.label in string.digits]
-    return _version_2(settings)
+        return [character for character in _version_2(folders) if character.label in string.digits]
+    return _version_2(folders)
 
 
-def _version_1(settings: Settings) -> list[Character]:
+def _version_1(folders: Sequence[Path]) -> list[Character]:
     """The eleven writers' characters, writer by writer."""
     characters = []
     for name in _WRITERS:
-        path = _found(settings, f"v1/{name}") or _found(settings, name)
+        path = _found(folders, f"v1/{name}") or _found(folders, name)
         if path is None:
             raise Unavailable(
                 f"{name} of UJIPEN version 1 is not here; put {_WRITERS[0]} to {_WRITERS[-1]} (UCI data set 160) into "
@@ -129,21 +134,16 @@ def _version_1(settings: Settings) -> list[Character]:
     return characters
 
 
-def _version_2(settings: Settings) -> list[Character]:
+def _version_2(folders: Sequence[Path]) -> list[Character]:
     """All characters, in the file's order."""
-    path = _found(settings, _TEXT)
-    return penfiles.read_version_2(_download(settings) if path is None else _content(path), _TEXT)
+    path = _found(folders, _TEXT)
+    return penfiles.read_version_2(_download(folders) if path is None else _content(path), _TEXT)
 
 
-def _found(settings: Settings, file: str) -> Path | None:
+def _found(folders: Sequence[Path], file: str) -> Path | None:
     """Where a file lies, if it is here."""
-    folders = [settings.data_dir / "ujipen"] if settings.data_dir else []
-    paths = [folder / file for folder in (*folders, _downloads(settings))]
+    paths = [folder / "ujipen" / file for folder in folders]
     return next((path for path in paths if path.is_file()), None)
-
-
-def _downloads(settings: Settings) -> Path:
-    return settings.home / "downloads" / "ujipen"
 
 
 def _content(path: Path) -> bytes:
@@ -154,7 +154,7 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _download(settings: Settings) -> bytes:
+def _download(folders: Sequence[Path]) -> bytes:
     """Fetch version 2 from UCI and keep its text."""
     archive = fetch(URL, _MAX_DOWNLOAD)
     if archive is None or hashlib.sha256(archive).hexdigest() != SHA256:
@@ -165,5 +165,5 @@ def _download(settings: Settings) -> bytes:
         )
     with zipfile.ZipFile(io.BytesIO(archive)) as members, members.open(_TEXT) as member:
         content = member.read(_MAX_TEXT)
-    keep(_downloads(settings) / _TEXT, content)
+    keep(folders[-1] / "ujipen" / _TEXT, content)
     return content

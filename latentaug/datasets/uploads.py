@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from latentaug.artefacts import ArtefactStore, check_name
 from latentaug.datasets.dataset import Dataset, DatasetDescription, split
 from latentaug.errors import Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
-from latentaug.images import Pixels, fit
-from latentaug.settings import Settings
+from latentaug.imaging.pixels import Pixels, fit
+from latentaug.storage.objects import ArtefactStore, check_name
 
 MIN_SIDE, MAX_SIDE = 8, 128  # pixels, the sizes that the VAE takes
 MAX_CLASSES = 10_000
@@ -29,7 +28,7 @@ def create(
     name: str,
     images: Sequence[Pixels] | Pixels,
     labels: Sequence[str] | None,
-    settings: Settings,
+    max_bytes: int,
     size: tuple[int, int] | None = None,
 ) -> DatasetDescription:
     """Store an upload, split into parts once and for all.
@@ -39,7 +38,7 @@ def create(
         name: a free name.
         images: each uint8 [h, w, 1 or 3]; one colour image makes the whole data set colour.
         labels: one per image, or None.
-        settings: for the limit on its size.
+        max_bytes: most bytes of all decoded images.
         size: (height, width) that every image is resized to, aspect kept and padded; None where all have one size.
 
     Raises:
@@ -52,7 +51,7 @@ def create(
         raise Conflict(f"a data set named {name!r} exists; choose another name or delete it first")
     if len(images) < 4:
         raise TooFewImages(f"a data set of {len(images)} images cannot be split; give at least 4")
-    pixels = _uniform(images, size, settings)
+    pixels = _uniform(images, size, max_bytes)
     classes, codes = _encode(labels, len(pixels))
     train, validation, test = split(len(pixels), codes)
     arrays: dict[str, NDArray[np.generic]] = {"images": pixels, "train": train, "validation": validation, "test": test}
@@ -143,7 +142,7 @@ def _data_path(description: DatasetDescription) -> str:
     return f"datasets/{description.name}/{description.version}/arrays.safetensors"
 
 
-def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, settings: Settings) -> Pixels:
+def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, max_bytes: int) -> Pixels:
     """All images as one uint8 [n, h, w, c]."""
     sizes = {image.shape[:2] for image in images}
     if size is None and len(sizes) > 1:
@@ -156,8 +155,8 @@ def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, se
             "give a size to resize to, as in ?size=64x64"
         )
     channels = max(image.shape[2] for image in images)
-    if len(images) * height * width * channels > settings.max_dataset_bytes:
-        raise TooLarge(f"the images hold more than {settings.max_dataset_bytes} bytes; give fewer or a smaller size")
+    if len(images) * height * width * channels > max_bytes:
+        raise TooLarge(f"the images hold more than {max_bytes} bytes; give fewer or a smaller size")
     return fit(images, height, width, channels, resize=size is not None)
 
 

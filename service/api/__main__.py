@@ -10,12 +10,12 @@ import sys
 
 import uvicorn
 
-from latentaug import logs, tracing
-from latentaug import settings as configuration
-from latentaug.children import MISCONFIGURED
 from latentaug.errors import Conflict
-from service import ports
+from latentaug.runtime import logs, tracing
+from latentaug.runtime import settings as configuration
+from latentaug.runtime.processes import MISCONFIGURED
 from service.api.app import create_app
+from service.stack import ports
 
 
 def main() -> int:

@@ -9,23 +9,24 @@ from typing import TypedDict
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from latentaug import tracing
-from latentaug.artefacts import ArtefactStore
-from latentaug.settings import Settings
-from service.api import contract, keys, problems
-from service.api.coalescing import Coalesced
+from latentaug.runtime import tracing
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
+from service.api import keys
+from service.api.compute.client import ModelServer
+from service.api.compute.descriptions import Descriptions
+from service.api.compute.joining import Coalesced
 from service.api.context import Context
-from service.api.descriptions import Descriptions
-from service.api.head import HeadAsGet
-from service.api.inference import ModelServer
-from service.api.limits import RateLimit
+from service.api.http import contract, problems
+from service.api.http.head import HeadAsGet
+from service.api.http.limits import RateLimit
+from service.api.http.request_log import RequestLog
+from service.api.jobs.queue import Jobs
 from service.api.loaded import LoadedDatasets
-from service.api.logs import RequestLog
 from service.api.metrics import Metrics, RequestMetrics
-from service.api.queue import Jobs
 from service.api.routes import datasets, inference, jobs, models, page, system
-from service.short_way import ShortWay
-from service.traced import Traced
+from service.asgi.short_way import ShortWay
+from service.asgi.traced import Traced
 
 DESCRIPTION = """\
 Train a variational autoencoder on images without labels, make new training images from few labelled ones in its latent

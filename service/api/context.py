@@ -11,17 +11,17 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends
 from starlette.requests import Request
 
-from latentaug.artefacts import ArtefactStore
-from latentaug.images import Limits
-from latentaug.settings import Settings, available_cores
-from service.api.coalescing import Coalesced
-from service.api.descriptions import Descriptions
-from service.api.inference import ModelServer
+from latentaug.imaging.pixels import Limits
+from latentaug.runtime.settings import Settings, available_cores
+from latentaug.storage.objects import ArtefactStore
+from service.api.compute.client import ModelServer
+from service.api.compute.descriptions import Descriptions
+from service.api.compute.joining import Coalesced
+from service.api.http.limits import RateLimit
+from service.api.jobs.queue import Jobs
 from service.api.keys import Keys
-from service.api.limits import RateLimit
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics
-from service.api.queue import Jobs
 
 Result = TypeVar("Result")
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from latentaug.settings import PREFIX, Settings
+from latentaug.runtime.settings import PREFIX, Settings
 
 SCOPES = ("infer", "train", "admin")
 _HASHED = re.compile(r"sha256\$([0-9a-f]{64})")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from anyio import CapacityLimiter, to_thread
 
 from latentaug import datasets
-from latentaug.artefacts import ArtefactStore
 from latentaug.datasets import Dataset
-from latentaug.settings import Settings
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
 
 MAX_KEPT_BYTES = 64 * 2**20
 """A data set of more is read anew each time; all of MNIST is less."""
@@ -39,7 +39,7 @@ class LoadedDatasets:
         if self._kept is not None and self._kept[0] == wanted:  # loaded while this one waited
             return self._kept[1]
         self._kept = None  # before the next one is loaded, so that there are never two
-        dataset = datasets.load(wanted[0], self._store, self._settings)
+        dataset = datasets.load(wanted[0], self._store, self._settings.dataset_folders)
         if dataset.images.nbytes <= MAX_KEPT_BYTES:
             self._kept = wanted, dataset
         return dataset

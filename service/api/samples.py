@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput
-from service.api.answers import NewImages, in_rows
-from service.api.labels import Labels
-from service.api.schemas import SampleOptions
+from service.api.http.answers import NewImages, in_rows
+from service.api.http.labels import Labels
+from service.api.http.options import SampleOptions
 
 SHEET_COLUMNS = 16
 

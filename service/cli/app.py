@@ -18,11 +18,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from latentaug.errors import LatentaugError as ServiceError
-from service import stack
 from service.cli import doctor as examination
 from service.cli.folders import Manifest, batches, check_apart, dataset_name, new_folder
 from service.cli.progress import bar, console, show
 from service.cli.session import Target, session
+from service.stack import run as stack
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -9,7 +9,7 @@ import sys
 
 import torch
 
-from service.model_server.inference import choose_device
+from service.model_server.serving import choose_device
 
 
 def main() -> int:

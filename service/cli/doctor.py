@@ -16,13 +16,13 @@ from latentaug_client import Client
 from latentaug_client import LatentaugError as ClientError
 from redis.exceptions import RedisError
 
-from latentaug import settings as configuration
-from latentaug.artefacts import ArtefactStore
 from latentaug.errors import LatentaugError
-from latentaug.jobs.connection import connect
-from latentaug.settings import PREFIX, Settings
-from service import healthcheck
-from service.embedded_redis import EmbeddedRedis
+from latentaug.runtime import settings as configuration
+from latentaug.runtime.jobs.connection import connect
+from latentaug.runtime.settings import PREFIX, Settings
+from latentaug.storage.objects import ArtefactStore
+from service.stack import health as healthcheck
+from service.stack.valkey import EmbeddedRedis
 
 State = Literal["well", "note", "ill"]
 FREE_BYTES = 2 * 2**30

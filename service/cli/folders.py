@@ -14,7 +14,7 @@ from pathlib import Path
 
 from latentaug_client.payloads import image_files
 
-from latentaug.images import Pixels, encode_png
+from latentaug.imaging.pixels import Pixels, encode_png
 
 MOST_IMAGES = 1024
 """Of one request. Neighbours are looked for within it."""

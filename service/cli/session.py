@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from latentaug_client import Client
 from rich.console import Console
 
-from latentaug import settings as configuration
-from service.local import local_service
-from service.stack import answers_ready
+from latentaug.runtime import settings as configuration
+from service.stack.local import local_service
+from service.stack.run import answers_ready
 
 TIMEOUT = 300.0
 """Seconds for one answer: uploads of whole data sets are among them."""

@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from latentaug import logs, tracing
-from latentaug.artefacts import ArtefactStore
-from latentaug.children import MISCONFIGURED
 from latentaug.errors import InvalidInput
-from latentaug.settings import Settings, load
+from latentaug.runtime import logs, tracing
+from latentaug.runtime.processes import MISCONFIGURED
+from latentaug.runtime.settings import Settings, load
+from latentaug.storage.objects import ArtefactStore
 from service.model_server.app import create_app
-from service.model_server.inference import Inference
 from service.model_server.listening import listen
+from service.model_server.serving import Inference
 
 ENGINE_DIED = 70
 """Exit status for an internal software error, EX_SOFTWARE."""

@@ -20,13 +20,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from latentaug import logs, tracing
 from latentaug.errors import LatentaugError, MalformedInput, NotFound
+from latentaug.runtime import logs, tracing
+from service.asgi.short_way import ShortWay
+from service.asgi.traced import Traced
 from service.model_server import operations
-from service.model_server.inference import CLIENT_GONE, Inference, read_body
 from service.model_server.operations import OPERATIONS
-from service.short_way import ShortWay
-from service.traced import Traced
+from service.model_server.serving import CLIENT_GONE, Inference, read_body
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "schedule_policy", "statistics"]
 MAX_CONTROL_BYTES = 2**16

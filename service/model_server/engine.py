@@ -19,14 +19,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentaug.augment.exact_counts import Rounds, alter_in_rounds
+from latentaug.augment.methods import Altered, alter, residual
+from latentaug.augment.neighbours import Reference
 from latentaug.errors import LatentaugError, Unavailable
-from latentaug.frozen import FrozenVAE, grey_levels
-from latentaug.generation import Altered, alter, residual
-from latentaug.models import ModelDescription, ProjectedDataset
-from latentaug.neighbours import Reference
-from latentaug.rounds import Rounds, alter_in_rounds
+from latentaug.storage.models import ModelDescription, ProjectedDataset
+from latentaug.vae.inference import FrozenVAE, grey_levels
 from service.model_server.tiles import Tiles, tiled
-from service.oip_tensors import Array
+from service.oip.tensors import Array
 
 Floats: TypeAlias = NDArray[np.float32]
 Images: TypeAlias = NDArray[np.uint8]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from latentaug.models import ModelDescription
+from latentaug.storage.models import ModelDescription
 from service.model_server.engine import Key
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)

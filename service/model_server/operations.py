@@ -13,13 +13,13 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from latentaug.augment.methods import METHODS
+from latentaug.augment.rejection import FILTERS
 from latentaug.errors import InvalidInput, MalformedInput, NotFound, TooLarge
-from latentaug.filters import FILTERS
-from latentaug.generation import METHODS
-from latentaug.models import ModelDescription
+from latentaug.storage.models import ModelDescription
 from service.model_server.engine import Augmentation, Key, LoadedModel
-from service.oip import JOINED, InferenceRequest
-from service.oip_tensors import DTYPES, Array, Parameters, TensorSpec
+from service.oip.messages import JOINED, InferenceRequest
+from service.oip.tensors import DTYPES, Array, Parameters, TensorSpec
 
 Operation: TypeAlias = Literal["encode", "decode", "augment"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)

@@ -11,13 +11,13 @@ from weakref import WeakValueDictionary
 import torch
 from obstore.exceptions import BaseError
 
-from latentaug import models
-from latentaug.artefacts import NAME, ArtefactStore
-from latentaug.codec import read_vae
 from latentaug.errors import MalformedInput, NotFound, Unavailable
-from latentaug.frozen import FrozenVAE
-from latentaug.memory import give_back
-from latentaug.models import ModelDescription
+from latentaug.storage import models
+from latentaug.storage.models import ModelDescription
+from latentaug.storage.objects import NAME, ArtefactStore
+from latentaug.vae.codec import read_vae
+from latentaug.vae.inference import FrozenVAE
+from latentaug.vae.memory import give_back
 from service.model_server.engine import LoadedModel
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from service.oip_tensors import Array
+from service.oip.tensors import Array
 
 Function: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
 """From [tile, ...] to tensors [tile, ...] each."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from latentaug.jobs import Attempts, connect
+from latentaug.runtime.jobs import Attempts, connect
 from tests.api import services
 from tests.api.services import Home
 

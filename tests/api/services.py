@@ -20,11 +20,12 @@ import torch
 from numpy.typing import NDArray
 from pydantic import SecretStr
 
-from latentaug import models, vae
-from latentaug.artefacts import ArtefactStore
-from latentaug.models import ModelDescription, ProjectedDataset
-from latentaug.settings import Settings
-from service.embedded_redis import EmbeddedRedis
+from latentaug.runtime.settings import Settings
+from latentaug.storage import models
+from latentaug.storage.models import ModelDescription, ProjectedDataset
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae import architectures as vae
+from service.stack.valkey import EmbeddedRedis
 
 START_SECONDS = 60.0
 PLACES = np.arange(12, dtype=np.float32).reshape(6, 2)

@@ -8,7 +8,7 @@ import threading
 import httpx
 import pytest
 
-from latentaug.jobs import Attempts
+from latentaug.runtime.jobs import Attempts
 from tests.api.bodies import events, train
 
 JOBS = "/v1/jobs"

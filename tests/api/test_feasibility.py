@@ -12,8 +12,8 @@ import pytest
 
 from latentaug import datasets
 from latentaug.errors import Conflict, TooFewImages
-from latentaug.jobs import JobRecord
-from service.api.feasibility import check_beside, check_train
+from latentaug.runtime.jobs import JobRecord
+from service.api.jobs.feasibility import check_beside, check_train
 from tests.api.bodies import NPZ, npz, pictures, post
 
 JOBS = "/v1/jobs"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rq import Queue
 
-from latentaug.jobs import Attempts, JobError, connect
+from latentaug.runtime.jobs import Attempts, JobError, connect
 from tests.api import services
 from tests.api.bodies import NPZ, events, npz, pictures, post, train
 from tests.api.services import Home

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from latentaug.settings import Settings
+from latentaug.runtime.settings import Settings
 from service.api import keys
 
 

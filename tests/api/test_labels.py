@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latentaug.errors import InvalidInput
-from service.api.labels import Labels
+from service.api.http.labels import Labels
 
 
 def test_labels_of_an_array_keep_its_type() -> None:

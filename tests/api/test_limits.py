@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from latentaug.errors import DeadlineExceeded, InvalidInput, TooLarge, TooManyRequests
-from latentaug.settings import Settings
-from service.api.limits import RateLimit, bound_json, in_time, read_body
+from latentaug.runtime.settings import Settings
+from service.api.http.limits import RateLimit, bound_json, in_time, read_body
 
 
 class Client:

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from latentaug.logs import JsonLines
-from service.api.logs import RequestLog
+from latentaug.runtime.logs import JsonLines
+from service.api.http.request_log import RequestLog
 
 
 async def faulty(scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from latentaug.errors import NotAcceptable, UnsupportedMediaType
-from service.api import media
+from service.api.http import media
 
 
 def request(**headers: str) -> Request:

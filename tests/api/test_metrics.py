@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from latentaug.jobs import Attempts
+from latentaug.runtime.jobs import Attempts
 from tests.api import services
 from tests.api.services import Home
 

@@ -9,7 +9,7 @@ import time
 
 import httpx
 
-from latentaug.jobs import Attempts, connect
+from latentaug.runtime.jobs import Attempts, connect
 from tests.api import services
 from tests.api.bodies import NPY, TINY, npy, pictures, post
 from tests.api.services import Home

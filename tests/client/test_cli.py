@@ -14,7 +14,7 @@ import pytest
 from latentaug_client import Client
 from PIL import Image
 
-from service import ports
+from service.stack import ports
 from tests.client.conftest import DIGITS, MODEL
 
 LATENTAUG = [sys.executable, "-m", "service.cli.app"]

@@ -8,8 +8,8 @@ import pytest
 from latentaug_client import options
 from pydantic import BaseModel
 
-from latentaug import job_params
-from service.api import schemas
+from latentaug.runtime import job_params
+from service.api.http import options as schemas
 
 
 @pytest.mark.parametrize(

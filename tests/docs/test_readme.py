@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zipfile
 
-from latentaug.images import Limits, decode_image
+from latentaug.imaging.pixels import Limits, decode_image
 from tests.docs.conftest import Followed
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from latentaug.datasets import digits
-from latentaug.evaluation import Evaluation, evaluate
-from latentaug.protocol import Parts, Protocol
-from latentaug.training import TrainingOptions, fit
-from latentaug.vae import VAE
+from latentaug.evaluation.design import Parts, Protocol
+from latentaug.evaluation.evaluate import Evaluation, evaluate
+from latentaug.vae.architectures import VAE
+from latentaug.vae.training import TrainingOptions, fit
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 import torch
 
-from latentaug import models
-from latentaug.artefacts import ArtefactStore
-from latentaug.models import ModelDescription, ProjectedDataset
-from latentaug.vae import VAE, Architecture, to_bytes
+from latentaug.storage import models
+from latentaug.storage.models import ModelDescription, ProjectedDataset
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.architectures import VAE, Architecture, to_bytes
 
 REPOSITORY = Path(__file__).parents[2]
 

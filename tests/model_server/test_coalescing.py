@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from latentaug.errors import DeadlineExceeded, InvalidInput, TooFewImages, TooManyRequests, Unavailable
-from service.api import coalescing
-from service.api.coalescing import Coalesced
-from service.api.inference import Call, ModelServer
+from service.api.compute import joining as coalescing
+from service.api.compute.client import Call, ModelServer
+from service.api.compute.joining import Coalesced
 from tests.model_server.conftest import Process, Start, save_model
 
 SLOW = """
 import time
-from service.model_server import __main__ as program, inference
+from service.model_server import __main__ as program, serving as inference
 
 def compute(key, payloads, plainly=inference.compute):
     time.sleep(0 if key.operation == "warm-up" else {seconds})

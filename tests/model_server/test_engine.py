@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from latentaug import models
-from latentaug.artefacts import ArtefactStore
-from latentaug.frozen import FrozenVAE
-from latentaug.generation import alter
-from latentaug.vae import pixels
+from latentaug.augment.methods import alter
+from latentaug.storage import models
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.architectures import pixels
+from latentaug.vae.inference import FrozenVAE
 from service.model_server.engine import TILES, Augmentation, Key, LoadedModel, compute
 from tests.model_server.conftest import random_vae, save_model
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from latentaug.errors import LatentaugError, MalformedInput, TooLarge
-from service import oip
-from service.oip_tensors import DTYPES, TensorSpec
+from service.oip import messages as oip
+from service.oip.tensors import DTYPES, TensorSpec
 
 ROW = TensorSpec("images", "UINT8", (-1, 2, 2, 1))
 

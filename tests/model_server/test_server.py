@@ -21,7 +21,6 @@ import aiohttp
 import numpy as np
 import pytest
 
-from latentaug import models
 from latentaug.errors import (
     Conflict,
     DeadlineExceeded,
@@ -33,7 +32,8 @@ from latentaug.errors import (
     TooManyRequests,
     Unavailable,
 )
-from service.api.inference import Call, ModelServer, error_from
+from latentaug.storage import models
+from service.api.compute.client import Call, ModelServer, error_from
 from tests.model_server.conftest import REPOSITORY, Process, Start, listening, save_model, wait_for
 
 ALL = ["images", "source", "neighbour", "latents"]

@@ -18,8 +18,8 @@ from bench import cache, contenders, kernels, load, precision, serving, throughp
 from bench.clients import Answer
 from bench.contenders import InProcess
 from bench.training import Data
-from latentaug.training import TrainingOptions, fit
-from latentaug.vae import Architecture
+from latentaug.vae.architectures import Architecture
+from latentaug.vae.training import TrainingOptions, fit
 
 OURS = ["eager PyTorch", "our engine", kernels.NAME, "ours, npy", "ours, PNG in JSON", "ours, multipart"]
 

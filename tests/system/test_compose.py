@@ -7,8 +7,8 @@ import httpx
 import numpy as np
 import pytest
 
-from latentaug.containers import read_npy, write_npy
-from latentaug.images import Limits
+from latentaug.imaging.archives import read_npy, write_npy
+from latentaug.imaging.pixels import Limits
 from tests.system.composition import COMPOSE, START_SECONDS, Composition, ended, order
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from redis import Redis
 
-from latentaug.containers import write_npy
+from latentaug.imaging.archives import write_npy
 from tests.system.composition import Composition, ended
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.uint8)

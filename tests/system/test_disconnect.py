@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from service.disconnect import while_connected
+from service.asgi.disconnect import while_connected
 
 pytestmark = pytest.mark.anyio
 

@@ -11,10 +11,10 @@ from bench.comparison import beside_the_paper, best_of_any_kind, over_affine
 from bench.published import METHODS, TABLE_2, Published
 from bench.studies import STUDIES
 from latentaug.datasets import digits
-from latentaug.evaluation import evaluate
-from latentaug.job_params import EvaluateParams, TrainParams
-from latentaug.protocol import Parts, Protocol
-from latentaug.training import TrainingOptions, fit
+from latentaug.evaluation.design import Parts, Protocol
+from latentaug.evaluation.evaluate import evaluate
+from latentaug.runtime.job_params import EvaluateParams, TrainParams
+from latentaug.vae.training import TrainingOptions, fit
 
 FEW = {"knn": Published(90.0, {8: (10.0, 99.9, 0.0)}), "svm": TABLE_2["svm"]}
 

@@ -14,9 +14,9 @@ from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from latentaug import tracing
-from latentaug.containers import write_npy
-from latentaug.settings import Settings
+from latentaug.imaging.archives import write_npy
+from latentaug.runtime import tracing
+from latentaug.runtime.settings import Settings
 from tests.api import services
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from examples import browser as machine
 from examples.running import Service, running_service
-from latentaug import models
-from latentaug.artefacts import ArtefactStore
+from latentaug.storage import models
+from latentaug.storage.objects import ArtefactStore
 
 PATIENCE = 40_000  # milliseconds; training and measuring share the machine with other tests
 EVALUATE = {

@@ -13,10 +13,10 @@ import torch
 from redis import Redis
 from rq import Queue
 
-from latentaug.artefacts import ArtefactStore
-from latentaug.jobs import Attempts, JobRecord, Kind, connect, queue_name
-from latentaug.settings import Settings
-from service.embedded_redis import EmbeddedRedis
+from latentaug.runtime.jobs import Attempts, JobRecord, Kind, connect, queue_name
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
+from service.stack.valkey import EmbeddedRedis
 from tests.worker.desk import Desk
 
 ENDLESS = {"dataset": "digits", "epochs": 10_000, "patience": 10_000, "batch_size": 64}

@@ -7,10 +7,10 @@ from typing import Any
 
 from redis import Redis
 
-from latentaug.artefacts import ArtefactStore
-from latentaug.job_params import EvaluateParams
-from latentaug.jobs import Attempts, JobError, JobRecord, Kind
-from latentaug.settings import Settings
+from latentaug.runtime.job_params import EvaluateParams
+from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Kind
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
 from worker.tasks import work_through
 from worker.work import Work
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from latentaug import datasets
-from latentaug.images import Limits, decode_image
-from latentaug.job_params import EvaluateParams, TrainParams
-from latentaug.jobs import JobRecord
+from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.runtime.job_params import EvaluateParams, TrainParams
+from latentaug.runtime.jobs import JobRecord
 from tests.worker.desk import Desk
-from worker import units as children
+from worker import sub_jobs as children
 from worker.grid import Grid
 from worker.train import train
 
@@ -146,7 +146,7 @@ def test_draws_the_papers_figures_and_curves_beside_other_evaluations(desk: Desk
 def test_refuses_a_model_of_other_data(desk: Desk, small: EvaluateParams) -> None:
     train(desk.start("train"), TrainParams(dataset="digits", name="mine", latent_dim=4, epochs=1))
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
-    datasets.create(desk.artefacts, "other", images, ["a", "b"] * 20, desk.settings)
+    datasets.create(desk.artefacts, "other", images, ["a", "b"] * 20, desk.settings.max_dataset_bytes)
     record = desk.evaluate(
         small.model_copy(update={"dataset": "other", "latent_dims": None, "model": ["mine"], "labelled": None})
     )
@@ -159,7 +159,7 @@ def test_refuses_before_anything_is_computed(
     desk: Desk, small: EvaluateParams, labels: list[str] | None, labelled: int, word: str
 ) -> None:
     images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
-    datasets.create(desk.artefacts, "plain", images, labels, desk.settings)
+    datasets.create(desk.artefacts, "plain", images, labels, desk.settings.max_dataset_bytes)
     record = desk.evaluate(small.model_copy(update={"dataset": "plain", "labelled": labelled}))
     assert word in desk.error(record).detail
     assert record.children is None

@@ -10,9 +10,9 @@ from typing import Any
 
 from redis import Redis
 
-from latentaug.artefacts import ArtefactStore
-from latentaug.job_params import EvaluateParams
-from latentaug.jobs import Attempts, JobRecord
+from latentaug.runtime.job_params import EvaluateParams
+from latentaug.runtime.jobs import Attempts, JobRecord
+from latentaug.storage.objects import ArtefactStore
 from tests.worker.conftest import WorkerProcess, alive, children, within
 from tests.worker.desk import Desk
 

@@ -15,10 +15,10 @@ from rq import Queue
 from rq.command import send_stop_job_command
 from rq.timeouts import JobTimeoutException
 
-from latentaug import models
-from latentaug.artefacts import ArtefactStore
-from latentaug.jobs import Attempts, JobRecord, rq_job_id
-from service.embedded_redis import EmbeddedRedis
+from latentaug.runtime.jobs import Attempts, JobRecord, rq_job_id
+from latentaug.storage import models
+from latentaug.storage.objects import ArtefactStore
+from service.stack.valkey import EmbeddedRedis
 from tests.worker.conftest import ENDLESS, WorkerProcess, alive, within
 from worker.queue_process import Insistent
 

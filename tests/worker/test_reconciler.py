@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from rq import Queue
 
-from latentaug.jobs import Attempts, JobRecord, rq_job_id
+from latentaug.runtime.jobs import Attempts, JobRecord, rq_job_id
 from worker import reconciler
 from worker.reconciler import clean_up, reconcile
 

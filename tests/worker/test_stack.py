@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from latentaug.children import MISCONFIGURED
-from service.stack import answers_ready
+from latentaug.runtime.processes import MISCONFIGURED
+from service.stack.run import answers_ready
 from tests.worker.conftest import alive, children, within
 
 READY = 90.0

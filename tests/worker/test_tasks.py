@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from latentaug import datasets, models
-from latentaug.containers import read_npz
+from latentaug import datasets
 from latentaug.errors import Cancelled, Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
-from latentaug.images import Limits, decode_image
-from latentaug.job_params import AugmentParams, TrainParams
+from latentaug.imaging.archives import read_npz
+from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.runtime.job_params import AugmentParams, TrainParams
+from latentaug.storage import models
 from tests.worker.desk import Desk
 from worker import work as work_module
 from worker.augment import augment
@@ -58,7 +59,7 @@ class TestTrain:
 
     def test_projects_the_training_part(self, desk: Desk, params: TrainParams) -> None:
         train(desk.start("train"), params)
-        digits = datasets.load("digits", desk.artefacts, desk.settings)
+        digits = datasets.load("digits", desk.artefacts, desk.settings.dataset_folders)
         model = models.describe(desk.artefacts, "mine")
         projected = models.read_projected(desk.artefacts, model)
         assert projected.latents.shape == (len(digits.train), 4)
@@ -141,7 +142,7 @@ class TestAugment:
     def test_makes_k_images_of_each_with_their_provenance(self, desk: Desk) -> None:
         work = desk.start("augment")
         summary = augment(work, AugmentParams(dataset="digits", model="mine", k=2))
-        digits = datasets.load("digits", desk.artefacts, desk.settings)
+        digits = datasets.load("digits", desk.artefacts, desk.settings.dataset_folders)
         assert digits.labels is not None
         n = len(digits.train)
         assert summary == {"sources": n, "images": 2 * n}
@@ -179,27 +180,27 @@ class TestAugment:
     def test_nothing_altered_leaves_the_residual_image_as_it_was(self, desk: Desk) -> None:
         work = desk.start("augment")
         augment(work, AugmentParams(dataset="digits", model="mine", alpha=0, k=1, decode="residual"))
-        digits = datasets.load("digits", desk.artefacts, desk.settings)
+        digits = datasets.load("digits", desk.artefacts, desk.settings.dataset_folders)
         arrays = read_npz(desk.file(work, "images.npz"), LIMITS)
         assert np.array_equal(arrays["images"], digits.images[digits.train][..., 0])
 
     def test_images_of_another_size_are_refused(self, desk: Desk) -> None:
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (12, 10, 10, 1), np.uint8)
-        datasets.create(desk.artefacts, "larger", images, None, desk.settings)
+        datasets.create(desk.artefacts, "larger", images, None, desk.settings.max_dataset_bytes)
         with pytest.raises(InvalidInput, match="this size"):
             augment(desk.start("augment"), AugmentParams(dataset="larger", model="mine"))
 
     def test_a_class_too_small_for_k_is_refused_with_the_largest_k(self, desk: Desk) -> None:
         images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), np.uint8)
         labels = np.array(["common"] * 26 + ["rare"] * 4)
-        datasets.create(desk.artefacts, "uneven", images, labels, desk.settings)
+        datasets.create(desk.artefacts, "uneven", images, labels, desk.settings.max_dataset_bytes)
         with pytest.raises(TooFewImages, match="class 'rare' has only"):
             augment(desk.start("augment"), AugmentParams(dataset="uneven", model="mine", k=10))
 
     def test_images_without_labels_have_neighbours_among_all(self, desk: Desk) -> None:
         images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), np.uint8)
-        datasets.create(desk.artefacts, "plain", images, None, desk.settings)
+        datasets.create(desk.artefacts, "plain", images, None, desk.settings.max_dataset_bytes)
         work = desk.start("augment")
         augment(work, AugmentParams(dataset="plain", model="mine", k=1))
         assert set(read_npz(desk.file(work, "images.npz"), LIMITS)) == {"images", "source", "neighbour"}

@@ -16,7 +16,7 @@ import torch
 
 from latentaug.datasets import digits
 from latentaug.errors import Cancelled, InvalidInput, MalformedInput, Unavailable
-from latentaug.training import EpochMetrics, Trained, TrainingOptions, fit
+from latentaug.vae.training import EpochMetrics, Trained, TrainingOptions, fit
 from worker.torchrun import fit_on_several
 
 DIGITS = digits.load()

@@ -11,18 +11,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug import datasets
-from latentaug.artefacts import NAME, ArtefactStore
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, NotFound, TooManyRequests
-from latentaug.images import Limits
-from service.api import contract, media
+from latentaug.imaging.pixels import Limits
+from latentaug.storage.objects import NAME, ArtefactStore
 from service.api.access import AnyKey, MayAdminister, MayTrain
-from service.api.answers import write_images
-from service.api.bodies import read_images
 from service.api.context import Context, FromContext
-from service.api.limits import read_body
+from service.api.http import contract, media
+from service.api.http.answers import write_images
+from service.api.http.bodies import read_images
+from service.api.http.limits import read_body
+from service.api.http.options import NoOptions, SampleOptions, UploadOptions, read_options
 from service.api.samples import sample
-from service.api.schemas import NoOptions, SampleOptions, UploadOptions, read_options
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -128,7 +128,12 @@ def _create(context: Context, options: UploadOptions, form: str, body: bytes, li
     batch = read_images(form, body, limits)
     labels = None if batch.labels is None else batch.labels.names
     return datasets.create(
-        context.store, options.name, batch.images, labels, context.settings, options.height_and_width
+        context.store,
+        options.name,
+        batch.images,
+        labels,
+        context.settings.max_dataset_bytes,
+        options.height_and_width,
     )
 
 

@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from latentaug.augment.neighbours import name_class
 from latentaug.errors import InvalidInput, LatentaugError, TooFewImages, TooLarge
-from latentaug.images import Pixels, fit
-from latentaug.models import ModelDescription
-from latentaug.neighbours import name_class
-from service.api import contract, media, problems
+from latentaug.imaging.pixels import Pixels, fit
+from latentaug.storage.models import ModelDescription
 from service.api.access import MayInfer, may_infer
-from service.api.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
-from service.api.bodies import Form, ImageBatch, read_form, read_images, read_latents
+from service.api.compute.client import Call, Operation, Outputs
 from service.api.context import Context, FromContext
-from service.api.inference import Call, Operation, Outputs
-from service.api.limits import in_time, read_body
-from service.api.schemas import AugmentOptions, ImageOptions, InterpolateOptions, LatentOptions, read_options
-from service.disconnect import while_connected
-from service.oip_tensors import Parameters
+from service.api.http import contract, media, problems
+from service.api.http.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
+from service.api.http.bodies import Form, ImageBatch, read_form, read_images, read_latents
+from service.api.http.limits import in_time, read_body
+from service.api.http.options import AugmentOptions, ImageOptions, InterpolateOptions, LatentOptions, read_options
+from service.asgi.disconnect import while_connected
+from service.oip.tensors import Parameters
 
 router = APIRouter(prefix="/v1/models/{model}", tags=["inference"], dependencies=[MayInfer])
 

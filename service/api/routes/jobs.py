@@ -11,19 +11,19 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from latentaug import models
 from latentaug.errors import Conflict, NotFound
-from latentaug.job_params import AugmentParams, EvaluateParams, TrainParams
-from latentaug.jobs import JobRecord, Kind
-from service.api import contract, media
+from latentaug.runtime.job_params import AugmentParams, EvaluateParams, TrainParams
+from latentaug.runtime.jobs import Event, JobRecord, Kind
+from latentaug.storage import models
 from service.api.access import MayTrain
-from service.api.bodies import read_json
 from service.api.context import Context, FromContext
-from service.api.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
-from service.api.feasibility import check_augment, check_beside, check_evaluate, check_train
-from service.api.limits import read_body
+from service.api.http import contract, media
+from service.api.http.bodies import read_json
+from service.api.http.limits import read_body
+from service.api.http.options import JobFilter, Options, ResultOptions, read_options, validate
+from service.api.jobs.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
+from service.api.jobs.feasibility import check_augment, check_beside, check_evaluate, check_train
 from service.api.routes.datasets import describe as describe_dataset
-from service.api.schemas import JobFilter, Options, ResultOptions, read_options, validate
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -173,11 +173,15 @@ async def job_result(request: Request, job: str, context: FromContext) -> Respon
 )
 async def job_events(job: str, context: FromContext, last_event_id: Annotated[str | None, Header()] = None) -> Response:
     """A job's events as they come: `progress`, `metrics`, and last `end`. `Last-Event-ID` resumes after an event."""
+
+    async def read(after: str | None) -> list[Event]:
+        return await context.on_jobs(lambda: context.jobs.store.events(job, after))
+
     after = check_event_id(last_event_id)
-    events = await context.on_jobs(lambda: context.jobs.store.events(job, after))
+    events = await read(after)
     if events and only_the_end_again(events, after):
         return Response(status_code=204)  # the one answer that ends an EventSource's reconnecting
-    return EventSourceResponse(stream(context, job, events, after), ping=HEARTBEAT_SECONDS)
+    return EventSourceResponse(stream(job, events, after, read), ping=HEARTBEAT_SECONDS)
 
 
 @router.delete("/{job}", dependencies=[MayTrain], responses=contract.problems(404, 409, 503))

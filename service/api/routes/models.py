@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
-from latentaug import models
-from latentaug.artefacts import ArtefactStore
 from latentaug.errors import Conflict, InvalidInput, LatentaugError, NotFound
-from latentaug.models import ModelDescription, ProjectedDataset
-from latentaug.projection import principal_plane, sample
-from service.api import contract
+from latentaug.latent_map.pca import principal_plane, sample
+from latentaug.storage import models
+from latentaug.storage.models import ModelDescription, ProjectedDataset
+from latentaug.storage.objects import ArtefactStore
 from service.api.access import AnyKey, MayAdminister
 from service.api.context import FromContext
-from service.api.logs import logger
-from service.api.schemas import NoOptions, Projection, ProjectionOptions, read_options
+from service.api.http import contract
+from service.api.http.options import NoOptions, Projection, ProjectionOptions, read_options
+from service.api.http.request_log import logger
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 

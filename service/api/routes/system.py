@@ -10,9 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from latentaug.errors import LatentaugError, Unavailable
-from service.api import contract
 from service.api.access import AnyKey
 from service.api.context import Context, FromContext
+from service.api.http import contract
 from service.api.metrics import JobFigures
 
 router = APIRouter(tags=["system"])

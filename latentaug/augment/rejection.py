@@ -1,0 +1,85 @@
+"""Which new latents to turn away before they are decoded: of another label, hardly new, or far from everything real.
+
+Not in the paper. All three look at distances in latent space alone, to the same real latents that neighbours are
+looked for in, and measure them by the distance that a real latent typically has to its nearest other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentaug.augment.neighbours import Latents, Reference, Rows
+from latentaug.errors import InvalidInput
+
+FILTERS = ("label", "copies", "off_manifold")
+VOTERS = 5
+"""Real latents that vote on a new one's label."""
+NEAR = 0.1
+"""A new latent nearer to its source than this share of the typical distance is hardly new."""
+FAR_QUANTILE = 0.99
+"""A new latent further from the nearest real one than this share of the real ones are is off the manifold."""
+ACCEPTED = -1
+
+
+class Filters:
+    """Judges new latents.
+
+    Args:
+        names: which of `FILTERS`.
+        latents: float32 [n, d], the sources.
+        labels: int64 [n], of the sources, or None.
+        pool: real latents, the sources or a data set's.
+
+    Raises:
+        InvalidInput: an unknown name, no labels to vote by, or fewer than two real latents to measure by.
+    """
+
+    def __init__(self, names: Sequence[str], latents: Latents, labels: Rows | None, pool: Reference) -> None:
+        if unknown := set(names) - set(FILTERS):
+            raise InvalidInput(f"there is no filter {sorted(unknown)[0]!r}; there are {', '.join(FILTERS)}")
+        if "label" in names and (labels is None or pool.labels is None):
+            raise InvalidInput("a filter by label needs labels; send them, or leave reject_label out")
+        if names and len(pool.latents) < 2:
+            raise InvalidInput(
+                "a filter needs at least two real images to measure by; send more, or use the data set's"
+            )
+        self._names, self._latents, self._labels, self._pool = names, latents, labels, pool
+
+    def judge(self, children: Latents, source: Rows) -> NDArray[np.int64]:
+        """The number of the first filter that turns each child away, or `ACCEPTED`.
+
+        Args:
+            children: float32 [m, d].
+            source: int64 [m], each one's source.
+        """
+        verdict = np.full(len(children), ACCEPTED, np.int64)
+        for number in reversed([FILTERS.index(name) for name in self._names]):  # so that the first one stands
+            verdict[self._refused(FILTERS[number], children, source)] = number
+        return verdict
+
+    def _refused(self, name: str, children: Latents, source: Rows) -> NDArray[np.bool_]:
+        refused: NDArray[np.bool_]
+        if name == "copies":
+            moved = np.linalg.norm(children - self._latents[source], axis=1)
+            refused = moved < NEAR * np.median(self._pool.spacing)
+        elif name == "off_manifold":
+            _, distances = self._pool.nearest(children, 1)
+            refused = distances[:, 0] > np.quantile(self._pool.spacing, FAR_QUANTILE)
+        else:
+            refused = self._vote(children) != self._own(source)
+        return refused
+
+    def _vote(self, children: Latents) -> Rows:
+        """The label that most of the nearest real latents have; of equals, the one with the nearest of them."""
+        nearest, _ = self._pool.nearest(children, VOTERS)
+        labels = self._pool.labels if self._pool.labels is not None else np.zeros(len(self._pool.latents), np.int64)
+        votes = labels[nearest]  # [m, voters], nearest first
+        support = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)  # [m, voters], votes for each voter's label
+        winner: Rows = votes[np.arange(len(votes)), support.argmax(axis=1)]
+        return winner
+
+    def _own(self, source: Rows) -> Rows:
+        return np.zeros(len(source), np.int64) if self._labels is None else self._labels[source]

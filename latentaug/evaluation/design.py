@@ -1,0 +1,191 @@
+"""What an evaluation measures, on which images, and how much of it their number allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentaug.augment.classical import DEFAULT, Ranges
+from latentaug.augment.methods import METHODS, check_alpha
+from latentaug.errors import InvalidInput, TooFewImages
+from latentaug.evaluation import classifiers
+from latentaug.evaluation import draws as labelled
+from latentaug.evaluation.training_sets import COMBINED, COMPARATORS, DECODES, SPACES, Arm, control, parts_of, plan
+
+Labels = NDArray[np.int64]
+
+_NEED_NEIGHBOURS = ("interpolation", "extrapolation", "smote")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What to measure.
+
+    Attributes:
+        labelled: labelled images of each draw, spread over the classes as in the training part; None for all of it.
+        draws: times the labelled images are drawn, 1..100.
+        seed: of draws, noise, affine copies and classifiers.
+        methods: of `generation.METHODS`.
+        alpha: how far latents are altered.
+        k: neighbours of each image, and new samples of each in every arm.
+        classifiers: of `classifiers.NAMES`.
+        spaces: "image", "latent" or both: what the classifiers are given.
+        decode: "reconstruction", "residual" or both: how altered latents become images.
+        comparators: "duplication" (the same images again, as many as other arms add), "affine" and "smote" (SMOTE on
+            pixels).
+        affine: how far affine copies go.
+        combine: whether to measure also k affine copies together with k samples of each method, and of interpolation
+            and extrapolation both; and, where "affine" is a comparator, as many affine copies as their control.
+        tune: whether each classifier is tuned, once for each draw and space on the labelled images without new
+            samples. All arms use what that gave, so that the baseline has had the best of it.
+
+    Raises:
+        InvalidInput: a value outside its range or choice.
+    """
+
+    labelled: int | None = None
+    draws: int = 10
+    seed: int = 0
+    methods: tuple[str, ...] = METHODS
+    alpha: float = 0.5
+    k: int = 3
+    classifiers: tuple[str, ...] = classifiers.NAMES
+    spaces: tuple[str, ...] = SPACES
+    decode: tuple[str, ...] = ("residual",)
+    comparators: tuple[str, ...] = COMPARATORS
+    affine: Ranges = DEFAULT
+    combine: bool = True
+    tune: bool = True
+
+    def __post_init__(self) -> None:
+        choices = {
+            "methods": METHODS,
+            "classifiers": classifiers.NAMES,
+            "spaces": SPACES,
+            "decode": DECODES,
+            "comparators": COMPARATORS,
+        }
+        for name, allowed in choices.items():
+            chosen = getattr(self, name)
+            if not set(chosen) <= set(allowed) or len(set(chosen)) != len(chosen):
+                raise InvalidInput(f"{name} is {list(chosen)}; name each of {', '.join(allowed)} at most once")
+        if not (self.classifiers and self.spaces and self.decode):
+            raise InvalidInput("name at least one classifier, one space and one decode")
+        for name, low, high in (("draws", 1, 100), ("k", 1, 1000), ("seed", 0, 2**63 - 1)):
+            if not low <= getattr(self, name) <= high:
+                raise InvalidInput(f"{name} is {getattr(self, name)}; use {low} to {high}")
+        for method in self.methods:
+            check_alpha(method, self.alpha)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A data set's training and test part.
+
+    Attributes:
+        train_images: uint8 [n, h, w, c].
+        train_labels: int64 [n], numbers into `classes`.
+        test_images: uint8 [m, h, w, c]; accuracy is measured on these and they serve nothing else.
+        test_labels: int64 [m].
+        classes: label names.
+    """
+
+    train_images: NDArray[np.uint8]
+    train_labels: Labels
+    test_images: NDArray[np.uint8]
+    test_labels: Labels
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A protocol as far as a data set allows it.
+
+    Attributes:
+        protocol: what was asked for.
+        sizes: int64 [classes], labelled images of each class in each draw.
+        children: new samples for each image; k, or less where a class is too small for it.
+        methods: those that can be measured.
+        comparators: those that can be measured.
+        all_labelled: whether every draw has the whole training part, and so the same images.
+        warnings: what was left out or lowered, and what the result cannot tell.
+    """
+
+    protocol: Protocol
+    sizes: Labels
+    children: int
+    methods: tuple[str, ...]
+    comparators: tuple[str, ...]
+    all_labelled: bool
+    warnings: tuple[str, ...]
+
+    @staticmethod
+    def of(parts: Parts, protocol: Protocol) -> Scope:
+        """See what the parts allow.
+
+        Raises:
+            TooFewImages: fewer labelled images than classes, more than there are, or no test image.
+            InvalidInput: a single class.
+        """
+        if len(np.unique(parts.train_labels)) < 2:
+            raise InvalidInput(
+                "the training part has fewer than two classes; a classifier needs something to tell apart"
+            )
+        if len(parts.test_labels) == 0:
+            raise TooFewImages("the test part is empty; accuracy needs at least one test image")
+        sizes = labelled.share(np.bincount(parts.train_labels, minlength=len(parts.classes)), protocol.labelled)
+        smallest = int(sizes[sizes > 0].min())
+        alone = smallest == 1
+        return Scope(
+            protocol,
+            sizes,
+            children=_children(protocol, smallest),
+            methods=tuple(name for name in protocol.methods if not (alone and name in _NEED_NEIGHBOURS)),
+            comparators=tuple(name for name in protocol.comparators if not (alone and name in _NEED_NEIGHBOURS)),
+            all_labelled=int(sizes.sum()) == len(parts.train_labels),
+            warnings=tuple(_warnings(sizes, parts, protocol)),
+        )
+
+    def arms(self, latent_dims: Sequence[int]) -> list[Arm]:
+        """All arms with VAEs of these dimensions, each space's baseline before what is compared with it."""
+        comparators, methods = list(self.comparators), list(self.methods)
+        if self.protocol.combine:
+            combined = [name for name in COMBINED if {"affine", *self.methods} >= set(parts_of(name))]
+            comparators += dict.fromkeys(map(control, combined)) if "affine" in comparators else []
+            methods += combined
+        return plan(self.protocol.spaces, latent_dims, comparators, methods, self.protocol.decode)
+
+
+def _children(protocol: Protocol, smallest: int) -> int:
+    """New samples for each image: k, or less where the smallest class has fewer neighbours."""
+    needed = any(name in _NEED_NEIGHBOURS for name in (*protocol.methods, *protocol.comparators))
+    return min(protocol.k, smallest - 1) if needed and smallest > 1 else protocol.k
+
+
+def _warnings(sizes: Labels, parts: Parts, protocol: Protocol) -> Iterator[str]:
+    """What classes of these sizes do not allow, and what these draws cannot tell."""
+    smallest = int(sizes[sizes > 0].min())
+    names = ", ".join(repr(parts.classes[i]) for i in np.flatnonzero(sizes == smallest)[:5])
+    left_out = [name for name in (*protocol.methods, *protocol.comparators) if name in _NEED_NEIGHBOURS]
+    children = _children(protocol, smallest)
+    if left_out and smallest == 1:
+        yield (
+            f"Left out: {', '.join(left_out)}. Of class {names} a draw has a single labelled image, which has no "
+            "neighbour. Label at least 2 images of each class."
+        )
+    elif children < protocol.k:
+        yield (
+            f"k was lowered from {protocol.k} to {children} in every arm: of class {names} a draw has only {smallest} "
+            "labelled images."
+        )
+    if int(sizes.sum()) == len(parts.train_labels):
+        yield (
+            f"All {len(parts.train_labels)} training images are labelled, so every draw has the same. Intervals and "
+            "tests are over the test images: they tell what other images of this kind would show, not what other "
+            "labelled images would have given. Set `labelled` lower to learn that."
+        )
+    elif protocol.draws == 1:
+        yield "A single draw has no interval: nothing can be told from it. Use 10 draws."

@@ -1,0 +1,230 @@
+"""The arms of an evaluation: what each adds to a draw's labelled images, in image space or in latent space.
+
+An arm's training samples are the labelled images followed by blocks of new ones, `children` for each image: one block,
+or one for each part of a combined arm. Child j of image i is at i * children + j of its block; SMOTE's come class by
+class. Images are float32 [n, h, w, c] in 0..1, samples float32 [n, d].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from imblearn.over_sampling import SMOTE
+from numpy.typing import NDArray
+
+from latentaug.augment import classical as affine
+from latentaug.augment.methods import METHODS, alter, residual, sigma
+from latentaug.errors import InvalidInput
+from latentaug.vae.architectures import VAE
+from latentaug.vae.codec import Codec
+
+Images = NDArray[np.float32]
+Samples = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+SPACES = ("image", "latent")
+DECODES = ("reconstruction", "residual")
+COMPARATORS = ("duplication", "affine", "smote")
+BASELINE = "none"
+COMBINED = (*(f"affine+{method}" for method in METHODS), "affine+interpolation+extrapolation")
+VAE_ARMS = (*METHODS, *COMBINED)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to make a training set.
+
+    Attributes:
+        space: "image" or "latent": what the classifier is given.
+        latent_dim: of the VAE; None where none takes part.
+        name: "none", a comparator, a method, or several parts such as "affine+noise".
+        decode: "reconstruction" or "residual"; None where nothing is decoded.
+    """
+
+    space: str
+    latent_dim: int | None
+    name: str
+    decode: str | None = None
+
+    @property
+    def baseline(self) -> Arm:
+        """The arm without new samples that the same classifier is given in the same space."""
+        return Arm(self.space, self.latent_dim if self.space == "latent" else None, BASELINE)
+
+    @property
+    def parts(self) -> list[str]:
+        """What makes each block of new samples; nothing for the baseline."""
+        return [] if self.name == BASELINE else parts_of(self.name)
+
+
+def parts_of(name: str) -> list[str]:
+    """The parts of an arm's name."""
+    return name.split("+")
+
+
+def control(name: str) -> str:
+    """The arm with as many new samples as this one has, all of them affine copies: "affine", "affine+affine", ..."""
+    return "+".join(["affine"] * len(parts_of(name)))
+
+
+def plan(
+    spaces: Sequence[str],
+    latent_dims: Sequence[int],
+    comparators: Sequence[str],
+    methods: Sequence[str],
+    decodes: Sequence[str],
+) -> list[Arm]:
+    """All arms, each space's (and in latent space each VAE's) baseline before what is compared with it.
+
+    Args:
+        spaces: of `SPACES`.
+        latent_dims: of the VAEs.
+        comparators: of `COMPARATORS`, and controls of combined arms.
+        methods: of `VAE_ARMS`.
+        decodes: of `DECODES`; latent space decodes nothing.
+    """
+    arms: list[Arm] = []
+    if "image" in spaces:
+        arms += [Arm("image", None, name) for name in (BASELINE, *comparators)]
+        arms += [Arm("image", dim, name, decode) for dim in latent_dims for decode in decodes for name in methods]
+    if "latent" in spaces:
+        arms += [Arm("latent", dim, name) for dim in latent_dims for name in (BASELINE, *comparators, *methods)]
+    return arms
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A trained VAE and both parts of the data set in its latent space.
+
+    Attributes:
+        codec: the VAE.
+        train: float32 [n, latent_dim], means of the whole training part.
+        test: float32 [m, latent_dim].
+    """
+
+    codec: Codec
+    train: Samples
+    test: Samples
+
+    @staticmethod
+    def of(vae: VAE, train: NDArray[np.uint8], test: NDArray[np.uint8], device: str) -> Projection:
+        """Project uint8 [n, h, w, c] and [m, h, w, c].
+
+        Raises:
+            InvalidInput: a VAE of images of another size.
+        """
+        a = vae.architecture
+        if (a.height, a.width, a.channels) != train.shape[1:]:
+            raise InvalidInput(f"the VAE is one of {a}, not of this data set; train it on this one")
+        codec = Codec(vae, device)
+        return Projection(codec, codec.encode(train), codec.encode(test))
+
+    @cached_property
+    def sigma(self) -> NDArray[np.float32]:
+        """Standard deviations over the projected training part (equation 8), float32 [latent_dim]."""
+        return sigma(self.train)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The labelled images of one draw, the same for all arms.
+
+    Attributes:
+        rows: int64 [n], rows of the training part.
+        images: float32 [n, h, w, c] in 0..1.
+        labels: int64 [n].
+        children: new samples for each image in each block.
+        alpha: how far latents are altered.
+        seed: of noise, affine copies and SMOTE, 0..2^32 - 1.
+        ranges: of affine copies.
+    """
+
+    rows: NDArray[np.int64]
+    images: Images
+    labels: Labels
+    children: int
+    alpha: float
+    seed: int
+    ranges: affine.Ranges = affine.DEFAULT
+
+    @cached_property
+    def smote(self) -> tuple[Images, Labels]:
+        """SMOTE on pixels, `children` times each class's images: [n * children, h, w, c] and labels, class by class.
+
+        Each lies anywhere between an image and one of its `children` nearest of the same label.
+        Source: Chawla et al. 2002; imbalanced-learn.
+        """
+        labels, counts = np.unique(self.labels, return_counts=True)
+        wanted = dict(zip(labels.tolist(), (counts * (1 + self.children)).tolist(), strict=True))
+        sampler = SMOTE(sampling_strategy=wanted, k_neighbors=self.children, random_state=self.seed)
+        X, y = sampler.fit_resample(flat(self.images), self.labels)  # the labelled images come first
+        n = len(self.labels)
+        return X[n:].astype(np.float32).reshape(-1, *self.images.shape[1:]).clip(0, 1), y[n:].astype(np.int64)
+
+    def samples(self, arm: Arm, projection: Projection | None) -> tuple[Samples, Labels]:
+        """Training samples of an arm: float32 [n * (1 + blocks * children), d] and int64 labels; of the baseline n.
+
+        `projection` is the arm's VAE, None where none takes part.
+        """
+        blocks = [(self.own(arm, projection), self.labels)]
+        blocks += [self._block(part, number, arm, projection) for number, part in enumerate(arm.parts)]
+        X, y = zip(*blocks, strict=True)
+        return np.concatenate(X), np.concatenate(y)
+
+    def own(self, arm: Arm, projection: Projection | None) -> Samples:
+        """The labelled images in the arm's space, without new samples: float32 [n, d]."""
+        if arm.space == "image" or projection is None:
+            return flat(self.images)
+        return projection.train[self.rows]
+
+    def _block(self, part: str, number: int, arm: Arm, projection: Projection | None) -> tuple[Samples, Labels]:
+        """What one part of an arm adds: float32 [n * children, d] and int64 labels."""
+        labels = self.labels.repeat(self.children)
+        if part == "duplication":
+            return self.own(arm, projection).repeat(self.children, axis=0), labels
+        if part == "affine":
+            # The same for every space and VAE, and others in each block.
+            copies = affine.affine(self.images, self.children, self.seed + number, self.ranges)
+            return self._placed(copies, arm, projection), labels
+        if part == "smote":
+            images, labels = self.smote
+            return self._placed(images, arm, projection), labels
+        if projection is None:
+            raise ValueError(f"{arm} needs a VAE")
+        return self._altered(part, arm, projection), labels
+
+    def _placed(self, images: Images, arm: Arm, projection: Projection | None) -> Samples:
+        """Images as samples of the arm's space."""
+        return flat(images) if arm.space == "image" or projection is None else projection.codec.encode(images)
+
+    def _altered(self, method: str, arm: Arm, projection: Projection) -> Samples:
+        """Equations 8 to 10 among the labelled images alone, and back to images where the arm's space is theirs."""
+        latents = projection.train[self.rows]  # [n, latent_dim]
+        altered = alter(
+            latents,
+            method=method,
+            alpha=self.alpha,
+            k=self.children,
+            sigma=projection.sigma,
+            seed=self.seed,
+            labels=self.labels,
+        )
+        if arm.space == "latent":
+            return altered.latents
+        images = projection.codec.decode(altered.latents)  # [n * children, h, w, c]
+        if arm.decode == "residual":
+            images = residual(self.images, projection.codec.decode(latents), images, altered.source)
+        return flat(images)
+
+
+def as_floats(images: NDArray[np.uint8]) -> Images:
+    """Grey levels 0..255 as float32 in 0..1."""
+    return images.astype(np.float32) / np.float32(255)
+
+
+def flat(images: Images) -> Samples:
+    """[n, h, w, c] as samples [n, h * w * c]."""
+    return images.reshape(len(images), -1)

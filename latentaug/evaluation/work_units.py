@@ -1,0 +1,211 @@
+"""An evaluation in units that any process can measure: each is the cells that share one draw and one tuning."""
+
+from __future__ import annotations
+
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from latentaug.errors import InvalidInput
+from latentaug.evaluation import classifiers
+from latentaug.evaluation import draws as labelled
+from latentaug.evaluation.design import Parts, Protocol, Scope
+from latentaug.evaluation.statistics import Right
+from latentaug.evaluation.training_sets import Arm, Draw, Projection, as_floats, flat
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What shares one draw and one tuning: the arms of one space, and in latent space of one VAE, for one classifier.
+
+    Plain values, so that `Unit(**json.loads(json.dumps(asdict(unit))))` is the same unit.
+
+    Attributes:
+        draw: from 0.
+        space: "image" or "latent".
+        latent_dim: of the latent space; None in image space, whose units have the arms of every VAE.
+        classifier: its name.
+    """
+
+    draw: int
+    space: str
+    latent_dim: int | None
+    classifier: str
+
+    @property
+    def name(self) -> str:
+        """Short and its own, of letters, digits and "-", such as "0-latent-20-svm" or "0-image-svm"."""
+        place = self.space if self.latent_dim is None else f"{self.space}-{self.latent_dim}"
+        return f"{self.draw}-{place}-{self.classifier}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One classifier trained once and measured on the test part.
+
+    Attributes:
+        draw: from 0.
+        space: "image" or "latent".
+        latent_dim: of the VAE; None where none took part.
+        arm: "none", a comparator, a method or both, as `arms.Arm.name`.
+        decode: how latents became images; None where none did.
+        classifier: its name.
+        accuracy: percent of the test images.
+        seconds: fitting and predicting.
+        options: the classifier's, as tuned; None for the paper's.
+        right: which test images it classified rightly, as `pack` writes it, where all training images are labelled:
+            draws do not differ there, and only test images can tell. Else None.
+    """
+
+    draw: int
+    space: str
+    latent_dim: int | None
+    arm: str
+    decode: str | None
+    classifier: str
+    accuracy: float
+    seconds: float
+    options: classifiers.Options | None = None
+    right: str | None = None
+
+    @property
+    def setup(self) -> Arm:
+        """The arm as `arms.plan` lists it."""
+        return Arm(self.space, self.latent_dim, self.arm, self.decode)
+
+    @property
+    def unit(self) -> Unit:
+        """The unit that it belongs to."""
+        return Unit(self.draw, self.space, self.latent_dim if self.space == "latent" else None, self.classifier)
+
+
+def units(protocol: Protocol, latent_dims: Sequence[int]) -> list[Unit]:
+    """All units, draw by draw, so that a run cut short leaves whole draws."""
+    places: dict[str, Sequence[int | None]] = {"image": [None], "latent": latent_dims}
+    return [
+        Unit(draw, space, latent_dim, classifier)
+        for draw in range(protocol.draws)
+        for space in protocol.spaces
+        for latent_dim in places[space]
+        for classifier in protocol.classifiers
+    ]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all units share.
+
+    Attributes:
+        parts: the data set.
+        scope: the protocol as far as the parts allow it.
+        projections: by latent dimension.
+        device: where the MLP runs.
+    """
+
+    parts: Parts
+    scope: Scope
+    projections: Mapping[int, Projection]
+    device: str
+
+    @staticmethod
+    def of(parts: Parts, projections: Mapping[int, Projection], protocol: Protocol, device: str = "cpu") -> Setting:
+        """Check that all fits together.
+
+        Args:
+            parts: the data set.
+            projections: by latent dimension, of VAEs trained on `parts.train_images` without labels. A unit of image
+                space needs those of every dimension, one of latent space its own alone.
+            protocol: what to measure.
+            device: where the MLP runs.
+
+        Raises:
+            TooFewImages: fewer labelled images than classes, more than there are, or no test image.
+            InvalidInput: a single class, or no VAE, or one of another dimension than its key says.
+        """
+        if not projections:
+            raise InvalidInput("no VAE to evaluate; give at least one latent dimension")
+        for dim, projection in projections.items():
+            if projection.codec.architecture.latent_dim != dim:
+                raise InvalidInput(
+                    f"the VAE of latent_dim {dim} is one of {projection.codec.architecture}; give its own"
+                )
+        return Setting(parts, Scope.of(parts, protocol), projections, device)
+
+    def arms(self, unit: Unit) -> list[Arm]:
+        """The arms that a unit measures, its baseline first."""
+        arms = self.scope.arms(list(self.projections))
+        return [arm for arm in arms if (arm.space, arm.baseline.latent_dim) == (unit.space, unit.latent_dim)]
+
+    def draw(self, number: int) -> Draw:
+        """The labelled images of a draw, the same for all of its units."""
+        protocol = self.scope.protocol
+        rows_seed, sample_seed, _ = _seeds(protocol.seed, number)
+        rows = labelled.draw(self.parts.train_labels, self.scope.sizes, rows_seed)
+        images, labels = as_floats(self.parts.train_images[rows]), self.parts.train_labels[rows]
+        return Draw(rows, images, labels, self.scope.children, protocol.alpha, sample_seed, protocol.affine)
+
+    def known(self, unit: Unit, cells: Sequence[Cell]) -> list[Cell]:
+        """Those cells that are the unit's."""
+        arms = set(self.arms(unit))
+        return [cell for cell in cells if cell.unit == unit and cell.setup in arms]
+
+
+def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator[Cell]:
+    """Measure a unit's cells, arm by arm. They depend on nothing but the arguments: units share no state.
+
+    Args:
+        setting: what all units share.
+        unit: one of `units`.
+        done: cells of an earlier attempt; those of this unit are not measured again, and their tuning stands.
+    """
+    parts, protocol, classes = setting.parts, setting.scope.protocol, len(setting.parts.classes)
+    known = setting.known(unit, done)
+    left = [arm for arm in setting.arms(unit) if arm not in {cell.setup for cell in known}]
+    if not left:
+        return
+    draw, (_, _, seed) = setting.draw(unit.draw), _seeds(protocol.seed, unit.draw)
+    projection = None if unit.latent_dim is None else setting.projections[unit.latent_dim]
+    X_test = flat(as_floats(parts.test_images)) if projection is None else projection.test
+    options = known[0].options if known else None
+    if protocol.tune and not known:
+        own = draw.own(left[0], projection)
+        options = classifiers.tune(unit.classifier, own, draw.labels, classes, seed, setting.device)
+    steps = classifiers.mlp_steps(len(draw.labels))
+    for arm in left:
+        X, y = draw.samples(arm, None if arm.latent_dim is None else setting.projections[arm.latent_dim])
+        started = time.perf_counter()
+        classifier = classifiers.make(unit.classifier, classes, seed, options, setting.device, steps)
+        classifier.fit(X, y)
+        right = classifier.predict(X_test) == parts.test_labels  # [test]
+        yield Cell(
+            unit.draw,
+            arm.space,
+            arm.latent_dim,
+            arm.name,
+            arm.decode,
+            unit.classifier,
+            accuracy=100 * float(right.mean()),
+            seconds=time.perf_counter() - started,
+            options=options,
+            right=pack(right) if setting.scope.all_labelled else None,
+        )
+
+
+def pack(right: Right) -> str:
+    """Which test images are right, bool [n], as text: n, a colon, and eight images a byte in base64."""
+    return f"{len(right)}:{b64encode(np.packbits(right).tobytes()).decode()}"
+
+
+def unpack(text: str) -> Right:
+    """The inverse of `pack`: bool [n]."""
+    n, _, packed = text.partition(":")
+    return np.unpackbits(np.frombuffer(b64decode(packed), np.uint8), count=int(n)).astype(np.bool_)
+
+
+def _seeds(seed: int, draw: int) -> tuple[int, int, int]:
+    """Of the rows, the new samples and the classifier, each 0..2^32 - 1."""
+    rows, samples, classifier = np.random.SeedSequence([seed, draw]).generate_state(3)
+    return int(rows), int(samples), int(classifier)

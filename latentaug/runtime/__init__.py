@@ -1,0 +1,1 @@
+"""What processes share: settings, logs, traces, supervision and jobs. The other rooms never import this one."""

@@ -1,0 +1,185 @@
+"""What callers do with jobs: create and cancel them, besides reading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from obstore.exceptions import BaseError
+from redis import Redis
+
+from latentaug.errors import Conflict, InvalidInput, TooManyRequests
+from latentaug.runtime.jobs import scripts
+from latentaug.runtime.jobs.connection import answering
+from latentaug.runtime.jobs.reader import JobReader
+from latentaug.runtime.jobs.record import (
+    TASK,
+    JobError,
+    JobRecord,
+    Kind,
+    Status,
+    end_event_data,
+    new_id,
+    rq_job_id,
+    to_fields,
+)
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
+
+KEPT_SECONDS = 24 * 3600
+"""How long idempotency keys, and the events and records of ended jobs, stay in Redis."""
+
+_log = logging.getLogger(__name__)
+
+
+class JobStore(JobReader):
+    """Creates, reads, follows and cancels jobs."""
+
+    def __init__(self, redis: Redis, artefacts: ArtefactStore, settings: Settings) -> None:
+        super().__init__(redis, artefacts)
+        self._settings = settings
+        self._create = redis.register_script(scripts.CREATE)
+        self._end = redis.register_script(scripts.END)
+
+    def create(
+        self,
+        kind: Kind,
+        params: Mapping[str, Any],
+        *,
+        owner: str = "",
+        idempotency_key: str | None = None,
+        reserve: str | None = None,
+        origin: Mapping[str, str] | None = None,
+    ) -> tuple[JobRecord, bool]:
+        """Create a queued job, to be put in RQ with `enqueue_arguments`.
+
+        Args:
+            kind: what to do.
+            params: validated parameters, plain JSON.
+            owner: whose idempotency key it is.
+            idempotency_key: the same owner, key and request within 24 hours give the same job.
+            reserve: a name that only one unfinished job may hold.
+            origin: the `request_id` and `traceparent` it comes from, as far as there are any; callers do not see them.
+
+        Returns:
+            The record, and whether it was created now.
+
+        Raises:
+            TooManyRequests: `settings.max_queued_jobs` of this kind wait already.
+            Conflict: the key was used for another request, or the name is held.
+            InvalidInput: a key of no or more than 255 characters.
+            Unavailable: Redis does not answer.
+        """
+        if idempotency_key is not None and not 1 <= len(idempotency_key) <= 255:
+            raise InvalidInput("Idempotency-Key must have 1 to 255 characters")
+        job_id, created_at = new_id()
+        record = JobRecord(id=job_id, kind=kind, status="queued", created_at=created_at, params=dict(params))
+        request = "" if idempotency_key is None else _digest([owner, idempotency_key])
+        digest = _digest([kind, record.params])
+        most = self._settings.max_queued_jobs
+        arguments: list[str | int | float] = [
+            job_id,
+            kind,
+            most,
+            request,
+            digest,
+            KEPT_SECONDS,
+            reserve or "",
+            *to_fields(record),
+            *(text for field in (origin or {}).items() for text in field),
+        ]
+        with answering():
+            outcome, other = (part.decode() for part in self._create(args=arguments))
+        match outcome:
+            case "created":
+                return record, True
+            case "earlier":
+                return self.get(other), False
+            case "other_request":
+                raise Conflict(f"this Idempotency-Key was used for another request, job {other}; use a new key")
+            case "reserved":
+                raise Conflict(f"{reserve!r} is being made by job {other}; choose another name or wait for it")
+            case _:
+                raise TooManyRequests(f"{most} {kind} jobs are waiting already; try again later", retry_after=10)
+
+    def enqueue_arguments(self, record: JobRecord) -> dict[str, Any]:
+        """Keyword arguments for `rq.Queue(queue_name(record.kind)).enqueue_call`, plain data."""
+        return {
+            "func": TASK,
+            "kwargs": {"job_id": record.id, "attempt": record.attempt},
+            "job_id": rq_job_id(record),
+            "timeout": max(1, int(self._settings.job_timeout)),
+            "result_ttl": 0,
+            "failure_ttl": 3600,
+            "description": f"{record.kind} {record.id}, attempt {record.attempt}",
+        }
+
+    def cancel(self, job_id: str) -> JobRecord:
+        """Cancel a job; one that is running loses its lease and stops, and so do all its children.
+
+        Cancelling twice is as cancelling once.
+
+        Raises:
+            NotFound: no such job.
+            Conflict: it has ended in another way.
+            Unavailable: Redis does not answer.
+        """
+        record = self.get(job_id)
+        if not record.ended:
+            self._finish(record, "", "cancelled", None, None)
+            record = self.get(job_id)
+        if record.status != "cancelled":
+            raise Conflict(f"the job has {record.status} already; it cannot be cancelled")
+        return record
+
+    def _finish(
+        self, record: JobRecord, attempt: str, status: Status, result: dict[str, Any] | None, error: JobError | None
+    ) -> bool:
+        """End a job that `attempt` ('' for any) still holds: in Redis, which decides, then in the artefact store."""
+        now = datetime.now(UTC)
+        ended = record.model_copy(update={"status": status, "ended_at": now, "result": result, "error": error})
+        event = json.dumps(end_event_data(ended))
+        arguments: list[str | int | float] = [
+            record.id,
+            attempt,
+            status,
+            now.isoformat(),
+            as_json(result),
+            as_json(error),
+            event,
+            KEPT_SECONDS,
+            0.0 if record.started_at is None else (now - record.started_at).total_seconds(),
+        ]
+        with answering():
+            if self._end(args=arguments) != b"done":
+                return False
+        try:
+            self._keep(record.id)
+        except (OSError, BaseError):  # decided in any case; `Attempts.keep_ended` will try again
+            _log.exception("the record of job %s could not be written to the artefact store", record.id)
+        return True
+
+    def _keep(self, job_id: str) -> None:
+        """Copy an ended job's record to the artefact store and drop what was kept for a later attempt."""
+        record = self._living(job_id)
+        if record is not None:
+            self._artefacts.put(f"jobs/{job_id}/record.json", record.model_dump_json(indent=1).encode())
+            self._artefacts.delete_folder(f"jobs/{job_id}/kept")
+        with answering():
+            self._redis.expire(scripts.key("job", job_id), KEPT_SECONDS)
+            self._redis.srem(scripts.key("unstored"), job_id)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def as_json(value: dict[str, Any] | JobError | None) -> str:
+    """A result or error as it stands in Redis; nothing as ""."""
+    if value is None:
+        return ""
+    return value.model_dump_json() if isinstance(value, JobError) else json.dumps(value, allow_nan=False)

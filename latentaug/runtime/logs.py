@@ -1,0 +1,58 @@
+"""Logs of all processes, as text or JSON lines, each with the ids of the request and the job that it belongs to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from latentaug.runtime.settings import Settings
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
+
+
+def fields(record: logging.LogRecord) -> dict[str, object]:
+    """What a line says beside its message: the ids, and what `extra={"fields": {...}}` holds."""
+    ids = {"request_id": request_id.get(), "job_id": job_id.get()}
+    return {name: value for name, value in ids.items() if value is not None} | getattr(record, "fields", {})
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **fields(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class TextLines(logging.Formatter):
+    """For people: the message, and the fields behind it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the base class's name)
+        """The record's line, before any traceback."""
+        said = "".join(f" {name}={value}" for name, value in fields(record).items())
+        return super().formatMessage(record) + said
+
+
+def configure(settings: Settings) -> None:
+    """Send every log of this process to standard error, in the settings' format."""
+    # Nothing that a line says, but looked up for each (the logging HOWTO, "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)

@@ -1,0 +1,141 @@
+"""OpenTelemetry traces, where `settings.otlp_endpoint` is set and the extra `tracing` is installed; else nothing.
+
+A trace goes on from process to process by W3C's `traceparent`: a header between API and model server, a field of the
+job's hash between API and worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
+
+from latentaug.runtime.settings import Settings
+
+try:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.trace import SpanKind, StatusCode
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+except ModuleNotFoundError:
+    INSTALLED = False
+else:
+    INSTALLED = True
+
+Kind = Literal["SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
+Value = str | int | float | bool
+
+EXPORT_SECONDS = 5.0
+"""Longest wait for the collector, which an ending process must not outlast."""
+
+
+class Tracer:
+    """Spans of one process.
+
+    Args:
+        endpoint: base URL of an OTLP receiver over HTTP; spans go to `<endpoint>/v1/traces`.
+        service: the process's name in traces.
+    """
+
+    def __init__(self, endpoint: str, service: str) -> None:
+        self.provider = TracerProvider(resource=Resource.create({"service.name": service}))
+        exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
+        self.provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self.provider.get_tracer("latentaug")
+        self._form = TraceContextTextMapPropagator()
+
+    @contextmanager
+    def span(self, name: str, kind: Kind, carrier: Mapping[str, str]) -> Iterator[Span]:
+        """A span below the one that `carrier` names, or below this context's."""
+        parent = self._form.extract(carrier) if "traceparent" in carrier else None
+        with self._tracer.start_as_current_span(name, parent, SpanKind[kind]) as span:
+            made = Span(name)
+            try:
+                yield made
+            finally:
+                span.update_name(made.name)
+                span.set_attributes(made.attributes)
+                if made.fault is not None:
+                    span.set_status(StatusCode.ERROR, made.fault)
+
+    def carrier(self) -> dict[str, str]:
+        """Headers that name this context's span."""
+        headers: dict[str, str] = {}
+        self._form.inject(headers)
+        return headers
+
+
+class Span:
+    """What a piece of work says about itself, told when it ends.
+
+    Attributes:
+        name: what it was; few different ones.
+        attributes: by OpenTelemetry's names where it has one.
+        fault: what went wrong, or None.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.attributes: dict[str, Value] = {}
+        self.fault: str | None = None
+
+
+_tracer: Tracer | None = None
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that ask for traces where nothing can make any.
+
+    Raises:
+        ValueError: the extra `tracing` is not installed.
+    """
+    if settings.otlp_endpoint is not None and not INSTALLED:
+        raise ValueError("LATENTAUG_OTLP_ENDPOINT needs OpenTelemetry: pip install 'latentaug[tracing]', or unset it")
+
+
+def configure(settings: Settings, service: str) -> None:
+    """Begin to trace this process, where the settings say so.
+
+    Raises:
+        ValueError: they do, but the extra `tracing` is not installed.
+    """
+    global _tracer  # noqa: PLW0603 (a process has one, as it has one root logger)
+    check(settings)
+    if settings.otlp_endpoint is not None:
+        _tracer = Tracer(settings.otlp_endpoint, service)
+
+
+def active() -> bool:
+    """Whether this process traces."""
+    return _tracer is not None
+
+
+@contextmanager
+def span(name: str, kind: Kind, carrier: Mapping[str, str] | None = None) -> Iterator[Span]:
+    """Trace what is done within.
+
+    Args:
+        name: of the span; may be changed until it ends.
+        kind: which side of which conversation this is.
+        carrier: lower-case headers or fields that may hold a `traceparent`; what is no valid one is ignored.
+    """
+    if _tracer is None:
+        yield Span(name)
+        return
+    with _tracer.span(name, kind, carrier or {}) as made:
+        yield made
+
+
+def carrier() -> dict[str, str]:
+    """The headers by which another process goes on with this trace; none where nothing is traced."""
+    return {} if _tracer is None else _tracer.carrier()
+
+
+def shutdown() -> None:
+    """Send what has not been sent, within seconds, and trace no more."""
+    global _tracer  # noqa: PLW0603
+    if _tracer is not None:
+        _tracer.provider.shutdown()
+        _tracer = None

@@ -1,0 +1,1 @@
+"""What rests: bytes under a path, and trained models."""

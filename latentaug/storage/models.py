@@ -1,0 +1,182 @@
+"""A trained VAE at rest: its description, its weights, and the latents of the images it was trained on.
+
+No torch in here: the API process reads descriptions, only the model server and the jobs read weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from latentaug.errors import Conflict, NotFound
+from latentaug.storage.objects import ArtefactStore, check_name
+
+
+class ModelDescription(BaseModel):
+    """What there is to know about a model without its weights; the `GET /v1/models/{model}` answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    version: str
+    """Id of the job that trained it; also the folder of its files."""
+    height: int
+    width: int
+    channels: int
+    latent_dim: int
+    hidden: int
+    """Units of the fully connected layer (1024 in the paper)."""
+    dataset: str
+    dataset_checksum: str
+    classes: list[str]
+    """The data set's label names, by label number; empty where it has no labels."""
+    sigma: list[float]
+    """Standard deviation of each latent dimension over the projected training part (eq. 8)."""
+    training: dict[str, int | float | str]
+    """The options it was trained with: epochs, patience, batch_size, learning_rate, beta, seed, precision."""
+    curve: list[dict[str, int | float]] = Field(default_factory=list)
+    """One entry per epoch: losses and images per second."""
+    best_epoch: int
+    training_images: int
+    validation_images: int
+    weights_sha256: str
+    latents_sha256: str
+    umap_sha256: str | None = None
+    """Of the training images' places by UMAP; null where none were computed."""
+    created_at: datetime
+    job_id: str
+
+
+class ProjectedDataset(BaseModel):
+    """The training part of a data set as latent means: where `neighbours=dataset` looks."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
+
+    latents: NDArray[np.float32]
+    """float32 [n, latent_dim]."""
+    labels: NDArray[np.int64] | None
+    """int64 [n], numbers into `ModelDescription.classes`, or None."""
+    rows: NDArray[np.int64]
+    """int64 [n], each latent's row in the whole data set: what an answer's `neighbour` names."""
+
+
+def describe_path(name: str) -> str:
+    """Path of a model's description."""
+    return f"models/{check_name(name, 'model')}/model.json"
+
+
+def save(
+    store: ArtefactStore,
+    description: ModelDescription,
+    weights: bytes,
+    projected: ProjectedDataset,
+    umap: bytes | None = None,
+) -> None:
+    """Write a model; its description, written last, is what makes it exist.
+
+    Args:
+        store: to write to.
+        description: with the checksums of the other three.
+        weights: as safetensors.
+        projected: latents of the training part.
+        umap: `places_bytes`, where there are places by UMAP.
+
+    Raises:
+        Conflict: a model of this name exists.
+    """
+    folder = f"models/{description.name}/{description.version}"
+    store.put(f"{folder}/weights.safetensors", weights)
+    store.put(f"{folder}/latents.safetensors", projected_bytes(projected))
+    if umap is not None:
+        store.put(f"{folder}/umap.safetensors", umap)
+    try:
+        store.create(describe_path(description.name), description.model_dump_json(indent=1).encode())
+    except Conflict as error:
+        raise Conflict(f"a model named {description.name!r} exists; choose another name or delete it first") from error
+
+
+def describe(store: ArtefactStore, name: str) -> ModelDescription:
+    """Read a model's description.
+
+    Raises:
+        NotFound: no such model.
+    """
+    try:
+        return ModelDescription.model_validate_json(store.get(describe_path(name)))
+    except NotFound as error:
+        raise NotFound(f"no model is named {name!r}; GET /v1/models lists them") from error
+
+
+def names(store: ArtefactStore) -> list[str]:
+    """Names of all models, sorted."""
+    return [name for name in store.folders("models") if store.exists(describe_path(name))]
+
+
+def read_weights(store: ArtefactStore, description: ModelDescription) -> bytes:
+    """Read a model's weights (safetensors), checked against their checksum.
+
+    Raises:
+        NotFound: deleted meanwhile.
+        OSError: the stored bytes are not those that were written.
+    """
+    return _checked(store, description, "weights.safetensors", description.weights_sha256)
+
+
+def read_projected(store: ArtefactStore, description: ModelDescription) -> ProjectedDataset:
+    """Read the latents of the images a model was trained on.
+
+    Raises:
+        NotFound: deleted meanwhile.
+        OSError: the stored bytes are not those that were written.
+    """
+    arrays = load_tensors(_checked(store, description, "latents.safetensors", description.latents_sha256))
+    return ProjectedDataset(latents=arrays["latents"], labels=arrays.get("labels"), rows=arrays["rows"])
+
+
+def read_places(store: ArtefactStore, description: ModelDescription) -> NDArray[np.float32] | None:
+    """Places by UMAP, float32 [m, 2], of the training images that `projection.sample` draws; None where there are none.
+
+    Raises:
+        NotFound: deleted meanwhile.
+        OSError: the stored bytes are not those that were written.
+    """
+    if description.umap_sha256 is None:
+        return None
+    return load_tensors(_checked(store, description, "umap.safetensors", description.umap_sha256))["places"]
+
+
+def places_bytes(places: NDArray[np.float32]) -> bytes:
+    """Places by UMAP as safetensors."""
+    return save_tensors({"places": places})
+
+
+def projected_bytes(projected: ProjectedDataset) -> bytes:
+    """Latents, labels and rows as safetensors."""
+    arrays: dict[str, NDArray[np.generic]] = {"latents": projected.latents, "rows": projected.rows}
+    if projected.labels is not None:
+        arrays["labels"] = projected.labels
+    return save_tensors(arrays)
+
+
+def delete(store: ArtefactStore, name: str) -> None:
+    """Delete a model: its description first, so that it is gone at once and whole.
+
+    Raises:
+        NotFound: no such model.
+    """
+    describe(store, name)
+    store.delete(describe_path(name))
+    store.delete_folder(f"models/{name}")
+
+
+def _checked(store: ArtefactStore, description: ModelDescription, file: str, sha256: str) -> bytes:
+    data = store.get(f"models/{description.name}/{description.version}/{file}")
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise OSError(f"{file} of model {description.name!r} is damaged: its SHA-256 is not the recorded one")
+    return data

@@ -1,0 +1,221 @@
+"""The paper's convolutional VAE (sections 3.1 and 4), its loss and its bytes.
+
+Images are float32 [n, c, h, w] in 0..1, latents float32 [n, latent_dim].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from torch.nn import functional
+
+from latentaug.errors import InvalidInput, MalformedInput
+from latentaug.vae.convolutions import StridedConv2d, SubpixelConvTranspose2d
+
+MIN_SIDE, MAX_SIDE = 8, 128
+MAX_LATENT_DIM = 512
+MAX_HIDDEN = 8192
+LEVELS = 0.01, 0.99
+"""Mean levels that training starts from, at least and at most: an image may be all black."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What fixes the shape of every weight.
+
+    Attributes:
+        height: of an image, 8..128 pixels.
+        width: of an image, 8..128 pixels.
+        channels: 1 (grey) or 3 (colour).
+        latent_dim: dimensions of the latent space, 1..512. Z in the paper: 10, 20, 50 or 100.
+        hidden: units of the fully connected layers, 1..8192. 1024 in the paper.
+
+    Raises:
+        InvalidInput: a value outside its range.
+    """
+
+    height: int
+    width: int
+    channels: int
+    latent_dim: int
+    hidden: int = 1024
+
+    def __post_init__(self) -> None:
+        if not all(MIN_SIDE <= side <= MAX_SIDE for side in (self.height, self.width)):
+            raise InvalidInput(
+                f"images are {self.height}x{self.width}; each side must be {MIN_SIDE} to {MAX_SIDE} pixels: resize them"
+            )
+        if self.channels not in (1, 3):
+            raise InvalidInput(f"images have {self.channels} channels; 1 (grey) or 3 (colour) are taken")
+        if not 1 <= self.latent_dim <= MAX_LATENT_DIM:
+            raise InvalidInput(f"latent_dim is {self.latent_dim}; use 1 to {MAX_LATENT_DIM}")
+        if not 1 <= self.hidden <= MAX_HIDDEN:
+            raise InvalidInput(f"hidden is {self.hidden}; use 1 to {MAX_HIDDEN}")
+
+
+class Loss(NamedTuple):
+    """The parts of the loss, each a scalar averaged over the batch."""
+
+    total: Tensor
+    reconstruction: Tensor
+    divergence: Tensor
+
+
+class VAE(nn.Module):
+    """Encoder q(z|x) and decoder p(x|z) (equation 7), mirrored."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = a = architecture
+        half = (_halve(a.height), _halve(a.width))
+        quarter = (_halve(half[0]), _halve(half[1]))
+        flat = 8 * quarter[0] * quarter[1]
+        self.encoder = nn.Sequential(
+            StridedConv2d(a.channels, 16),  # [n, 16, h/2, w/2]
+            nn.ReLU(),
+            StridedConv2d(16, 8),  # [n, 8, h/4, w/4]
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(flat, a.hidden),  # [n, hidden]
+            nn.ReLU(),
+        )
+        self.mean = nn.Linear(a.hidden, a.latent_dim)
+        self.log_variance = nn.Linear(a.hidden, a.latent_dim)
+        self.decoder = nn.Sequential(
+            nn.Linear(a.latent_dim, a.hidden),  # [n, hidden]
+            nn.ReLU(),
+            nn.Linear(a.hidden, flat),
+            nn.ReLU(),
+            nn.Unflatten(1, (8, *quarter)),  # [n, 8, h/4, w/4]
+            SubpixelConvTranspose2d(8, 16, _output_padding(half)),  # [n, 16, h/2, w/2]
+            nn.ReLU(),
+            SubpixelConvTranspose2d(16, a.channels, _output_padding((a.height, a.width))),  # [n, c, h, w]
+        )
+
+    @torch.no_grad()
+    def initialise(self, levels: Tensor) -> None:
+        """Draw weights anew, as training begins with them, from torch's global generator.
+
+        Weights are normal with variance 2 / fan-in before a ReLU (He et al., 2015), where biases are 0.1, and
+        1 / fan-in elsewhere. The last layer begins close to the mean image: small weights, and the mean's logit as
+        bias. Otherwise the network first learns that most pixels are dark, and of that many of its few channels die.
+
+        Args:
+            levels: float [c], mean level of each channel in 0..1.
+        """
+        for layer, following in pairwise([*self.encoder, self.mean, self.log_variance, *self.decoder, None]):
+            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and layer.bias is not None:
+                hidden = isinstance(following, nn.ReLU)
+                layer.weight.normal_(0, math.sqrt((2 if hidden else 1) / _fan_in(layer)))
+                layer.bias.fill_(0.1 if hidden else 0)
+        last = self.decoder[-1]
+        last.weight.mul_(0.1)  # type: ignore[operator]
+        last.bias.copy_(levels.clamp(*LEVELS).logit())  # type: ignore[operator]
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images [n, c, h, w] in 0..1 to the mean and log-variance of q(z|x), each [n, latent_dim]."""
+        hidden = self.encoder(x)  # [n, hidden]
+        return self.mean(hidden), self.log_variance(hidden)
+
+    def decode_logits(self, z: Tensor) -> Tensor:
+        """Map latents [n, latent_dim] to the logits of each pixel [n, c, h, w]."""
+        logits: Tensor = self.decoder(z)
+        return logits
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Map latents [n, latent_dim] to images [n, c, h, w] in 0..1."""
+        return self.decode_logits(z).sigmoid()
+
+    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode, take one z from q(z|x) by the reparametrisation trick, decode.
+
+        Args:
+            x: float32 [n, c, h, w] in 0..1.
+            noise: draws from N(0, 1), float32 [n, latent_dim].
+
+        Returns:
+            Logits [n, c, h, w], mean and log-variance [n, latent_dim].
+        """
+        mean, log_variance = self.encode(x)
+        return self.decode_logits(mean + (0.5 * log_variance).exp() * noise), mean, log_variance
+
+
+def loss(x: Tensor, logits: Tensor, mean: Tensor, log_variance: Tensor, beta: float = 1.0) -> Loss:
+    """Negative variational lower bound (equation 6), in nats: reconstruction + beta * divergence.
+
+    Reconstruction is the Bernoulli likelihood, binary cross entropy from logits against grey levels in 0..1, summed
+    over pixels and channels. Divergence is KL(q(z|x) || N(0, 1)) in closed form, summed over latent dimensions. Both
+    are averaged over the batch.
+
+    Args:
+        x: the images, float32 [n, c, h, w] in 0..1.
+        logits: float32 [n, c, h, w].
+        mean: float32 [n, latent_dim].
+        log_variance: float32 [n, latent_dim].
+        beta: weight of the divergence; 1 in the paper.
+    """
+    n = len(x)
+    reconstruction = functional.binary_cross_entropy_with_logits(logits, x, reduction="sum") / n
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum() / n
+    return Loss(reconstruction + beta * divergence, reconstruction, divergence)
+
+
+def pixels(images: Tensor) -> Tensor:
+    """Map uint8 [n, h, w, c] to float32 [n, c, h, w] in 0..1, laid out channels-last."""
+    return images.permute(0, 3, 1, 2).float().div_(255)
+
+
+def to_bytes(vae: VAE) -> bytes:
+    """Weights as safetensors, the same bytes for the same weights."""
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()})
+
+
+def from_bytes(architecture: Architecture, data: bytes) -> VAE:
+    """Make a VAE of this architecture from `to_bytes`' bytes, on the CPU and in evaluation mode.
+
+    Raises:
+        MalformedInput: not safetensors, or names, shapes, types or values that are not this architecture's weights.
+    """
+    try:
+        weights = load(data)
+    except SafetensorError as error:
+        raise MalformedInput(f"the weights are not safetensors: {error}; write them with to_bytes") from error
+    return from_weights(architecture, weights)
+
+
+def from_weights(architecture: Architecture, weights: dict[str, Tensor]) -> VAE:
+    """Make a VAE of this architecture from its state dict, as `from_bytes` does."""
+    with torch.device("meta"):  # no memory, and no random numbers for weights that are replaced at once
+        vae = VAE(architecture)
+    expected = {name: (tensor.shape, tensor.dtype) for name, tensor in vae.state_dict().items()}
+    if {name: (tensor.shape, tensor.dtype) for name, tensor in weights.items()} != expected:
+        raise MalformedInput(f"the weights are not those of {architecture}; give the architecture they were made with")
+    if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
+        raise MalformedInput("the weights are not finite; train the model again")
+    vae.load_state_dict(weights, assign=True)
+    return vae.eval()
+
+
+def _fan_in(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
+    """Inputs of one output; of a transposed convolution of stride 2 the mean."""
+    if isinstance(layer, nn.Linear):
+        return layer.in_features
+    taps = math.prod(layer.kernel_size)
+    return layer.in_channels * taps / (4 if isinstance(layer, nn.ConvTranspose2d) else 1)
+
+
+def _halve(side: int) -> int:
+    """Side of a 5x5 convolution's output with stride 2 and padding 2."""
+    return (side + 1) // 2
+
+
+def _output_padding(size: tuple[int, int]) -> tuple[int, int]:
+    """Output padding for which a transposed convolution gives images of this size: 1 for even sides, 0 for odd."""
+    return 1 - size[0] % 2, 1 - size[1] % 2

@@ -1,0 +1,74 @@
+"""A trained VAE from arrays to arrays, in batches: images to latents, latents to images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from latentaug.storage import models
+from latentaug.storage.models import ModelDescription
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.architectures import VAE, Architecture, from_bytes
+from latentaug.vae.inference import FrozenVAE
+
+BATCH = 1024
+"""Images or latents computed at a time."""
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+class Codec:
+    """Encodes and decodes any number of images.
+
+    Args:
+        vae: the network; its weights are copied.
+        device: a torch device.
+    """
+
+    def __init__(self, vae: VAE, device: str) -> None:
+        self.architecture = vae.architecture
+        self._device = torch.device(device)
+        self._vae = FrozenVAE(vae)
+        self._vae.to(self._device)
+
+    @torch.inference_mode()
+    def encode(self, images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Mean latents float32 [n, latent_dim] of images [n, h, w, c], uint8 or float32 in 0..1."""
+        latents = np.empty((len(images), self.architecture.latent_dim), np.float32)
+        for rows, batch in _batches(images):
+            latents[rows] = self._vae.encode(torch.tensor(batch, device=self._device))[0].cpu().numpy()
+        return latents
+
+    @torch.inference_mode()
+    def decode(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Images float32 [n, h, w, c] in 0..1 of latents float32 [n, latent_dim]."""
+        a = self.architecture
+        images = np.empty((len(latents), a.height, a.width, a.channels), np.float32)
+        for rows, batch in _batches(latents):
+            images[rows] = self._vae.decode(torch.tensor(batch, device=self._device)).cpu().numpy()
+        return images
+
+
+def read_vae(store: ArtefactStore, model: ModelDescription) -> VAE:
+    """A stored model's network, on the CPU and in evaluation mode.
+
+    Raises:
+        NotFound: it was deleted.
+        MalformedInput: its weights are not what its description says.
+    """
+    return from_bytes(architecture_of(model), models.read_weights(store, model))
+
+
+def architecture_of(model: ModelDescription) -> Architecture:
+    """The architecture of a stored model's network."""
+    return Architecture(model.height, model.width, model.channels, model.latent_dim, model.hidden)
+
+
+def _batches(array: NDArray[Scalar]) -> Iterator[tuple[slice, NDArray[Scalar]]]:
+    for start in range(0, len(array), BATCH):
+        rows = slice(start, start + BATCH)
+        yield rows, array[rows]

@@ -1,0 +1,314 @@
+"""Fit a VAE without labels: early stopping on the validation reconstruction, checkpoints, exact resumption (section 4).
+
+Images are uint8 [n, h, w, c]; they stay uint8 on the device until their batch's turn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
+from latentaug.vae.architectures import VAE, Architecture, from_weights, loss, pixels
+from latentaug.vae.distributed import Alone, Share
+from latentaug.vae.memory import keep_freed
+from latentaug.vae.train_step import Step, side_stream, step_kind
+
+Pixels = NDArray[np.uint8]
+
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+_VALIDATION_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Attributes:
+        epochs: the most passes over the training images, 1..10,000.
+        patience: epochs without a better validation reconstruction after which to stop, 1..10,000.
+        batch_size: images of one step, 1..65,536; the whole training set where that is smaller. None: 256, and down to
+            16 for small training sets, so that an epoch has about 32 steps.
+        learning_rate: Adam's, above 0 and up to 1.
+        beta: weight of the divergence, 0..1,000; 1 in the paper.
+        seed: of weights, order and draws, 0..2^63 - 1.
+        precision: float32, or bfloat16 for the network's products and what lies between them, in which each number
+            keeps 8 bits of its fraction; weights, loss, Adam and validation stay float32. Faster where the processor
+            has bfloat16 arithmetic, slower where not. On NVIDIA's GPUs PyTorch's default holds for float32:
+            convolutions in TF32.
+
+    Raises:
+        InvalidInput: a value outside its range.
+    """
+
+    epochs: int = 100
+    patience: int = 5
+    batch_size: int | None = None
+    learning_rate: float = 1e-3
+    beta: float = 1.0
+    seed: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "epochs": (1, 10_000),
+            "patience": (1, 10_000),
+            "batch_size": (1, 65_536),
+            "learning_rate": (1e-9, 1),
+            "beta": (0, 1000),
+            "seed": (0, 2**63 - 1),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:  # true for NaN too
+                raise InvalidInput(f"{name} is {value}; use {low} to {high}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise InvalidInput(f"precision is {self.precision!r}; use float32 or bfloat16")
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One epoch: losses in nats an image, means over the images.
+
+    Attributes:
+        epoch: from 1.
+        train_loss: reconstruction + beta * divergence while training.
+        train_reconstruction: as in `vae.loss`.
+        train_divergence: as in `vae.loss`.
+        validation_reconstruction: decoded from the mean latents, no draw; what early stopping watches.
+        validation_divergence: as in `vae.loss`.
+        images_per_second: training images, validation not counted.
+        seconds: wall time with validation.
+    """
+
+    epoch: int
+    train_loss: float
+    train_reconstruction: float
+    train_divergence: float
+    validation_reconstruction: float
+    validation_divergence: float
+    images_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained VAE: the weights of its best epoch, on the CPU, and how it got there, with the batch size it took."""
+
+    vae: VAE
+    options: TrainingOptions
+    history: list[EpochMetrics]
+    best_epoch: int
+
+
+@dataclass
+class _Run:
+    """All that changes while training."""
+
+    vae: VAE
+    step: Step
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = 0
+    history: list[EpochMetrics] = field(default_factory=list)
+
+
+def fit(
+    train: Pixels,
+    validation: Pixels,
+    latent_dim: int,
+    options: TrainingOptions,
+    *,
+    device: str = "cpu",
+    on_epoch: Callable[[EpochMetrics], None] | None = None,
+    checkpoint: bytes | None = None,
+    on_checkpoint: Callable[[Callable[[], bytes]], None] | None = None,
+    share: Share | None = None,
+) -> Trained:
+    """Train a VAE. The same arguments give the same weights, in one go or resumed (on the CPU, to the last bit).
+
+    From then on the process keeps the memory that its tensors free (`memory.keep_freed`).
+
+    Args:
+        train: uint8 [n, h, w, c] with n at least 2.
+        validation: uint8 [m, h, w, c] with m at least 1, never trained on.
+        latent_dim: dimensions of the latent space.
+        options: how to train.
+        device: a torch device.
+        on_epoch: called after each epoch; may raise to stop.
+        checkpoint: bytes that `on_checkpoint` made in an earlier run with the same arguments, to go on from there.
+        on_checkpoint: called after each epoch with a function that gives everything needed to resume after it, as
+            bytes; it takes a while, so it is called only by who wants them.
+        share: this process's part of the work, where several train together (`ranks`).
+
+    Raises:
+        TooFewImages: fewer than 2 training images or no validation image.
+        InvalidInput: images of a size or kind that no VAE takes, or a loss that is no longer finite.
+        MalformedInput: the checkpoint is not one of this training.
+    """
+    keep_freed()
+    architecture = _architecture(train, validation, latent_dim)
+    options = replace(options, batch_size=options.batch_size or _default_batch_size(len(train)))
+    identity = json.dumps([asdict(architecture), asdict(options), len(train), len(validation)])
+    with side_stream(torch.device(device)):
+        images = torch.tensor(train, device=device)
+        if checkpoint is None:
+            run = _start(untrained(architecture, train, options.seed), options, images, share or Alone())
+        else:
+            run = _resume(checkpoint, identity, images, share or Alone())
+        _epochs(run, torch.tensor(validation, device=device), options, identity, on_epoch, on_checkpoint)
+    weights = {name: tensor.cpu() for name, tensor in run.best.items()}
+    return Trained(from_weights(architecture, weights), options, run.history, run.best_epoch)
+
+
+def _epochs(
+    run: _Run,
+    validation: Tensor,
+    options: TrainingOptions,
+    identity: str,
+    on_epoch: Callable[[EpochMetrics], None] | None,
+    on_checkpoint: Callable[[Callable[[], bytes]], None] | None,
+) -> None:
+    """Train until there is no better epoch for long enough, or there have been enough."""
+    while len(run.history) < options.epochs and len(run.history) - run.best_epoch < options.patience:
+        metrics = _epoch(run, validation, options)
+        run.history.append(metrics)
+        best = min(run.history, key=lambda epoch: epoch.validation_reconstruction)  # the earliest of equals
+        if best is metrics:
+            run.best_epoch = metrics.epoch
+            run.best = {name: tensor.clone() for name, tensor in run.vae.state_dict().items()}
+        if on_checkpoint is not None:
+            on_checkpoint(lambda: _checkpoint(run, identity))
+        if on_epoch is not None:
+            on_epoch(metrics)
+
+
+def _architecture(train: Pixels, validation: Pixels, latent_dim: int) -> Architecture:
+    if train.ndim != 4 or train.dtype != np.uint8 or validation.dtype != np.uint8:
+        raise InvalidInput(f"training images are {train.dtype} {list(train.shape)}; give uint8 [n, h, w, c]")
+    if len(train) < 2 or len(validation) < 1:
+        raise TooFewImages(
+            f"{len(train)} training and {len(validation)} validation images; training takes at least 2 and 1"
+        )
+    if train.shape[1:] != validation.shape[1:]:
+        raise InvalidInput(f"training images are {train.shape[1:]}, validation images {validation.shape[1:]}")
+    height, width, channels = train.shape[1:]
+    return Architecture(height, width, channels, latent_dim)
+
+
+def _default_batch_size(n: int) -> int:
+    """A power of two: 256 from 8,192 training images on, fewer for fewer, 16 up to 512."""
+    return max(16, min(256, 2 ** ((n // 32).bit_length() - 1) if n >= 32 else 0))
+
+
+def _epoch(run: _Run, validation: Tensor, options: TrainingOptions) -> EpochMetrics:
+    """Train over all images once in a new order, then validate."""
+    number, started = len(run.history) + 1, time.perf_counter()
+    train_loss, reconstruction, divergence = _train(run, options, number)
+    trained = time.perf_counter()
+    validation_reconstruction, validation_divergence = run.step.share.agreed(_validate(run.vae, validation)).tolist()
+    if not math.isfinite(train_loss + validation_reconstruction):
+        raise InvalidInput(f"training diverged in epoch {number}: the loss is not finite; lower learning_rate or beta")
+    return EpochMetrics(
+        number,
+        train_loss,
+        reconstruction,
+        divergence,
+        validation_reconstruction,
+        validation_divergence,
+        len(run.step.images) / (trained - started),
+        time.perf_counter() - started,
+    )
+
+
+def _train(run: _Run, options: TrainingOptions, epoch: int) -> list[float]:
+    """One pass in an order, and with draws, that depend on seed and epoch alone: what makes resuming exact."""
+    images = run.step.images
+    order_seed, draw_seed = np.random.SeedSequence([options.seed, epoch]).generate_state(2, np.uint64)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(int(order_seed))).to(images.device)
+    generator = torch.Generator(images.device).manual_seed(int(draw_seed))
+    run.step.sums.zero_()
+    run.vae.train()
+    size, latent_dim = options.batch_size or len(order), run.vae.architecture.latent_dim
+    for start in range(0, len(order), size):
+        batch = order[start : start + size]  # [batch]
+        noise = torch.randn(len(batch), latent_dim, generator=generator, device=images.device)  # [batch, latent_dim]
+        run.step.take(batch, noise)
+    means: list[float] = (run.step.share.total(run.step.sums) / len(order)).tolist()
+    return means
+
+
+@torch.inference_mode()
+def _validate(vae: VAE, images: Tensor) -> Tensor:
+    """Reconstruction from the mean latents, and divergence, as means over the images, float64 [2]."""
+    vae.eval()
+    sums = torch.zeros(2, dtype=torch.float64, device=images.device)
+    for start in range(0, len(images), _VALIDATION_BATCH):
+        x = pixels(images[start : start + _VALIDATION_BATCH])  # [batch, c, h, w]
+        mean, log_variance = vae.encode(x)
+        parts = loss(x, vae.decode_logits(mean), mean, log_variance)
+        sums += torch.stack([parts.reconstruction, parts.divergence]) * len(x)
+    return sums / len(images)
+
+
+def untrained(architecture: Architecture, train: Pixels, seed: int) -> VAE:
+    """The network that `fit` begins with, on the CPU."""
+    with torch.random.fork_rng(devices=[]):  # leaves the caller's random numbers as they were
+        torch.manual_seed(seed)
+        vae = VAE(architecture)
+        vae.initialise(torch.tensor(train.mean(axis=(0, 1, 2)) / 255))
+    return vae
+
+
+def _start(vae: VAE, options: TrainingOptions, images: Tensor, share: Share) -> _Run:
+    vae = vae.to(images.device)
+    # Capturable: nothing in a step waits for the GPU, so that it may be recorded.
+    optimizer = torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True, capturable=images.is_cuda)
+    step = step_kind(images, share)(
+        share.wrap(vae), optimizer, share, images, options.beta, options.precision == "bfloat16"
+    )
+    return _Run(vae, step)
+
+
+def _checkpoint(run: _Run, identity: str) -> bytes:
+    """Weights, best weights and Adam's moments by name; in the header what they belong to and the history so far."""
+    tensors = {f"weights.{name}": tensor for name, tensor in run.vae.state_dict().items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
+    for name, parameter in run.vae.named_parameters():
+        tensors |= {f"{moment}.{name}": run.step.optimizer.state[parameter][moment] for moment in _MOMENTS}
+    header = {"identity": identity, "best_epoch": run.best_epoch, "history": [asdict(m) for m in run.history]}
+    return save({name: tensor.cpu() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
+
+
+def _resume(checkpoint: bytes, identity: str, images: Tensor, share: Share) -> _Run:
+    """The inverse of `_checkpoint`."""
+    architecture, options, _, _ = json.loads(identity)
+    try:
+        tensors = load(checkpoint)
+        header_size = int.from_bytes(checkpoint[:8], "little")
+        header = json.loads(json.loads(checkpoint[8 : 8 + header_size])["__metadata__"]["training"])
+        history = [EpochMetrics(**metrics) for metrics in header["history"]]
+    except (SafetensorError, ValueError, LookupError, TypeError) as error:
+        raise MalformedInput(f"the checkpoint cannot be read ({error!r}); train from the start") from error
+    if header.get("identity") != identity:
+        raise MalformedInput("the checkpoint is of another training; give the arguments it was made with")
+    groups: dict[str, dict[str, Tensor]] = {group: {} for group in ("weights", "best", *_MOMENTS)}
+    for name, tensor in tensors.items():
+        group, _, weight = name.partition(".")
+        groups[group][weight] = tensor.to(images.device)
+    vae = from_weights(Architecture(**architecture), groups["weights"])
+    run = _start(vae, TrainingOptions(**options), images, share)
+    for name, parameter in run.vae.named_parameters():
+        run.step.optimizer.state[parameter] = {moment: groups[moment][name] for moment in _MOMENTS}
+    run.best, run.best_epoch, run.history = groups["best"], header["best_epoch"], history
+    return run

@@ -1,0 +1,1 @@
+"""Bytes of a request to values, values to bytes of an answer."""

@@ -1,0 +1,172 @@
+"""Computed arrays to the bytes of an answer, in every form the API writes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentaug.augment.rejection import FILTERS
+from latentaug.errors import TooLarge
+from latentaug.imaging.archives import write_npy, write_npz, write_zip
+from latentaug.imaging.pixels import Pixels, contact_sheet, encode_png
+from service.api.http import media
+from service.api.http.labels import Labels
+
+MAX_SHEET_IMAGES = 2048
+SHEET_SIDE = 64  # pixels that an image on a contact sheet is enlarged to, about
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An encode answer.
+
+    Attributes:
+        latents: the means, float32 [n, latent_dim].
+        log_variances: float32 [n, latent_dim].
+        reconstruction_error: mean squared error per pixel, intensities in 0..1, float32 [n].
+        labels: as they came, or None.
+    """
+
+    latents: NDArray[np.float32]
+    log_variances: NDArray[np.float32]
+    reconstruction_error: NDArray[np.float32]
+    labels: Labels | None = None
+
+
+@dataclass(frozen=True)
+class NewImages:
+    """Images that a model made, and where each comes from.
+
+    Attributes:
+        images: uint8 [m, h, w, c].
+        provenance: gives one entry per image; not asked where the answer's form has no place for it.
+        per_image: more arrays of length m, such as `source`.
+        settings: what holds for all of them, such as `alpha`.
+        labels: one per image, or None.
+        sheet: gives the rows of a contact sheet, where one is asked for.
+        tally: how many were wanted, made and turned away, where they were counted.
+    """
+
+    images: Pixels
+    provenance: Callable[[], Sequence[Mapping[str, object]]]
+    sheet: Callable[[], Sequence[Sequence[Pixels]]]
+    per_image: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+    labels: Labels | None = None
+    tally: Mapping[str, object] | None = None
+
+
+def tally(
+    counts: NDArray[np.int64], source: NDArray[np.int64], refused: NDArray[np.int64], labels: Labels | None
+) -> dict[str, object]:
+    """What became of a request for exact numbers, in all and, where there are labels, by class.
+
+    Args:
+        counts: int64 [n], wanted of each image.
+        source: int64 [m], of each one made.
+        refused: int64 [n, filters], turned away.
+        labels: of the n images, or None.
+    """
+    made = np.bincount(source, minlength=len(counts))
+    found: dict[str, object] = _tally(counts, made, refused)
+    if labels is not None:
+        codes = labels.codes()
+        found["classes"] = {
+            name: _tally(*(each[codes == code] for each in (counts, made, refused)))
+            for code, name in enumerate(labels.classes)
+        }
+    return found
+
+
+def in_rows(images: Pixels, columns: int) -> list[list[Pixels]]:
+    """Images as the rows of a contact sheet, `columns` in each but perhaps the last."""
+    return [list(images[start : start + columns]) for start in range(0, len(images), columns)]
+
+
+def _tally(counts: NDArray[np.int64], made: NDArray[np.int64], refused: NDArray[np.int64]) -> dict[str, object]:
+    return {
+        "wanted": int(counts.sum()),
+        "made": int(made.sum()),
+        "missing": int((counts - made).sum()),
+        "rejected": dict(zip(FILTERS, refused.sum(axis=0).tolist(), strict=True)),
+    }
+
+
+def write_encoded(form: str, encoded: Encoded) -> bytes:
+    """Write latents in one of `media.LATENT_ANSWERS`."""
+    if form == media.NPY:
+        return write_npy(encoded.latents)
+    arrays: dict[str, NDArray[np.generic]] = {
+        "latents": encoded.latents,
+        "log_variances": encoded.log_variances,
+        "reconstruction_error": encoded.reconstruction_error,
+    }
+    if form == media.NPZ:
+        return write_npz(arrays if encoded.labels is None else {**arrays, "labels": encoded.labels.array()})
+    document: dict[str, object] = {name: array.tolist() for name, array in arrays.items()}
+    if encoded.labels is not None:
+        document["labels"] = encoded.labels.values
+    return json.dumps(document).encode()
+
+
+def write_images(form: str, new: NewImages) -> bytes:
+    """Write images in one of `media.IMAGE_ANSWERS`.
+
+    Raises:
+        TooLarge: too many for one contact sheet.
+    """
+    if form == media.NPY:
+        return write_npy(_squeezed(new.images))
+    if form == media.NPZ:
+        return write_npz(_arrays(new))
+    if form == media.ZIP:
+        return write_zip(list(new.images), None if new.labels is None else new.labels.names, new.provenance())
+    if form == media.PNG:
+        return _write_sheet(new)
+    return _write_json(new)
+
+
+def _arrays(new: NewImages) -> dict[str, NDArray[np.generic]]:
+    arrays: dict[str, NDArray[np.generic]] = {"images": _squeezed(new.images), **new.per_image}
+    if new.labels is not None:
+        arrays["labels"] = new.labels.array()
+    return arrays | {name: np.array(value) for name, value in new.settings.items()}
+
+
+def _write_json(new: NewImages) -> bytes:
+    provenance = new.provenance()
+    pairs = zip(new.images, provenance, strict=True)
+    document: dict[str, object] = {
+        "images": [base64.b64encode(_png(image, entry)).decode() for image, entry in pairs],
+        **{name: array.tolist() for name, array in new.per_image.items()},
+    }
+    if new.labels is not None:
+        document["labels"] = new.labels.values
+    document["provenance"] = provenance
+    if new.tally is not None:
+        document["tally"] = new.tally
+    return json.dumps(document).encode()
+
+
+def _write_sheet(new: NewImages) -> bytes:
+    sheet = new.sheet()
+    shown = sum(len(row) for row in sheet)
+    if shown > MAX_SHEET_IMAGES:
+        raise TooLarge(f"{shown} images on one contact sheet; at most {MAX_SHEET_IMAGES}, or ask for {media.ZIP}")
+    scale = max(1, SHEET_SIDE // max(new.images.shape[1:3]))
+    return _png(contact_sheet(sheet, scale), new.settings)
+
+
+def _png(image: Pixels, provenance: Mapping[str, object]) -> bytes:
+    return encode_png(image, {"latentaug": json.dumps(provenance)})
+
+
+def _squeezed(images: Pixels) -> Pixels:
+    """Grey images without their channel axis, as they are usually sent."""
+    return images[..., 0] if images.shape[3] == 1 else images

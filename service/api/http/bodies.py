@@ -1,0 +1,272 @@
+"""Request bodies to batches: images or latents, with their labels and options, out of every form the API reads."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
+from latentaug.imaging.archives import read_npy, read_npz, read_zip
+from latentaug.imaging.pixels import Limits, Pixels, decode_image, to_uint8
+from service.api.http import media
+from service.api.http.labels import Labels
+from service.api.http.limits import bound_json
+
+MAX_OPTIONS = 32
+MAX_LATENT_DIM = 512
+# Arrays of our own answers, passed over so that an answer can be sent on as a request; any other name is a mistake.
+_ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "method"}
+_ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row"}
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Images of a request.
+
+    Attributes:
+        images: each uint8 [h, w, 1 or 3], of any sizes, or one uint8 [n, h, w, c].
+        labels: one per image, or None.
+        fields: the options in the body.
+    """
+
+    images: Sequence[Pixels] | Pixels
+    labels: Labels | None = None
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LatentBatch:
+    """Latents of a request: float32 [n, latent_dim], finite, and the options in the body."""
+
+    latents: NDArray[np.float32]
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A multipart form: its image files' bytes and its fields."""
+
+    files: list[bytes]
+    fields: dict[str, str]
+
+
+class _FormParser(MultiPartParser):
+    """Starlette's parser, which itself takes a form that breaks off for one that ends."""
+
+    closed = False
+
+    def on_end(self) -> None:
+        """The closing boundary was there."""
+        self.closed = True
+
+
+async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
+    """Split a multipart form into files named `images` and fields.
+
+    Raises:
+        MalformedInput: not a form, or one that breaks off.
+        InvalidInput: a file under another name, or a field given twice.
+        TooLarge: too many files.
+    """
+    parser = _FormParser(
+        Headers({"content-type": content_type}),
+        _once(body),
+        max_files=limits.max_images + 1,
+        max_fields=MAX_OPTIONS,
+        max_part_size=2**20,
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, UnicodeError, LookupError, ValueError) as error:
+        raise MalformedInput(f"not a readable multipart form: {error}") from error
+    if not parser.closed:
+        await form.close()
+        raise MalformedInput("the form's closing boundary is missing; send the whole form again")
+    files: list[bytes] = []
+    fields: dict[str, str] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            if name != "images":
+                raise InvalidInput(f"a file is named {name[:40]!r}; name every image part 'images'")
+            files.append(await value.read())
+            await value.close()
+        elif name in fields:
+            raise InvalidInput(f"{name[:40]!r} is given twice", fields=[(name[:40], "given twice")])
+        else:
+            fields[name] = value
+    return Form(files, fields)
+
+
+def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
+    """Read images out of a body in any of `media.IMAGE_BODIES`.
+
+    Raises:
+        MalformedInput: bytes that are not what they claim to be.
+        InvalidInput: no images, wrong types or shapes, or labels that are not one per image.
+        TooLarge: over `limits`.
+    """
+    if isinstance(body, Form):
+        batch = _images_from_form(body, limits)
+    elif form == media.JSON:
+        batch = _images_from_json(body, limits)
+    elif form == media.NPY:
+        batch = ImageBatch(to_uint8(read_npy(body, limits), limits))
+    elif form == media.NPZ:
+        batch = _images_from_npz(body, limits)
+    elif form == media.ZIP:
+        folder = read_zip(body, limits)
+        batch = ImageBatch(folder.images, None if folder.labels is None else Labels.from_list(folder.labels))
+    else:
+        batch = ImageBatch([decode_image(body, limits)])
+    if len(batch.images) == 0:
+        raise InvalidInput("the batch is empty; send at least one image", fields=[("images", "must not be empty")])
+    if batch.labels is not None:
+        batch.labels.check_length(len(batch.images))
+    return batch
+
+
+def read_latents(form: str, body: bytes, latent_dim: int, limits: Limits) -> LatentBatch:
+    """Read latents out of a body in any of `media.LATENT_BODIES`.
+
+    Raises:
+        MalformedInput: bytes that are not what they claim to be.
+        InvalidInput: none, another width than `latent_dim`, or numbers that are not finite in float32.
+        TooLarge: more than `limits.max_images`.
+    """
+    fields: dict[str, object] = {}
+    if form == media.JSON:
+        fields = read_json(body, limits.max_images * (MAX_LATENT_DIM + 2))
+        array = _latent_array(fields.pop("latents", None))
+    elif form == media.NPZ:
+        arrays = read_npz(body, limits)
+        array = _only(arrays, "latents")
+    else:
+        array = read_npy(body, limits)
+    return LatentBatch(_check_latents(array, latent_dim, limits), fields)
+
+
+def read_json(body: bytes, max_values: int) -> dict[str, object]:
+    """Parse a JSON object.
+
+    Raises:
+        MalformedInput: not JSON.
+        InvalidInput: not an object.
+        TooLarge: more than `max_values` values.
+    """
+    bound_json(body, max_values)
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedInput(f"the body is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidInput("the body must be a JSON object, {...}")
+    return document
+
+
+def _images_from_json(body: bytes, limits: Limits) -> ImageBatch:
+    fields = read_json(body, 8 * limits.max_images + 1000)
+    texts = fields.pop("images", None)
+    labels = fields.pop("labels", None)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise InvalidInput(
+            "images must be an array of base64 texts of PNG, JPEG or WebP files",
+            fields=[("images", "must be an array of base64 texts")],
+        )
+    images = _decode_files((_from_base64(text, i) for i, text in enumerate(texts)), len(texts), limits)
+    return ImageBatch(images, None if labels is None else Labels.from_list(labels), fields)
+
+
+def _images_from_form(form: Form, limits: Limits) -> ImageBatch:
+    fields: dict[str, object] = dict(form.fields)
+    text = form.fields.get("labels")
+    fields.pop("labels", None)
+    labels = None if text is None else Labels.from_list(_labels_from_text(text))
+    return ImageBatch(_decode_files(form.files, len(form.files), limits), labels, fields)
+
+
+def _images_from_npz(body: bytes, limits: Limits) -> ImageBatch:
+    arrays = read_npz(body, limits)
+    images = to_uint8(_only(arrays, "images"), limits)
+    labels = arrays.get("labels")
+    return ImageBatch(images, None if labels is None else Labels.from_array(labels))
+
+
+def _only(arrays: Mapping[str, NDArray[np.generic]], needed: str) -> NDArray[np.generic]:
+    if unknown := sorted(set(arrays) - _ANSWERED):
+        raise InvalidInput(f"the npz holds {unknown[0][:40]!r}, which is not read here; name the arrays as documented")
+    if needed not in arrays:
+        raise InvalidInput(f"the npz holds no array named {needed!r}", fields=[(needed, "is missing")])
+    return arrays[needed]
+
+
+def _decode_files(files: Iterable[bytes], count: int, limits: Limits) -> list[Pixels]:
+    """Decode image files one by one, within the limits of the whole batch."""
+    if count > limits.max_images:
+        raise TooLarge(f"{count} images in one request; send at most {limits.max_images}")
+    images: list[Pixels] = []
+    decoded = 0
+    for i, data in enumerate(files):
+        try:
+            image = decode_image(data, limits)
+        except LatentaugError as error:
+            raise type(error)(f"image {i}: {error.detail}", fields=[(f"images.{i}", error.detail)]) from error
+        decoded += image.size
+        if decoded > limits.max_bytes:
+            raise TooLarge(f"the images hold more than {limits.max_bytes} bytes of pixels; send fewer or smaller")
+        images.append(image)
+    return images
+
+
+def _from_base64(text: str, i: int) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MalformedInput(f"image {i} is not base64; encode the file's bytes as RFC 4648 has it") from error
+
+
+def _labels_from_text(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedInput("the field labels is not a JSON array") from error
+
+
+def _latent_array(values: object) -> NDArray[np.generic]:
+    rows = values if isinstance(values, list) else [values]
+    # Before numpy sees them: it would give each of many texts the longest one's room.
+    if not all(isinstance(row, list) and all(type(value) in (int, float) for value in row) for row in rows):
+        raise _wrong_latents("latents must be an array of arrays of numbers")
+    try:
+        return np.asarray(rows)
+    except (ValueError, OverflowError) as error:
+        raise _wrong_latents("latents must be arrays of numbers, all of one length") from error
+
+
+def _check_latents(array: NDArray[np.generic], latent_dim: int, limits: Limits) -> NDArray[np.float32]:
+    if array.ndim != 2 or 0 in array.shape or array.shape[1] != latent_dim:
+        raise _wrong_latents(f"latents have the shape {list(array.shape)}; this model takes [n, {latent_dim}]")
+    if array.dtype.kind not in "fiu":
+        raise _wrong_latents(f"latents are {array.dtype}; send float32")
+    if len(array) > limits.max_images:
+        raise TooLarge(f"{len(array)} latents in one request; send at most {limits.max_images}")
+    with np.errstate(over="ignore"):  # what overflows float32 is caught as infinite below
+        latents = array.astype(np.float32)  # [n, latent_dim]
+    if not np.isfinite(latents).all():
+        raise _wrong_latents("latents must be finite numbers of float32")
+    return latents
+
+
+def _wrong_latents(message: str) -> InvalidInput:
+    return InvalidInput(message, fields=[("latents", message)])
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body

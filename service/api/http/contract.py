@@ -1,0 +1,189 @@
+"""Pieces of the OpenAPI document: bodies that are no JSON models, answers in several forms, problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from service.api.http import media
+
+Fragment = dict[str, Any]
+Responses = dict[int | str, Fragment]
+
+_TEXT: Fragment = {"type": "string"}
+_BINARY: Fragment = {"type": "string", "format": "binary"}
+_LABELS: Fragment = {"type": "array", "items": {"type": ["integer", "string"]}, "description": "One per image."}
+_BASE64_IMAGES: Fragment = {
+    "type": "array",
+    "items": {"type": "string", "contentEncoding": "base64"},
+    "description": "PNG, JPEG or WebP files, base64.",
+}
+_NUMBERS: Fragment = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
+_ROWS: Fragment = {"type": "array", "items": {"type": "integer"}}
+
+LATENTS_SCHEMA: Fragment = {
+    "type": "object",
+    "required": ["latents", "log_variances", "reconstruction_error"],
+    "properties": {
+        "latents": _NUMBERS,
+        "log_variances": _NUMBERS,
+        "reconstruction_error": {"type": "array", "items": {"type": "number"}},
+        "labels": _LABELS,
+    },
+}
+IMAGES_SCHEMA: Fragment = {
+    "type": "object",
+    "required": ["images", "provenance"],
+    "properties": {
+        "images": {**_BASE64_IMAGES, "description": "PNG files, base64."},
+        "provenance": {"type": "array", "items": {"type": "object"}, "description": "How each image was made."},
+        "source": {**_ROWS, "description": "Each image's source, by its place in the request. Augment only."},
+        "neighbour": {**_ROWS, "description": "The neighbour it leans on; -1 for none. Augment only."},
+        "labels": _LABELS,
+    },
+}
+
+PROBLEM_SCHEMA: Fragment = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong and what to do next."},
+        "code": {"type": "string", "description": "Stable, for programs."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["loc", "msg"],
+                "properties": {"loc": {"type": "string"}, "msg": {"type": "string"}},
+            },
+        },
+    },
+}
+_PROBLEMS = {
+    400: "Bytes that are not what they claim to be.",
+    401: "The key is missing or unknown.",
+    403: "The key lacks the scope.",
+    404: "No such thing.",
+    406: "The answer has no form that Accept names.",
+    409: "The name is taken, or the present state does not allow it.",
+    413: "Over a limit on bytes, images or pixels.",
+    415: "A request form that cannot be read here.",
+    422: "Well formed but wrong; `errors` names the fields.",
+    429: "Over the caller's rate, or the queue is full. `Retry-After` says when to come back.",
+    503: "Not ready, or draining. `Retry-After` says when to come back.",
+    504: "No answer within the caller's time.",
+}
+
+
+def operation_id(route: APIRoute) -> str:
+    """The endpoint's name is its id, so that generated clients have stable names."""
+    return route.name
+
+
+def problems(*statuses: int) -> Responses:
+    """Problem answers, with those that every endpoint behind a key can give."""
+    return {
+        status: {"description": _PROBLEMS[status], "content": {media.PROBLEM: {"schema": PROBLEM_SCHEMA}}}
+        for status in sorted({*statuses, 401, 403, 422, 429})
+    }
+
+
+def answer(forms: Sequence[str], json_schema: Fragment | None = None, *, status: int = 200) -> Responses:
+    """An answer in one of several forms."""
+    schemas = {media.JSON: json_schema or {"type": "object"}, media.CSV: _TEXT, media.MARKDOWN: _TEXT}
+    content = {form: {"schema": schemas.get(form, _BINARY)} for form in forms}
+    return {status: {"description": "Done.", "content": content}}
+
+
+def event_stream() -> Responses:
+    """An answer that is a stream of server-sent events, or nothing where the stream is over."""
+    return {
+        200: {"description": "The events.", "content": {media.EVENTS: {"schema": {"type": "string"}}}},
+        204: {"description": "The job has ended and its end was sent; do not come back."},
+    }
+
+
+def image_request(forms: Sequence[str], options: type[BaseModel]) -> Fragment:
+    """A request with images; the options stand in the query, or in the fields of JSON and forms."""
+    fields = _properties(options)
+    labelled = {**fields, "labels": _LABELS}
+    schemas: dict[str, Fragment] = {
+        media.JSON: _object({"images": _BASE64_IMAGES, **labelled}, "images"),
+        media.MULTIPART: _object({"images": {"type": "array", "items": _BINARY}, **labelled}, "images"),
+    }
+    return _request(forms, schemas, options)
+
+
+def latent_request(options: type[BaseModel]) -> Fragment:
+    """A request with latents."""
+    fields = _properties(options)
+    schemas = {media.JSON: _object({"latents": _NUMBERS, **fields}, "latents")}
+    return _request(media.LATENT_BODIES, schemas, options)
+
+
+def json_request(schema: type[BaseModel]) -> Fragment:
+    """A request that is one JSON object."""
+    return {"requestBody": {"required": True, "content": {media.JSON: {"schema": _inlined(schema)}}}}
+
+
+def binary_request(forms: Sequence[str], options: type[BaseModel]) -> Fragment:
+    """A request that is a file; the options stand in the query."""
+    return {
+        "parameters": query(options),
+        "requestBody": {"required": True, "content": {form: {"schema": _BINARY} for form in forms}},
+    }
+
+
+def _request(forms: Sequence[str], schemas: Mapping[str, Fragment], options: type[BaseModel]) -> Fragment:
+    timeout = {
+        "name": "X-Request-Timeout",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "number", "exclusiveMinimum": 0},
+        "description": "Seconds to wait for the answer at most.",
+    }
+    content = {form: {"schema": schemas.get(form, _BINARY)} for form in forms}
+    return {"parameters": [*query(options), timeout], "requestBody": {"required": True, "content": content}}
+
+
+def query(options: type[BaseModel]) -> list[Fragment]:
+    """Options that stand in the query string, as parameters."""
+    required = options.model_json_schema().get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": schema}
+        for name, schema in _properties(options).items()
+    ]
+
+
+def _properties(options: type[BaseModel]) -> dict[str, Fragment]:
+    properties: dict[str, Fragment] = options.model_json_schema().get("properties", {})
+    return properties
+
+
+def _inlined(schema: type[BaseModel]) -> Fragment:
+    """A JSON schema without references, which would point outside of it once it stands in the document."""
+    plain: Fragment = schema.model_json_schema()
+    nested = plain.pop("$defs", {})
+
+    def follow(node: Any) -> Any:
+        if isinstance(node, list):
+            return [follow(entry) for entry in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            node = {**nested[node["$ref"].removeprefix("#/$defs/")], **node}
+            del node["$ref"]
+        return {key: follow(value) for key, value in node.items()}
+
+    inlined: Fragment = follow(plain)
+    return inlined
+
+
+def _object(properties: Mapping[str, Fragment], required: str) -> Fragment:
+    return {"type": "object", "properties": dict(properties), "required": [required], "additionalProperties": False}

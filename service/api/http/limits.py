@@ -1,0 +1,119 @@
+"""What one caller may take: bytes in a body, values in a JSON text, requests in a time, seconds for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from limits import parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from starlette.requests import Request
+
+from latentaug.errors import DeadlineExceeded, InvalidInput, TooLarge, TooManyRequests
+from latentaug.runtime.settings import Settings
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read the body, giving up as soon as it is, or claims to be, too large.
+
+    Raises:
+        TooLarge: more than `max_bytes`.
+    """
+    claimed = request.headers.get("content-length", "0")
+    if claimed.isdecimal() and int(claimed) > max_bytes:
+        raise _too_large(max_bytes)
+    body = bytearray()
+    async for chunk in request.stream():
+        if len(body) + len(chunk) > max_bytes:
+            raise _too_large(max_bytes)
+        body += chunk
+    return bytes(body)
+
+
+def bound_json(body: bytes, max_values: int) -> None:
+    """Refuse JSON that would unfold to too many values, before it is parsed.
+
+    Every value but the first follows a bracket or a comma, so counting those bounds the values. A list of empty lists
+    takes twenty times its text's memory as Python objects.
+
+    Raises:
+        TooLarge: more than `max_values`.
+    """
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > max_values:
+        raise TooLarge(f"the JSON holds more than {max_values} values; send fewer, or application/x-npy")
+
+
+class RateLimit:
+    """Requests per caller, counted in this process over a sliding window."""
+
+    def __init__(self, rate: str | None) -> None:
+        """Take a rate such as `100/second`; None for no limit.
+
+        Raises:
+            ValueError: not a rate.
+        """
+        self._rate = parse(rate) if rate else None
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    async def count(self, caller: str) -> None:
+        """Count one request.
+
+        Raises:
+            TooManyRequests: over the rate.
+        """
+        if self._rate is None or await self._limiter.hit(self._rate, caller):
+            return
+        stats = await self._limiter.get_window_stats(self._rate, caller)
+        raise TooManyRequests(
+            f"over the rate of {self._rate}; wait as long as Retry-After says",
+            retry_after=max(1.0, stats.reset_time - time.time()),
+        )
+
+
+@asynccontextmanager
+async def in_time(request: Request, settings: Settings) -> AsyncIterator[Callable[[], float]]:
+    """Bound the time that an answer may take.
+
+    The bound is `settings.request_timeout`, or less where the caller's `X-Request-Timeout` (seconds) says so.
+
+    Yields:
+        A function that gives the seconds left.
+
+    Raises:
+        InvalidInput: an `X-Request-Timeout` that is no positive number.
+        DeadlineExceeded: the time is over.
+    """
+    seconds = _timeout(request, settings)
+    end = time.monotonic() + seconds
+    try:
+        async with asyncio.timeout(seconds):
+            yield lambda: max(0.0, end - time.monotonic())
+    except TimeoutError as error:
+        raise DeadlineExceeded(
+            f"no answer within {seconds:g} seconds; send fewer images, or raise X-Request-Timeout "
+            f"(at most {settings.request_timeout:g})"
+        ) from error
+
+
+def _timeout(request: Request, settings: Settings) -> float:
+    sent = request.headers.get("x-request-timeout")
+    if sent is None:
+        return settings.request_timeout
+    try:
+        seconds = float(sent)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise InvalidInput(
+            "X-Request-Timeout is not a positive number of seconds",
+            fields=[("X-Request-Timeout", "must be a number above 0")],
+        )
+    return min(seconds, settings.request_timeout)
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"the body is over {max_bytes} bytes; send it in smaller parts")

@@ -1,0 +1,252 @@
+"""The options of the inference endpoints, and how callers' values are checked against a schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Annotated, Literal, Self, TypeVar, cast
+
+from fastapi import Depends
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+
+from latentaug.errors import InvalidInput
+from latentaug.runtime.job_params import CountParams
+from latentaug.runtime.jobs import Kind, Status
+from service.api.http import media
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class Options(BaseModel):
+    """Options that an endpoint takes; any other is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+Chosen = TypeVar("Chosen", bound=Options)
+
+
+class ImageOptions(Options):
+    """Options of encode."""
+
+    resize: bool = False
+    """Resize images of another size than the model's (bicubic, aspect kept, padded) instead of refusing them."""
+
+
+class LatentOptions(Options):
+    """Options of decode: none."""
+
+
+class InterpolateOptions(ImageOptions):
+    """Options of interpolate."""
+
+    steps: Annotated[int, Field(ge=2, le=64)] = 8
+    """Images in the strip, both ends among them."""
+
+
+class AugmentOptions(ImageOptions, CountParams):
+    """Options of augment. The answer depends on nothing but the images, the labels and these."""
+
+    method: Literal["noise", "interpolation", "extrapolation"] = "interpolation"
+    """Noise z + alpha N(0, sigma); interpolation z + alpha (z_k - z); extrapolation z + alpha (z - z_k)."""
+    alpha: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.5
+    """How far: 0 gives the image's own reconstruction; for interpolation at most 1, which gives the neighbour's."""
+    k: Annotated[int, Field(ge=1, le=64)] = 3
+    """Nearest neighbours per image, each giving one child."""
+    copies: Annotated[int | None, Field(ge=1, le=64)] = None
+    """Children per image, for noise only; k by default."""
+    neighbours: Literal["batch", "dataset"] = "batch"
+    """Look for neighbours among the request's images, or in the data set that the model was trained on."""
+    decode: Literal["reconstruction", "residual"] = "reconstruction"
+    """Answer with the decoder's image, or with the source plus the change that the decoder makes (sharper)."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of the noise; the same seed and input give the same bytes."""
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> Self:
+        if self.copies is not None and self.method != "noise":
+            raise ValueError(f"copies is for noise only; {self.method} gives k children per image")
+        if self.method == "interpolation" and self.alpha > 1:
+            raise ValueError("interpolation needs alpha in 0..1; use extrapolation to go further")
+        return self
+
+    @property
+    def children(self) -> int:
+        """New images per source image."""
+        return self.copies if self.copies is not None else self.k
+
+
+class UploadOptions(Options):
+    """Options of a data set's upload."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    """The data set's name: 1 to 64 letters, digits, '_' or '-', the first a letter or digit."""
+    size: Annotated[str, Field(pattern=r"^[0-9]{1,3}x[0-9]{1,3}$")] | None = None
+    """Resize every image to this height x width, such as 28x28 (aspect kept, padded). Needed where sizes differ."""
+
+    @property
+    def height_and_width(self) -> tuple[int, int] | None:
+        """The size in pixels, or None where images keep theirs."""
+        if self.size is None:
+            return None
+        height, width = self.size.split("x")
+        return int(height), int(width)
+
+
+class SampleOptions(Options):
+    """Which images of a data set to give."""
+
+    rows: Annotated[str, Field(pattern=r"^[0-9]{1,7}(,[0-9]{1,7}){0,255}$")] | None = None
+    """These rows of the data set, such as 3,14,15: at most 256. Nothing else is looked at then."""
+    count: Annotated[int, Field(ge=1, le=256)] = 16
+    """Images at random, each at most once; fewer where there are no more."""
+    part: Literal["train", "validation", "test"] = "test"
+    """From which part of the data set."""
+    label: Annotated[str, Field(max_length=100)] | None = None
+    """Only images of this label."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """The same seed gives the same images."""
+
+
+class ProjectionOptions(Options):
+    """Which projection to give, and how much of it."""
+
+    method: Literal["pca", "umap"] = "pca"
+    """The plane of most variance, or UMAP's, which models have that were trained where umap-learn is installed."""
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """Most points; of more images, as many as this are drawn at random, the same ones each time."""
+
+
+class Projection(BaseModel):
+    """A model's training images on a plane. What does not belong to its method is null."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    points: list[list[float]]
+    """Each image's place; for PCA `components @ (latent - mean)`."""
+    rows: list[int]
+    """Each image's row in the data set."""
+    labels: list[str] | None
+    """Each image's label, where there are labels."""
+    mean: list[float] | None = None
+    """PCA: of the latents, [latent_dim]."""
+    components: list[list[float]] | None = None
+    """PCA: the two directions of the plane, [2, latent_dim], the wider first: they place any other latent too."""
+    explained: list[float] | None = None
+    """PCA: share of the latents' variance along each of the two, 0 to 1."""
+    latents: list[list[float]] | None = None
+    """UMAP: each image's latent, [latent_dim]: another one lies where those nearest to it lie."""
+
+
+Figure = Literal["reconstructions", "interpolations", "generation", "accuracy-by-labels", "gain-by-copies"]
+
+
+class ResultOptions(Options):
+    """Options of a job's result."""
+
+    figure: Figure | None = None
+    """One of an evaluation's further figures, as PNG: the paper's figures 2, 3 and 7 from its first VAE, or its curves
+    beside the evaluations named in `beside`."""
+
+
+class JobFilter(Options):
+    """Which jobs to list."""
+
+    kind: Kind | None = None
+    """Only jobs of this kind."""
+    status: Status | None = None
+    """Only jobs in this state."""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    """Most jobs on one page."""
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    """Where to go on: `next` of the page before."""
+
+
+def read_options(schema: type[Chosen], request: Request, fields: Mapping[str, object]) -> Chosen:
+    """Options from the query string and the body's fields.
+
+    Raises:
+        InvalidInput: an unknown option, a value out of range, or an option that is given twice.
+    """
+    if media.is_json(request):
+        _check_types(schema, fields)
+    query = request.scope["query_string"]
+    return _read_options(schema, query, fields) if fields else _read_query(schema, query)
+
+
+@lru_cache(maxsize=128)
+def _read_query(schema: type[Chosen], query: bytes) -> Chosen:
+    """Options from the query string alone; kept, for a caller sends the same again and again, and all are frozen."""
+    return _read_options(schema, query, {})
+
+
+def _read_options(schema: type[Chosen], query: bytes, fields: Mapping[str, object]) -> Chosen:
+    given: dict[str, object] = dict(fields)
+    for name, value in QueryParams(query).multi_items():
+        if name in given:
+            raise InvalidInput(f"{name[:40]!r} is given twice", fields=[(name[:40], "given twice")])
+        given[name] = value
+    return validate(schema, given)
+
+
+def _refuse_options(request: Request) -> None:
+    read_options(Options, request, {})
+
+
+NoOptions = Depends(_refuse_options)
+"""Of an endpoint that takes no options."""
+
+
+def validate(schema: type[Schema], given: object) -> Schema:
+    """Check `given` against a schema.
+
+    Raises:
+        InvalidInput: it does not fit; one field entry for each fault.
+    """
+    try:
+        return schema.model_validate(given)
+    except ValidationError as error:
+        raise _invalid(schema, error.errors(include_url=False)) from error
+
+
+def _check_types(schema: type[BaseModel], fields: Mapping[str, object]) -> None:
+    """Refuse JSON values of another type, such as `"k": true`, which as texts of a query string may be read.
+
+    Whether options are missing, or do not go together, shows only once those of the query string are added.
+    """
+    try:
+        schema.model_validate(fields, strict=True)
+    except ValidationError as error:
+        wrong = [entry for entry in error.errors(include_url=False) if entry["loc"] and entry["type"] != "missing"]
+        if wrong:
+            raise _invalid(schema, wrong) from error
+
+
+def _invalid(schema: type[BaseModel], entries: Sequence[ErrorDetails]) -> InvalidInput:
+    fields = [(_location(entry), _message(schema, entry)) for entry in entries]
+    named = "; ".join(f"{location}: {message}" if location else message for location, message in fields[:5])
+    return InvalidInput(named, fields=fields)
+
+
+def _location(entry: ErrorDetails) -> str:
+    return ".".join(str(part)[:40] for part in entry["loc"])
+
+
+def _message(schema: type[BaseModel], entry: ErrorDetails) -> str:
+    *parents, name = [part for part in entry["loc"] if isinstance(part, str)] or [""]  # without places in lists
+    if entry["type"] == "extra_forbidden":
+        known = ", ".join(_nested(schema, parents).model_fields)
+        return f"no such option; there are {known}" if known else "no such option; there are none here"
+    if entry["type"] == "string_pattern_mismatch":  # in words, not as the pattern
+        return f"has another form than it must. {_nested(schema, parents).model_fields[name].description}"
+    return str(entry["msg"]).removeprefix("Value error, ")
+
+
+def _nested(schema: type[BaseModel], parents: Sequence[str]) -> type[BaseModel]:
+    """The schema of the field that stands within the fields `parents`."""
+    for parent in parents:
+        schema = cast("type[BaseModel]", schema.model_fields[parent].annotation)  # only schemas have fields
+    return schema

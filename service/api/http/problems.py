@@ -1,0 +1,126 @@
+"""Every error as one `application/problem+json` answer (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from latentaug.errors import InvalidInput, LatentaugError
+from service.api.http.media import PROBLEM
+
+CLIENT_CLOSED_REQUEST = 499
+"""Status in logs and metrics for a caller that left before the answer; nobody receives it."""
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    fields: Sequence[tuple[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """One problem document."""
+    document: dict[str, Any] = {
+        "type": f"urn:latentaug:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    if fields:
+        document["errors"] = [{"loc": location, "msg": message} for location, message in fields]
+    # ASCII only, so that no caller's stray surrogate can break the answer.
+    return Response(json.dumps(document).encode(), status, dict(headers or {}), PROBLEM)
+
+
+def of_error(error: LatentaugError) -> Response:
+    """The problem document of an error of our own tree."""
+    headers = {}
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="latentaug"'
+    if error.retry_after is not None or error.status in (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+    ):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1)))
+    return problem(error.status, error.code, error.title, error.detail, fields=error.fields, headers=headers)
+
+
+def unexpected() -> Response:
+    """The answer to a fault of ours; what it was stays in the log."""
+    return problem(
+        500,
+        LatentaugError.code,
+        LatentaugError.title,
+        "the service met a fault of its own; report it with this answer's X-Request-ID",
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem document."""
+    app.add_exception_handler(LatentaugError, _own)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
+
+
+def of_departure() -> Response:
+    """The answer to a caller that has left; only logs and metrics tell of it."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+def _own(_: Request, error: Exception) -> Response:
+    assert isinstance(error, LatentaugError)  # noqa: S101  narrows what Starlette types as Exception
+    return of_error(error)
+
+
+def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    fields = [(".".join(str(part) for part in entry["loc"][1:]), _in_words(entry)) for entry in error.errors()]
+    named = "; ".join(f"{location}: {message}" for location, message in fields)
+    return of_error(InvalidInput(f"the request does not fit this endpoint: {named}", fields=fields))
+
+
+def _in_words(entry: Mapping[str, Any]) -> str:
+    if entry["type"] == "string_pattern_mismatch":  # the pattern is for programs, and stands in /openapi.json
+        return "has a length or characters that it must not have; /openapi.json says which it may"
+    return str(entry["msg"])
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    status = HTTPStatus(error.status_code)
+    detail, headers = str(error.detail), dict(error.headers or {})
+    if status == HTTPStatus.NOT_FOUND:
+        detail = f"nothing is at {request.url.path[:200]}; GET /openapi.json lists the endpoints"
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+        detail = f"{request.method} is not possible on {request.url.path[:200]}; use {headers['Allow']}"
+    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
+    return problem(status, code, status.phrase, detail, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path, in all its routes; Starlette's own list is of the first route only."""
+
+    def possible(method: str) -> bool:
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in ("GET", "HEAD", "POST", "DELETE") if possible(method)]
+
+
+def _gone(_: Request, __: Exception) -> Response:
+    return of_departure()

@@ -1,0 +1,60 @@
+"""The log of requests, each named by its id."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from latentaug.runtime.logs import request_id
+from service.api.http import problems
+
+logger = logging.getLogger("latentaug.api")
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class RequestLog:
+    """ASGI middleware: names each request (`X-Request-ID`, in and out), logs it, and answers what nothing caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get("x-request-id", "")
+        current = sent if _ID.fullmatch(sent) else uuid4().hex
+        token = request_id.set(current)
+        started = time.perf_counter()
+        status = 0
+
+        async def named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = current
+            await send(message)
+
+        try:
+            await self._app(scope, receive, named)
+        except Exception:
+            logger.exception("unexpected fault")
+            if status:
+                raise  # the answer has begun, so all that is left is to break it off
+            await problems.unexpected()(scope, receive, named)
+        finally:
+            _log(scope, status, time.perf_counter() - started)
+            request_id.reset(token)
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    fields = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": round(seconds, 6)}
+    level = logging.DEBUG if scope["path"] in ("/healthz", "/readyz", "/metrics") else logging.INFO
+    logger.log(level, "request", extra={"fields": fields})

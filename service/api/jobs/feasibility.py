@@ -1,0 +1,98 @@
+"""Whether a job can work at all, told from descriptions alone: what never can is refused before it waits in a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from latentaug.datasets import DatasetDescription
+from latentaug.errors import Conflict, InvalidInput, TooFewImages
+from latentaug.runtime.job_params import AugmentParams, EvaluateParams
+from latentaug.runtime.jobs import JobRecord
+from latentaug.storage.models import ModelDescription
+
+
+def check_train(dataset: DatasetDescription) -> None:
+    """Refuse to train on next to nothing.
+
+    Raises:
+        TooFewImages: fewer than two training images.
+    """
+    if dataset.parts["train"] < 2:
+        message = f"{dataset.name!r} has {dataset.parts['train']} training images; training takes at least 2, add some"
+        raise TooFewImages(message, fields=[("dataset", message)])
+
+
+def check_evaluate(params: EvaluateParams, dataset: DatasetDescription, described: Sequence[ModelDescription]) -> None:
+    """Refuse an evaluation that cannot be drawn, or whose models are of other data or of one latent dimension.
+
+    Raises:
+        InvalidInput: a data set without labels, or two models of one latent dimension.
+        TooFewImages: fewer labelled images than classes, or more than the training part has.
+        Conflict: a model that was trained on another data set.
+    """
+    if not dataset.classes:
+        message = f"{dataset.name!r} has no labels to measure accuracy by; upload it with labels"
+        raise InvalidInput(message, fields=[("dataset", message)])
+    least, most = len(dataset.classes), dataset.parts["train"]
+    if params.labelled is not None and not least <= params.labelled <= most:
+        message = f"labelled is {params.labelled}; with {least} classes use {least} to {most}, the whole training part"
+        raise TooFewImages(message, fields=[("labelled", message)])
+    if not described:
+        check_train(dataset)
+    for model in described:
+        if model.dataset != dataset.name:
+            raise Conflict(
+                f"model {model.name!r} was trained on {model.dataset!r}, not on {dataset.name!r}: its VAE may have "
+                "seen the test images; name a model of this data set, or none to train one"
+            )
+        _check_shape(dataset, model)
+    dims = [model.latent_dim for model in described]
+    if len(set(dims)) < len(dims):
+        message = f"the models have the latent dimensions {dims}; name one of each"
+        raise InvalidInput(message, fields=[("model", message)])
+
+
+def check_beside(other: JobRecord, dataset: DatasetDescription) -> None:
+    """Refuse to draw an evaluation beside a job that is none of its data set, or has no result.
+
+    Raises:
+        Conflict: such a job.
+    """
+    if (other.kind, other.status) != ("evaluate", "succeeded"):
+        raise Conflict(f"job {other.id} in beside is no evaluation that has succeeded; name others or wait for it")
+    if other.params["dataset"] != dataset.name:
+        raise Conflict(
+            f"job {other.id} in beside evaluated {other.params['dataset']!r}; name evaluations of {dataset.name!r}"
+        )
+
+
+def check_augment(params: AugmentParams, dataset: DatasetDescription, model: ModelDescription) -> None:
+    """Refuse to augment images that the model does not take, or by more neighbours than there are.
+
+    Raises:
+        Conflict: a model for images of another shape.
+        TooFewImages: a class that cannot have k neighbours, even if all its images were in the training part.
+    """
+    _check_shape(dataset, model)
+    if params.method == "noise":
+        return
+    if dataset.classes:
+        sizes = dict(zip(dataset.classes, dataset.class_counts or (), strict=False))  # empty where not known
+    else:
+        sizes = {"": dataset.parts["train"]}
+    name, size = min(sizes.items(), key=lambda item: item[1], default=("", params.k + 1))
+    if size <= params.k:
+        where = f"class {name!r} has {size} images in all" if name else f"there are {size} training images"
+        advice = f"use k up to {size - 1}, add images" if size > 1 else "add images"
+        message = f"{where}, too few to find {params.k} neighbours among; {advice}, or use noise, which needs none"
+        raise TooFewImages(message, fields=[("k", message)])
+
+
+def _check_shape(dataset: DatasetDescription, model: ModelDescription) -> None:
+    images = [dataset.height, dataset.width, dataset.channels]
+    taken = [model.height, model.width, model.channels]
+    if images != taken:
+        raise Conflict(
+            f"{dataset.name!r} has images of {images} (height, width, channels), model {model.name!r} takes {taken}; "
+            "choose a model that was trained on images of this shape"
+        )

@@ -1,0 +1,1 @@
+"""What the API and the model server both put round their endpoints."""

@@ -1,0 +1,226 @@
+"""One inference request from its bytes to its answer: admission, batcher, engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+
+import torch
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from latentaug.errors import DeadlineExceeded, LatentaugError, MalformedInput, TooLarge, Unavailable
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.memory import keep_freed
+from service.asgi.disconnect import while_connected
+from service.model_server import operations
+from service.model_server.batcher import Batcher
+from service.model_server.engine import Key, LoadedModel, Outputs, Payload, compute
+from service.model_server.metrics import Metrics
+from service.model_server.operations import Operation
+from service.model_server.repository import Repository
+from service.oip import messages as oip
+from service.oip.tensors import Parameters
+
+CLIENT_GONE = 499
+LARGE_JSON_BYTES = 2**16
+"""JSON from this size on is read and written in a thread: it would hold up everyone else."""
+
+
+class Inference:
+    """One device, its models and those who ask for them. Used from one event loop.
+
+    Args:
+        settings: all settings.
+        store: where models rest.
+        on_death: called in the engine's thread if that dies.
+    """
+
+    def __init__(
+        self, settings: Settings, store: ArtefactStore, on_death: Callable[[BaseException], None] | None = None
+    ) -> None:
+        torch.set_num_threads(settings.threads)
+        keep_freed()  # or every large tensor's pages are asked for and cleared anew
+        allow_tf32(settings.precision == "tf32")
+        precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
+        device = choose_device(settings.device)
+        self.metrics = Metrics(device)
+        self.batcher = Batcher[Key, Payload](
+            compute,
+            max_batch=settings.max_batch_samples,
+            max_queue=settings.max_queue_samples,
+            on_batch=self.metrics.batch,
+            on_death=on_death,
+        )
+        self.repository = Repository(store, device, precision, settings.model_cache_size, self._warm_up)
+        self.metrics.queued.set_function(lambda: self.batcher.queued)
+        self.metrics.in_flight.set_function(lambda: self._in_flight)
+        self._max_rows = settings.max_images
+        self._drain_seconds = settings.drain_seconds
+        self._draining = False
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether new requests are taken."""
+        return self.batcher.alive and not self._draining
+
+    async def drain(self) -> None:
+        """Take no more requests, and wait until those taken are answered or `drain_seconds` have passed."""
+        self._draining = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), self._drain_seconds)
+
+    async def infer(self, request: Request) -> Response:
+        """Answer one inference request.
+
+        Raises:
+            LatentaugError: whatever is wrong with it.
+        """
+        name, operation = operations.parse_name(request.path_params["model"])
+        with self._admitted():
+            started = time.monotonic()
+            model = await self.repository.get(name, request.path_params.get("version"))
+            status = 500
+            try:
+                response = await self._answer(request, model, operation, started)
+                status = response.status_code
+            except LatentaugError as error:
+                status = error.status
+                raise
+            finally:
+                self.metrics.answered(model.description, operation, status, time.monotonic() - started)
+            return response
+
+    @contextlib.contextmanager
+    def _admitted(self) -> Iterator[None]:
+        if not self.ready:
+            raise Unavailable("the model server is going down; try again shortly", retry_after=1)
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    async def _warm_up(self, model: LoadedModel) -> None:
+        await asyncio.wrap_future(self.batcher.submit(Key(model, "warm-up"), None, 0))
+
+    async def _answer(self, request: Request, model: LoadedModel, operation: Operation, started: float) -> Response:
+        asked = await self._read(request, model, operation)
+        wanted = operations.wanted_outputs(model.description, operation, asked)
+        work = operations.prepare(model, operation, asked, self._max_rows)
+        deadline = started + timeout_seconds(asked.parameters)
+        future = self.batcher.submit(work.key, work.payload, work.size, deadline)
+        try:
+            outputs = await outcome(request, future, deadline)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
+        answer = oip.InferenceResponse(
+            model_name=request.path_params["model"],
+            outputs={name: outputs[name] for name in wanted},
+            model_version=model.description.version,
+            id=asked.id,
+        )
+        json_bytes = sum(outputs[name].nbytes for name, binary in wanted.items() if not binary)
+        if json_bytes < LARGE_JSON_BYTES:
+            headers, buffers = oip.write_response(answer, wanted)
+        else:
+            headers, buffers = await asyncio.to_thread(oip.write_response, answer, wanted)
+        return Response(b"".join(buffers), headers=headers)
+
+    async def _read(self, request: Request, model: LoadedModel, operation: Operation) -> oip.InferenceRequest:
+        specs = operations.inputs(model.description, operation)
+        limit = oip.MAX_HEAD_BYTES + self._max_rows * sum(spec.row_bytes for spec in specs)
+        body = await read_body(request, limit)
+        header = request.headers.get(oip.HEADER_LENGTH)
+        raw = specs[0] if len(specs) == 1 else None
+        if header is not None or len(body) < LARGE_JSON_BYTES:
+            return oip.parse_request(body, header, raw)
+        return await asyncio.to_thread(oip.parse_request, body, header, raw)
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Say whether a GPU may compute float32 products in TF32. PyTorch's own default is to, in convolutions only."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that the setting `device` names.
+
+    Raises:
+        ValueError: it names none that this machine has.
+    """
+    there = torch.cuda.device_count()
+    known = {"auto": "cuda" if there else "cpu", "cpu": "cpu"}
+    if there:
+        known |= {"cuda": "cuda", **{f"cuda:{number}": f"cuda:{number}" for number in range(there)}}
+    if name not in known:
+        raise ValueError(f"there is no device {name!r}; LATENTAUG_DEVICE may be one of {', '.join(known)}")
+    return torch.device(known[name])
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Read a request's body, giving up as soon as it is over the limit.
+
+    Raises:
+        TooLarge: more than `limit` bytes.
+    """
+    announced = request.headers.get("content-length", "0")
+    chunks, total = list[bytes](), int(announced) if announced.isdigit() and len(announced) < 19 else 0
+    if total <= limit:
+        total = 0
+        async for chunk in request.stream():
+            total += len(chunk)
+            if total > limit:
+                break
+            chunks.append(chunk)
+    if total > limit:
+        raise TooLarge(f"the body is over the {limit} bytes taken; send fewer rows at once")
+    return b"".join(chunks)
+
+
+def timeout_seconds(parameters: Parameters) -> float:
+    """Seconds that the parameter `timeout` (microseconds) allows; without one, for ever.
+
+    Raises:
+        MalformedInput: not a positive whole number.
+    """
+    timeout = parameters.get("timeout")
+    if timeout is None:
+        return float("inf")
+    if not isinstance(timeout, int) or isinstance(timeout, bool) or not 0 < timeout < 2**63:
+        raise MalformedInput("parameter timeout must be a positive whole number of microseconds")
+    return timeout / 1e6
+
+
+async def outcome(request: Request, future: Future[Outputs], deadline: float) -> Outputs:
+    """Wait for a result, no longer than the deadline and no longer than the client.
+
+    Args:
+        request: whose body has been read, so that all that can still come of it is its end.
+        future: of the result; cancelled if it is not wanted any more.
+        deadline: on the monotonic clock.
+
+    Raises:
+        DeadlineExceeded: it has passed.
+        ClientDisconnect: the client has gone.
+    """
+    result = asyncio.wrap_future(future)
+    left = None if deadline == float("inf") else deadline - time.monotonic()
+    try:
+        async with asyncio.timeout(left):
+            return await while_connected(request, result)
+    except TimeoutError as error:
+        message = "the deadline passed before the answer was ready; send less or allow more time"
+        raise DeadlineExceeded(message) from error
+    finally:
+        result.cancel()

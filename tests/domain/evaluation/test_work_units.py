@@ -1,0 +1,79 @@
+"""Units: the same cells whoever measures them, and nothing of the test part in them but accuracy."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from latentaug.evaluation.design import Parts, Protocol
+from latentaug.evaluation.evaluate import conclude, evaluate
+from latentaug.evaluation.training_sets import COMPARATORS, SPACES, Projection
+from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
+from latentaug.vae.architectures import VAE, to_bytes
+from latentaug.vae.training import TrainingOptions, fit
+
+QUICK = Protocol(
+    labelled=40, draws=2, classifiers=("knn",), spaces=("latent",), comparators=(), combine=False, tune=False
+)
+
+
+def _without_seconds(cells: list[Cell]) -> list[Cell]:
+    return [replace(cell, seconds=0) for cell in cells]
+
+
+def test_units_in_any_order_each_with_a_setting_of_its_own_give_the_same_cells(parts: Parts, vae: VAE) -> None:
+    protocol = replace(QUICK, classifiers=("svm", "knn"), spaces=("image", "latent"), tune=True, methods=("noise",))
+    cells: list[Cell] = []
+    for unit in reversed(units(protocol, [8])):
+        told = Unit(**json.loads(json.dumps(asdict(unit))))
+        own = Projection.of(vae, parts.train_images, parts.test_images, "cpu")
+        cells += measure(Setting.of(parts, {8: own}, protocol), told)
+    spread = conclude(parts, [8], protocol, cells)
+    whole = evaluate(parts, {8: vae}, protocol)
+    assert _without_seconds(spread.cells) == _without_seconds(whole.cells)
+    assert len({unit.name for unit in units(protocol, [8])}) == len(units(protocol, [8])) == 8
+
+
+def test_a_unit_resumes_with_the_tuning_it_had(parts: Parts, vae: VAE) -> None:
+    protocol = replace(QUICK, tune=True)
+    setting = Setting.of(parts, {8: Projection.of(vae, parts.train_images, parts.test_images, "cpu")}, protocol)
+    first, *rest = measure(setting, units(protocol, [8])[0])
+    moved = replace(first, options={"k": 1.0})
+    resumed = list(measure(setting, units(protocol, [8])[0], [moved]))
+    assert [cell.arm for cell in resumed] == [cell.arm for cell in rest]
+    assert all(cell.options == {"k": 1.0} for cell in resumed)
+
+
+def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE) -> None:
+    """The test part is replaced by images that no other part has: white, but for one dark pixel, all of one label.
+
+    Whatever they reached, VAE, latents, neighbours, sigma, SMOTE or tuning, would change a sample or an option.
+    """
+    marked = np.full_like(parts.test_images, 255)
+    marked[:, 0, 0] = 1
+    planted = replace(parts, test_images=marked, test_labels=np.zeros_like(parts.test_labels))
+    protocol = replace(QUICK, draws=1, tune=True, comparators=COMPARATORS, combine=True, spaces=SPACES)
+    evidence = []
+    for given in (parts, planted):
+        trained = fit(given.train_images, given.train_images[:50], 8, TrainingOptions(epochs=1, seed=3)).vae
+        projection = Projection.of(vae, given.train_images, given.test_images, "cpu")
+        setting = Setting.of(given, {8: projection}, protocol)
+        samples = [
+            setting.draw(0).samples(arm, None if arm.latent_dim is None else projection)
+            for unit in units(protocol, [8])
+            for arm in setting.arms(unit)
+        ]
+        cells = [cell for unit in units(protocol, [8]) for cell in measure(setting, unit)]
+        assert len(cells) == len(samples) == 26
+        evidence.append(
+            (
+                to_bytes(trained),
+                projection.sigma.tobytes(),
+                [(X.tobytes(), y.tobytes()) for X, y in samples],
+                [replace(cell, seconds=0, accuracy=0) for cell in cells],
+                [cell.accuracy for cell in cells],
+            )
+        )
+    (*before, accuracies), (*after, others) = evidence
+    assert before == after
+    assert accuracies != others

@@ -1,0 +1,167 @@
+"""npy, npz and zip: round trips, and every way in which they can lie."""
+
+import io
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
+from latentaug.imaging.archives import read_npy, read_npz, read_zip, write_npy, write_npz, write_zip
+from latentaug.imaging.pixels import Limits, encode_png
+
+LIMITS = Limits(max_images=10, max_pixels=10_000, max_bytes=100_000)
+IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
+PNG = encode_png(IMAGE)
+
+
+def _zip(entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "int64", "<U5"])
+def test_an_array_comes_back_as_it_went(dtype: str) -> None:
+    array = np.arange(24).reshape(2, 3, 4).astype(dtype)
+    assert np.array_equal(read_npy(write_npy(array), LIMITS), array)
+
+
+def test_fortran_order_is_read_right() -> None:
+    out = io.BytesIO()
+    array = np.asfortranarray(np.arange(24, dtype=np.float32).reshape(2, 3, 4))
+    np.save(out, array)
+    assert np.array_equal(read_npy(out.getvalue(), LIMITS), array)
+
+
+def test_a_pickled_array_is_refused_unread() -> None:
+    out = io.BytesIO()
+    np.save(out, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(MalformedInput, match="may hold code"):
+        read_npy(out.getvalue(), LIMITS)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x93NUMPY", pickle.dumps([1]), PNG, write_npy(IMAGE)[:-1], write_npy(IMAGE) + b"x"]
+)
+def test_bytes_that_are_no_npy_are_refused(data: bytes) -> None:
+    with pytest.raises(MalformedInput):
+        read_npy(data, LIMITS)
+
+
+@pytest.mark.parametrize("shape", ["(10**9, 28, 28)", "(-1, 64)", "(1,) * 20", "(4294967296, 4294967296, 0)", "[[[["])
+def test_an_npy_header_that_lies_allocates_nothing(shape: str) -> None:
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+    with pytest.raises((MalformedInput, TooLarge)):
+        read_npy(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"abc", LIMITS)
+
+
+@given(st.binary(max_size=200), st.integers(0, 80))
+def test_no_npy_bytes_get_past_our_own_errors(noise: bytes, keep: int) -> None:
+    try:
+        read_npy(write_npy(IMAGE)[:keep] + noise, LIMITS)
+    except LatentaugError as error:
+        assert error.status in (400, 413)
+
+
+def test_npz_comes_back_and_is_the_same_bytes_each_time() -> None:
+    arrays = {"images": np.stack([IMAGE, IMAGE]), "labels": np.array(["a", "b"])}
+    data = write_npz(arrays)
+    assert data == write_npz(arrays)
+    read = read_npz(data, LIMITS)
+    assert {name: array.tolist() for name, array in read.items()} == {n: a.tolist() for n, a in arrays.items()}
+    with np.load(io.BytesIO(data), allow_pickle=False) as loaded:
+        assert loaded.files == ["images", "labels"]
+
+
+def test_an_npz_bomb_is_refused_from_its_directory() -> None:
+    with pytest.raises(TooLarge):
+        read_npz(_zip({"images.npy": write_npy(np.zeros(200_000, np.uint8))}), LIMITS)
+    with pytest.raises(TooLarge):
+        read_npz(_zip({f"a{i}.npy": write_npy(IMAGE) for i in range(17)}), LIMITS)
+
+
+def test_folders_are_labels() -> None:
+    folder = read_zip(_zip({"set/cat/1.png": PNG, "set/dog/1.png": PNG, "set/cat/2.PNG": PNG}), LIMITS)
+    assert folder.labels == ["cat", "dog", "cat"]
+    assert np.array_equal(folder.images[2], IMAGE)
+
+
+def test_images_in_no_folder_have_no_labels() -> None:
+    assert read_zip(_zip({"1.png": PNG, "2.png": PNG}), LIMITS).labels is None
+
+
+def test_what_we_write_can_be_read_back() -> None:
+    manifest = [{"source": i, "neighbour": -1} for i in range(3)]
+    data = write_zip([IMAGE] * 3, ["a", "../b", "c/d"], manifest)
+    assert data == write_zip([IMAGE] * 3, ["a", "../b", "c/d"], manifest)
+    folder = read_zip(data, LIMITS)
+    assert folder.labels == ["a", "_b", "c_d"]
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        lines = archive.read("manifest.csv").decode().splitlines()
+    assert lines[0] == "file,source,neighbour"
+    assert lines[1] == "a/000000.png,0,-1"
+
+
+def test_no_two_labels_share_a_folder() -> None:
+    labels = ["a/b", "a_b", "A_B", "..", "_"]
+    folder = read_zip(write_zip([IMAGE] * 5, labels, [{"source": i} for i in range(5)]), LIMITS)
+    assert folder.labels is not None
+    assert len({label.casefold() for label in folder.labels}) == 5
+    assert folder.labels[1] == "a_b-2"
+
+
+def test_hidden_files_and_the_manifest_are_passed_over() -> None:
+    entries = {
+        "a/1.png": PNG,
+        "__MACOSX/a/._1.png": b"x",
+        "a/.DS_Store": b"x",
+        "manifest.csv": b"file\n",
+        "a/Thumbs.db": b"x",
+    }
+    assert len(read_zip(_zip(entries), LIMITS).images) == 1
+
+
+@pytest.mark.parametrize("name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "a\\..\\evil.png", "C:evil.png"])
+def test_a_path_that_leaves_the_zip_is_refused(name: str) -> None:
+    with pytest.raises(MalformedInput, match="leads out"):
+        read_zip(_zip({name: PNG}), LIMITS)
+
+
+def test_an_unreadable_image_is_named() -> None:
+    with pytest.raises(MalformedInput, match=r"b/2\.png"):
+        read_zip(_zip({"a/1.png": PNG, "b/2.png": PNG[:30]}), LIMITS)
+    with pytest.raises(MalformedInput, match=r"notes\.txt"):
+        read_zip(_zip({"a/1.png": PNG, "a/notes.txt": b"hello"}), LIMITS)
+
+
+def test_some_labelled_and_some_not_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"1\.png"):
+        read_zip(_zip({"1.png": PNG, "a/2.png": PNG}), LIMITS)
+
+
+def test_an_empty_zip_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="no images"):
+        read_zip(_zip({}), LIMITS)
+
+
+def test_a_zip_bomb_is_refused_from_its_directory() -> None:
+    with pytest.raises(TooLarge):
+        read_zip(_zip({"a/1.png": bytes(200_000)}), LIMITS)
+    with pytest.raises(TooLarge):
+        read_zip(_zip({f"a/{i}.png": PNG for i in range(11)}), LIMITS)
+
+
+@given(position=st.integers(0, 400), value=st.integers(0, 255), cut=st.integers(0, 20))
+def test_no_zip_bytes_get_past_our_own_errors(position: int, value: int, cut: int) -> None:
+    data = bytearray(_zip({"a/1.png": PNG, "b/2.png": PNG}))
+    data[position % len(data)] = value
+    try:
+        read_zip(bytes(data[: len(data) - cut]), LIMITS)
+    except LatentaugError as error:
+        assert error.status in (400, 413, 422)

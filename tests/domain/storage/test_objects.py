@@ -1,0 +1,117 @@
+"""What rests: whole or not at all, by checked names only."""
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from latentaug.errors import Conflict, InvalidInput, NotFound
+from latentaug.storage import models
+from latentaug.storage.models import ModelDescription, ProjectedDataset
+from latentaug.storage.objects import ArtefactStore, check_name
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtefactStore:
+    return ArtefactStore((tmp_path / "the store").as_uri() if request.param == "file" else "memory:///")
+
+
+def _model(name: str = "m") -> tuple[ModelDescription, bytes, ProjectedDataset]:
+    weights = save({"w": np.ones(3, np.float32)})
+    projected = ProjectedDataset(
+        latents=np.ones((4, 2), np.float32), labels=np.arange(4, dtype=np.int64), rows=np.arange(4, dtype=np.int64)
+    )
+    description = ModelDescription(
+        name=name,
+        version="job1",
+        height=8,
+        width=8,
+        channels=1,
+        latent_dim=2,
+        hidden=1024,
+        dataset="digits",
+        dataset_checksum="0" * 64,
+        classes=["0", "1", "2", "3"],
+        sigma=[1.0, 1.0],
+        training={"epochs": 1},
+        best_epoch=1,
+        training_images=4,
+        validation_images=1,
+        weights_sha256=hashlib.sha256(weights).hexdigest(),
+        latents_sha256=hashlib.sha256(models.projected_bytes(projected)).hexdigest(),
+        created_at=datetime.now(UTC),
+        job_id="job1",
+    )
+    return description, weights, projected
+
+
+def test_bytes_come_back_until_deleted(store: ArtefactStore) -> None:
+    store.put("a/b/c", b"one")
+    store.put("a/b/c", b"two")
+    assert store.get("a/b/c") == b"two"
+    assert store.exists("a/b/c")
+    assert store.folders("a") == ["b"]
+    assert store.files("a/b") == ["c"]
+    store.delete_folder("a")
+    store.delete("a/b/c")
+    assert not store.exists("a/b/c")
+    with pytest.raises(NotFound):
+        store.get("a/b/c")
+
+
+def test_create_never_overwrites(store: ArtefactStore) -> None:
+    store.create("a", b"one")
+    with pytest.raises(Conflict):
+        store.create("a", b"two")
+    assert store.get("a") == b"one"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "-a", "_a", "a b", "ä", "a\n", "x" * 65])
+def test_what_cannot_name_an_artefact(name: str) -> None:
+    with pytest.raises(InvalidInput):
+        check_name(name, "model")
+
+
+def test_a_model_comes_back_as_it_went(store: ArtefactStore) -> None:
+    description, weights, projected = _model()
+    models.save(store, description, weights, projected)
+    assert models.names(store) == ["m"]
+    assert models.describe(store, "m") == description
+    assert models.read_weights(store, description) == weights
+    assert np.array_equal(models.read_projected(store, description).latents, projected.latents)
+
+
+def test_a_second_model_of_the_same_name_is_a_conflict(store: ArtefactStore) -> None:
+    description, weights, projected = _model()
+    models.save(store, description, weights, projected)
+    with pytest.raises(Conflict, match="exists"):
+        models.save(store, description, weights, projected)
+
+
+def test_a_deleted_model_is_gone_whole(store: ArtefactStore) -> None:
+    description, weights, projected = _model()
+    models.save(store, description, weights, projected)
+    models.delete(store, "m")
+    assert models.names(store) == []
+    with pytest.raises(NotFound):
+        models.delete(store, "m")
+    with pytest.raises(NotFound):
+        models.read_weights(store, description)
+
+
+def test_without_its_description_a_model_does_not_exist(store: ArtefactStore) -> None:
+    description, weights, projected = _model()
+    models.save(store, description, weights, projected)
+    store.delete(models.describe_path("m"))
+    assert models.names(store) == []
+
+
+def test_damaged_weights_are_found_out(store: ArtefactStore) -> None:
+    description, weights, projected = _model()
+    models.save(store, description, weights, projected)
+    store.put("models/m/job1/weights.safetensors", weights[:-1] + b"\xff")
+    with pytest.raises(OSError, match="damaged"):
+        models.read_weights(store, description)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from latentaug.runtime.job_params import PARAMS, AugmentParams, EvaluateParams, TrainParams
+from latentaug.runtime.jobs.record import JobRecord, from_fields, new_id, to_fields
+
+MINIMAL: list[tuple[type[BaseModel], dict[str, Any]]] = [
+    (TrainParams, {"dataset": "digits"}),
+    (EvaluateParams, {"dataset": "digits"}),
+    (EvaluateParams, {"dataset": "digits", "model": "m"}),
+    (AugmentParams, {"dataset": "digits", "model": "m"}),
+]
+
+
+@pytest.mark.parametrize(("params", "least"), MINIMAL)
+def test_what_is_stored_reads_back_equal(params: type[BaseModel], least: dict[str, Any]) -> None:
+    validated = params.model_validate(least)
+    assert params.model_validate(validated.model_dump(mode="json")) == validated
+
+
+@pytest.mark.parametrize(("params", "least"), MINIMAL)
+def test_an_unknown_parameter_is_refused(params: type[BaseModel], least: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        params.model_validate({**least, "epoch": 3})
+
+
+def test_defaults_are_the_papers() -> None:
+    train = TrainParams(dataset="digits")
+    assert (train.latent_dim, train.beta, train.patience, train.name) == (20, 1.0, 5, None)
+    evaluate = EvaluateParams(dataset="digits")
+    assert (evaluate.alpha, evaluate.k, evaluate.latent_dims, evaluate.draws) == (0.5, 3, [20], 10)
+    assert evaluate.decode == ["residual"]
+    assert EvaluateParams(dataset="digits", model="m").latent_dims is None
+
+
+def test_decode_is_a_name_or_a_list() -> None:
+    assert EvaluateParams.model_validate({"dataset": "d", "decode": "reconstruction"}).decode == ["reconstruction"]
+    both = ["reconstruction", "residual"]
+    assert EvaluateParams.model_validate({"dataset": "d", "decode": both}).decode == both
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"dataset": "../digits"},
+        {"dataset": ""},
+        {"name": "a b"},
+        {"latent_dim": 0},
+        {"latent_dim": 513},
+        {"latent_dim": 2.5},
+        {"latent_dim": "20"},
+        {"epochs": 0},
+        {"epochs": 10_001},
+        {"epochs": True},
+        {"learning_rate": 0},
+        {"learning_rate": float("nan")},
+        {"beta": -1},
+        {"beta": float("inf")},
+        {"seed": -1},
+        {"seed": 2**63},
+    ],
+)
+def test_train_parameters_have_ranges(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        TrainParams.model_validate({"dataset": "digits", **wrong})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"latent_dims": []},
+        {"latent_dims": [0]},
+        {"latent_dims": [20, 20]},
+        {"latent_dims": list(range(1, 18))},
+        {"latent_dims": [20], "model": "m"},
+        {"labelled": 0},
+        {"draws": 0},
+        {"draws": 101},
+        {"methods": []},
+        {"methods": ["noise", "noise"]},
+        {"methods": ["magic"]},
+        {"classifiers": ["forest"]},
+        {"spaces": ["pixel"]},
+        {"decode": "sharp"},
+        {"comparators": ["cutout"]},
+        {"affine": {"shift": 0.6}},
+        {"affine": {"shear": 1}},
+        {"combine": 1},
+        {"protocol": "journal"},
+        {"protocol": ["paper"]},
+        {"alpha": 1.5},
+        {"alpha": -0.1},
+        {"k": 0},
+        {"tune": "yes"},
+    ],
+)
+def test_evaluate_parameters_have_ranges(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        EvaluateParams.model_validate({"dataset": "digits", **wrong})
+
+
+def test_the_papers_protocol_has_its_own_defaults_which_give_way_to_what_is_given() -> None:
+    paper = EvaluateParams.model_validate({"dataset": "digits", "protocol": "paper", "tune": True})
+    assert (paper.decode, paper.spaces, paper.comparators) == (["reconstruction"], ["image"], [])
+    assert (paper.combine, paper.tune) == (False, True)
+    assert EvaluateParams.model_validate(paper.model_dump()) == paper
+    verdict = EvaluateParams.model_validate({"dataset": "digits"})
+    assert (verdict.tune, verdict.combine, verdict.comparators) == (True, True, ["duplication", "affine", "smote"])
+
+
+def test_alpha_may_pass_1_where_nothing_is_interpolated() -> None:
+    assert EvaluateParams(dataset="digits", methods=["extrapolation"], alpha=2).alpha == 2
+    assert AugmentParams(dataset="digits", model="m", method="noise", alpha=2).alpha == 2
+    with pytest.raises(ValidationError, match="at most 1"):
+        AugmentParams(dataset="digits", model="m", alpha=2)
+
+
+def test_copies_belong_to_noise() -> None:
+    assert AugmentParams(dataset="digits", model="m", method="noise", copies=2).copies == 2
+    with pytest.raises(ValidationError, match="noise"):
+        AugmentParams(dataset="digits", model="m", copies=2)
+
+
+@pytest.mark.parametrize("kind", ["train", "evaluate", "augment"])
+@pytest.mark.parametrize("junk", [None, [], "text", 3, {"dataset": None}, {"dataset": {"a": 1}}])
+def test_junk_is_a_validation_error(kind: Any, junk: object) -> None:
+    with pytest.raises(ValidationError):
+        PARAMS[kind].model_validate(junk)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), JSON_VALUES, max_size=4))
+def test_a_record_of_any_parameters_reads_back_equal(params: dict[str, Any]) -> None:
+    job_id, created_at = new_id()
+    record = JobRecord(id=job_id, kind="train", status="queued", created_at=created_at, params=params)
+    parts = [part.encode("utf-8", "surrogatepass") for part in to_fields(record)]
+    assert from_fields(dict(zip(parts[::2], parts[1::2], strict=True))) == record

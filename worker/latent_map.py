@@ -1,0 +1,28 @@
+"""Places of latents on the plane by UMAP, in a process of its own: its libraries would change later rounding."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentaug.runtime.lifeline import tied
+
+
+def embed(latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Place latents [n, latent_dim], n at least `umap.FEWEST`, on the plane: float32 [n, 2].
+
+    The same latents give the same places on the same machine.
+
+    Raises:
+        CalledProcessError: umap-learn is not installed, or fails; what it said stands in the log.
+    """
+    given = io.BytesIO()
+    np.save(given, latents)
+    command = tied([sys.executable, "-m", "latentaug.latent_map.umap"])
+    done = subprocess.run(command, input=given.getvalue(), stdout=subprocess.PIPE, check=True)  # noqa: S603 (our own)
+    places: NDArray[np.float32] = np.load(io.BytesIO(done.stdout), allow_pickle=False)
+    return places
