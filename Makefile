@@ -54,6 +54,7 @@ format: install-dev  ## Format the code
 
 docs: install-dev  ## Write what docs has from the code, and the site to build/site
 	$(BIN)/python -m docs.configuration
+	$(BIN)/python -m docs.options
 	$(BIN)/python -m docs.architecture
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 

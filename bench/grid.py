@@ -26,7 +26,7 @@ from latentaug.evaluation.design import Parts
 from latentaug.evaluation.summary import TITLES
 from latentaug.evaluation.training_sets import Projection, as_floats, flat
 from latentaug.evaluation.work_units import Setting, units
-from latentaug.runtime.job_params import EvaluateParams
+from latentaug.options import EvaluateParams
 from latentaug.runtime.settings import available_cores, load
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore

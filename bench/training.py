@@ -34,9 +34,10 @@ from bench import kernels, machine, results
 from bench.plain import PlainVAE
 from latentaug.datasets import mnist
 from latentaug.errors import Unavailable
+from latentaug.options import TrainingOptions
 from latentaug.runtime import settings
 from latentaug.vae.architectures import VAE, Architecture, loss, pixels
-from latentaug.vae.training import TrainingOptions, fit, untrained
+from latentaug.vae.training import fit, untrained
 
 LATENT_DIM = 20
 BATCH = 256

@@ -22,12 +22,13 @@ from bench import connection, plain
 from latentaug.augment.methods import sigma
 from latentaug.datasets import digits
 from latentaug.imaging.pixels import encode_png
+from latentaug.options import TrainingOptions
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import VAE, pixels, to_bytes
 from latentaug.vae.codec import architecture_of
-from latentaug.vae.training import TrainingOptions, fit
+from latentaug.vae.training import fit
 
 MODEL = "bench"
 TRAINING = 1000

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug import datasets
+from latentaug.augment.counts import counted
 from latentaug.augment.exact_counts import Rounds, alter_in_rounds
 from latentaug.augment.methods import Altered, alter, residual
 from latentaug.augment.neighbours import name_class
-from latentaug.augment.rejection import FILTERS
 from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
 from latentaug.imaging.archives import write_npz, write_zip
 from latentaug.imaging.pixels import contact_sheet, encode_png
-from latentaug.runtime.job_params import AugmentParams
+from latentaug.options import FILTERS, AugmentParams
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.vae.codec import BATCH, Codec, read_vae
@@ -72,9 +72,8 @@ def _check(dataset: Dataset, model: ModelDescription, params: AugmentParams, mos
             "choose a model that was trained on images of this size"
         )
     labels = None if dataset.labels is None else dataset.labels[dataset.train]
-    children = params.copies or params.k
-    counts = params.counts(len(dataset.train), labels, children)
-    wanted = len(dataset.train) * children if counts is None else int(counts.sum())
+    counts = counted(params, len(dataset.train), labels)
+    wanted = len(dataset.train) * params.children if counts is None else int(counts.sum())
     size = wanted * int(np.prod(shape))
     if size > most_bytes:
         raise TooLarge(f"the new images would take {size} bytes, at most {most_bytes} are made; ask for fewer")
@@ -85,7 +84,7 @@ def _alter(
     params: AugmentParams, latents: NDArray[np.float32], labels: NDArray[np.int64] | None, sigma: NDArray[np.float32]
 ) -> Altered:
     """As many children of each latent, or counted ones in rounds."""
-    counts = params.counts(len(latents), labels, params.copies or params.k)
+    counts = counted(params, len(latents), labels)
     if counts is None:
         return alter(
             latents,

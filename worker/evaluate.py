@@ -15,7 +15,7 @@ from latentaug.evaluation.evaluate import conclude
 from latentaug.evaluation.plots import gains_plot
 from latentaug.evaluation.report import to_csv, to_markdown
 from latentaug.evaluation.work_units import units
-from latentaug.runtime.job_params import EvaluateParams
+from latentaug.options import EvaluateParams
 from latentaug.runtime.jobs import JobError, JobRecord
 from worker.figures import figures
 from worker.grid import Grid

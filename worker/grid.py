@@ -21,7 +21,7 @@ from latentaug.errors import Conflict, InvalidInput, NotFound
 from latentaug.evaluation.design import Parts, Protocol
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Unit
-from latentaug.runtime.job_params import DEFAULT_LATENT_DIMS, EvaluateParams
+from latentaug.options import DEFAULT_LATENT_DIMS, EvaluateParams
 from latentaug.storage import models
 from latentaug.vae.architectures import VAE, Architecture, from_bytes, to_bytes
 from latentaug.vae.codec import Codec, read_vae

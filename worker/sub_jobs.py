@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from latentaug.evaluation.work_units import Setting, Unit, measure
-from latentaug.runtime.job_params import EvaluateParams
+from latentaug.options import EvaluateParams
 from latentaug.runtime.jobs import JobRecord
 from latentaug.vae.training import EpochMetrics
 from worker.grid import Grid

@@ -20,8 +20,8 @@ from rq.timeouts import JobTimeoutException
 from latentaug.errors import Cancelled, LatentaugError, NotFound, Unavailable
 from latentaug.runtime import logs, tracing
 from latentaug.runtime import settings as configuration
-from latentaug.runtime.job_params import PARAMS
 from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Kind, connect
+from latentaug.runtime.jobs.params import PARAMS
 from latentaug.runtime.lifeline import tie
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore

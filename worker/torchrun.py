@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from torch import distributed
 
 from latentaug.errors import BY_CODE, LatentaugError, NotFound, Unavailable
+from latentaug.options import TrainingOptions
 from latentaug.runtime.lifeline import tied
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import Architecture, from_bytes, to_bytes
 from latentaug.vae.distributed import Ranks
-from latentaug.vae.training import EpochMetrics, Trained, TrainingOptions, fit
+from latentaug.vae.training import EpochMetrics, Trained, fit
 
 SILENCE = timedelta(minutes=10)
 """After so long without another process's part of a step, a process gives up."""
@@ -65,7 +66,7 @@ def fit_on_several(
         np.save(folder / "train.npy", train, allow_pickle=False)
         np.save(folder / "validation.npy", validation, allow_pickle=False)
         files = ArtefactStore(folder.as_uri())
-        task = {"latent_dim": latent_dim, "options": asdict(options), "device": device}
+        task = {"latent_dim": latent_dim, "options": options.model_dump(), "device": device}
         files.put("task.json", json.dumps(task).encode())
         if checkpoint is not None:
             files.put("checkpoint", checkpoint)
@@ -172,7 +173,7 @@ def main(folder: Path) -> None:
 def _leave(files: ArtefactStore, trained: Trained) -> None:
     result = {
         "architecture": asdict(trained.vae.architecture),
-        "options": asdict(trained.options),
+        "options": trained.options.model_dump(),
         "history": [asdict(metrics) for metrics in trained.history],
         "best_epoch": trained.best_epoch,
     }

@@ -17,7 +17,7 @@ from latentaug.augment.methods import sigma
 from latentaug.errors import NotFound
 from latentaug.latent_map import umap
 from latentaug.latent_map.pca import sample
-from latentaug.runtime.job_params import TrainParams
+from latentaug.options import TrainParams
 from latentaug.runtime.jobs import default_model_name
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset
@@ -119,7 +119,7 @@ def _describe(
         dataset_checksum=dataset.checksum,
         classes=list(dataset.classes),
         sigma=sigma(projected.latents).tolist(),
-        training=asdict(trained.options),
+        training=trained.options.model_dump(),
         curve=[asdict(epoch) for epoch in trained.history],
         best_epoch=trained.best_epoch,
         training_images=len(dataset.train),

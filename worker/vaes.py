@@ -9,9 +9,9 @@ import torch
 
 from latentaug.datasets import Dataset
 from latentaug.errors import MalformedInput
-from latentaug.runtime.job_params import TrainingParams
+from latentaug.options import TrainingOptions
 from latentaug.runtime.settings import Settings
-from latentaug.vae.training import EpochMetrics, Trained, TrainingOptions, fit
+from latentaug.vae.training import EpochMetrics, Trained, fit
 from worker.torchrun import fit_on_several
 from worker.work import Work
 
@@ -31,21 +31,13 @@ def processes(settings: Settings) -> int:
     return min(settings.train_processes, torch.cuda.device_count()) if where == "cuda" else 1
 
 
-def options(params: TrainingParams) -> TrainingOptions:
+def options(params: TrainingOptions) -> TrainingOptions:
     """The parameters that training itself takes."""
-    return TrainingOptions(
-        epochs=params.epochs,
-        patience=params.patience,
-        batch_size=params.batch_size,
-        learning_rate=params.learning_rate,
-        beta=params.beta,
-        seed=params.seed,
-        precision=params.precision,
-    )
+    return TrainingOptions.model_validate({name: getattr(params, name) for name in TrainingOptions.model_fields})
 
 
 def train_vae(
-    work: Work, dataset: Dataset, latent_dim: int, params: TrainingParams, on_epoch: Callable[[EpochMetrics], None]
+    work: Work, dataset: Dataset, latent_dim: int, params: TrainingOptions, on_epoch: Callable[[EpochMetrics], None]
 ) -> Trained:
     """Train on a data set's training part, without labels, from an earlier attempt's checkpoint where there is one."""
     name = f"checkpoint-{latent_dim}.safetensors"

@@ -6,11 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.errors import InvalidInput
+from latentaug.options import AugmentOptions, AugmentParams
 
 Rows = NDArray[np.int64]
 
-BALANCE = r"majority|mean|[1-9][0-9]{0,6}"
-"""What `balance` may be: the largest class's size, the mean size, or a number."""
+
+def counted(options: AugmentOptions | AugmentParams, n: int, labels: Rows | None) -> Rows | None:
+    """Count the new images of each of n images, int64 [n]; None where neither exact numbers nor filters are asked for.
+
+    Args:
+        options: what is asked for.
+        n: images.
+        labels: int64 [n], or None.
+
+    Raises:
+        InvalidInput: numbers by class without labels.
+    """
+    if options.per_class is None and options.balance is None:
+        if options.per_image is None and not options.filters:
+            return None
+        return children_of_each(n, labels, per_image=options.per_image or options.children)
+    return children_of_each(n, labels, per_class=options.per_class, balance=options.balance)
 
 
 def children_of_each(
@@ -28,7 +44,7 @@ def children_of_each(
         labels: int64 [n], or None.
         per_image: new images of each image.
         per_class: new images of each class.
-        balance: as `BALANCE`: new images until each class has that many in all; a larger class gets none.
+        balance: as `options.BALANCE`: new images until each class has that many in all; a larger class gets none.
 
     Returns:
         int64 [n].

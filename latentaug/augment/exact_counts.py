@@ -15,8 +15,9 @@ import numpy as np
 
 from latentaug.augment.methods import Altered, check_alpha
 from latentaug.augment.neighbours import Floats, Latents, Reference, Rows, neighbours
-from latentaug.augment.rejection import ACCEPTED, FILTERS, Filters
+from latentaug.augment.rejection import ACCEPTED, Filters
 from latentaug.errors import InvalidInput
+from latentaug.options import FILTERS
 
 MAX_RETRIES = 100
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from latentaug.augment.neighbours import Floats, Latents, Reference, Rows, check_latents, neighbours
 from latentaug.errors import InvalidInput
+from latentaug.options import METHODS
 
-METHODS = ("noise", "interpolation", "extrapolation")
 MAX_ALPHA = 10.0
 MAX_CHILDREN = 1000
 

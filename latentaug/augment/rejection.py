@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from latentaug.augment.neighbours import Latents, Reference, Rows
 from latentaug.errors import InvalidInput
+from latentaug.options import FILTERS
 
-FILTERS = ("label", "copies", "off_manifold")
 VOTERS = 5
 """Real latents that vote on a new one's label."""
 NEAR = 0.1

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.augment.classical import DEFAULT, Ranges
-from latentaug.augment.methods import METHODS, check_alpha
+from latentaug.augment.methods import check_alpha
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import classifiers
 from latentaug.evaluation import draws as labelled
 from latentaug.evaluation.training_sets import COMBINED, COMPARATORS, DECODES, SPACES, Arm, control, parts_of, plan
+from latentaug.options import METHODS
 
 Labels = NDArray[np.int64]
 

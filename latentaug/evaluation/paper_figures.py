@@ -7,8 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from latentaug.augment.methods import METHODS, alter
+from latentaug.augment.methods import alter
 from latentaug.imaging.pixels import contact_sheet, encode_png
+from latentaug.options import METHODS
 from latentaug.vae.codec import Codec
 
 Pixels = NDArray[np.uint8]

@@ -16,8 +16,9 @@ from imblearn.over_sampling import SMOTE
 from numpy.typing import NDArray
 
 from latentaug.augment import classical as affine
-from latentaug.augment.methods import METHODS, alter, residual, sigma
+from latentaug.augment.methods import alter, residual, sigma
 from latentaug.errors import InvalidInput
+from latentaug.options import METHODS
 from latentaug.vae.architectures import VAE
 from latentaug.vae.codec import Codec
 

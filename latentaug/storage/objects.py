@@ -14,7 +14,6 @@ away by deleting its description first; without a description the rest does not 
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -22,8 +21,7 @@ from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from latentaug.errors import Conflict, InvalidInput, NotFound
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+from latentaug.options import NAME, NAME_RULE
 
 
 def check_name(name: str, what: str) -> str:
@@ -34,7 +32,7 @@ def check_name(name: str, what: str) -> str:
     """
     if not NAME.fullmatch(name):
         raise InvalidInput(
-            f"{name[:80]!r} cannot name a {what}: use 1 to 64 letters, digits, '_' or '-', the first a letter or digit",
+            f"{name[:80]!r} cannot name a {what}: {NAME_RULE}",
             fields=[("name", "letters, digits, '_' and '-' only")],
         )
     return name

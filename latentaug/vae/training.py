@@ -9,8 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
+from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import VAE, Architecture, from_weights, loss, pixels
 from latentaug.vae.distributed import Alone, Share
 from latentaug.vae.memory import keep_freed
@@ -29,52 +29,6 @@ Pixels = NDArray[np.uint8]
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 _VALIDATION_BATCH = 1024
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How to train.
-
-    Attributes:
-        epochs: the most passes over the training images, 1..10,000.
-        patience: epochs without a better validation reconstruction after which to stop, 1..10,000.
-        batch_size: images of one step, 1..65,536; the whole training set where that is smaller. None: 256, and down to
-            16 for small training sets, so that an epoch has about 32 steps.
-        learning_rate: Adam's, above 0 and up to 1.
-        beta: weight of the divergence, 0..1,000; 1 in the paper.
-        seed: of weights, order and draws, 0..2^63 - 1.
-        precision: float32, or bfloat16 for the network's products and what lies between them, in which each number
-            keeps 8 bits of its fraction; weights, loss, Adam and validation stay float32. Faster where the processor
-            has bfloat16 arithmetic, slower where not. On NVIDIA's GPUs PyTorch's default holds for float32:
-            convolutions in TF32.
-
-    Raises:
-        InvalidInput: a value outside its range.
-    """
-
-    epochs: int = 100
-    patience: int = 5
-    batch_size: int | None = None
-    learning_rate: float = 1e-3
-    beta: float = 1.0
-    seed: int = 0
-    precision: Literal["float32", "bfloat16"] = "float32"
-
-    def __post_init__(self) -> None:
-        ranges = {
-            "epochs": (1, 10_000),
-            "patience": (1, 10_000),
-            "batch_size": (1, 65_536),
-            "learning_rate": (1e-9, 1),
-            "beta": (0, 1000),
-            "seed": (0, 2**63 - 1),
-        }
-        for name, (low, high) in ranges.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:  # true for NaN too
-                raise InvalidInput(f"{name} is {value}; use {low} to {high}")
-        if self.precision not in ("float32", "bfloat16"):
-            raise InvalidInput(f"precision is {self.precision!r}; use float32 or bfloat16")
 
 
 @dataclass(frozen=True)
@@ -158,8 +112,8 @@ def fit(
     """
     keep_freed()
     architecture = _architecture(train, validation, latent_dim)
-    options = replace(options, batch_size=options.batch_size or _default_batch_size(len(train)))
-    identity = json.dumps([asdict(architecture), asdict(options), len(train), len(validation)])
+    options = options.model_copy(update={"batch_size": options.batch_size or _default_batch_size(len(train))})
+    identity = json.dumps([asdict(architecture), options.model_dump(), len(train), len(validation)])
     with side_stream(torch.device(device)):
         images = torch.tensor(train, device=device)
         if checkpoint is None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from latentaug_client import AugmentOptions, Client, LatentaugError, NotFound
+from latentaug_client import Client, LatentaugError, NotFound
 from latentaug_client.retries import Retries
 from rich.console import Console
 from rich.markdown import Markdown
@@ -18,8 +17,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from latentaug.errors import LatentaugError as ServiceError
+from latentaug.options import AugmentOptions, Decode, EvaluateParams, Method, TrainParams
 from service.cli import doctor as examination
 from service.cli.folders import Manifest, batches, check_apart, dataset_name, new_folder
+from service.cli.options import given, option
 from service.cli.progress import bar, console, show
 from service.cli.session import Target, session
 from service.stack import run as stack
@@ -30,21 +31,6 @@ app = typer.Typer(
     help="New training images from few labelled ones, and an honest verdict on whether they help.",
 )
 out = Console()
-
-
-class Method(StrEnum):
-    """Of altering latents."""
-
-    noise = "noise"
-    interpolation = "interpolation"
-    extrapolation = "extrapolation"
-
-
-class Decode(StrEnum):
-    """Of latents to images."""
-
-    reconstruction = "reconstruction"
-    residual = "residual"
 
 
 Source = Annotated[str, typer.Argument(help="A folder of class folders, a .zip or .npz, or the name of a data set.")]
@@ -76,24 +62,19 @@ def train(
     context: typer.Context,
     source: Source,
     name: Annotated[str | None, typer.Option(help="Of the model; by default the data set's, and -vae.")] = None,
-    latent_dim: Annotated[int, typer.Option(help="Dimensions of the latent space.")] = 20,
-    epochs: Annotated[int, typer.Option(help="Most passes over the images.")] = 100,
-    beta: Annotated[float, typer.Option(help="Weight of the divergence; small images want a small one.")] = 1.0,
+    latent_dim: Annotated[int | None, option(TrainParams, "latent_dim")] = None,
+    epochs: Annotated[int | None, option(TrainParams, "epochs")] = None,
+    beta: Annotated[float | None, option(TrainParams, "beta")] = None,
     size: Size = None,
-    seed: int = 0,
+    seed: Annotated[int | None, option(TrainParams, "seed")] = None,
 ) -> None:
     """Train a VAE on images, without their labels."""
     with _session(context) as client:
         dataset = _dataset(client, source, size)
-        params: dict[str, Any] = {
-            "name": name or _model_name(dataset),
-            "latent_dim": latent_dim,
-            "epochs": epochs,
-            "beta": beta,
-        }
-        job = client.train(dataset, seed=seed, **params)
+        name = name or _model_name(dataset)
+        job = client.train(dataset, name=name, **given(latent_dim=latent_dim, epochs=epochs, beta=beta, seed=seed))
         show(job)
-        out.print(f"model {params['name']} (job {job.id})")
+        out.print(f"model {name} (job {job.id})")
 
 
 @app.command()
@@ -102,13 +83,13 @@ def augment(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Of images, or of class folders.")],
     to: Annotated[Path, typer.Option("--out", help="Folder to make; it must not be there yet.")],
     model: Annotated[str | None, typer.Option(help="To use; by default one is trained on the folder.")] = None,
-    method: Method = Method.interpolation,
-    alpha: Annotated[float, typer.Option(help="How far.")] = 0.5,
-    k: Annotated[int, typer.Option(help="New images of each image.")] = 3,
-    decode: Decode = Decode.reconstruction,
+    method: Annotated[Method | None, option(AugmentOptions, "method")] = None,
+    alpha: Annotated[float | None, option(AugmentOptions, "alpha")] = None,
+    k: Annotated[int | None, option(AugmentOptions, "k")] = None,
+    decode: Annotated[Decode | None, option(AugmentOptions, "decode")] = None,
     size: Size = None,
     resize: Annotated[bool, typer.Option(help="Resize images to the model's size.")] = False,
-    seed: int = 0,
+    seed: Annotated[int | None, option(AugmentOptions, "seed")] = None,
 ) -> None:
     """Make new images of a folder's: a folder in, a folder and its manifest.csv out."""
     with _complaining():
@@ -116,21 +97,15 @@ def augment(
     with _session(context) as client, new_folder(to) as partial:
         if model is None:
             model, resize = _own_model(client, str(folder), size), resize or size is not None
-        options: AugmentOptions = {
-            "method": method.value,
-            "alpha": alpha,
-            "k": k,
-            "decode": decode.value,
-            "seed": seed,
-            "resize": resize,
-        }
+        options = AugmentOptions(**given(method=method, alpha=alpha, k=k, decode=decode, seed=seed, resize=resize))
+        asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed", "resize"})
         version = client.model(model)["version"]
-        written = Manifest(partial, {**options, "model": model, "version": version})
+        written = Manifest(partial, {**asked, "model": model, "version": version})
         parts = batches(folder)
         with bar() as shown:
             task = shown.add_task("augment", total=sum(len(part.files) for part in parts))
             for part in parts:
-                made = client.augment(part.files, model=model, **options)
+                made = client.augment(part.files, model=model, **asked)
                 for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                     beside = part.files[neighbour] if neighbour >= 0 else None
                     written.add(image, part.label, part.files[source], beside)
@@ -146,19 +121,18 @@ def evaluate(
     source: Source,
     to: Annotated[Path | None, typer.Option("--out", help="Folder to make for the report's files.")] = None,
     model: Annotated[str | None, typer.Option(help="To use; by default one is trained.")] = None,
-    labelled: Annotated[int | None, typer.Option(help="Labelled images of a draw; by default as the service.")] = None,
-    draws: Annotated[int, typer.Option(help="Of labelled images; fewer tell less.")] = 10,
-    classifier: Annotated[list[str] | None, typer.Option(help="svm, knn or mlp; by default all three.")] = None,
-    space: Annotated[list[str] | None, typer.Option(help="image or latent; by default both.")] = None,
+    labelled: Annotated[int | None, option(EvaluateParams, "labelled")] = None,
+    draws: Annotated[int | None, option(EvaluateParams, "draws")] = None,
+    classifier: Annotated[list[str] | None, option(EvaluateParams, "classifiers")] = None,
+    space: Annotated[list[str] | None, option(EvaluateParams, "spaces")] = None,
     size: Size = None,
-    seed: int = 0,
+    seed: Annotated[int | None, option(EvaluateParams, "seed")] = None,
 ) -> None:
     """Measure whether new images help SVM, kNN and MLP, against tuned baselines and affine copies."""
     with _session(context) as client:
         dataset = _dataset(client, source, size)
-        params: dict[str, Any] = {"model": model, "labelled": labelled, "classifiers": classifier, "spaces": space}
-        given = {name: value for name, value in params.items() if value}
-        job = client.evaluate(dataset, draws=draws, seed=seed, **given)
+        asked = given(model=model, labelled=labelled, draws=draws, classifiers=classifier, spaces=space, seed=seed)
+        job = client.evaluate(dataset, **asked)
         show(job)
         if to is not None:
             with new_folder(to) as partial:

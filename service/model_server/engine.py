@@ -23,6 +23,7 @@ from latentaug.augment.exact_counts import Rounds, alter_in_rounds
 from latentaug.augment.methods import Altered, alter, residual
 from latentaug.augment.neighbours import Reference
 from latentaug.errors import LatentaugError, Unavailable
+from latentaug.options import RenderingOptions
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.vae.inference import FrozenVAE, grey_levels
 from service.model_server.tiles import Tiles, tiled
@@ -126,18 +127,10 @@ class Augmentation:
     """uint8 [n, h, w, c]."""
     labels: NDArray[np.int64] | None
     """int64 [n], or None."""
-    method: str
-    alpha: float
-    k: int
-    copies: int
-    from_dataset: bool
-    """Whether neighbours are sought among the training images rather than in the request."""
-    seed: int
+    options: RenderingOptions
+    """How to alter latents and which children to turn away; filters with counts only."""
     counts: NDArray[np.int64] | None = None
     """int64 [n], children of each image where they are counted, made in rounds; None for as many of each."""
-    filters: tuple[str, ...] = ()
-    """Which of `filters.FILTERS` may turn children away; with counts only."""
-    retries: int = 0
     requests: int = 1
     """How many requests of equal size these are, one after the other, each to be altered by itself."""
 
@@ -240,16 +233,17 @@ def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | Latentau
 
 def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altered:
     """Alter one payload's latents (eq. 8 to 10)."""
-    reference = model.reference if request.from_dataset else None
+    options = request.options
+    reference = model.reference if options.neighbours == "dataset" else None
     if request.counts is None:
         return alter(
             latents,
-            method=request.method,
-            alpha=request.alpha,
-            k=request.k,
-            copies=request.copies,
+            method=options.method,
+            alpha=options.alpha,
+            k=options.k,
+            copies=options.copies,
             sigma=model.sigma,
-            seed=request.seed,
+            seed=options.seed,
             labels=request.labels,
             reference=reference,
             sets=request.requests,
@@ -257,15 +251,15 @@ def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altere
     return alter_in_rounds(
         latents,
         request.counts,
-        method=request.method,
-        alpha=request.alpha,
-        k=request.k,
+        method=options.method,
+        alpha=options.alpha,
+        k=options.k,
         sigma=model.sigma,
-        seed=request.seed,
+        seed=options.seed,
         labels=request.labels,
         reference=reference,
-        filters=request.filters,
-        retries=request.retries,
+        filters=options.filters,
+        retries=options.retries,
     )
 
 
@@ -273,8 +267,9 @@ def _outputs(model: LoadedModel, request: Augmentation, children: Altered) -> Ou
     """What came of the latents, each row numbered as its own request or the data set numbers it."""
     size = len(request.images) // request.requests
     neighbour = children.neighbour
-    if request.method != "noise":
-        neighbour = model.projected.rows[neighbour] if request.from_dataset else neighbour % size
+    if request.options.method != "noise":
+        in_data_set = request.options.neighbours == "dataset"
+        neighbour = model.projected.rows[neighbour] if in_data_set else neighbour % size
     outputs: Outputs = {"latents": children.latents, "source": children.source % size, "neighbour": neighbour}
     if isinstance(children, Rounds):
         outputs |= {"child": children.child, "step": children.step, "refused": children.refused}

@@ -12,10 +12,11 @@ from functools import cache
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from latentaug.augment.methods import METHODS
-from latentaug.augment.rejection import FILTERS
 from latentaug.errors import InvalidInput, MalformedInput, NotFound, TooLarge
+from latentaug.options import FILTERS, RenderingOptions
 from latentaug.storage.models import ModelDescription
 from service.model_server.engine import Augmentation, Key, LoadedModel
 from service.oip.messages import JOINED, InferenceRequest
@@ -25,8 +26,6 @@ Operation: TypeAlias = Literal["encode", "decode", "augment"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 OUTPUTS_PER_INPUT = 8
 RESERVED = {"sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "binary_data_output"}
-REJECTIONS = {f"reject_{name}": name for name in FILTERS}
-OPTIONS = {"method", "alpha", "k", "copies", "neighbours", "decode", "seed", "retries", *REJECTIONS}
 OPTIONAL = {"labels", "counts"}
 OF_COUNTS = {"child", "step", "refused"}
 """Outputs that there are where the input `counts` is."""
@@ -136,8 +135,8 @@ def prepare(model: LoadedModel, operation: Operation, request: InferenceRequest,
     _check_inputs(model.description, operation, request, max_rows)
     wanted = wanted_outputs(model.description, operation, request)
     options = {name: value for name, value in request.parameters.items() if not _reserved(name)}
-    joined = _integer(options, JOINED, 1, 1)
-    if unknown := options.keys() - {JOINED, *(OPTIONS if operation == "augment" else ())}:
+    joined = _joined(options.pop(JOINED, 1))
+    if unknown := options.keys() - (RenderingOptions.model_fields.keys() if operation == "augment" else set()):
         raise MalformedInput(f"{operation} has no parameter {_listed(unknown)}")
     rows = len(request.inputs["latents" if operation == "decode" else "images"])
     if rows % joined:
@@ -167,33 +166,18 @@ def _prepare_augment(
     most = OUTPUTS_PER_INPUT * max_rows
     if counts is not None and not ((counts >= 0) & (counts <= most)).all():
         raise InvalidInput(f"counts must be 0 to {most}", fields=[("counts", f"0 to {most}")])
-    filters = tuple(name for option, name in REJECTIONS.items() if _flag(options, option))
-    if counts is None and (filters or "retries" in options):
+    asked = _rendering(options)
+    if counts is None and (asked.filters or "retries" in options):
         raise InvalidInput("filters go with counts; send them too", fields=[("counts", "missing")])
     if counts is not None and joined > 1:
         raise InvalidInput("requests with counts come one by one", fields=[(JOINED, "must be 1 with counts")])
-    k = _integer(options, "k", 3, 1)
-    method = _choice(options, "method", "interpolation", METHODS)
-    augmentation = Augmentation(
-        images=images,
-        labels=labels,
-        method=method,
-        alpha=_number(options, "alpha", 0.5),
-        k=k,
-        copies=_integer(options, "copies", k, 1),
-        from_dataset=_choice(options, "neighbours", "batch", ("batch", "dataset")) == "dataset",
-        seed=_integer(options, "seed", 0, 0),
-        counts=counts,
-        filters=filters,
-        retries=_integer(options, "retries", 10, 0),
-        requests=joined,
-    )
-    if augmentation.from_dataset and labels is not None and model.projected.labels is None:
+    augmentation = Augmentation(images=images, labels=labels, options=asked, counts=counts, requests=joined)
+    if asked.neighbours == "dataset" and labels is not None and model.projected.labels is None:
         raise InvalidInput("the model's data set has no labels to match; leave labels out or use neighbours=batch")
-    children = len(images) * (augmentation.copies if method == "noise" else k) if counts is None else int(counts.sum())
+    children = len(images) * asked.children if counts is None else int(counts.sum())
     if children > most:
         raise TooLarge(f"{children} images were asked for; at most {most} are made at once")
-    residual = _choice(options, "decode", "reconstruction", ("reconstruction", "residual")) == "residual" and decoded
+    residual = asked.decode == "residual" and decoded
     decode_tile = model.tile(children // joined) if decoded else 0
     key = Key(model, "augment", model.tile(len(images) // joined), decode_tile, residual)
     size = len(images) * (1 + residual) + children * decoded
@@ -232,33 +216,30 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name[:80]) for name in sorted(names)[:8])
 
 
-def _choice(options: Parameters, name: str, default: str, allowed: tuple[str, ...]) -> str:
-    value = options.get(name, default)
-    if not isinstance(value, str):
-        raise MalformedInput(f"parameter {name} must be a string")
-    if value not in allowed:
-        raise InvalidInput(f"{name} must be one of {', '.join(allowed)}", fields=[(name, "not one of these")])
-    return value
-
-
-def _integer(options: Parameters, name: str, default: int, least: int) -> int:
-    value = options.get(name, default)
+def _joined(value: object) -> int:
+    """How many requests the rows are."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise MalformedInput(f"parameter {name} must be a whole number")
-    if not least <= value < 2**63:
-        raise InvalidInput(f"{name} must be from {least} to 2**63 - 1", fields=[(name, f"must be at least {least}")])
+        raise MalformedInput(f"parameter {JOINED} must be a whole number")
+    if value < 1:
+        raise InvalidInput(f"{JOINED} must be at least 1", fields=[(JOINED, "must be at least 1")])
     return value
 
 
-def _flag(options: Parameters, name: str) -> bool:
-    value = options.get(name, False)
-    if not isinstance(value, bool):
-        raise MalformedInput(f"parameter {name} must be true or false")
-    return value
+def _rendering(options: Parameters) -> RenderingOptions:
+    """The parameters of augment, checked against `options`."""
+    try:
+        return RenderingOptions.model_validate(options, strict=True)
+    except ValidationError as error:
+        faults = [(".".join(map(str, fault["loc"])), fault) for fault in error.errors(include_url=False)]
+    named = [(name, str(fault["msg"]).removeprefix("Value error, ")) for name, fault in faults]
+    detail = "; ".join(f"parameter {name}: {message}" if name else message for name, message in named)
+    if any(_of_wrong_type(fault) for _, fault in faults):
+        raise MalformedInput(detail)
+    raise InvalidInput(detail, fields=named)
 
 
-def _number(options: Parameters, name: str, default: float) -> float:
-    value = options.get(name, default)
-    if isinstance(value, bool | str) or not abs(value) <= 1e9:  # false for NaN too
-        raise MalformedInput(f"parameter {name} must be a number within +-1e9")
-    return float(value)
+def _of_wrong_type(fault: ErrorDetails) -> bool:
+    """Whether a value is of another type than the parameter's, rather than out of its range."""
+    if fault["type"] == "literal_error":
+        return not isinstance(fault["input"], str)
+    return fault["type"].endswith("_type")

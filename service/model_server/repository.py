@@ -12,9 +12,10 @@ import torch
 from obstore.exceptions import BaseError
 
 from latentaug.errors import MalformedInput, NotFound, Unavailable
+from latentaug.options import NAME
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
-from latentaug.storage.objects import NAME, ArtefactStore
+from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import read_vae
 from latentaug.vae.inference import FrozenVAE
 from latentaug.vae.memory import give_back

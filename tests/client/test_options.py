@@ -8,17 +8,16 @@ import pytest
 from latentaug_client import options
 from pydantic import BaseModel
 
-from latentaug.runtime import job_params
-from service.api.http import options as schemas
+import latentaug.options as theirs_all
 
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "apart"),
     [
-        (options.AugmentOptions, schemas.AugmentOptions, set()),
-        (options.TrainOptions, job_params.TrainParams, {"dataset"}),
-        (options.EvaluateOptions, job_params.EvaluateParams, {"dataset"}),
-        (options.AugmentJobOptions, job_params.AugmentParams, {"dataset", "model"}),
+        (options.AugmentOptions, theirs_all.AugmentOptions, set()),
+        (options.TrainOptions, theirs_all.TrainParams, {"dataset"}),
+        (options.EvaluateOptions, theirs_all.EvaluateParams, {"dataset"}),
+        (options.AugmentJobOptions, theirs_all.AugmentParams, {"dataset", "model"}),
     ],
 )
 def test_every_option_is_there(ours: type, theirs: type[BaseModel], apart: set[str]) -> None:

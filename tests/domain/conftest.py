@@ -9,8 +9,9 @@ import pytest
 from latentaug.datasets import digits
 from latentaug.evaluation.design import Parts, Protocol
 from latentaug.evaluation.evaluate import Evaluation, evaluate
+from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import VAE
-from latentaug.vae.training import TrainingOptions, fit
+from latentaug.vae.training import fit
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from latentaug.augment.methods import alter
+from latentaug.options import RenderingOptions
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import pixels
@@ -51,8 +52,8 @@ def random_images(model: LoadedModel, n: int, seed: int = 0) -> Any:
 
 
 def augmentation(images: Any, **options: Any) -> Augmentation:
-    defaults: dict[str, Any] = {"labels": None, "method": "interpolation", "alpha": 0.5, "k": 3, "copies": 3}
-    return Augmentation(images=images, **{**defaults, "from_dataset": False, "seed": 0, **options})
+    given = {name: options.pop(name) for name in ("labels", "counts", "requests") if name in options}
+    return Augmentation(images=images, **{"labels": None, **given}, options=RenderingOptions(**options))
 
 
 def run(key: Key, *payloads: Any) -> list[dict[str, Any]]:
@@ -102,22 +103,22 @@ def test_an_augmentation_does_not_depend_on_its_batch(model: LoadedModel, method
     key = Key(model, "augment", 8, 32, residual)
     requests = [
         augmentation(random_images(model, 5), method=method),
-        augmentation(random_images(model, 8, 1), labels=np.arange(8) % 2, method=method, copies=4, seed=9),
-        augmentation(random_images(model, 7, 2), labels=np.arange(7) % 3, k=2, method=method, from_dataset=True),
+        augmentation(random_images(model, 8, 1), labels=np.arange(8) % 2, method=method, seed=9),
+        augmentation(random_images(model, 7, 2), labels=np.arange(7) % 3, k=2, method=method, neighbours="dataset"),
     ]
     for request, joined in zip(requests, run(key, *requests), strict=True):
         assert_same_bits(joined, run(key, request)[0])
 
 
 @pytest.mark.parametrize("method", ["interpolation", "extrapolation", "noise"])
-@pytest.mark.parametrize("from_dataset", [False, True])
+@pytest.mark.parametrize("neighbours", ["batch", "dataset"])
 @pytest.mark.parametrize("residual", [False, True])
 def test_requests_that_come_as_one_are_each_answered_as_alone(
-    small: LoadedModel, method: str, from_dataset: bool, residual: bool
+    small: LoadedModel, method: str, neighbours: str, residual: bool
 ) -> None:
     images, tile = random_images(small, 5 * 4), small.tile(4)
     key = Key(small, "augment", tile, small.tile(4 * 3), residual)
-    options = {"method": method, "from_dataset": from_dataset, "seed": 9}
+    options = {"method": method, "neighbours": neighbours, "seed": 9}
     (together,) = run(key, augmentation(images, requests=5, **options))
     alone = [run(key, augmentation(part, **options))[0] for part in np.split(images, 5)]
     assert_same_bits(together, {name: np.concatenate([answer[name] for answer in alone]) for name in together})
@@ -190,7 +191,7 @@ def test_an_augmentation_is_the_paper_s_equation(small: LoadedModel, method: str
 
 
 def test_neighbours_in_the_data_set_are_named_by_its_rows(small: LoadedModel) -> None:
-    request = augmentation(random_images(small, 4), labels=np.array([0, 1, 2, 0]), from_dataset=True)
+    request = augmentation(random_images(small, 4), labels=np.array([0, 1, 2, 0]), neighbours="dataset")
     answer = run(Key(small, "augment", 8, 32), request)[0]
     assert small.projected.labels is not None
     label_of = dict(zip(small.projected.rows.tolist(), small.projected.labels.tolist(), strict=True))

@@ -18,8 +18,9 @@ from bench import cache, contenders, kernels, load, precision, serving, throughp
 from bench.clients import Answer
 from bench.contenders import InProcess
 from bench.training import Data
+from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import Architecture
-from latentaug.vae.training import TrainingOptions, fit
+from latentaug.vae.training import fit
 
 OURS = ["eager PyTorch", "our engine", kernels.NAME, "ours, npy", "ours, PNG in JSON", "ours, multipart"]
 

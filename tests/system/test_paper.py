@@ -13,8 +13,8 @@ from bench.studies import STUDIES
 from latentaug.datasets import digits
 from latentaug.evaluation.design import Parts, Protocol
 from latentaug.evaluation.evaluate import evaluate
-from latentaug.runtime.job_params import EvaluateParams, TrainParams
-from latentaug.vae.training import TrainingOptions, fit
+from latentaug.options import EvaluateParams, TrainingOptions, TrainParams
+from latentaug.vae.training import fit
 
 FEW = {"knn": Published(90.0, {8: (10.0, 99.9, 0.0)}), "svm": TABLE_2["svm"]}
 

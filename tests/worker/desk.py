@@ -7,7 +7,7 @@ from typing import Any
 
 from redis import Redis
 
-from latentaug.runtime.job_params import EvaluateParams
+from latentaug.options import EvaluateParams
 from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Kind
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore

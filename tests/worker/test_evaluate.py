@@ -9,7 +9,7 @@ import pytest
 
 from latentaug import datasets
 from latentaug.imaging.pixels import Limits, decode_image
-from latentaug.runtime.job_params import EvaluateParams, TrainParams
+from latentaug.options import EvaluateParams, TrainParams
 from latentaug.runtime.jobs import JobRecord
 from tests.worker.desk import Desk
 from worker import sub_jobs as children

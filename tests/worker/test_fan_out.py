@@ -10,7 +10,7 @@ from typing import Any
 
 from redis import Redis
 
-from latentaug.runtime.job_params import EvaluateParams
+from latentaug.options import EvaluateParams
 from latentaug.runtime.jobs import Attempts, JobRecord
 from latentaug.storage.objects import ArtefactStore
 from tests.worker.conftest import WorkerProcess, alive, children, within

@@ -15,7 +15,7 @@ from latentaug import datasets
 from latentaug.errors import Cancelled, Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
 from latentaug.imaging.archives import read_npz
 from latentaug.imaging.pixels import Limits, decode_image
-from latentaug.runtime.job_params import AugmentParams, TrainParams
+from latentaug.options import AugmentParams, TrainParams
 from latentaug.storage import models
 from tests.worker.desk import Desk
 from worker import work as work_module

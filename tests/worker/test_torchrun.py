@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,8 @@ import torch
 
 from latentaug.datasets import digits
 from latentaug.errors import Cancelled, InvalidInput, MalformedInput, Unavailable
-from latentaug.vae.training import EpochMetrics, Trained, TrainingOptions, fit
+from latentaug.options import TrainingOptions
+from latentaug.vae.training import EpochMetrics, Trained, fit
 from worker.torchrun import fit_on_several
 
 DIGITS = digits.load()
@@ -93,7 +93,7 @@ def test_all_stop_early_together() -> None:
 
 def test_what_training_raises_is_raised_here() -> None:
     with pytest.raises(InvalidInput, match="learning_rate"):
-        together(replace(OPTIONS, epochs=20, learning_rate=1.0, batch_size=16, beta=1000.0))
+        together(OPTIONS.model_copy(update={"epochs": 20, "learning_rate": 1.0, "batch_size": 16, "beta": 1000.0}))
 
 
 def test_who_stops_it_stops_all() -> None:
@@ -101,7 +101,7 @@ def test_who_stops_it_stops_all() -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        together(replace(OPTIONS, epochs=10_000, patience=10_000), on_epoch=cancel)
+        together(OPTIONS.model_copy(update={"epochs": 10_000, "patience": 10_000}), on_epoch=cancel)
     assert ours() == []
 
 
@@ -112,7 +112,7 @@ def test_the_death_of_one_is_an_error_and_the_end_of_the_other() -> None:
             os.kill(ranks[-1], signal.SIGKILL)
 
     with pytest.raises(Unavailable, match="died"):
-        together(replace(OPTIONS, epochs=10_000, patience=10_000), on_epoch=kill_one)
+        together(OPTIONS.model_copy(update={"epochs": 10_000, "patience": 10_000}), on_epoch=kill_one)
     deadline = time.monotonic() + 20
     while ours() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -125,7 +125,7 @@ def _command(pid: int) -> bytes:
 
 
 def test_bfloat16_is_shared_too() -> None:
-    options: Any = replace(OPTIONS, precision="bfloat16")
+    options: Any = OPTIONS.model_copy(update={"precision": "bfloat16"})
     shared, alone = together(options), fit(TRAIN, VALIDATION, 5, options)
     for a, b in zip(shared.history, alone.history, strict=True):
         assert np.isclose(a.validation_reconstruction, b.validation_reconstruction, rtol=0.02)

@@ -7,9 +7,10 @@ import time
 from anyio import to_thread
 
 from latentaug.errors import NotFound
+from latentaug.options import NAME
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
-from latentaug.storage.objects import NAME, ArtefactStore
+from latentaug.storage.objects import ArtefactStore
 
 SECONDS_KEPT = 2.0
 

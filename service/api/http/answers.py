@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentaug.augment.rejection import FILTERS
 from latentaug.errors import TooLarge
 from latentaug.imaging.archives import write_npy, write_npz, write_zip
 from latentaug.imaging.pixels import Pixels, contact_sheet, encode_png
+from latentaug.options import FILTERS
 from service.api.http import media
 from service.api.http.labels import Labels
 

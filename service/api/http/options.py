@@ -1,89 +1,32 @@
-"""The options of the inference endpoints, and how callers' values are checked against a schema."""
+"""Options that HTTP alone has, and how callers' values are checked against a schema."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Literal, Self, TypeVar, cast
+from typing import Annotated, Literal, TypeVar, cast
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from latentaug.errors import InvalidInput
-from latentaug.runtime.job_params import CountParams
+from latentaug.options import NAME, NAME_RULE, Options, Seeded
 from latentaug.runtime.jobs import Kind, Status
 from service.api.http import media
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
-class Options(BaseModel):
-    """Options that an endpoint takes; any other is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
 Chosen = TypeVar("Chosen", bound=Options)
-
-
-class ImageOptions(Options):
-    """Options of encode."""
-
-    resize: bool = False
-    """Resize images of another size than the model's (bicubic, aspect kept, padded) instead of refusing them."""
-
-
-class LatentOptions(Options):
-    """Options of decode: none."""
-
-
-class InterpolateOptions(ImageOptions):
-    """Options of interpolate."""
-
-    steps: Annotated[int, Field(ge=2, le=64)] = 8
-    """Images in the strip, both ends among them."""
-
-
-class AugmentOptions(ImageOptions, CountParams):
-    """Options of augment. The answer depends on nothing but the images, the labels and these."""
-
-    method: Literal["noise", "interpolation", "extrapolation"] = "interpolation"
-    """Noise z + alpha N(0, sigma); interpolation z + alpha (z_k - z); extrapolation z + alpha (z - z_k)."""
-    alpha: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.5
-    """How far: 0 gives the image's own reconstruction; for interpolation at most 1, which gives the neighbour's."""
-    k: Annotated[int, Field(ge=1, le=64)] = 3
-    """Nearest neighbours per image, each giving one child."""
-    copies: Annotated[int | None, Field(ge=1, le=64)] = None
-    """Children per image, for noise only; k by default."""
-    neighbours: Literal["batch", "dataset"] = "batch"
-    """Look for neighbours among the request's images, or in the data set that the model was trained on."""
-    decode: Literal["reconstruction", "residual"] = "reconstruction"
-    """Answer with the decoder's image, or with the source plus the change that the decoder makes (sharper)."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Seed of the noise; the same seed and input give the same bytes."""
-
-    @model_validator(mode="after")
-    def _fits_the_method(self) -> Self:
-        if self.copies is not None and self.method != "noise":
-            raise ValueError(f"copies is for noise only; {self.method} gives k children per image")
-        if self.method == "interpolation" and self.alpha > 1:
-            raise ValueError("interpolation needs alpha in 0..1; use extrapolation to go further")
-        return self
-
-    @property
-    def children(self) -> int:
-        """New images per source image."""
-        return self.copies if self.copies is not None else self.k
 
 
 class UploadOptions(Options):
     """Options of a data set's upload."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-    """The data set's name: 1 to 64 letters, digits, '_' or '-', the first a letter or digit."""
+    name: Annotated[str, Field(pattern=f"^{NAME.pattern}$", description=f"The data set's name: {NAME_RULE}.")]
     size: Annotated[str, Field(pattern=r"^[0-9]{1,3}x[0-9]{1,3}$")] | None = None
     """Resize every image to this height x width, such as 28x28 (aspect kept, padded). Needed where sizes differ."""
 
@@ -96,7 +39,7 @@ class UploadOptions(Options):
         return int(height), int(width)
 
 
-class SampleOptions(Options):
+class SampleOptions(Seeded):
     """Which images of a data set to give."""
 
     rows: Annotated[str, Field(pattern=r"^[0-9]{1,7}(,[0-9]{1,7}){0,255}$")] | None = None
@@ -107,8 +50,6 @@ class SampleOptions(Options):
     """From which part of the data set."""
     label: Annotated[str, Field(max_length=100)] | None = None
     """Only images of this label."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """The same seed gives the same images."""
 
 
 class ProjectionOptions(Options):

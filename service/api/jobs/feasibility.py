@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, InvalidInput, TooFewImages
-from latentaug.runtime.job_params import AugmentParams, EvaluateParams
+from latentaug.options import AugmentParams, EvaluateParams
 from latentaug.runtime.jobs import JobRecord
 from latentaug.storage.models import ModelDescription
 

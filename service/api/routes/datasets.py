@@ -14,7 +14,8 @@ from latentaug import datasets
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, NotFound, TooManyRequests
 from latentaug.imaging.pixels import Limits
-from latentaug.storage.objects import NAME, ArtefactStore
+from latentaug.options import NAME
+from latentaug.storage.objects import ArtefactStore
 from service.api.access import AnyKey, MayAdminister, MayTrain
 from service.api.context import Context, FromContext
 from service.api.http import contract, media

@@ -14,9 +14,18 @@ from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from latentaug.augment.counts import counted
 from latentaug.augment.neighbours import name_class
 from latentaug.errors import InvalidInput, LatentaugError, TooFewImages, TooLarge
 from latentaug.imaging.pixels import Pixels, fit
+from latentaug.options import (
+    AugmentOptions,
+    ImageOptions,
+    InterpolateOptions,
+    LatentOptions,
+    Rejecting,
+    RenderingOptions,
+)
 from latentaug.storage.models import ModelDescription
 from service.api.access import MayInfer, may_infer
 from service.api.compute.client import Call, Operation, Outputs
@@ -25,7 +34,7 @@ from service.api.http import contract, media, problems
 from service.api.http.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
 from service.api.http.bodies import Form, ImageBatch, read_form, read_images, read_latents
 from service.api.http.limits import in_time, read_body
-from service.api.http.options import AugmentOptions, ImageOptions, InterpolateOptions, LatentOptions, read_options
+from service.api.http.options import read_options
 from service.asgi.disconnect import while_connected
 from service.oip.tensors import Parameters
 
@@ -37,8 +46,8 @@ SHEET_COLUMNS = 16
 
 _PROBLEMS = contract.problems(400, 404, 406, 413, 415, 503, 504)
 
-OF_FILTERS = {"reject_label", "reject_copies", "reject_off_manifold", "retries"}
-_NOT_OF_THE_MODEL = {"resize", "per_image", "per_class", "balance"}
+_OF_FILTERS = set(Rejecting.model_fields)
+_NOT_OF_THE_MODEL = set(AugmentOptions.model_fields) - set(RenderingOptions.model_fields)
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -109,7 +118,7 @@ async def augment(request: Request, model: str, context: FromContext) -> Respons
         batch = await _images(request, context, media.IMAGE_BODIES)
         options = read_options(AugmentOptions, request, batch.fields)
         codes = None if batch.labels is None else batch.labels.codes()
-        counts = options.counts(len(batch.images), codes, options.children)
+        counts = counted(options, len(batch.images), codes)
         children = len(batch.images) * options.children if counts is None else int(counts.sum())
         _bound_answer(children, description, context)
         tensors: dict[str, NDArray[Any]] = {"images": await _fit(context, batch, description, options)}
@@ -122,7 +131,7 @@ async def augment(request: Request, model: str, context: FromContext) -> Respons
         # Npy has room for images alone.
         outputs = ["images"] if form == media.NPY and counts is None else ["images", "source", "neighbour"]
         if counts is None:
-            parameters = {name: value for name, value in parameters.items() if name not in OF_FILTERS}
+            parameters = {name: value for name, value in parameters.items() if name not in _OF_FILTERS}
         else:
             outputs += ["child", "step", "refused"]
         made = options.children if counts is None else None
@@ -255,7 +264,7 @@ def _augmented(
     labels = None if batch.labels is None or "source" not in found else batch.labels.take(found["source"])
     per_image = {name: found[name] for name in ("source", "neighbour", "child", "step") if name in found}
     settings: dict[str, object] = {
-        **options.model_dump(exclude={"resize"} if counted else _NOT_OF_THE_MODEL | OF_FILTERS, exclude_none=True),
+        **options.model_dump(exclude={"resize"} if counted else _NOT_OF_THE_MODEL | _OF_FILTERS, exclude_none=True),
         "model": description.name,
         "version": description.version,
     }

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.errors import Conflict, NotFound
-from latentaug.runtime.job_params import AugmentParams, EvaluateParams, TrainParams
+from latentaug.options import AugmentParams, EvaluateParams, Options, TrainParams
 from latentaug.runtime.jobs import Event, JobRecord, Kind
 from latentaug.storage import models
 from service.api.access import MayTrain
@@ -20,7 +20,7 @@ from service.api.context import Context, FromContext
 from service.api.http import contract, media
 from service.api.http.bodies import read_json
 from service.api.http.limits import read_body
-from service.api.http.options import JobFilter, Options, ResultOptions, read_options, validate
+from service.api.http.options import JobFilter, ResultOptions, read_options, validate
 from service.api.jobs.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
 from service.api.jobs.feasibility import check_augment, check_beside, check_evaluate, check_train
 from service.api.routes.datasets import describe as describe_dataset

@@ -13,8 +13,9 @@ from latentaug.augment.counts import children_of_each
 from latentaug.augment.exact_counts import Rounds, alter_in_rounds
 from latentaug.augment.methods import alter
 from latentaug.augment.neighbours import Reference, neighbours
-from latentaug.augment.rejection import FILTERS, Filters
+from latentaug.augment.rejection import Filters
 from latentaug.errors import InvalidInput
+from latentaug.options import FILTERS
 
 ONES = np.ones(3, np.float32)
 

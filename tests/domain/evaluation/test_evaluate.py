@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from latentaug.augment.methods import METHODS
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import draws as labelled
 from latentaug.evaluation.design import Parts, Protocol
 from latentaug.evaluation.evaluate import Evaluation, conclude, evaluate
-from latentaug.evaluation.presets import PRESETS
 from latentaug.evaluation.report import to_markdown
 from latentaug.evaluation.statistics import holm
 from latentaug.evaluation.work_units import Cell, Unit, unpack
+from latentaug.options import METHODS, PRESETS
 from latentaug.vae.architectures import VAE, Architecture, to_bytes
 
 QUICK = Protocol(

@@ -9,8 +9,9 @@ from latentaug.evaluation.design import Parts, Protocol
 from latentaug.evaluation.evaluate import conclude, evaluate
 from latentaug.evaluation.training_sets import COMPARATORS, SPACES, Projection
 from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
+from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import VAE, to_bytes
-from latentaug.vae.training import TrainingOptions, fit
+from latentaug.vae.training import fit
 
 QUICK = Protocol(
     labelled=40, draws=2, classifiers=("knn",), spaces=("latent",), comparators=(), combine=False, tune=False

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from latentaug.datasets import digits
+from latentaug.options import TrainingOptions
 from latentaug.vae import training
 from latentaug.vae.train_step import RecordedStep, Step
-from latentaug.vae.training import TrainingOptions, fit
+from latentaug.vae.training import fit
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
 
@@ -21,7 +20,7 @@ OPTIONS = TrainingOptions(epochs=5, batch_size=64)  # six batches of 64 and one 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_recorded_steps_learn_what_plain_ones_do(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
-    options = replace(OPTIONS, precision=precision)
+    options = OPTIONS.model_copy(update={"precision": precision})
     taken: list[type[Step]] = []
 
     def kind(wanted: type[Step]) -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from latentaug.runtime.job_params import PARAMS, AugmentParams, EvaluateParams, TrainParams
+from latentaug.options import AugmentParams, EvaluateParams, TrainParams
+from latentaug.runtime.jobs.params import PARAMS
 from latentaug.runtime.jobs.record import JobRecord, from_fields, new_id, to_fields
 
 MINIMAL: list[tuple[type[BaseModel], dict[str, Any]]] = [

@@ -1,0 +1,336 @@
+"""Every option of the service, once: its name, its default, its bounds and what it means.
+
+The API's query strings and bodies, the Open Inference Protocol's parameters, the engine, the jobs, the page (through
+/openapi.json), the command line's help and docs/options.md all take them from here. A test fails where a second default
+appears.
+
+    Altering            how latents become new ones (equations 8 to 10), and how those become images
+    Rejecting           which new images to turn away
+    Counting            exact numbers of new images
+    RenderingOptions    what the model server is asked: Altering and Rejecting
+    AugmentOptions      what one request is asked
+    AugmentParams       what an augment job is asked
+    TrainingOptions     how a VAE is trained; TrainParams is a train job
+    DesignOptions       what an evaluation measures; EvaluateParams is an evaluate job
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Method = Literal["noise", "interpolation", "extrapolation"]
+Decode = Literal["reconstruction", "residual"]
+Neighbours = Literal["batch", "dataset"]
+Classifier = Literal["svm", "knn", "mlp"]
+Space = Literal["image", "latent"]
+Comparator = Literal["duplication", "affine", "smote"]
+Preset = Literal["verdict", "paper"]
+Filter = Literal["label", "copies", "off_manifold"]
+
+METHODS: tuple[Method, ...] = get_args(Method)
+DECODES: tuple[Decode, ...] = get_args(Decode)
+CLASSIFIERS: tuple[Classifier, ...] = get_args(Classifier)
+SPACES: tuple[Space, ...] = get_args(Space)
+COMPARATORS: tuple[Comparator, ...] = get_args(Comparator)
+FILTERS: tuple[Filter, ...] = get_args(Filter)
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""What can name a model, a data set or a job."""
+NAME_RULE = "use 1 to 64 letters, digits, '_' or '-', the first a letter or digit"
+BALANCE = r"majority|mean|[1-9][0-9]{0,6}"
+"""What `balance` may be: the largest class's size, the mean size, or a number."""
+
+MAX_LATENT_DIM = 512
+DEFAULT_LATENT_DIMS = [20]
+
+_T = TypeVar("_T")
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError(NAME_RULE)
+    return value
+
+
+def _distinct(values: list[_T]) -> list[_T]:
+    if len(set(values)) != len(values):
+        raise ValueError("name each only once")
+    return values
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+LatentDim = Annotated[int, Field(ge=1, le=MAX_LATENT_DIM)]
+Models = Annotated[list[Name], AfterValidator(_distinct), Field(min_length=1, max_length=16)]
+_SOME = Field(min_length=1)
+
+
+class Options(BaseModel):
+    """Options that something takes; any other is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Seeded(Options):
+    """What chance decides."""
+
+    seed: Seed = 0
+    """Seed of all random numbers; the same seed and input give the same result on the same machine, on a GPU up to
+    rounding."""
+
+
+class Strength(Seeded):
+    """How far new images lie from their sources, and among how many neighbours."""
+
+    alpha: float = Field(default=0.5, ge=0, le=10, allow_inf_nan=False)
+    """How far a new image goes: 0 gives the image's own reconstruction. Interpolation takes at most 1, which gives the
+    neighbour's."""
+    k: int = Field(default=3, ge=1, le=64)
+    """How many nearest neighbours of the same label serve each image; each gives one new image."""
+
+
+class Altering(Strength):
+    """How latents become new ones, and how those become images."""
+
+    method: Method = "interpolation"
+    """Noise z + alpha N(0, sigma); interpolation z + alpha (z_k - z); extrapolation z + alpha (z - z_k)."""
+    copies: int | None = Field(default=None, ge=1, le=64)
+    """New images of each image, for noise only. Default: k."""
+    decode: Decode = "reconstruction"
+    """`reconstruction` gives the decoder's image; `residual` gives the source plus the change that the decoder makes,
+    which is sharper."""
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> Self:
+        if self.copies is not None and self.method != "noise":
+            raise ValueError(f"copies is for noise only; {self.method} makes k new images of each image")
+        _check_alpha(self.alpha, [self.method])
+        return self
+
+    @property
+    def children(self) -> int:
+        """New images of each image, where no exact numbers are asked for."""
+        return self.copies if self.copies is not None else self.k
+
+
+class Rejecting(Options):
+    """Which new images to turn away."""
+
+    reject_label: bool = False
+    """Turn away new images to which the nearest real ones give another label."""
+    reject_copies: bool = False
+    """Turn away new images that hardly differ from their source."""
+    reject_off_manifold: bool = False
+    """Turn away new images that are far from every real one."""
+    retries: int = Field(default=10, ge=0, le=100)
+    """Further rounds in which to make again what was turned away; what still lacks then is counted as missing."""
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """Which of `FILTERS` are on."""
+        return tuple(name for name in FILTERS if getattr(self, f"reject_{name}"))
+
+
+class Counting(Rejecting):
+    """Exact numbers of new images."""
+
+    per_image: int | None = Field(default=None, ge=1, le=1000)
+    """New images of each image, whatever k is; beyond k its neighbours serve again, each time a shorter way."""
+    per_class: int | None = Field(default=None, ge=1, le=10_000_000)
+    """New images of each class, to which every image of the class gives evenly."""
+    balance: Annotated[str, Field(pattern=f"^({BALANCE})$")] | None = None
+    """New images until each class has as many in all: `majority` (the largest class), `mean`, or a number."""
+
+    @model_validator(mode="after")
+    def _one_way_of_counting(self) -> Self:
+        given = [name for name in ("per_image", "per_class", "balance") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other: give one")
+        if given and getattr(self, "copies", None) is not None:
+            raise ValueError(f"copies and {given[0]} exclude each other: give one")
+        return self
+
+
+class Searching(Options):
+    """Where neighbours are looked for."""
+
+    neighbours: Neighbours = "batch"
+    """Look for neighbours among the request's images (`batch`), or in the data set that the model was trained on."""
+
+
+class RenderingOptions(Searching, Rejecting, Altering):
+    """What the model server's augment operation takes."""
+
+
+class ImageOptions(Options):
+    """Options of encode."""
+
+    resize: bool = False
+    """Resize images of another size than the model's (bicubic, aspect kept, padded) instead of refusing them."""
+
+
+class LatentOptions(Options):
+    """Options of decode: none."""
+
+
+class InterpolateOptions(ImageOptions):
+    """Options of interpolate."""
+
+    steps: int = Field(default=8, ge=2, le=64)
+    """Images in the strip, both ends among them."""
+
+
+class AugmentOptions(Searching, Altering, ImageOptions, Counting):
+    """Options of augment. The answer depends on nothing but the images, the labels and these."""
+
+
+class AugmentParams(Counting, Altering):
+    """Parameters of an augment job: the whole training part of a data set is augmented."""
+
+    model_config = ConfigDict(strict=True)
+
+    dataset: Name
+    """Name of a data set; its training part is augmented."""
+    model: Name
+    """Name of the model that encodes and decodes."""
+
+
+class TrainingOptions(Seeded):
+    """How a VAE is trained (paper section 3.1)."""
+
+    model_config = ConfigDict(strict=True)
+
+    epochs: int = Field(default=100, ge=1, le=10_000)
+    """Most passes over the training part."""
+    patience: int = Field(default=5, ge=1, le=10_000)
+    """Epochs without a better validation reconstruction after which training stops."""
+    batch_size: int | None = Field(default=None, ge=1, le=65_536)
+    """Images in one step, all of them where there are fewer. Default: 256, and down to 16 for small training parts, so
+    that an epoch has about 32 steps."""
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    """Learning rate of Adam."""
+    beta: float = Field(default=1.0, ge=0, le=1000, allow_inf_nan=False)
+    """Weight of the divergence in the loss; 1 in the paper. Small images want a smaller one."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """`bfloat16` trains faster where the processor has such arithmetic, and slower where not; weights and loss stay
+    float32."""
+
+
+class TrainParams(TrainingOptions):
+    """Parameters of a train job."""
+
+    dataset: Name
+    """Name of a data set."""
+    name: Name | None = None
+    """Name of the model. Default: `vae-` and the end of the job's id."""
+    latent_dim: LatentDim = DEFAULT_LATENT_DIMS[0]
+    """Dimensions of the latent space."""
+
+
+class AffineRanges(Options):
+    """How far random affine copies go at most, each way."""
+
+    model_config = ConfigDict(strict=True)
+
+    shift: float = Field(default=2 / 28, ge=0, le=0.5)
+    """Share of each side; by default 2 pixels of MNIST's 28."""
+    rotation: float = Field(default=10.0, ge=0, le=180)
+    """Degrees."""
+    scale: float = Field(default=0.1, ge=0, le=0.9)
+    """Share of the size: 0.1 is a size of 0.9 to 1.1."""
+
+
+class DesignOptions(Strength):
+    """What an evaluation measures (paper section 4)."""
+
+    model_config = ConfigDict(strict=True)
+
+    labelled: int | None = Field(default=None, ge=1)
+    """Number of labelled images in each draw; null for the whole training part."""
+    draws: int = Field(default=10, ge=1, le=100)
+    """How many times the labelled images are drawn; fewer draws give wider intervals. Each draw gives every arm the
+    same images."""
+    methods: Annotated[list[Method], AfterValidator(_distinct), _SOME] = [*METHODS]
+    """How latents are altered."""
+    classifiers: Annotated[list[Classifier], AfterValidator(_distinct), _SOME] = [*CLASSIFIERS]
+    """Which classifiers are measured."""
+    spaces: Annotated[list[Space], AfterValidator(_distinct), _SOME] = [*SPACES]
+    """Where the classifiers work: on pixels (`image`) or on latents."""
+    decode: Annotated[list[Decode], BeforeValidator(_as_list), AfterValidator(_distinct), _SOME] = ["residual"]
+    """How altered latents become images: one name, or a list to compare both."""
+    comparators: Annotated[list[Comparator], AfterValidator(_distinct)] = [*COMPARATORS]
+    """Plain augmentations to compare with: the same images again, affine copies, SMOTE on pixels."""
+    affine: AffineRanges = AffineRanges()
+    """How far affine copies go."""
+    combine: bool = True
+    """Whether to measure also k affine copies together with k images of each method, and of interpolation and
+    extrapolation both."""
+    tune: bool = True
+    """Whether classifiers are tuned on each draw, inside the labelled images."""
+
+    @model_validator(mode="after")
+    def _alpha_fits(self) -> Self:
+        _check_alpha(self.alpha, self.methods)
+        return self
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "verdict": {},
+    "paper": {"decode": ["reconstruction"], "spaces": ["image"], "comparators": [], "combine": False, "tune": False},
+}
+"""What differs from the defaults of `DesignOptions`, by the name of a preset.
+
+The verdict's are the defaults: tuned classifiers, every comparator. The paper's are those of its section 4, which
+compares untuned classifiers with none but their baseline, in image space.
+"""
+
+
+class EvaluateParams(DesignOptions, TrainingOptions):
+    """Parameters of an evaluate job: what is measured, and how its VAEs are trained."""
+
+    model_config = ConfigDict(strict=True)
+
+    dataset: Name
+    """Name of a data set with labels."""
+    protocol: Preset = "verdict"
+    """`verdict` takes the defaults named here. `paper` takes those of the paper's section 4: `decode` reconstruction,
+    `spaces` image, no `comparators`, `combine` and `tune` false. What you give beside it holds in both."""
+    model: Annotated[Models, BeforeValidator(_as_list)] | None = None
+    """A model trained on this data set, or a list of several with different latent dimensions, used instead of training
+    one for each latent dimension."""
+    latent_dims: Annotated[list[LatentDim], AfterValidator(_distinct), Field(max_length=16)] | None = None
+    """Latent dimensions; one VAE is trained for each. Default: 20, or the model's own."""
+    beside: Annotated[list[JobId], AfterValidator(_distinct), Field(max_length=32)] = []
+    """Ids of earlier evaluations of this data set, to be drawn with this one in its figures `accuracy-by-labels` and
+    `gain-by-copies`, where they differ in `labelled` or in `k`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if data.get("model") is None and data.get("latent_dims") is None:
+            data = {**data, "latent_dims": DEFAULT_LATENT_DIMS}
+        preset = data.get("protocol")
+        return {**PRESETS[preset], **data} if isinstance(preset, str) and preset in PRESETS else data
+
+    @model_validator(mode="after")
+    def _one_origin_of_vaes(self) -> Self:
+        if self.model is not None and self.latent_dims is not None:
+            raise ValueError("give model or latent_dims, not both: a model has its own latent dimension")
+        if self.latent_dims == []:
+            raise ValueError("latent_dims is empty: give at least one, or a model")
+        return self
+
+
+def _check_alpha(alpha: float, methods: list[Method]) -> None:
+    if alpha > 1 and "interpolation" in methods:
+        raise ValueError("alpha must be at most 1 for interpolation; use extrapolation to go further")

@@ -1,0 +1,12 @@
+"""The parameters of each kind of job, for whoever reads them from a record."""
+
+from __future__ import annotations
+
+from latentaug.options import AugmentParams, EvaluateParams, TrainParams
+from latentaug.runtime.jobs.record import Kind
+
+PARAMS: dict[Kind, type[TrainParams | EvaluateParams | AugmentParams]] = {
+    "train": TrainParams,
+    "evaluate": EvaluateParams,
+    "augment": AugmentParams,
+}
