@@ -15,7 +15,7 @@ from pydantic import BaseModel
 def option(options: type[BaseModel], name: str) -> Any:
     """A typer option that says what `options` says of one of its fields."""
     field = options.model_fields[name]
-    shown = "" if field.is_required() or field.default is None else f" [default: {_plain(field.default)}]"
+    shown = "" if field.is_required() or field.default is None else f" Default: {_plain(field.default)}."
     return typer.Option(help=" ".join((field.description or "").split()) + shown, show_default=False)
 
 
