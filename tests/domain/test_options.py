@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from latentaug.options import AugmentParams, EvaluateParams, TrainParams
+from latentaug.options import (
+    AffineRanges,
+    AugmentOptions,
+    AugmentParams,
+    EvaluateParams,
+    InterpolateOptions,
+    TrainParams,
+)
 from latentaug.runtime.jobs.params import PARAMS
 from latentaug.runtime.jobs.record import JobRecord, from_fields, new_id, to_fields
+
+_SCHEMAS = (AugmentOptions, InterpolateOptions, TrainParams, EvaluateParams, AugmentParams, AffineRanges)
 
 MINIMAL: list[tuple[type[BaseModel], dict[str, Any]]] = [
     (TrainParams, {"dataset": "digits"}),
@@ -148,3 +161,53 @@ def test_a_record_of_any_parameters_reads_back_equal(params: dict[str, Any]) -> 
     record = JobRecord(id=job_id, kind="train", status="queued", created_at=created_at, params=params)
     parts = [part.encode("utf-8", "surrogatepass") for part in to_fields(record)]
     assert from_fields(dict(zip(parts[::2], parts[1::2], strict=True))) == record
+
+
+# Names that other things have too: of drawings, of image sizes, of the model server's arithmetic.
+_NAMES = {name for schema in _SCHEMAS for name in schema.model_fields} - {"scale", "steps", "resize", "precision"}
+# A method of projection, and the seed of a data set's one split, which no caller chooses.
+_OTHERS = {("service/api/http/options.py", "method"), ("latentaug/datasets/dataset.py", "seed")}
+
+
+def _defaults(path: Path) -> Iterator[tuple[str, int]]:
+    """Names and lines of what has a literal default: arguments, fields and keywords `default=` beside them."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            places = [*node.args.posonlyargs, *node.args.args]
+            pairs = [*zip(reversed(places), reversed(node.args.defaults), strict=False)]
+            keywords = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            yield from ((arg.arg, arg.lineno) for arg, value in [*pairs, *keywords] if _literal(value))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and _literal(node.value):
+            yield node.target.id, node.lineno
+
+
+def _literal(value: ast.expr | None) -> bool:
+    """Whether it is a number, text, flag or list of them that is no mere "nothing given"."""
+    if value is None:
+        return False
+    if isinstance(value, ast.Call):
+        return any(keyword.arg == "default" and _literal(keyword.value) for keyword in value.keywords)
+    try:
+        return ast.literal_eval(value) not in (None, "", (), [])
+    except ValueError:
+        return False
+
+
+def test_no_option_has_a_second_default() -> None:
+    root = Path(__file__).parents[2]
+    found = [
+        f"{relative}:{line} {name}"
+        for folder in ("latentaug", "service", "worker", "client")
+        for path in sorted((root / folder).rglob("*.py"))
+        if (relative := path.relative_to(root).as_posix()) != "latentaug/options.py"
+        for name, line in _defaults(path)
+        if name in _NAMES and (relative, name) not in _OTHERS
+    ]
+    assert found == [], "take the default from latentaug/options.py"
+
+
+def test_no_script_of_the_page_has_a_default_of_its_own() -> None:
+    scripts = (Path(__file__).parents[2] / "service" / "web" / "static" / "js").rglob("*.js")
+    literal = re.compile(rf"[{{,\s]({'|'.join(sorted(_NAMES))}): (-?[0-9]|\"[a-z]+\"|number\([0-9])")
+    found = [f"{path.name}: {hit[0]}" for path in scripts for hit in literal.finditer(path.read_text())]
+    assert found == [], "take the default from /openapi.json"
