@@ -8,7 +8,7 @@ BENCH ?=
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-dev demo run test check format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
+.PHONY: help install install-dev demo run test test-slow check format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,8 +37,11 @@ demo: install  ## Run the main job on the bundled digits, over HTTP, and print t
 run: install  ## Start the service and stay up; PORT=8000
 	LATENTAUG_PORT=$(PORT) $(BIN)/python -m service.stack
 
-test: install-dev  ## Run the test suite, a process for each core; one test: .venv/bin/pytest tests/...
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+test: install-dev  ## Run the tests, a process for each core; one test: .venv/bin/pytest tests/...
+	$(BIN)/pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
+
+test-slow: install-dev  ## Run the tests that measure, kill processes or fuzz, and so take minutes
+	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: install-dev  ## Lint, types, layers, container files
 	$(BIN)/ruff check .
