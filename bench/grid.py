@@ -31,7 +31,7 @@ from latentaug.runtime.settings import available_cores, load
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import read_vae
-from worker.grid import protocol
+from worker.grid import design_of
 
 EVALUATE = {
     "dataset": "mnist",
@@ -110,7 +110,7 @@ def _setting() -> Setting:
             read_vae(store, model), parts.train_images, parts.test_images, "cpu"
         )
     asked = EvaluateParams.model_validate({**EVALUATE, "classifiers": list(STOCK)})
-    return Setting.of(parts, projections, protocol(asked))
+    return Setting.of(parts, projections, design_of(asked))
 
 
 def _fit_predict(classifier: Any, X: Any, y: Any, X_test: Any) -> tuple[Any, float]:

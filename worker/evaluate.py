@@ -42,7 +42,7 @@ def evaluate(work: Work, params: EvaluateParams) -> dict[str, Any] | None:
         Failed: no VAE could be trained, or no unit measured to its end.
     """
     grid = Grid.of(work, params)
-    Scope.of(grid.parts, grid.protocol)  # refuses what cannot be measured before anything is computed
+    Scope.of(grid.parts, grid.design)  # refuses what cannot be measured before anything is computed
     tasks = [(task_of(child), child) for child in work.children()]
     trained = {task.latent_dim: child for task, child in tasks if isinstance(task, TrainTask)}
     measured = {task: child for task, child in tasks if isinstance(task, MeasureTask)}
@@ -62,7 +62,7 @@ def _fan_out_units(grid: Grid, trained: Mapping[int, JobRecord]) -> None:
             raise _failed("VAE", trained.values())
     else:
         latent_dims = grid.read_models()
-    longest_first = sorted(units(grid.protocol, latent_dims), key=lambda unit: LONGEST_FIRST.index(unit.classifier))
+    longest_first = sorted(units(grid.design, latent_dims), key=lambda unit: LONGEST_FIRST.index(unit.classifier))
     tasks = {
         f"{i:04}-{unit.name}": MeasureTask(latent_dims=tuple(latent_dims), unit=unit)
         for i, unit in enumerate(longest_first)
@@ -82,7 +82,7 @@ def _conclude(
     latent_dims = next(iter(measured)).latent_dims
     cells = [cell for task in measured for cell in grid.cells(task.unit)]
     where = device(work.settings)
-    evaluation = conclude(grid.parts, latent_dims, grid.protocol, cells, failures=failures, device=where)
+    evaluation = conclude(grid.parts, latent_dims, grid.design, cells, failures=failures, device=where)
     left_out = [
         f"Everything of latent_dim {dim} was left out, for its VAE could not be trained: {child.error.detail}"
         for dim, child in trained.items()

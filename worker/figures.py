@@ -36,7 +36,7 @@ def _paper_figures(grid: Grid, latent_dim: int) -> dict[str, bytes]:
 
     The neighbours of figure 7 are among the images that it shows.
     """
-    dataset, protocol = grid.dataset, grid.protocol
+    dataset, design = grid.dataset, grid.design
     assert dataset.labels is not None  # noqa: S101 (`Grid.of` refuses it)
     projection = grid.projections([latent_dim])[latent_dim]
     unseen = dataset.validation if len(dataset.validation) else dataset.test
@@ -45,7 +45,7 @@ def _paper_figures(grid: Grid, latent_dim: int) -> dict[str, bytes]:
     if len(ends) > 1:
         pairs = ends[: len(ends) // 2 * 2].reshape(-1, 2)
         drawn["interpolations"] = interpolations(dataset.images[pairs], projection.codec)
-    children = protocol.k
+    children = design.k
     sources = dataset.train[_spread(_groups(dataset.labels[dataset.train], children + 1))]
     if len(sources):
         drawn["generation"] = generation(
@@ -53,9 +53,9 @@ def _paper_figures(grid: Grid, latent_dim: int) -> dict[str, bytes]:
             dataset.labels[sources],
             projection.codec,
             projection.sigma,
-            alpha=min(protocol.alpha, 1.0),  # an evaluation of noise alone may go further
+            alpha=min(design.alpha, 1.0),  # an evaluation of noise alone may go further
             k=children,
-            seed=protocol.seed,
+            seed=design.seed,
         )
     return drawn
 

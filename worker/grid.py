@@ -1,4 +1,4 @@
-"""What the parts of an evaluate job share: its data set and protocol, and what they keep for one another.
+"""What the parts of an evaluate job share: its data set and design, and what they keep for one another.
 
 kept/vae-<latent_dim>.safetensors          weights of a VAE
 kept/projection-<latent_dim>.safetensors   both parts of the data set in its latent space
@@ -18,7 +18,7 @@ from latentaug import datasets
 from latentaug.augment.classical import Ranges
 from latentaug.datasets import Dataset
 from latentaug.errors import Conflict, InvalidInput, NotFound
-from latentaug.evaluation.design import Parts, Protocol
+from latentaug.evaluation.design import Design, Parts
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Unit
 from latentaug.runtime.job_params import DEFAULT_LATENT_DIMS, EvaluateParams
@@ -31,21 +31,21 @@ from worker.work import Work
 
 @dataclass(frozen=True)
 class Grid:
-    """An evaluate job's data set and protocol, and its files in the store.
+    """An evaluate job's data set and design, and its files in the store.
 
     Attributes:
         work: an attempt at the job or at one of its children.
         params: the job's.
         dataset: with labels.
         parts: its training and test part.
-        protocol: what is measured.
+        design: what is measured.
     """
 
     work: Work
     params: EvaluateParams
     dataset: Dataset
     parts: Parts
-    protocol: Protocol
+    design: Design
 
     @staticmethod
     def of(work: Work, params: EvaluateParams) -> Grid:
@@ -67,7 +67,7 @@ class Grid:
             test_labels=dataset.labels[dataset.test],
             classes=dataset.classes,
         )
-        return Grid(work, params, dataset, parts, protocol(params))
+        return Grid(work, params, dataset, parts, design_of(params))
 
     @property
     def latent_dims(self) -> list[int]:
@@ -141,9 +141,9 @@ class Grid:
         return read_vae(store, model)
 
 
-def protocol(params: EvaluateParams) -> Protocol:
+def design_of(params: EvaluateParams) -> Design:
     """What an evaluate job measures."""
-    return Protocol(
+    return Design(
         labelled=params.labelled,
         draws=params.draws,
         seed=params.seed,

@@ -73,10 +73,10 @@ def _measure(grid: Grid, task: MeasureTask) -> None:
     """Measure a unit's cells and keep each at once; those that an earlier attempt has kept stand."""
     unit = task.unit
     projections = grid.projections(task.latent_dims if unit.latent_dim is None else [unit.latent_dim])
-    setting = Setting.of(grid.parts, projections, grid.protocol, device(grid.work.settings))
+    setting = Setting.of(grid.parts, projections, grid.design, device(grid.work.settings))
     cells = setting.known(unit, grid.cells(unit))
     total = len(setting.arms(unit))
-    stage = f"draw {unit.draw + 1} of {grid.protocol.draws}, {unit.space} space, {unit.classifier}"
+    stage = f"draw {unit.draw + 1} of {grid.design.draws}, {unit.space} space, {unit.classifier}"
     for cell in measure(setting, unit, list(cells)):
         cells.append(cell)
         grid.keep_cells(unit, cells)

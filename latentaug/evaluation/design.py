@@ -21,7 +21,7 @@ _NEED_NEIGHBOURS = ("interpolation", "extrapolation", "smote")
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Design:
     """What to measure.
 
     Attributes:
@@ -102,10 +102,10 @@ class Parts:
 
 @dataclass(frozen=True)
 class Scope:
-    """A protocol as far as a data set allows it.
+    """A design, as far as a data set allows it.
 
     Attributes:
-        protocol: what was asked for.
+        design: what was asked for.
         sizes: int64 [classes], labelled images of each class in each draw.
         children: new samples for each image; k, or less where a class is too small for it.
         methods: those that can be measured.
@@ -114,7 +114,7 @@ class Scope:
         warnings: what was left out or lowered, and what the result cannot tell.
     """
 
-    protocol: Protocol
+    design: Design
     sizes: Labels
     children: int
     methods: tuple[str, ...]
@@ -123,7 +123,7 @@ class Scope:
     warnings: tuple[str, ...]
 
     @staticmethod
-    def of(parts: Parts, protocol: Protocol) -> Scope:
+    def of(parts: Parts, design: Design) -> Scope:
         """See what the parts allow.
 
         Raises:
@@ -136,49 +136,49 @@ class Scope:
             )
         if len(parts.test_labels) == 0:
             raise TooFewImages("the test part is empty; accuracy needs at least one test image")
-        sizes = labelled.share(np.bincount(parts.train_labels, minlength=len(parts.classes)), protocol.labelled)
+        sizes = labelled.share(np.bincount(parts.train_labels, minlength=len(parts.classes)), design.labelled)
         smallest = int(sizes[sizes > 0].min())
         alone = smallest == 1
         return Scope(
-            protocol,
+            design,
             sizes,
-            children=_children(protocol, smallest),
-            methods=tuple(name for name in protocol.methods if not (alone and name in _NEED_NEIGHBOURS)),
-            comparators=tuple(name for name in protocol.comparators if not (alone and name in _NEED_NEIGHBOURS)),
+            children=_children(design, smallest),
+            methods=tuple(name for name in design.methods if not (alone and name in _NEED_NEIGHBOURS)),
+            comparators=tuple(name for name in design.comparators if not (alone and name in _NEED_NEIGHBOURS)),
             all_labelled=int(sizes.sum()) == len(parts.train_labels),
-            warnings=tuple(_warnings(sizes, parts, protocol)),
+            warnings=tuple(_warnings(sizes, parts, design)),
         )
 
     def arms(self, latent_dims: Sequence[int]) -> list[Arm]:
         """All arms with VAEs of these dimensions, each space's baseline before what is compared with it."""
         comparators, methods = list(self.comparators), list(self.methods)
-        if self.protocol.combine:
+        if self.design.combine:
             combined = [name for name in COMBINED if {"affine", *self.methods} >= set(parts_of(name))]
             comparators += dict.fromkeys(map(control, combined)) if "affine" in comparators else []
             methods += combined
-        return plan(self.protocol.spaces, latent_dims, comparators, methods, self.protocol.decode)
+        return plan(self.design.spaces, latent_dims, comparators, methods, self.design.decode)
 
 
-def _children(protocol: Protocol, smallest: int) -> int:
+def _children(design: Design, smallest: int) -> int:
     """New samples for each image: k, or less where the smallest class has fewer neighbours."""
-    needed = any(name in _NEED_NEIGHBOURS for name in (*protocol.methods, *protocol.comparators))
-    return min(protocol.k, smallest - 1) if needed and smallest > 1 else protocol.k
+    needed = any(name in _NEED_NEIGHBOURS for name in (*design.methods, *design.comparators))
+    return min(design.k, smallest - 1) if needed and smallest > 1 else design.k
 
 
-def _warnings(sizes: Labels, parts: Parts, protocol: Protocol) -> Iterator[str]:
+def _warnings(sizes: Labels, parts: Parts, design: Design) -> Iterator[str]:
     """What classes of these sizes do not allow, and what these draws cannot tell."""
     smallest = int(sizes[sizes > 0].min())
     names = ", ".join(repr(parts.classes[i]) for i in np.flatnonzero(sizes == smallest)[:5])
-    left_out = [name for name in (*protocol.methods, *protocol.comparators) if name in _NEED_NEIGHBOURS]
-    children = _children(protocol, smallest)
+    left_out = [name for name in (*design.methods, *design.comparators) if name in _NEED_NEIGHBOURS]
+    children = _children(design, smallest)
     if left_out and smallest == 1:
         yield (
             f"Left out: {', '.join(left_out)}. Of class {names} a draw has a single labelled image, which has no "
             "neighbour. Label at least 2 images of each class."
         )
-    elif children < protocol.k:
+    elif children < design.k:
         yield (
-            f"k was lowered from {protocol.k} to {children} in every arm: of class {names} a draw has only {smallest} "
+            f"k was lowered from {design.k} to {children} in every arm: of class {names} a draw has only {smallest} "
             "labelled images."
         )
     if int(sizes.sum()) == len(parts.train_labels):
@@ -187,5 +187,5 @@ def _warnings(sizes: Labels, parts: Parts, protocol: Protocol) -> Iterator[str]:
             "tests are over the test images: they tell what other images of this kind would show, not what other "
             "labelled images would have given. Set `labelled` lower to learn that."
         )
-    elif protocol.draws == 1:
+    elif design.draws == 1:
         yield "A single draw has no interval: nothing can be told from it. Use 10 draws."

@@ -1,4 +1,4 @@
-"""The protocol of section 4: does a classifier trained with the new samples classify unseen images better?
+"""The design of section 4: does a classifier trained with the new samples classify unseen images better?
 
 Every arm of a draw starts from the same few labelled images, and is measured on the same test images. The VAEs come
 trained, without labels, on the training part; tuning and neighbours see nothing but the labelled images of the draw.
@@ -17,7 +17,7 @@ import sklearn
 import torch
 
 from latentaug.evaluation import classifiers, summary
-from latentaug.evaluation.design import Parts, Protocol, Scope
+from latentaug.evaluation.design import Design, Parts, Scope
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
 from latentaug.vae.architectures import VAE
@@ -25,9 +25,9 @@ from latentaug.vae.architectures import VAE
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All cells of a protocol and how they came about."""
+    """All cells of a design and how they came about."""
 
-    protocol: Protocol
+    design: Design
     sizes: dict[str, int]
     cells: list[Cell]
     warnings: list[str]
@@ -39,7 +39,7 @@ class Evaluation:
         rows = summary.rows(cells)
         best = summary.best(rows)
         return {
-            "protocol": {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self.protocol).items()},
+            "protocol": {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self.design).items()},
             "sizes": self.sizes,
             "mlp_steps": classifiers.mlp_steps(self.sizes["labelled"]),
             "verdicts": summary.verdicts(rows, best),
@@ -63,7 +63,7 @@ class Evaluation:
 def evaluate(
     parts: Parts,
     vaes: Mapping[int, VAE],
-    protocol: Protocol,
+    design: Design,
     *,
     on_cell: Callable[[int, int, Cell], None] | None = None,
     done: Sequence[Cell] = (),
@@ -74,7 +74,7 @@ def evaluate(
     Args:
         parts: the data set.
         vaes: by latent dimension, trained on `parts.train_images` without labels.
-        protocol: what to measure.
+        design: what to measure.
         on_cell: called with (cells done, cells in all, the cell) after each; may raise to stop.
         done: cells of an earlier run with the same arguments, which are not measured again.
         device: where VAEs and MLPs run.
@@ -83,10 +83,10 @@ def evaluate(
         TooFewImages: fewer labelled images than classes, more than there are, or no test image.
         InvalidInput: a single class, no VAE, or one of other images.
     """
-    Scope.of(parts, protocol)  # refuses what cannot be measured before anything is computed
+    Scope.of(parts, design)  # refuses what cannot be measured before anything is computed
     projections = {dim: Projection.of(vae, parts.train_images, parts.test_images, device) for dim, vae in vaes.items()}
-    setting = Setting.of(parts, projections, protocol, device)
-    grid = units(protocol, list(vaes))
+    setting = Setting.of(parts, projections, design, device)
+    grid = units(design, list(vaes))
     total = sum(len(setting.arms(unit)) for unit in grid)
     cells = [cell for unit in grid for cell in setting.known(unit, done)]
     for unit in grid:
@@ -94,13 +94,13 @@ def evaluate(
             cells.append(cell)
             if on_cell is not None:
                 on_cell(len(cells), total, cell)
-    return conclude(parts, list(vaes), protocol, cells, device=device)
+    return conclude(parts, list(vaes), design, cells, device=device)
 
 
 def conclude(
     parts: Parts,
     latent_dims: Sequence[int],
-    protocol: Protocol,
+    design: Design,
     cells: Iterable[Cell],
     *,
     failures: Mapping[Unit, str] | None = None,
@@ -111,13 +111,13 @@ def conclude(
     Args:
         parts: the data set.
         latent_dims: of the VAEs.
-        protocol: what was measured.
-        cells: of every unit; those of another protocol are left out, missing ones are allowed.
+        design: what was measured.
+        cells: of every unit; those of another design are left out, missing ones are allowed.
         failures: why a unit's missing cells are missing, in a sentence for the caller.
         device: where it was measured.
     """
-    scope = Scope.of(parts, protocol)
-    keys = product(range(protocol.draws), scope.arms(latent_dims), protocol.classifiers)
+    scope = Scope.of(parts, design)
+    keys = product(range(design.draws), scope.arms(latent_dims), design.classifiers)
     by_key = {(cell.draw, cell.setup, cell.classifier): cell for cell in cells}
     sizes = {
         "train": len(parts.train_labels),
@@ -128,4 +128,4 @@ def conclude(
     }
     missing = [f"{unit.name} was not measured to its end: {why}" for unit, why in (failures or {}).items()]
     ordered = [by_key[key] for key in keys if key in by_key]
-    return Evaluation(protocol, sizes, ordered, [*scope.warnings, *missing], device)
+    return Evaluation(design, sizes, ordered, [*scope.warnings, *missing], device)

@@ -12,7 +12,7 @@ import numpy as np
 from latentaug.errors import InvalidInput
 from latentaug.evaluation import classifiers
 from latentaug.evaluation import draws as labelled
-from latentaug.evaluation.design import Parts, Protocol, Scope
+from latentaug.evaluation.design import Design, Parts, Scope
 from latentaug.evaluation.statistics import Right
 from latentaug.evaluation.training_sets import Arm, Draw, Projection, as_floats, flat
 
@@ -82,15 +82,15 @@ class Cell:
         return Unit(self.draw, self.space, self.latent_dim if self.space == "latent" else None, self.classifier)
 
 
-def units(protocol: Protocol, latent_dims: Sequence[int]) -> list[Unit]:
+def units(design: Design, latent_dims: Sequence[int]) -> list[Unit]:
     """All units, draw by draw, so that a run cut short leaves whole draws."""
     places: dict[str, Sequence[int | None]] = {"image": [None], "latent": latent_dims}
     return [
         Unit(draw, space, latent_dim, classifier)
-        for draw in range(protocol.draws)
-        for space in protocol.spaces
+        for draw in range(design.draws)
+        for space in design.spaces
         for latent_dim in places[space]
-        for classifier in protocol.classifiers
+        for classifier in design.classifiers
     ]
 
 
@@ -100,7 +100,7 @@ class Setting:
 
     Attributes:
         parts: the data set.
-        scope: the protocol as far as the parts allow it.
+        scope: the design as far as the parts allow it.
         projections: by latent dimension.
         device: where the MLP runs.
     """
@@ -111,14 +111,14 @@ class Setting:
     device: str
 
     @staticmethod
-    def of(parts: Parts, projections: Mapping[int, Projection], protocol: Protocol, device: str = "cpu") -> Setting:
+    def of(parts: Parts, projections: Mapping[int, Projection], design: Design, device: str = "cpu") -> Setting:
         """Check that all fits together.
 
         Args:
             parts: the data set.
             projections: by latent dimension, of VAEs trained on `parts.train_images` without labels. A unit of image
                 space needs those of every dimension, one of latent space its own alone.
-            protocol: what to measure.
+            design: what to measure.
             device: where the MLP runs.
 
         Raises:
@@ -132,7 +132,7 @@ class Setting:
                 raise InvalidInput(
                     f"the VAE of latent_dim {dim} is one of {projection.codec.architecture}; give its own"
                 )
-        return Setting(parts, Scope.of(parts, protocol), projections, device)
+        return Setting(parts, Scope.of(parts, design), projections, device)
 
     def arms(self, unit: Unit) -> list[Arm]:
         """The arms that a unit measures, its baseline first."""
@@ -141,11 +141,11 @@ class Setting:
 
     def draw(self, number: int) -> Draw:
         """The labelled images of a draw, the same for all of its units."""
-        protocol = self.scope.protocol
-        rows_seed, sample_seed, _ = _seeds(protocol.seed, number)
+        design = self.scope.design
+        rows_seed, sample_seed, _ = _seeds(design.seed, number)
         rows = labelled.draw(self.parts.train_labels, self.scope.sizes, rows_seed)
         images, labels = as_floats(self.parts.train_images[rows]), self.parts.train_labels[rows]
-        return Draw(rows, images, labels, self.scope.children, protocol.alpha, sample_seed, protocol.affine)
+        return Draw(rows, images, labels, self.scope.children, design.alpha, sample_seed, design.affine)
 
     def known(self, unit: Unit, cells: Sequence[Cell]) -> list[Cell]:
         """Those cells that are the unit's."""
@@ -161,16 +161,16 @@ def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator
         unit: one of `units`.
         done: cells of an earlier attempt; those of this unit are not measured again, and their tuning stands.
     """
-    parts, protocol, classes = setting.parts, setting.scope.protocol, len(setting.parts.classes)
+    parts, design, classes = setting.parts, setting.scope.design, len(setting.parts.classes)
     known = setting.known(unit, done)
     left = [arm for arm in setting.arms(unit) if arm not in {cell.setup for cell in known}]
     if not left:
         return
-    draw, (_, _, seed) = setting.draw(unit.draw), _seeds(protocol.seed, unit.draw)
+    draw, (_, _, seed) = setting.draw(unit.draw), _seeds(design.seed, unit.draw)
     projection = None if unit.latent_dim is None else setting.projections[unit.latent_dim]
     X_test = flat(as_floats(parts.test_images)) if projection is None else projection.test
     options = known[0].options if known else None
-    if protocol.tune and not known:
+    if design.tune and not known:
         own = draw.own(left[0], projection)
         options = classifiers.tune(unit.classifier, own, draw.labels, classes, seed, setting.device)
     steps = classifiers.mlp_steps(len(draw.labels))

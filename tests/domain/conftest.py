@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from latentaug.datasets import digits
-from latentaug.evaluation.design import Parts, Protocol
+from latentaug.evaluation.design import Design, Parts
 from latentaug.evaluation.evaluate import Evaluation, evaluate
 from latentaug.vae.architectures import VAE
 from latentaug.vae.training import TrainingOptions, fit
@@ -30,8 +30,8 @@ def vae(parts: Parts) -> VAE:
 @pytest.fixture(scope="session")
 def evaluation(parts: Parts, vae: VAE) -> Evaluation:
     """Three draws, both spaces and decodes, two fast classifiers."""
-    protocol = Protocol(labelled=60, draws=3, classifiers=("svm", "knn"), decode=("reconstruction", "residual"))
-    return evaluate(parts, {8: vae}, protocol)
+    design = Design(labelled=60, draws=3, classifiers=("svm", "knn"), decode=("reconstruction", "residual"))
+    return evaluate(parts, {8: vae}, design)
 
 
 @pytest.fixture(scope="session")

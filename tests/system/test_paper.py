@@ -11,7 +11,7 @@ from bench.comparison import beside_the_paper, best_of_any_kind, over_affine
 from bench.published import METHODS, TABLE_2, Published
 from bench.studies import STUDIES
 from latentaug.datasets import digits
-from latentaug.evaluation.design import Parts, Protocol
+from latentaug.evaluation.design import Design, Parts
 from latentaug.evaluation.evaluate import evaluate
 from latentaug.runtime.job_params import EvaluateParams, TrainParams
 from latentaug.vae.training import TrainingOptions, fit
@@ -27,8 +27,8 @@ def result() -> dict[str, Any]:
     train, test = data.train[:300], data.test[:100]
     parts = Parts(data.images[train], data.labels[train], data.images[test], data.labels[test], data.classes)
     vae = fit(parts.train_images, data.images[data.validation], 8, TrainingOptions(epochs=2)).vae
-    protocol = Protocol(labelled=60, draws=3, classifiers=("knn",), spaces=("image",), tune=False)
-    return evaluate(parts, {8: vae}, protocol).to_json()
+    design = Design(labelled=60, draws=3, classifiers=("knn",), spaces=("image",), tune=False)
+    return evaluate(parts, {8: vae}, design).to_json()
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)

@@ -1,4 +1,4 @@
-"""The protocol: pairing, leaks, resumption and the result."""
+"""The design: pairing, leaks, resumption and the result."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 from latentaug.augment.methods import METHODS
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import draws as labelled
-from latentaug.evaluation.design import Parts, Protocol
+from latentaug.evaluation.design import Design, Parts
 from latentaug.evaluation.evaluate import Evaluation, conclude, evaluate
 from latentaug.evaluation.presets import PRESETS
 from latentaug.evaluation.report import to_markdown
@@ -18,7 +18,7 @@ from latentaug.evaluation.statistics import holm
 from latentaug.evaluation.work_units import Cell, Unit, unpack
 from latentaug.vae.architectures import VAE, Architecture, to_bytes
 
-QUICK = Protocol(
+QUICK = Design(
     labelled=40, draws=2, classifiers=("knn",), spaces=("latent",), comparators=(), combine=False, tune=False
 )
 
@@ -73,11 +73,11 @@ def test_it_resumes_after_any_cell_with_the_same_result(parts: Parts, vae: VAE) 
 
 
 def test_a_failed_unit_is_reported_and_arms_are_compared_over_the_draws_they_share(parts: Parts, vae: VAE) -> None:
-    protocol = replace(QUICK, classifiers=("svm", "knn"), draws=3)
-    cells = evaluate(parts, {8: vae}, protocol).cells
+    design = replace(QUICK, classifiers=("svm", "knn"), draws=3)
+    cells = evaluate(parts, {8: vae}, design).cells
     lost = Unit(1, "latent", 8, "knn")
     kept = [cell for cell in cells if cell.unit != lost or cell.arm == "none"]
-    result = conclude(parts, [8], protocol, kept, failures={lost: "The worker died twice."}).to_json()
+    result = conclude(parts, [8], design, kept, failures={lost: "The worker died twice."}).to_json()
     assert result["warnings"] == ["1-latent-8-knn was not measured to its end: The worker died twice."]
     drawn = {(row["classifier"], row["gain"]["draws"]) for row in result["rows"] if row["gain"]}
     assert drawn == {("svm", 3), ("knn", 2)}
@@ -104,13 +104,13 @@ def test_test_images_are_classified_one_by_one(parts: Parts, vae: VAE) -> None:
 
 
 def test_images_outside_the_draw_are_no_ones_neighbours(parts: Parts, vae: VAE) -> None:
-    protocol = replace(QUICK, draws=1, methods=("interpolation", "extrapolation"))
+    design = replace(QUICK, draws=1, methods=("interpolation", "extrapolation"))
     sizes = labelled.share(np.bincount(parts.train_labels), 40)
     rows = labelled.draw(parts.train_labels, sizes, int(np.random.SeedSequence([0, 0]).generate_state(3)[0]))
     images = np.zeros_like(parts.train_images)
     images[rows] = parts.train_images[rows]
-    alone = evaluate(replace(parts, train_images=images), {8: vae}, protocol)
-    assert _without_seconds(alone.cells) == _without_seconds(evaluate(parts, {8: vae}, protocol).cells)
+    alone = evaluate(replace(parts, train_images=images), {8: vae}, design)
+    assert _without_seconds(alone.cells) == _without_seconds(evaluate(parts, {8: vae}, design).cells)
 
 
 def test_the_vae_is_left_as_it_was(parts: Parts, vae: VAE) -> None:
@@ -131,8 +131,8 @@ def test_random_labels_cannot_be_told_to_be_helped(parts: Parts, vae: VAE) -> No
 
 def test_the_mlp_takes_part(parts: Parts, vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latentaug.evaluation.classifiers.GRIDS", {"mlp": [{"share": 0.015}]})
-    protocol = replace(QUICK, draws=1, classifiers=("mlp",), methods=("noise",), tune=True)
-    assert [cell.options for cell in evaluate(parts, {8: vae}, protocol).cells] == [{"share": 0.015}] * 2
+    design = replace(QUICK, draws=1, classifiers=("mlp",), methods=("noise",), tune=True)
+    assert [cell.options for cell in evaluate(parts, {8: vae}, design).cells] == [{"share": 0.015}] * 2
 
 
 def test_a_small_class_lowers_k_in_every_arm_and_says_so(parts: Parts, vae: VAE) -> None:
@@ -205,7 +205,7 @@ def test_what_cannot_be_evaluated_is_refused(parts: Parts, vae: VAE) -> None:
 )
 def test_a_protocol_out_of_range_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        Protocol(**change)
+        Design(**change)
 
 
 def test_the_result_has_a_row_for_each_arm_and_its_gains(result: dict[str, Any]) -> None:
@@ -254,8 +254,8 @@ def test_verdicts_follow_from_holms_correction_over_the_arms_of_a_classifier(res
 
 def test_with_all_images_labelled_test_images_tell_what_equal_draws_cannot(parts: Parts, vae: VAE) -> None:
     few = replace(parts, train_images=parts.train_images[:120], train_labels=parts.train_labels[:120])
-    protocol = replace(QUICK, labelled=None, draws=2, spaces=("image",))
-    evaluation = evaluate(few, {8: vae}, protocol)
+    design = replace(QUICK, labelled=None, draws=2, spaces=("image",))
+    evaluation = evaluate(few, {8: vae}, design)
     for cell in evaluation.cells:
         assert cell.right is not None
         right = unpack(cell.right)
@@ -288,7 +288,7 @@ def test_the_best_arm_is_a_vae_arm_and_says_among_how_many(result: dict[str, Any
 
 def test_the_papers_protocol_has_its_arms_and_its_settings_alone(parts: Parts, vae: VAE) -> None:
     given = {key: tuple(v) if isinstance(v, list) else v for key, v in PRESETS["paper"].items()}
-    cells = evaluate(parts, {8: vae}, Protocol(labelled=40, draws=1, classifiers=("svm", "knn"), **given)).cells
+    cells = evaluate(parts, {8: vae}, Design(labelled=40, draws=1, classifiers=("svm", "knn"), **given)).cells
     assert {(cell.space, cell.arm, cell.decode) for cell in cells} == {
         ("image", "none", None),
         *(("image", method, "reconstruction") for method in METHODS),
