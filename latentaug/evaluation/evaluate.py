@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 import sklearn
@@ -18,46 +16,10 @@ import torch
 
 from latentaug.evaluation import classifiers, summary
 from latentaug.evaluation.design import Design, Parts, Scope
+from latentaug.evaluation.result import Result, Sizes
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
 from latentaug.vae.architectures import VAE
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All cells of a design and how they came about."""
-
-    design: Design
-    sizes: dict[str, int]
-    cells: list[Cell]
-    warnings: list[str]
-    device: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON: what was measured, the rows and verdicts that follow from it, and every cell."""
-        cells = [asdict(cell) for cell in self.cells]
-        rows = summary.rows(cells)
-        best = summary.best(rows)
-        return {
-            "protocol": {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self.design).items()},
-            "sizes": self.sizes,
-            "mlp_steps": classifiers.mlp_steps(self.sizes["labelled"]),
-            "verdicts": summary.verdicts(rows, best),
-            "best": best,
-            "rows": rows,
-            "cells": cells,
-            "warnings": self.warnings,
-            "vae_training": "the images of the training part, without their labels; no test image",
-            "transductive": False,
-            "device": self.device,
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "sklearn": sklearn.__version__,
-                "svm": classifiers.SVM_LIBRARY,
-                "numpy": np.__version__,
-            },
-        }
 
 
 def evaluate(
@@ -68,7 +30,7 @@ def evaluate(
     on_cell: Callable[[int, int, Cell], None] | None = None,
     done: Sequence[Cell] = (),
     device: str = "cpu",
-) -> Evaluation:
+) -> Result:
     """Measure all units, one after the other. The same seed gives the same result.
 
     Args:
@@ -105,7 +67,7 @@ def conclude(
     *,
     failures: Mapping[Unit, str] | None = None,
     device: str = "cpu",
-) -> Evaluation:
+) -> Result:
     """Put the cells of all units together, whoever measured them and in whichever order.
 
     Args:
@@ -119,13 +81,32 @@ def conclude(
     scope = Scope.of(parts, design)
     keys = product(range(design.draws), scope.arms(latent_dims), design.classifiers)
     by_key = {(cell.draw, cell.setup, cell.classifier): cell for cell in cells}
-    sizes = {
-        "train": len(parts.train_labels),
-        "test": len(parts.test_labels),
-        "classes": int((scope.sizes > 0).sum()),
-        "labelled": int(scope.sizes.sum()),
-        "children": scope.children,
-    }
     missing = [f"{unit.name} was not measured to its end: {why}" for unit, why in (failures or {}).items()]
-    ordered = [by_key[key] for key in keys if key in by_key]
-    return Evaluation(design, sizes, ordered, [*scope.warnings, *missing], device)
+    measured = [by_key[key] for key in keys if key in by_key]
+    labelled = int(scope.sizes.sum())
+    return Result(
+        design,
+        Sizes(
+            train=len(parts.train_labels),
+            test=len(parts.test_labels),
+            classes=int((scope.sizes > 0).sum()),
+            labelled=labelled,
+            children=scope.children,
+        ),
+        rows=summary.rows(measured),
+        cells=measured,
+        warnings=[*scope.warnings, *missing],
+        mlp_steps=classifiers.mlp_steps(labelled),
+        device=device,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "sklearn": sklearn.__version__,
+        "svm": classifiers.SVM_LIBRARY,
+        "numpy": np.__version__,
+    }

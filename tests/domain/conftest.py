@@ -8,7 +8,8 @@ import pytest
 
 from latentaug.datasets import digits
 from latentaug.evaluation.design import Design, Parts
-from latentaug.evaluation.evaluate import Evaluation, evaluate
+from latentaug.evaluation.evaluate import evaluate
+from latentaug.evaluation.result import Result
 from latentaug.vae.architectures import VAE
 from latentaug.vae.training import TrainingOptions, fit
 
@@ -28,14 +29,14 @@ def vae(parts: Parts) -> VAE:
 
 
 @pytest.fixture(scope="session")
-def evaluation(parts: Parts, vae: VAE) -> Evaluation:
+def evaluation(parts: Parts, vae: VAE) -> Result:
     """Three draws, both spaces and decodes, two fast classifiers."""
     design = Design(labelled=60, draws=3, classifiers=("svm", "knn"), decode=("reconstruction", "residual"))
     return evaluate(parts, {8: vae}, design)
 
 
 @pytest.fixture(scope="session")
-def result(evaluation: Evaluation) -> dict[str, Any]:
+def result(evaluation: Result) -> dict[str, Any]:
     """The evaluation as callers see it, once through JSON."""
     parsed: dict[str, Any] = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
     return parsed

@@ -1,4 +1,4 @@
-"""The design: pairing, leaks, resumption and the result."""
+"""An evaluation: pairing, leaks, resumption and the result."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,9 +11,10 @@ from latentaug.augment.methods import METHODS
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import draws as labelled
 from latentaug.evaluation.design import Design, Parts
-from latentaug.evaluation.evaluate import Evaluation, conclude, evaluate
+from latentaug.evaluation.evaluate import conclude, evaluate
 from latentaug.evaluation.presets import PRESETS
 from latentaug.evaluation.report import to_markdown
+from latentaug.evaluation.result import Result
 from latentaug.evaluation.statistics import holm
 from latentaug.evaluation.work_units import Cell, Unit, unpack
 from latentaug.vae.architectures import VAE, Architecture, to_bytes
@@ -27,7 +28,7 @@ def _without_seconds(cells: list[Cell]) -> list[Cell]:
     return [replace(cell, seconds=0) for cell in cells]
 
 
-def test_every_arm_is_measured_in_every_draw_by_every_classifier(evaluation: Evaluation) -> None:
+def test_every_arm_is_measured_in_every_draw_by_every_classifier(evaluation: Result) -> None:
     image_arms, latent_arms = 6 + 7 * 2, 6 + 7
     assert len(evaluation.cells) == 3 * (image_arms + latent_arms) * 2
     assert len({(cell.unit, cell.setup) for cell in evaluation.cells}) == len(evaluation.cells)
@@ -35,7 +36,7 @@ def test_every_arm_is_measured_in_every_draw_by_every_classifier(evaluation: Eva
     assert evaluation.warnings == []
 
 
-def test_all_arms_of_a_draw_use_the_options_tuned_without_new_samples(evaluation: Evaluation) -> None:
+def test_all_arms_of_a_draw_use_the_options_tuned_without_new_samples(evaluation: Result) -> None:
     for draw in range(3):
         for space in ("image", "latent"):
             options = [
@@ -87,7 +88,7 @@ def test_a_failed_unit_is_reported_and_arms_are_compared_over_the_draws_they_sha
     assert noise["gain"]["mean"] == pytest.approx(np.mean(gains))
 
 
-def test_cells_of_another_protocol_are_not_taken_over(parts: Parts, vae: VAE) -> None:
+def test_cells_of_another_design_are_not_taken_over(parts: Parts, vae: VAE) -> None:
     stray = Cell(7, "latent", 8, "none", None, "knn", 1.0, 0.0)
     assert stray not in evaluate(parts, {8: vae}, QUICK, done=[stray]).cells
 
@@ -137,7 +138,7 @@ def test_the_mlp_takes_part(parts: Parts, vae: VAE, monkeypatch: pytest.MonkeyPa
 
 def test_a_small_class_lowers_k_in_every_arm_and_says_so(parts: Parts, vae: VAE) -> None:
     evaluation = evaluate(parts, {8: vae}, replace(QUICK, labelled=20))
-    assert evaluation.sizes["children"] == 1
+    assert evaluation.sizes.children == 1
     assert "k was lowered from 3 to 1" in evaluation.warnings[0]
 
 
@@ -155,7 +156,7 @@ def test_a_class_of_one_leaves_noise_alone_and_says_so(parts: Parts, vae: VAE) -
 def test_all_images_labelled_or_one_draw_is_warned_of(parts: Parts, vae: VAE) -> None:
     few = replace(parts, train_images=parts.train_images[:200], train_labels=parts.train_labels[:200])
     evaluation = evaluate(few, {8: vae}, replace(QUICK, labelled=None, draws=1, methods=("noise",)))
-    assert evaluation.sizes["labelled"] == 200
+    assert evaluation.sizes.labelled == 200
     (warning,) = evaluation.warnings
     assert "every draw has the same" in warning
     (warning,) = evaluate(parts, {8: vae}, replace(QUICK, draws=1, methods=("noise",))).warnings
@@ -167,7 +168,7 @@ def test_labels_that_only_the_test_part_has_count_as_errors(parts: Parts, vae: V
     known = parts.train_labels != 3
     some = replace(parts, train_images=parts.train_images[known], train_labels=parts.train_labels[known])
     evaluation = evaluate(some, {8: vae}, QUICK)
-    assert evaluation.sizes["classes"] == 9
+    assert evaluation.sizes.classes == 9
     assert max(cell.accuracy for cell in evaluation.cells) <= 100 * (parts.test_labels != 3).mean()
 
 
@@ -203,7 +204,7 @@ def test_what_cannot_be_evaluated_is_refused(parts: Parts, vae: VAE) -> None:
         {"alpha": 2.0},
     ],
 )
-def test_a_protocol_out_of_range_is_refused(change: dict[str, Any]) -> None:
+def test_a_design_out_of_range_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         Design(**change)
 
@@ -267,7 +268,7 @@ def test_with_all_images_labelled_test_images_tell_what_equal_draws_cannot(parts
     assert {gain["over"] for gain in gains} == {"test images"}
     assert any(gain["low"] is not None for gain in gains)
     assert any("over the test images" in warning for warning in result["warnings"])
-    assert "sign-flip test over the test images" in to_markdown(result)
+    assert "sign-flip test over the test images" in to_markdown(evaluation)
 
 
 def test_with_some_images_labelled_the_draws_tell(parts: Parts, vae: VAE) -> None:
@@ -286,7 +287,7 @@ def test_the_best_arm_is_a_vae_arm_and_says_among_how_many(result: dict[str, Any
         assert best["chosen_after_the_fact"] is True
 
 
-def test_the_papers_protocol_has_its_arms_and_its_settings_alone(parts: Parts, vae: VAE) -> None:
+def test_the_papers_design_has_its_arms_and_its_settings_alone(parts: Parts, vae: VAE) -> None:
     given = {key: tuple(v) if isinstance(v, list) else v for key, v in PRESETS["paper"].items()}
     cells = evaluate(parts, {8: vae}, Design(labelled=40, draws=1, classifiers=("svm", "knn"), **given)).cells
     assert {(cell.space, cell.arm, cell.decode) for cell in cells} == {
@@ -300,6 +301,16 @@ def test_the_result_says_how_it_came_about(result: dict[str, Any]) -> None:
     assert result["sizes"] == {"train": 1079, "test": 270, "classes": 10, "labelled": 60, "children": 3}
     assert result["transductive"] is False
     assert result["protocol"]["decode"] == ["reconstruction", "residual"]
-    assert set(result["verdicts"]) == {"svm", "knn"}
+    assert set(result["verdicts"]) == set(result["advice"]) == {"svm", "knn"}
+    for name, advice in result["advice"].items():
+        assert result["verdicts"][name] == f"{advice['words']} {advice['numbers']}"
+        assert advice["arm"]["classifier"] == name
     assert set(result["versions"]) == {"python", "torch", "sklearn", "svm", "numpy"}
     assert Cell(**result["cells"][0]).draw == 0
+
+
+def test_a_result_is_read_as_it_was_written(evaluation: Result, result: dict[str, Any]) -> None:
+    read = Result.from_json(result)
+    assert read == evaluation
+    assert read.verdicts == evaluation.verdicts
+    assert read.to_json() == evaluation.to_json()
