@@ -1,7 +1,7 @@
-"""The design of section 4: does a classifier trained with the new samples classify unseen images better?
+"""The question of section 4: does a classifier trained with new samples classify unseen images better?
 
-Every arm of a draw starts from the same few labelled images, and is measured on the same test images. The VAEs come
-trained, without labels, on the training part; tuning and neighbours see nothing but the labelled images of the draw.
+Every arm of a draw starts from the same few labelled images and is measured on the same test images. The VAEs have been
+trained on the training part without labels. Tuning and neighbours see nothing but the labelled images of the draw.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ def conclude(
     failures: Mapping[Unit, str] | None = None,
     device: str = "cpu",
 ) -> Result:
-    """Put the cells of all units together, whoever measured them and in whichever order.
+    """Sum up the cells of all units, whoever measured them and in whichever order.
 
     Args:
         parts: the data set.
         latent_dims: of the VAEs.
         design: what was measured.
-        cells: of every unit; those of another design are left out, missing ones are allowed.
-        failures: why a unit's missing cells are missing, in a sentence for the caller.
-        device: where it was measured.
+        cells: of every unit. Those of another design are left out, and some may be missing.
+        failures: why the missing cells of a unit are missing, in a sentence for the caller.
+        device: where VAEs and MLPs ran.
     """
     scope = Scope.of(parts, design)
     keys = product(range(design.draws), scope.arms(latent_dims), design.classifiers)

@@ -1,4 +1,4 @@
-"""An evaluation in units that any process can measure: each is the cells that share one draw and one tuning."""
+"""An evaluation in units that any process can measure. A unit is the cells that share one draw and one tuning."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from latentaug.evaluation.training_sets import Arm, Draw, Projection, as_floats,
 
 @dataclass(frozen=True)
 class Unit:
-    """What shares one draw and one tuning: the arms of one space, and in latent space of one VAE, for one classifier.
+    """The arms of one space (of one VAE in latent space) for one classifier in one draw, which share a tuning.
 
-    Plain values, so that `Unit(**json.loads(json.dumps(asdict(unit))))` is the same unit.
+    It has plain values only, so that `Unit(**json.loads(json.dumps(asdict(unit))))` is the same unit.
 
     Attributes:
         draw: from 0.
         space: "image" or "latent".
-        latent_dim: of the latent space; None in image space, whose units have the arms of every VAE.
+        latent_dim: of the latent space. None in image space, whose units have the arms of all VAEs.
         classifier: its name.
     """
 
@@ -37,7 +37,7 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """Short and its own, of letters, digits and "-", such as "0-latent-20-svm" or "0-image-svm"."""
+        """A short unique name of letters, digits and "-", such as "0-latent-20-svm" or "0-image-svm"."""
         place = self.space if self.latent_dim is None else f"{self.space}-{self.latent_dim}"
         return f"{self.draw}-{place}-{self.classifier}"
 
@@ -50,14 +50,14 @@ class Cell:
         draw: from 0.
         space: "image" or "latent".
         latent_dim: of the VAE; None where none took part.
-        arm: "none", a comparator, a method or both, as `arms.Arm.name`.
+        arm: "none", a comparator, a method, or several of them joined, as `Arm.name`.
         decode: how latents became images; None where none did.
         classifier: its name.
         accuracy: percent of the test images.
-        seconds: fitting and predicting.
-        options: the classifier's, as tuned; None for the paper's.
-        right: which test images it classified rightly, as `pack` writes it, where all training images are labelled:
-            draws do not differ there, and only test images can tell. Else None.
+        seconds: that it took to fit and predict.
+        options: of the classifier, as tuned; None for the paper's.
+        right: which test images it classified rightly, as `pack` writes it. Only where all training images are
+            labelled, for there the draws do not differ, and chance is in the test images alone; else None.
     """
 
     draw: int
@@ -73,7 +73,7 @@ class Cell:
 
     @property
     def setup(self) -> Arm:
-        """The arm as `arms.plan` lists it."""
+        """The arm, as `plan` lists it."""
         return Arm(self.space, self.latent_dim, self.arm, self.decode)
 
     @property
@@ -83,7 +83,7 @@ class Cell:
 
 
 def units(design: Design, latent_dims: Sequence[int]) -> list[Unit]:
-    """All units, draw by draw, so that a run cut short leaves whole draws."""
+    """All units, draw by draw, so that a run that is cut short leaves whole draws."""
     places: dict[str, Sequence[int | None]] = {"image": [None], "latent": latent_dims}
     return [
         Unit(draw, space, latent_dim, classifier)
@@ -100,7 +100,7 @@ class Setting:
 
     Attributes:
         parts: the data set.
-        scope: the design as far as the parts allow it.
+        scope: the design, as far as the parts allow it.
         projections: by latent dimension.
         device: where the MLP runs.
     """
@@ -112,12 +112,12 @@ class Setting:
 
     @staticmethod
     def of(parts: Parts, projections: Mapping[int, Projection], design: Design, device: str = "cpu") -> Setting:
-        """Check that all fits together.
+        """Check that all this fits together.
 
         Args:
             parts: the data set.
             projections: by latent dimension, of VAEs trained on `parts.train_images` without labels. A unit of image
-                space needs those of every dimension, one of latent space its own alone.
+                space needs those of every dimension, and one of latent space its own alone.
             design: what to measure.
             device: where the MLP runs.
 
@@ -148,18 +148,18 @@ class Setting:
         return Draw(rows, images, labels, self.scope.children, design.alpha, sample_seed, design.affine)
 
     def known(self, unit: Unit, cells: Sequence[Cell]) -> list[Cell]:
-        """Those cells that are the unit's."""
+        """Those of the cells that belong to a unit."""
         arms = set(self.arms(unit))
         return [cell for cell in cells if cell.unit == unit and cell.setup in arms]
 
 
 def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator[Cell]:
-    """Measure a unit's cells, arm by arm. They depend on nothing but the arguments: units share no state.
+    """Measure a unit's cells, arm by arm. They depend on the arguments alone, for units share no state.
 
     Args:
         setting: what all units share.
         unit: one of `units`.
-        done: cells of an earlier attempt; those of this unit are not measured again, and their tuning stands.
+        done: cells of an earlier attempt. Those of this unit are not measured again, and their tuning is kept.
     """
     parts, design, classes = setting.parts, setting.scope.design, len(setting.parts.classes)
     known = setting.known(unit, done)
@@ -195,7 +195,7 @@ def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator
 
 
 def pack(right: Right) -> str:
-    """Which test images are right, bool [n], as text: n, a colon, and eight images a byte in base64."""
+    """Which test images are right, bool [n], as text: n, a colon, and one bit for each image in base64."""
     return f"{len(right)}:{b64encode(np.packbits(right).tobytes()).decode()}"
 
 
@@ -206,6 +206,6 @@ def unpack(text: str) -> Right:
 
 
 def _seeds(seed: int, draw: int) -> tuple[int, int, int]:
-    """Of the rows, the new samples and the classifier, each 0..2^32 - 1."""
+    """Seeds for the rows, the new samples and the classifier, each 0..2^32 - 1."""
     rows, samples, classifier = np.random.SeedSequence([seed, draw]).generate_state(3)
     return int(rows), int(samples), int(classifier)

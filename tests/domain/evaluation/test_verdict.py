@@ -66,8 +66,8 @@ def test_the_best_of_what_is_proven_is_recommended_whoever_made_it() -> None:
     assert verdict.action == "use"
     assert verdict.words == (
         "Use 9 affine copies per image: +2.1 points for kNN (95 % interval 0.1 to 4.1). "
-        "VAE images add nothing to them: 3 affine copies, 3 VAE images by interpolation and 3 VAE images by extrapolation instead are 0.40 points "
-        "(95 % interval -0.60 to 1.40) behind, which may be chance."
+        "VAE images add nothing to them: 3 affine copies, 3 VAE images by interpolation and 3 VAE images by "
+        "extrapolation instead are 0.40 points (95 % interval -0.60 to 1.40) behind, which may be chance."
     )
 
 
