@@ -122,7 +122,7 @@ def _images(result: Result) -> list[str]:
         facts.append(
             f"Affine copies are shifted by up to {100 * affine.shift:.1f} % of the side, rotated by up to "
             f"{affine.rotation:g} degrees and scaled by up to {100 * affine.scale:g} %. What a VAE adds is compared "
-            "with as many of them."
+            "with as many of them: x2 and x3 are two and three times as many."
         )
     return facts
 

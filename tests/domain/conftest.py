@@ -1,6 +1,7 @@
 """A small VAE of the digits and one evaluation with it, made once."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,15 @@ from latentaug.evaluation.evaluate import evaluate
 from latentaug.evaluation.result import Result
 from latentaug.vae.architectures import VAE
 from latentaug.vae.training import TrainingOptions, fit
+
+AT_REST = Path(__file__).parents[2] / "docs/results"
+EARLIER = ("mnist-100", "mnist-1000", "mnist-1000-mlp", "table-1", "table-2", "table-3", "ujipen-digits", "ujipen-v1")
+"""Results of earlier versions."""
+
+
+def earlier(name: str) -> Result:
+    """A result of an earlier version, as it is read now."""
+    return Result.from_json(json.loads((AT_REST / f"{name}.json").read_text()))
 
 
 @pytest.fixture(scope="session")

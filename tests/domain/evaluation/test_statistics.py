@@ -1,8 +1,5 @@
 """Paired gains and verdicts."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,9 +8,9 @@ from scipy.special import stdtr, stdtrit
 from scipy.stats import binomtest, permutation_test, ttest_rel
 
 from latentaug.errors import InvalidInput
-from latentaug.evaluation.result import Result
 from latentaug.evaluation.statistics import Gain, Right, holm, paired_gain, paired_gain_over_images, verdict
 from latentaug.evaluation.summary import rows
+from tests.domain.conftest import EARLIER, earlier
 
 
 def _verdict(gain: Gain) -> str:
@@ -179,13 +176,10 @@ def test_answers_of_other_images_are_refused() -> None:
         paired_gain_over_images(np.ones((1, 3), np.bool_), np.ones((1, 4), np.bool_))
 
 
-OLD = sorted(path for path in Path("docs/results").glob("*.json") if "smallest_detectable" in path.read_text()[:5000])
-
-
-@pytest.mark.parametrize("path", OLD, ids=lambda path: path.stem)
-def test_results_at_rest_keep_their_digits(path: Path) -> None:
+@pytest.mark.parametrize("name", EARLIER)
+def test_results_at_rest_keep_their_digits(name: str) -> None:
     """They were computed with other functions than now; those of gains that are all equal had an interval then."""
-    result = Result.from_json(json.loads(path.read_text()))
+    result = earlier(name)
     again = {(row.classifier, row.setup): row for row in rows(result.cells)}
     compared = 0
     for row in result.rows:

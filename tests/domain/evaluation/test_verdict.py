@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from latentaug.evaluation.result import Result
 from latentaug.evaluation.statistics import OVER_IMAGES, Gain
 from latentaug.evaluation.summary import Row
 from latentaug.evaluation.verdict import Verdict, judge
+from tests.domain.conftest import EARLIER, earlier
 
 PLAIN = Row("knn", "image", None, "none", None, 77.4, 1.0)
 
@@ -182,12 +182,9 @@ def test_nothing_measured_is_said() -> None:
     assert of(PLAIN).text.startswith("Not measured: ")
 
 
-RESULTS = sorted(path for path in Path("docs/results").glob("*.json") if "verdicts" in path.read_text()[:2000])
-
-
-@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
-def test_results_of_earlier_versions_are_read_and_judged(path: Path) -> None:
-    result = Result.from_json(json.loads(path.read_text()))
+@pytest.mark.parametrize("name", EARLIER)
+def test_results_of_earlier_versions_are_read_and_judged(name: str) -> None:
+    result = earlier(name)
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
     for verdict in result.verdicts.values():
         assert verdict.words.startswith(("Use ", "Leave ", "No clear effect. "))
