@@ -23,7 +23,7 @@ from examples.running import running_service
 from latentaug import datasets
 from latentaug.evaluation import classifiers
 from latentaug.evaluation.design import Parts
-from latentaug.evaluation.summary import TITLES
+from latentaug.evaluation.phrases import TITLES
 from latentaug.evaluation.training_sets import Projection, as_floats, flat
 from latentaug.evaluation.work_units import Setting, units
 from latentaug.options import EvaluateParams
@@ -31,7 +31,7 @@ from latentaug.runtime.settings import available_cores, load
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import read_vae
-from worker.grid import protocol
+from worker.grid import design_of
 
 EVALUATE = {
     "dataset": "mnist",
@@ -79,7 +79,7 @@ def _against_stock() -> dict[str, Timing]:
     classes = len(setting.parts.classes)
     draw, X_test = setting.draw(0), flat(as_floats(setting.parts.test_images))
     timings = {name: Timing() for name in STOCK}
-    for unit in units(setting.scope.protocol, list(setting.projections)):
+    for unit in units(setting.scope.design, list(setting.projections)):
         for arm in setting.arms(unit):
             X, y = draw.samples(arm, None if arm.latent_dim is None else setting.projections[arm.latent_dim])
             timing = timings[unit.classifier]
@@ -110,7 +110,7 @@ def _setting() -> Setting:
             read_vae(store, model), parts.train_images, parts.test_images, "cpu"
         )
     asked = EvaluateParams.model_validate({**EVALUATE, "classifiers": list(STOCK)})
-    return Setting.of(parts, projections, protocol(asked))
+    return Setting.of(parts, projections, design_of(asked))
 
 
 def _fit_predict(classifier: Any, X: Any, y: Any, X_test: Any) -> tuple[Any, float]:

@@ -22,7 +22,8 @@ from bench import machine
 from bench.comparison import beside_the_paper, best_of_any_kind, over_affine
 from bench.studies import SEED, STUDIES, Study
 from examples.running import Service, running_service
-from latentaug.evaluation.summary import TITLES
+from latentaug.evaluation.phrases import TITLES
+from latentaug.evaluation.result import Result
 from latentaug.runtime.settings import available_cores
 
 HOME = Path("build/paper")
@@ -80,7 +81,7 @@ def _write(service: Service, study: Study, models: list[dict[str, Any]], job: di
     path = f"/v1/jobs/{job['id']}/result"
     for suffix, form in FORMS.items():
         (RESULTS / f"{study.name}.{suffix}").write_bytes(service.call("GET", path, accept=form))
-    result = json.loads((RESULTS / f"{study.name}.json").read_text())
+    result = _read(study.name)
     report = service.call("GET", path, accept="text/markdown").decode()
     sections = [f"# {study.title}", _provenance(service, study, models, job)]
     if study.published:
@@ -122,10 +123,15 @@ def _other_arms(study: Study) -> str:
     bests = []
     for name in VERDICTS.get(study.name, ()):
         if (RESULTS / f"{name}.json").is_file():
-            result = json.loads((RESULTS / f"{name}.json").read_text())
-            best = {key: best_of_any_kind(result, key) for key in result["verdicts"]}
+            result = _read(name)
+            best = {key: best_of_any_kind(result, key) for key in result.verdicts}
             bests += [f"- **{TITLES[key]}**: {words} ([report]({name}.md))." for key, words in best.items()]
     return "\n".join(["The best arm of any kind in the verdicts on this data set, tuned:", "", *bests]) if bests else ""
+
+
+def _read(name: str) -> Result:
+    """A study's result."""
+    return Result.from_json(json.loads((RESULTS / f"{name}.json").read_text()))
 
 
 VERDICTS = {"table-2": ("mnist-1000", "mnist-1000-mlp"), "table-3": ("ujipen-v1",)}

@@ -1,4 +1,4 @@
-"""What `make paper` measures: the paper's tables by its own protocol, and the verdict on the same data sets."""
+"""What `make paper` measures: the paper's tables by its own design, and the verdict on the same data sets."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ STUDIES = {
     for study in (
         Study(
             "table-2",
-            "Table 2: MNIST with 1,000 labels, the paper's protocol",
+            "Table 2: MNIST with 1,000 labels, the paper's design",
             MNIST,
             {"protocol": "paper", "labelled": 1000},
             TABLE_2,
@@ -99,7 +99,7 @@ STUDIES = {
         ),
         Study(
             "table-3",
-            "Table 3: UJIPEN, the paper's protocol, on version 1 (62 classes instead of 97)",
+            "Table 3: UJIPEN, the paper's design, on version 1 (62 classes instead of 97)",
             UJIPEN_V1,
             {"protocol": "paper", "draws": 3},
             TABLE_3,
@@ -113,7 +113,7 @@ STUDIES = {
         ),
         Study(
             "table-1",
-            "Table 1: MNIST with all 55,000 labels, the paper's protocol, kNN and MLP",
+            "Table 1: MNIST with all 55,000 labels, the paper's design, kNN and MLP",
             MNIST,
             {"protocol": "paper", "draws": 1, "classifiers": ["knn", "mlp"]},
             TABLE_1,
@@ -121,7 +121,7 @@ STUDIES = {
         ),
         Study(
             "table-1-svm",
-            "Table 1: MNIST with all 55,000 labels, the paper's protocol, SVM",
+            "Table 1: MNIST with all 55,000 labels, the paper's design, SVM",
             MNIST,
             {"protocol": "paper", "draws": 1, "classifiers": ["svm"]},
             TABLE_1,

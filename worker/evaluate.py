@@ -1,7 +1,7 @@
 """Measure whether augmentation helps (paper section 4), with VAEs trained here without labels or stored models.
 
-The job comes here three times: to fan out into one child for each VAE to train, then into one for each unit to measure,
-and to put together what they have measured. Between, no process waits for them.
+The job comes here three times: to split into a sub-job for each VAE to train, then into one for each unit to measure,
+and at last to put together what they have measured. In between no process waits for them.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from worker.vaes import device
 from worker.work import Failed, Work
 
 TRAINING_SHARE = 0.3
-"""Of the progress, where VAEs are trained here."""
+"""What training takes of the progress, where VAEs are trained here."""
 CONCLUDING = 0.99
 LONGEST_FIRST = ("mlp", "svm", "knn")
 """The order of units, so that no process is left with a long one when the others have nothing more to do."""
 
 
 def evaluate(work: Work, params: EvaluateParams) -> dict[str, Any] | None:
-    """Take the job's next step; return None where it has fanned out, or at the end the verdicts.
+    """Take the job's next step: return None if it was split into sub-jobs, and the verdicts at the end.
 
     Files: `result.json`, `report.md`, `report.csv`, `report.png`, `figures/<name>.png`.
 
     Raises:
-        InvalidInput: the data set has no labels, or parameters that do not fit it.
+        InvalidInput: the data set has no labels, or the parameters do not fit it.
         TooFewImages: a class or the data set is too small.
         Conflict: a model was trained on other data.
-        Failed: no VAE could be trained, or no unit measured to its end.
+        Failed: no VAE could be trained, or no unit could be measured to its end.
     """
     grid = Grid.of(work, params)
-    Scope.of(grid.parts, grid.protocol)  # refuses what cannot be measured before anything is computed
+    Scope.of(grid.parts, grid.design)  # refuses what cannot be measured before anything is computed
     tasks = [(task_of(child), child) for child in work.children()]
     trained = {task.latent_dim: child for task, child in tasks if isinstance(task, TrainTask)}
     measured = {task: child for task, child in tasks if isinstance(task, MeasureTask)}
@@ -62,7 +62,7 @@ def _fan_out_units(grid: Grid, trained: Mapping[int, JobRecord]) -> None:
             raise _failed("VAE", trained.values())
     else:
         latent_dims = grid.read_models()
-    longest_first = sorted(units(grid.protocol, latent_dims), key=lambda unit: LONGEST_FIRST.index(unit.classifier))
+    longest_first = sorted(units(grid.design, latent_dims), key=lambda unit: LONGEST_FIRST.index(unit.classifier))
     tasks = {
         f"{i:04}-{unit.name}": MeasureTask(latent_dims=tuple(latent_dims), unit=unit)
         for i, unit in enumerate(longest_first)
@@ -73,7 +73,7 @@ def _fan_out_units(grid: Grid, trained: Mapping[int, JobRecord]) -> None:
 def _conclude(
     grid: Grid, trained: Mapping[int, JobRecord], measured: Mapping[MeasureTask, JobRecord]
 ) -> dict[str, Any]:
-    """Write the report of all cells; return the verdicts."""
+    """Write the report on all cells and return the verdicts."""
     work = grid.work
     failures = {task.unit: child.error.detail for task, child in measured.items() if child.error}
     if len(failures) == len(measured):
@@ -81,21 +81,19 @@ def _conclude(
     work.report(CONCLUDING, "writing the report", final=True)
     latent_dims = next(iter(measured)).latent_dims
     cells = [cell for task in measured for cell in grid.cells(task.unit)]
-    where = device(work.settings)
-    evaluation = conclude(grid.parts, latent_dims, grid.protocol, cells, failures=failures, device=where)
     left_out = [
-        f"Everything of latent_dim {dim} was left out, for its VAE could not be trained: {child.error.detail}"
+        f"Everything of latent_dim {dim} was left out, because its VAE could not be trained: {child.error.detail}"
         for dim, child in trained.items()
         if child.error
     ]
-    evaluation = replace(evaluation, warnings=[*evaluation.warnings, *left_out])
-    dataset = grid.dataset
-    result = {
-        "dataset": dataset.name,
-        "dataset_checksum": dataset.checksum,
-        "model": grid.params.model,
-        **evaluation.to_json(),
-    }
+    found = conclude(grid.parts, latent_dims, grid.design, cells, failures=failures, device=device(work.settings))
+    result = replace(
+        found,
+        warnings=[*found.warnings, *left_out],
+        dataset=grid.dataset.name,
+        dataset_checksum=grid.dataset.checksum,
+        model=grid.params.model,
+    )
     work.put("report.md", to_markdown(result))
     work.put("report.csv", to_csv(result))
     work.put("report.png", gains_plot(result))
@@ -103,11 +101,12 @@ def _conclude(
     shown = next((dim for dim in latent_dims if dim not in damaged), None)
     for name, figure in figures(grid, shown, result).items():
         work.put(f"figures/{name}.png", figure)
-    work.put_json("result.json", result)
-    return {"verdicts": result["verdicts"], "best": result["best"]}
+    written = result.to_json()
+    work.put_json("result.json", written)
+    return {"verdicts": written["verdicts"], "best": written["best"]}
 
 
 def _failed(what: str, children: Iterable[JobRecord]) -> Failed:
-    """All of them have failed; the first says why."""
+    """What the job says when all of them have failed: why the first has."""
     error = next(child.error for child in children if child.error)
     return Failed(JobError(code=error.code, detail=f"every {what} has failed, the first so: {error.detail}"))

@@ -1,9 +1,8 @@
-"""An evaluation's figures beside its forest plot: the paper's, from one of its VAEs, and curves over evaluations."""
+"""An evaluation's figures: those of the paper, from one of its VAEs, and curves over several evaluations."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,21 +10,22 @@ from numpy.typing import NDArray
 from latentaug.errors import NotFound
 from latentaug.evaluation.paper_figures import generation, interpolations, reconstructions
 from latentaug.evaluation.plots import accuracy_by_labels_plot, gain_by_copies_plot
+from latentaug.evaluation.result import Result
 from worker.grid import Grid
 
 Rows = NDArray[np.int64]
 
 SHOWN_CLASSES = 10
-"""Most classes whose images are shown, spread evenly over all."""
+"""Images of at most so many classes are shown, chosen evenly from all."""
 
 
-def figures(grid: Grid, latent_dim: int | None, result: dict[str, Any]) -> dict[str, bytes]:
-    """All figures that there is something to show in, PNG by name, as the API offers them.
+def figures(grid: Grid, latent_dim: int | None, result: Result) -> dict[str, bytes]:
+    """All figures that have something to show: PNG by the name that the API has for it.
 
     Args:
         grid: the evaluation.
-        latent_dim: of the VAE whose images are shown; None for none.
-        result: of the evaluation, to be drawn beside those of `grid.params.beside`.
+        latent_dim: of the VAE whose images are shown; None where there is none.
+        result: of the evaluation; curves join it with those of the jobs `grid.params.beside`.
     """
     shown = {} if latent_dim is None else _paper_figures(grid, latent_dim)
     return shown | _curves(result, _beside(grid))
@@ -36,7 +36,7 @@ def _paper_figures(grid: Grid, latent_dim: int) -> dict[str, bytes]:
 
     The neighbours of figure 7 are among the images that it shows.
     """
-    dataset, protocol = grid.dataset, grid.protocol
+    dataset, design = grid.dataset, grid.design
     assert dataset.labels is not None  # noqa: S101 (`Grid.of` refuses it)
     projection = grid.projections([latent_dim])[latent_dim]
     unseen = dataset.validation if len(dataset.validation) else dataset.test
@@ -45,7 +45,7 @@ def _paper_figures(grid: Grid, latent_dim: int) -> dict[str, bytes]:
     if len(ends) > 1:
         pairs = ends[: len(ends) // 2 * 2].reshape(-1, 2)
         drawn["interpolations"] = interpolations(dataset.images[pairs], projection.codec)
-    children = protocol.k
+    children = design.k
     sources = dataset.train[_spread(_groups(dataset.labels[dataset.train], children + 1))]
     if len(sources):
         drawn["generation"] = generation(
@@ -53,9 +53,9 @@ def _paper_figures(grid: Grid, latent_dim: int) -> dict[str, bytes]:
             dataset.labels[sources],
             projection.codec,
             projection.sigma,
-            alpha=min(protocol.alpha, 1.0),  # an evaluation of noise alone may go further
+            alpha=min(design.alpha, 1.0),  # an evaluation of noise alone may go further
             k=children,
-            seed=protocol.seed,
+            seed=design.seed,
         )
     return drawn
 
@@ -72,26 +72,26 @@ def _spread(groups: list[Rows]) -> Rows:
     return np.concatenate([np.empty(0, np.int64), *(groups[i] for i in chosen)])
 
 
-def _beside(grid: Grid) -> list[dict[str, Any]]:
-    """Results of the evaluations to draw in the same curves; one that is no longer stored is left out."""
+def _beside(grid: Grid) -> list[Result]:
+    """Results of the evaluations that share the curves, without those that are no longer stored."""
     found = []
     for job in grid.params.beside:
         try:
-            found.append(json.loads(grid.work.artefacts.get(f"jobs/{job}/result.json")))
+            found.append(Result.from_json(json.loads(grid.work.artefacts.get(f"jobs/{job}/result.json"))))
         except NotFound:
             continue
-    return [result for result in found if result.get("dataset_checksum") == grid.dataset.checksum]
+    return [result for result in found if result.dataset_checksum == grid.dataset.checksum]
 
 
-def _curves(result: dict[str, Any], others: list[dict[str, Any]]) -> dict[str, bytes]:
-    """Curves over what alone differs, where the evaluations have two values of it."""
+def _curves(result: Result, others: list[Result]) -> dict[str, bytes]:
+    """A curve over the labelled images and one over the copies, where two evaluations differ in that alone."""
     drawn = {}
     for name, varied, fixed, plot in (
         ("accuracy-by-labels", "labelled", "children", accuracy_by_labels_plot),
         ("gain-by-copies", "children", "labelled", gain_by_copies_plot),
     ):
-        alike = [other for other in others if other["sizes"][fixed] == result["sizes"][fixed]]
-        by_size = {each["sizes"][varied]: each for each in [*alike, result]}
+        alike = [other for other in others if getattr(other.sizes, fixed) == getattr(result.sizes, fixed)]
+        by_size = {getattr(each.sizes, varied): each for each in [*alike, result]}
         if len(by_size) > 1:
             drawn[name] = plot(list(by_size.values()))
     return drawn

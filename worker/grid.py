@@ -1,15 +1,19 @@
-"""What the parts of an evaluate job share: its data set and protocol, and what they keep for one another.
+"""What the parts of an evaluate job share: its data set and design, and the files that they keep for one another.
 
 kept/vae-<latent_dim>.safetensors          weights of a VAE
 kept/projection-<latent_dim>.safetensors   both parts of the data set in its latent space
 kept/cells/<unit>.json                     the cells of a unit so far
+
+A process goes on from one sub-job to the next of the same job, and reads the data set and each VAE once.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
@@ -18,11 +22,12 @@ from latentaug import datasets
 from latentaug.augment.classical import Ranges
 from latentaug.datasets import Dataset
 from latentaug.errors import Conflict, InvalidInput, NotFound
-from latentaug.evaluation.design import Parts, Protocol
+from latentaug.evaluation.design import Design, Parts
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Unit
 from latentaug.options import DEFAULT_LATENT_DIMS, EvaluateParams
 from latentaug.storage import models
+from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import VAE, Architecture, from_bytes, to_bytes
 from latentaug.vae.codec import Codec, read_vae
 from worker.vaes import device
@@ -30,52 +35,80 @@ from worker.work import Work
 
 
 @dataclass(frozen=True)
-class Grid:
-    """An evaluate job's data set and protocol, and its files in the store.
+class Loaded:
+    """What a process has read for a job.
 
     Attributes:
-        work: an attempt at the job or at one of its children.
-        params: the job's.
         dataset: with labels.
         parts: its training and test part.
-        protocol: what is measured.
+        projections: by latent dimension.
+    """
+
+    dataset: Dataset
+    parts: Parts
+    projections: dict[int, Projection] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=1)  # of one job at a time, so that a process holds no more than that
+def _load(job: str, name: str, store: ArtefactStore, folders: tuple[Path, ...]) -> Loaded:
+    """Read a job's data set.
+
+    Raises:
+        NotFound: no such data set.
+        InvalidInput: it has no labels.
+    """
+    dataset = datasets.load(name, store, folders)
+    if dataset.labels is None:
+        raise InvalidInput(f"{name!r} has no labels, so no classifier can be measured; upload it with labels")
+    train, test = dataset.train, dataset.test
+    images, labels = dataset.images, dataset.labels
+    return Loaded(dataset, Parts(images[train], labels[train], images[test], labels[test], dataset.classes))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An evaluate job's data set and design, and its files in the store.
+
+    Attributes:
+        work: an attempt at the job or at one of its sub-jobs.
+        params: the job's.
+        loaded: what this process has read for the job, this time or before.
+        design: what is measured.
     """
 
     work: Work
     params: EvaluateParams
-    dataset: Dataset
-    parts: Parts
-    protocol: Protocol
+    loaded: Loaded
+    design: Design
 
     @staticmethod
     def of(work: Work, params: EvaluateParams) -> Grid:
-        """Read the data set.
+        """Read the data set, unless this process has read it for the job before.
 
         Raises:
             NotFound: no such data set.
             InvalidInput: it has no labels.
         """
-        dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
-        if dataset.labels is None:
-            raise InvalidInput(
-                f"{dataset.name!r} has no labels, so no classifier can be measured; upload it with labels"
-            )
-        parts = Parts(
-            train_images=dataset.images[dataset.train],
-            train_labels=dataset.labels[dataset.train],
-            test_images=dataset.images[dataset.test],
-            test_labels=dataset.labels[dataset.test],
-            classes=dataset.classes,
-        )
-        return Grid(work, params, dataset, parts, protocol(params))
+        job, folders = work.record.parent or work.record.id, work.settings.dataset_folders
+        return Grid(work, params, _load(job, params.dataset, work.artefacts, folders), design_of(params))
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set, with labels."""
+        return self.loaded.dataset
+
+    @property
+    def parts(self) -> Parts:
+        """Its training and test part."""
+        return self.loaded.parts
 
     @property
     def latent_dims(self) -> list[int]:
-        """Those of the VAEs to train; none where stored models are given."""
+        """Latent dimensions of the VAEs to train; none where stored models are given."""
         return [] if self.params.model else self.params.latent_dims or DEFAULT_LATENT_DIMS
 
     def has_vae(self, latent_dim: int) -> bool:
-        """Whether its VAE is trained and has projected the data set."""
+        """Whether its VAE is trained, and the data set projected with it."""
         return self.work.recall(_projection_file(latent_dim)) is not None
 
     def keep_vae(self, vae: VAE) -> None:
@@ -107,14 +140,18 @@ class Grid:
         Raises:
             NotFound: one is not kept.
         """
-        return {latent_dim: self._projection(latent_dim) for latent_dim in latent_dims}
+        known = self.loaded.projections
+        for latent_dim in latent_dims:
+            if latent_dim not in known:
+                known[latent_dim] = self._projection(latent_dim)
+        return {latent_dim: known[latent_dim] for latent_dim in latent_dims}
 
     def cells(self, unit: Unit) -> list[Cell]:
-        """The cells of a unit that are measured."""
+        """The cells of a unit that have been measured."""
         return [Cell(**cell) for cell in json.loads(self.work.recall(_cells_file(unit)) or b"[]")]
 
     def keep_cells(self, unit: Unit, cells: Sequence[Cell]) -> None:
-        """Keep all cells of a unit that are measured so far."""
+        """Keep all cells of a unit that have been measured so far."""
         self.work.keep(_cells_file(unit), json.dumps([asdict(cell) for cell in cells]).encode())
 
     def _projection(self, latent_dim: int) -> Projection:
@@ -141,9 +178,9 @@ class Grid:
         return read_vae(store, model)
 
 
-def protocol(params: EvaluateParams) -> Protocol:
+def design_of(params: EvaluateParams) -> Design:
     """What an evaluate job measures."""
-    return Protocol(
+    return Design(
         labelled=params.labelled,
         draws=params.draws,
         seed=params.seed,

@@ -1,4 +1,4 @@
-"""The children of an evaluate job: each trains one VAE or measures one unit, in whichever process comes first."""
+"""The sub-jobs of an evaluate job: each trains one VAE or measures one unit, in whichever process takes it first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MeasureTask(BaseModel):
 
     task: Literal["measure"] = "measure"
     latent_dims: tuple[int, ...]
-    """Of all VAEs that there are."""
+    """Latent dimensions of all VAEs that there are."""
     unit: Unit
 
 
@@ -42,12 +42,12 @@ _TASK: TypeAdapter[TrainTask | MeasureTask] = TypeAdapter(
 
 
 def task_of(child: JobRecord) -> TrainTask | MeasureTask:
-    """What a child does."""
+    """What a sub-job does."""
     return _TASK.validate_python(child.params)
 
 
 def do_child(work: Work, params: EvaluateParams) -> dict[str, Any]:
-    """Do a child's task, with its parent's parameters; what it makes is in the store."""
+    """Do a sub-job with its job's parameters; what it makes is in the store."""
     grid, task = Grid.of(work, params), task_of(work.record)
     if isinstance(task, TrainTask):
         _train(grid, task.latent_dim)
@@ -73,10 +73,10 @@ def _measure(grid: Grid, task: MeasureTask) -> None:
     """Measure a unit's cells and keep each at once; those that an earlier attempt has kept stand."""
     unit = task.unit
     projections = grid.projections(task.latent_dims if unit.latent_dim is None else [unit.latent_dim])
-    setting = Setting.of(grid.parts, projections, grid.protocol, device(grid.work.settings))
+    setting = Setting.of(grid.parts, projections, grid.design, device(grid.work.settings))
     cells = setting.known(unit, grid.cells(unit))
     total = len(setting.arms(unit))
-    stage = f"draw {unit.draw + 1} of {grid.protocol.draws}, {unit.space} space, {unit.classifier}"
+    stage = f"draw {unit.draw + 1} of {grid.design.draws}, {unit.space} space, {unit.classifier}"
     for cell in measure(setting, unit, list(cells)):
         cells.append(cell)
         grid.keep_cells(unit, cells)

@@ -20,7 +20,7 @@ from torch.nn import functional
 from latentaug.errors import InvalidInput
 
 try:
-    from sklearnex.svm import SVC  # the same SVC, tens of times faster; for x86-64 Linux alone
+    from sklearnex.svm import SVC  # the same SVC, tens of times faster, but only for Linux on x86-64
 except ImportError:
     from sklearn.svm import SVC
 
@@ -31,7 +31,7 @@ Options = dict[str, float]
 NAMES = ("svm", "knn", "mlp")
 SVM_LIBRARY = str(SVC.__module__).partition(".")[0]
 MLP_STEPS = 200
-"""Least steps of the MLP."""
+"""The MLP takes at least as many steps."""
 MLP_BATCH = 128
 MLP_EPOCHS = 10
 
@@ -75,13 +75,13 @@ def make(
     Args:
         name: one of `NAMES`.
         classes: number of classes.
-        seed: of the MLP's weights, order and dropout; the others have no chance in them.
-        options: what `tune` gives.
+        seed: of the MLP's weights, order and dropout; in the others nothing is random.
+        options: what `tune` returns.
         device: where the MLP trains.
         steps: of the MLP, of which `options` may take a share.
 
     Raises:
-        InvalidInput: another name.
+        InvalidInput: there is no such classifier.
     """
     if name == "svm":
         return SVM(**(options or {}))
@@ -95,8 +95,8 @@ def make(
 def tune(name: str, X: Samples, y: Labels, classes: int, seed: int, device: str = "cpu") -> Options | None:
     """Choose the options from `GRIDS` with the best mean accuracy over stratified folds; ties go to the smoothest.
 
-    At most 3 folds, fewer where the smallest class has fewer samples; the MLP, whose steps are all there is to choose,
-    is tried on one. Of more than 3,000 samples a stratified 3,000 are used.
+    There are 3 folds, or fewer where the smallest class has fewer samples. The MLP, of which only the steps are chosen,
+    is tried on one fold. Of more than 3,000 samples a stratified 3,000 are used.
 
     Args:
         name: one of `NAMES`.

@@ -1,4 +1,4 @@
-"""What an evaluation measures, on which images, and how much of it their number allows."""
+"""What an evaluation measures, on which images, and how much of that the images allow."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ _NEED_NEIGHBOURS = ("interpolation", "extrapolation", "smote")
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Design:
     """What to measure.
 
     Attributes:
         labelled: labelled images of each draw, spread over the classes as in the training part; None for all of it.
         draws: times the labelled images are drawn, 1..100.
-        seed: of draws, noise, affine copies and classifiers.
-        methods: of `generation.METHODS`.
+        seed: for draws, noise, affine copies and classifiers.
+        methods: names from `methods.METHODS`.
         alpha: how far latents are altered.
-        k: neighbours of each image, and new samples of each in every arm.
-        classifiers: of `classifiers.NAMES`.
-        spaces: "image", "latent" or both: what the classifiers are given.
+        k: neighbours of each image, and new samples for each image in every arm.
+        classifiers: names from `classifiers.NAMES`.
+        spaces: "image", "latent" or both: whether classifiers are given pixels or latents.
         decode: "reconstruction", "residual" or both: how altered latents become images.
         comparators: "duplication" (the same images again, as many as other arms add), "affine" and "smote" (SMOTE on
-            pixels).
-        affine: how far affine copies go.
-        combine: whether to measure also k affine copies together with k samples of each method, and of interpolation
-            and extrapolation both; and, where "affine" is a comparator, as many affine copies as their control.
-        tune: whether each classifier is tuned, once for each draw and space on the labelled images without new
-            samples. All arms use what that gave, so that the baseline has had the best of it.
+            pixels), which need no VAE.
+        affine: how far affine copies are shifted, rotated and scaled.
+        combine: whether to measure k affine copies together with k samples of each method too, and with k of both
+            interpolation and extrapolation. Where "affine" is a comparator, as many affine copies are measured beside
+            them.
+        tune: whether each classifier is tuned, once for each draw and space, on the labelled images without new
+            samples. Every arm uses that setting, so that the baseline has had its best.
 
     Raises:
         InvalidInput: a value outside its range or choice.
@@ -89,8 +90,8 @@ class Parts:
     Attributes:
         train_images: uint8 [n, h, w, c].
         train_labels: int64 [n], numbers into `classes`.
-        test_images: uint8 [m, h, w, c]; accuracy is measured on these and they serve nothing else.
-        test_labels: int64 [m].
+        test_images: uint8 [m, h, w, c]; accuracy is measured on these, and they are used for nothing else.
+        test_labels: int64 [m], numbers into `classes`.
         classes: label names.
     """
 
@@ -103,19 +104,19 @@ class Parts:
 
 @dataclass(frozen=True)
 class Scope:
-    """A protocol as far as a data set allows it.
+    """A design, as far as a data set allows it.
 
     Attributes:
-        protocol: what was asked for.
+        design: what was asked for.
         sizes: int64 [classes], labelled images of each class in each draw.
-        children: new samples for each image; k, or less where a class is too small for it.
-        methods: those that can be measured.
-        comparators: those that can be measured.
+        children: new samples for each image: k, or fewer where a class is too small.
+        methods: those of the design that can be measured.
+        comparators: those of the design that can be measured.
         all_labelled: whether every draw has the whole training part, and so the same images.
-        warnings: what was left out or lowered, and what the result cannot tell.
+        warnings: what was left out or lowered, and what the result cannot say.
     """
 
-    protocol: Protocol
+    design: Design
     sizes: Labels
     children: int
     methods: tuple[str, ...]
@@ -124,8 +125,8 @@ class Scope:
     warnings: tuple[str, ...]
 
     @staticmethod
-    def of(parts: Parts, protocol: Protocol) -> Scope:
-        """See what the parts allow.
+    def of(parts: Parts, design: Design) -> Scope:
+        """Find out what the parts allow.
 
         Raises:
             TooFewImages: fewer labelled images than classes, more than there are, or no test image.
@@ -133,60 +134,60 @@ class Scope:
         """
         if len(np.unique(parts.train_labels)) < 2:
             raise InvalidInput(
-                "the training part has fewer than two classes; a classifier needs something to tell apart"
+                "the training part has fewer than two classes; a classifier needs at least two to tell apart"
             )
         if len(parts.test_labels) == 0:
             raise TooFewImages("the test part is empty; accuracy needs at least one test image")
-        sizes = labelled.share(np.bincount(parts.train_labels, minlength=len(parts.classes)), protocol.labelled)
+        sizes = labelled.share(np.bincount(parts.train_labels, minlength=len(parts.classes)), design.labelled)
         smallest = int(sizes[sizes > 0].min())
         alone = smallest == 1
         return Scope(
-            protocol,
+            design,
             sizes,
-            children=_children(protocol, smallest),
-            methods=tuple(name for name in protocol.methods if not (alone and name in _NEED_NEIGHBOURS)),
-            comparators=tuple(name for name in protocol.comparators if not (alone and name in _NEED_NEIGHBOURS)),
+            children=_children(design, smallest),
+            methods=tuple(name for name in design.methods if not (alone and name in _NEED_NEIGHBOURS)),
+            comparators=tuple(name for name in design.comparators if not (alone and name in _NEED_NEIGHBOURS)),
             all_labelled=int(sizes.sum()) == len(parts.train_labels),
-            warnings=tuple(_warnings(sizes, parts, protocol)),
+            warnings=tuple(_warnings(sizes, parts, design)),
         )
 
     def arms(self, latent_dims: Sequence[int]) -> list[Arm]:
-        """All arms with VAEs of these dimensions, each space's baseline before what is compared with it."""
+        """All arms, with VAEs of these dimensions. The baseline of a space comes before what is compared with it."""
         comparators, methods = list(self.comparators), list(self.methods)
-        if self.protocol.combine:
+        if self.design.combine:
             combined = [name for name in COMBINED if {"affine", *self.methods} >= set(parts_of(name))]
             comparators += dict.fromkeys(map(control, combined)) if "affine" in comparators else []
             methods += combined
-        return plan(self.protocol.spaces, latent_dims, comparators, methods, self.protocol.decode)
+        return plan(self.design.spaces, latent_dims, comparators, methods, self.design.decode)
 
 
-def _children(protocol: Protocol, smallest: int) -> int:
-    """New samples for each image: k, or less where the smallest class has fewer neighbours."""
-    needed = any(name in _NEED_NEIGHBOURS for name in (*protocol.methods, *protocol.comparators))
-    return min(protocol.k, smallest - 1) if needed and smallest > 1 else protocol.k
+def _children(design: Design, smallest: int) -> int:
+    """New samples for each image: k, or fewer where the smallest class has fewer neighbours."""
+    needed = any(name in _NEED_NEIGHBOURS for name in (*design.methods, *design.comparators))
+    return min(design.k, smallest - 1) if needed and smallest > 1 else design.k
 
 
-def _warnings(sizes: Labels, parts: Parts, protocol: Protocol) -> Iterator[str]:
-    """What classes of these sizes do not allow, and what these draws cannot tell."""
+def _warnings(sizes: Labels, parts: Parts, design: Design) -> Iterator[str]:
+    """What classes of these sizes do not allow, and what these draws cannot say."""
     smallest = int(sizes[sizes > 0].min())
     names = ", ".join(repr(parts.classes[i]) for i in np.flatnonzero(sizes == smallest)[:5])
-    left_out = [name for name in (*protocol.methods, *protocol.comparators) if name in _NEED_NEIGHBOURS]
-    children = _children(protocol, smallest)
+    left_out = [name for name in (*design.methods, *design.comparators) if name in _NEED_NEIGHBOURS]
+    children = _children(design, smallest)
     if left_out and smallest == 1:
         yield (
-            f"Left out: {', '.join(left_out)}. Of class {names} a draw has a single labelled image, which has no "
-            "neighbour. Label at least 2 images of each class."
+            f"Left out: {', '.join(left_out)}. They need neighbours of the same class, and each draw has a single "
+            f"labelled image of class {names}. Label at least 2 images of each class."
         )
-    elif children < protocol.k:
+    elif children < design.k:
         yield (
-            f"k was lowered from {protocol.k} to {children} in every arm: of class {names} a draw has only {smallest} "
-            "labelled images."
+            f"k was lowered from {design.k} to {children} in every arm, because each draw has only {smallest} labelled "
+            f"images of class {names}."
         )
     if int(sizes.sum()) == len(parts.train_labels):
         yield (
             f"All {len(parts.train_labels)} training images are labelled, so every draw has the same. Intervals and "
-            "tests are over the test images: they tell what other images of this kind would show, not what other "
-            "labelled images would have given. Set `labelled` lower to learn that."
+            "tests are over the test images: they say what other images of this kind would show, not what other "
+            "labelled images would have given. To learn that, set `labelled` lower."
         )
-    elif protocol.draws == 1:
-        yield "A single draw has no interval: nothing can be told from it. Use 10 draws."
+    elif design.draws == 1:
+        yield "A single draw has no interval, so it proves nothing. Use 10 draws."

@@ -1,4 +1,4 @@
-"""Which images of the training part are the few labelled ones of a draw."""
+"""Which images of the training part are the few that a draw takes to be labelled."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def share(counts: Labels, labelled: int | None) -> Labels:
         )
     exact = counts * labelled / available
     sizes = np.maximum(np.floor(exact).astype(np.int64), counts > 0)
-    while sizes.sum() < labelled:  # to the class that is owed most; it has room, as exact <= counts
+    while sizes.sum() < labelled:  # give one to the class that is owed most; it has room, as exact <= counts
         sizes[(exact - sizes).argmax()] += 1
-    while sizes.sum() > labelled:  # from the class that has most too much, of those that keep one
+    while sizes.sum() > labelled:  # take one from the class that has most too many, and at least two
         sizes[np.where(sizes > 1, sizes - exact, -np.inf).argmax()] -= 1
     return sizes
 

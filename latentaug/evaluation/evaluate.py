@@ -1,80 +1,42 @@
-"""The protocol of section 4: does a classifier trained with the new samples classify unseen images better?
+"""The question of section 4: does a classifier trained with new samples classify unseen images better?
 
-Every arm of a draw starts from the same few labelled images, and is measured on the same test images. The VAEs come
-trained, without labels, on the training part; tuning and neighbours see nothing but the labelled images of the draw.
+Every arm of a draw starts from the same few labelled images and is measured on the same test images. The VAEs have been
+trained on the training part without labels. Tuning and neighbours see nothing but the labelled images of the draw.
 """
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 import sklearn
 import torch
 
 from latentaug.evaluation import classifiers, summary
-from latentaug.evaluation.design import Parts, Protocol, Scope
+from latentaug.evaluation.design import Design, Parts, Scope
+from latentaug.evaluation.result import Result, Sizes
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
 from latentaug.vae.architectures import VAE
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """All cells of a protocol and how they came about."""
-
-    protocol: Protocol
-    sizes: dict[str, int]
-    cells: list[Cell]
-    warnings: list[str]
-    device: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON: what was measured, the rows and verdicts that follow from it, and every cell."""
-        cells = [asdict(cell) for cell in self.cells]
-        rows = summary.rows(cells)
-        best = summary.best(rows)
-        return {
-            "protocol": {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self.protocol).items()},
-            "sizes": self.sizes,
-            "mlp_steps": classifiers.mlp_steps(self.sizes["labelled"]),
-            "verdicts": summary.verdicts(rows, best),
-            "best": best,
-            "rows": rows,
-            "cells": cells,
-            "warnings": self.warnings,
-            "vae_training": "the images of the training part, without their labels; no test image",
-            "transductive": False,
-            "device": self.device,
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "sklearn": sklearn.__version__,
-                "svm": classifiers.SVM_LIBRARY,
-                "numpy": np.__version__,
-            },
-        }
-
-
 def evaluate(
     parts: Parts,
     vaes: Mapping[int, VAE],
-    protocol: Protocol,
+    design: Design,
     *,
     on_cell: Callable[[int, int, Cell], None] | None = None,
     done: Sequence[Cell] = (),
     device: str = "cpu",
-) -> Evaluation:
+) -> Result:
     """Measure all units, one after the other. The same seed gives the same result.
 
     Args:
         parts: the data set.
         vaes: by latent dimension, trained on `parts.train_images` without labels.
-        protocol: what to measure.
+        design: what to measure.
         on_cell: called with (cells done, cells in all, the cell) after each; may raise to stop.
         done: cells of an earlier run with the same arguments, which are not measured again.
         device: where VAEs and MLPs run.
@@ -83,10 +45,10 @@ def evaluate(
         TooFewImages: fewer labelled images than classes, more than there are, or no test image.
         InvalidInput: a single class, no VAE, or one of other images.
     """
-    Scope.of(parts, protocol)  # refuses what cannot be measured before anything is computed
+    Scope.of(parts, design)  # refuses what cannot be measured before anything is computed
     projections = {dim: Projection.of(vae, parts.train_images, parts.test_images, device) for dim, vae in vaes.items()}
-    setting = Setting.of(parts, projections, protocol, device)
-    grid = units(protocol, list(vaes))
+    setting = Setting.of(parts, projections, design, device)
+    grid = units(design, list(vaes))
     total = sum(len(setting.arms(unit)) for unit in grid)
     cells = [cell for unit in grid for cell in setting.known(unit, done)]
     for unit in grid:
@@ -94,38 +56,57 @@ def evaluate(
             cells.append(cell)
             if on_cell is not None:
                 on_cell(len(cells), total, cell)
-    return conclude(parts, list(vaes), protocol, cells, device=device)
+    return conclude(parts, list(vaes), design, cells, device=device)
 
 
 def conclude(
     parts: Parts,
     latent_dims: Sequence[int],
-    protocol: Protocol,
+    design: Design,
     cells: Iterable[Cell],
     *,
     failures: Mapping[Unit, str] | None = None,
     device: str = "cpu",
-) -> Evaluation:
-    """Put the cells of all units together, whoever measured them and in whichever order.
+) -> Result:
+    """Sum up the cells of all units, whoever measured them and in whichever order.
 
     Args:
         parts: the data set.
         latent_dims: of the VAEs.
-        protocol: what was measured.
-        cells: of every unit; those of another protocol are left out, missing ones are allowed.
-        failures: why a unit's missing cells are missing, in a sentence for the caller.
-        device: where it was measured.
+        design: what was measured.
+        cells: of every unit. Those of another design are left out, and some may be missing.
+        failures: why the missing cells of a unit are missing, in a sentence for the caller.
+        device: where VAEs and MLPs ran.
     """
-    scope = Scope.of(parts, protocol)
-    keys = product(range(protocol.draws), scope.arms(latent_dims), protocol.classifiers)
+    scope = Scope.of(parts, design)
+    keys = product(range(design.draws), scope.arms(latent_dims), design.classifiers)
     by_key = {(cell.draw, cell.setup, cell.classifier): cell for cell in cells}
-    sizes = {
-        "train": len(parts.train_labels),
-        "test": len(parts.test_labels),
-        "classes": int((scope.sizes > 0).sum()),
-        "labelled": int(scope.sizes.sum()),
-        "children": scope.children,
-    }
     missing = [f"{unit.name} was not measured to its end: {why}" for unit, why in (failures or {}).items()]
-    ordered = [by_key[key] for key in keys if key in by_key]
-    return Evaluation(protocol, sizes, ordered, [*scope.warnings, *missing], device)
+    measured = [by_key[key] for key in keys if key in by_key]
+    labelled = int(scope.sizes.sum())
+    return Result(
+        design,
+        Sizes(
+            train=len(parts.train_labels),
+            test=len(parts.test_labels),
+            classes=int((scope.sizes > 0).sum()),
+            labelled=labelled,
+            children=scope.children,
+        ),
+        rows=summary.rows(measured),
+        cells=measured,
+        warnings=[*scope.warnings, *missing],
+        mlp_steps=classifiers.mlp_steps(labelled),
+        device=device,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "sklearn": sklearn.__version__,
+        "svm": classifiers.SVM_LIBRARY,
+        "numpy": np.__version__,
+    }

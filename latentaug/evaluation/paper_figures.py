@@ -21,7 +21,7 @@ _GAP = 24
 
 
 def reconstructions(images: Pixels, codec: Codec) -> bytes:
-    """Figure 2: images on top, below them what is left of them after encoding and decoding.
+    """Figure 2: images on top, and below each what is left of it after encoding and decoding.
 
     Args:
         images: uint8 [n, h, w, c].
@@ -32,12 +32,12 @@ def reconstructions(images: Pixels, codec: Codec) -> bytes:
 
 
 def interpolations(pairs: Pixels, codec: Codec, steps: int = 9) -> bytes:
-    """Figures 3, 5 and 6: one row for each pair, the images themselves at its ends.
+    """Figures 3, 5 and 6: one row for each pair, with the images themselves at its ends.
 
     Args:
         pairs: uint8 [p, 2, h, w, c], each the first and the last image of a row.
         codec: a model of such images.
-        steps: decoded points in between, evenly spaced from the one's latents to the other's, both included.
+        steps: points to decode, evenly spaced from the latents of the one to those of the other, both included.
     """
     share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]  # [steps, 1]
     rows = []
@@ -58,7 +58,7 @@ def generation(
         labels: int64 [n]; neighbours are of the same label.
         codec: a model of such images.
         sigma: float32 [d], standard deviations over the projected data set (equation 8).
-        alpha: how far latents are altered.
+        alpha: how far latents are moved.
         k: neighbours of each source, of which the nearest is taken.
         seed: of the noise.
 
@@ -78,7 +78,7 @@ def generation(
 
 
 def _scale(images: Pixels) -> int:
-    """Times that small images are enlarged."""
+    """How many times small images are enlarged."""
     height: int = images.shape[1]
     return max(1, round(_SIDE / height))
 

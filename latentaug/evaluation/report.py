@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import html
 import io
+from dataclasses import asdict
 from typing import Any
 
-from latentaug.evaluation.summary import TITLES, describe, points
+from latentaug.evaluation.phrases import TITLES, describe, points
+from latentaug.evaluation.result import VAE_TRAINING, Result
+from latentaug.evaluation.summary import Row
 
 COLUMNS = (
     "classifier",
@@ -32,68 +35,64 @@ COLUMNS = (
     "verdict_against_affine",
 )
 
-
-_CHANCE = {
-    False: (
-        "Intervals are Student's paired 95 % ones over the draws, uncorrected; they cover the choice of labelled "
-        "images, not another test set.",
-        "the paired t test",
-    ),
-    True: (
-        "Every draw has the same labelled images, all of them, so intervals are Student's paired 95 % ones over the "
-        "test images, each counted by the mean of its draws, uncorrected; they cover another test set, not another "
-        "choice of labelled images.",
-        "the paired sign-flip test over the test images (after one draw, McNemar's)",
-    ),
-}
-"""By whether all training images are labelled: what intervals cover, and the test."""
+_OVER_DRAWS = (
+    "Intervals are Student's paired 95 % intervals over the draws, uncorrected. They cover the choice of labelled "
+    "images, not another test set.",
+    "the paired t test",
+)
+_OVER_IMAGES = (
+    "Every draw has the same labelled images, all of them. So intervals are Student's paired 95 % intervals over the "
+    "test images, each counted by the mean of its draws, uncorrected. They cover another test set, not another choice "
+    "of labelled images.",
+    "the paired sign-flip test over the test images (after one draw, McNemar's)",
+)
 
 
-def to_csv(result: dict[str, Any]) -> str:
-    """One line for each row of `Evaluation.to_json`, accuracies in percent and gains in points; empty where none."""
+def to_csv(result: Result) -> str:
+    """One line for each row, accuracies in percent and gains in points; a field is empty where there is nothing."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    for row in result["rows"]:
-        line = dict(row)
+    for row in result.rows:
+        line = asdict(row)
         for name in ("gain_over_affine", "gain"):
-            gain = row[name] or dict.fromkeys(("mean", "low", "high", "draws", "p"))
+            gain = line[name] or dict.fromkeys(("mean", "low", "high", "draws", "p"))
             line |= {name: gain["mean"], f"{name}_low": gain["low"], f"{name}_high": gain["high"]}
             line |= {"draws": gain["draws"], "p": gain["p"]}
         writer.writerow({key: _rounded(key, value) for key, value in line.items()})
     return out.getvalue()
 
 
-def to_markdown(result: dict[str, Any]) -> str:
+def to_markdown(result: Result) -> str:
     """One page that reads in a minute: the verdict of each classifier, the table of the arms, how it was measured."""
     sections = ["# Do the new images help?", _verdicts(result), _warnings(result), _table(result), _method(result)]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _verdicts(result: dict[str, Any]) -> str:
-    return "\n".join(f"- **{TITLES[name]}**: {words}" for name, words in result["verdicts"].items())
+def _verdicts(result: Result) -> str:
+    return "\n".join(f"- **{TITLES[name]}**: {verdict.text}" for name, verdict in result.verdicts.items())
 
 
-def _warnings(result: dict[str, Any]) -> str:
+def _warnings(result: Result) -> str:
     # Class names are the caller's own words, and Markdown lets HTML through.
-    return "\n".join(f"> **Note:** {html.escape(warning, quote=False)}\n" for warning in result["warnings"]).rstrip()
+    return "\n".join(f"> **Note:** {html.escape(warning, quote=False)}\n" for warning in result.warnings).rstrip()
 
 
-def _table(result: dict[str, Any]) -> str:
+def _table(result: Result) -> str:
     """One line for each arm, one column for each classifier."""
-    names = list(result["verdicts"])
+    names = list(result.verdicts)
     lines: dict[str, dict[str, str]] = {}
-    for row in result["rows"]:
-        lines.setdefault(describe(row), {})[row["classifier"]] = _entry(row)
+    for row in result.rows:
+        lines.setdefault(describe(row), {})[row.classifier] = _entry(row)
     head = f"| training set | {' | '.join(f'{TITLES[name]}, %' for name in names)} |\n|---|{'---|' * len(names)}"
     body = [f"| {arm} | {' | '.join(entries.get(name, '') for name in names)} |" for arm, entries in lines.items()]
     return "\n".join([head, *body])
 
 
-def _entry(row: dict[str, Any]) -> str:
+def _entry(row: Row) -> str:
     """Such as "94.84, +2.81 points (+2.50 to +3.12): helps"."""
-    accuracy = f"{row['accuracy']:.2f}"
-    return f"{accuracy}, {points(row['gain'])}: {row['verdict']}" if row["gain"] else accuracy
+    accuracy = f"{row.accuracy:.2f}"
+    return f"{accuracy}, {points(row.gain)}: {row.verdict}" if row.gain else accuracy
 
 
 def _rounded(key: str, value: Any) -> Any:
@@ -102,37 +101,55 @@ def _rounded(key: str, value: Any) -> Any:
     return float(f"{value:.4g}") if key in ("p", "p_holm", "p_holm_against_affine") else round(value, 4)
 
 
-def _method(result: dict[str, Any]) -> str:
-    protocol, sizes, versions = result["protocol"], result["sizes"], result["versions"]
-    affine = protocol["affine"]
-    tuned = (
-        "tuned by cross-validation on each draw's labelled images without new ones; all arms use that setting"
-        if protocol["tune"]
-        else "not tuned: the paper's settings"
-    )
-    copies = (
-        f"Affine copies are shifted up to {100 * affine['shift']:.1f} % of the side, rotated up to "
-        f"{affine['rotation']:g} degrees and scaled up to {100 * affine['scale']:g} %. A VAE arm is compared with as "
-        "many of them: `affine`, or `affine+affine` and so on for those with a +."
-    )
-    intervals, test = _CHANCE[sizes["labelled"] == sizes["train"]]
-    mlp = f"The MLP takes {result['mlp_steps']} steps (or the tuned share) in every arm."
+def _method(result: Result) -> str:
+    facts = [*_images(result), *_classifiers(result), *_statistics(result)]
+    return "## How it was measured\n\n" + "\n".join(f"- {fact}" for fact in facts)
+
+
+def _images(result: Result) -> list[str]:
+    design, sizes = result.design, result.sizes
     facts = [
-        f"{protocol['draws']} draws of {sizes['labelled']} labelled images out of {sizes['train']}, {sizes['classes']} "
-        f"classes, seed {protocol['seed']}. Every arm of a draw starts from the same images.",
-        f"Accuracy on {sizes['test']} test images that served nothing else.",
-        f"The VAE was trained on {result['vae_training']}.",
-        f"Each arm adds {sizes['children']} new samples to each labelled image (k = {sizes['children']}, alpha = "
-        f"{protocol['alpha']:g}), those with a + as many for each part; neighbours are of the same class and among the "
+        f"{design.draws} draws of {sizes.labelled} labelled images out of {sizes.train}, {sizes.classes} classes, seed "
+        f"{design.seed}. Every training set of a draw starts from the same images.",
+        f"Accuracy is measured on {sizes.test} test images that were used for nothing else.",
+        f"The VAE was trained on {VAE_TRAINING}.",
+        f"Each training set adds {sizes.children} new samples to each labelled image (k = {sizes.children}, alpha = "
+        f"{design.alpha:g}), and those with a + as many for each part. Neighbours are of the same class and among the "
         "labelled images.",
-        copies if protocol["combine"] or "affine" in protocol["comparators"] else "",
-        f"Classifiers are {tuned}.",
-        mlp if "mlp" in protocol["classifiers"] else "",
-        f"Gain is against the same classifier without new samples (arm `none`), in accuracy points. {intervals}",
-        f"Verdicts are by {test} with Holm's correction over all of the classifier's arms, at 5 %: helps, "
-        "harms, or cannot be told. So a plain interval may leave out 0 where the verdict cannot tell. The correction "
-        "covers that the best arm was chosen after the fact.",
-        "The smallest gain told for sure is half a paired interval at 5 % divided by the number of arms.",
-        f"{result['device']}; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
     ]
-    return "## How it was measured\n\n" + "\n".join(f"- {fact}" for fact in facts if fact)
+    if design.combine or "affine" in design.comparators:
+        affine = design.affine
+        facts.append(
+            f"Affine copies are shifted by up to {100 * affine.shift:.1f} % of the side, rotated by up to "
+            f"{affine.rotation:g} degrees and scaled by up to {100 * affine.scale:g} %. What a VAE adds is compared "
+            "with as many of them: x2 and x3 are two and three times as many."
+        )
+    return facts
+
+
+def _classifiers(result: Result) -> list[str]:
+    design = result.design
+    facts = [
+        "Classifiers are tuned by cross-validation on each draw's labelled images, without new ones, and every "
+        "training set is used with that setting."
+        if design.tune
+        else "Classifiers are not tuned: they have the paper's settings."
+    ]
+    if "mlp" in design.classifiers:
+        steps = f"the tuned share of {result.mlp_steps}" if design.tune else str(result.mlp_steps)
+        facts.append(f"The MLP takes {steps} steps with every training set.")
+    return facts
+
+
+def _statistics(result: Result) -> list[str]:
+    intervals, test = _OVER_IMAGES if result.sizes.all_labelled else _OVER_DRAWS
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    return [
+        f"A gain is the difference to the same classifier without new images, in accuracy points. {intervals}",
+        f"Helps, harms or cannot tell: that is decided by {test} with Holm's correction over all of the classifier's "
+        "training sets, at 5 %. So a plain interval may leave out 0 where the verdict is that we cannot tell. The "
+        "correction covers that the best one was chosen after the fact.",
+        "The gain above which these draws would have shown it is half a paired interval at 5 % divided by the number "
+        "of training sets.",
+        f"Measured on {result.device} with {versions}.",
+    ]

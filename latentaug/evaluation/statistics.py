@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.stats import ttest_1samp
 
 from latentaug.errors import InvalidInput
 
@@ -28,12 +28,12 @@ class Gain:
 
     Attributes:
         mean: points; positive is better.
-        low: lower end of the interval; None after a single draw, or draws without spread, which have none.
-        high: upper end.
+        low: lower end of the interval; None after a single draw, or where all draws gained the same.
+        high: upper end; None where `low` is.
         draws: pairs of accuracies.
         p: of a paired two-sided test that the mean is 0; None after a single draw, unless it is over test images.
-        over: "draws" of other labelled images, or "test images" where all draws have the same: what interval and test
-            take for the source of chance.
+        over: where interval and test see chance: in the "draws" of labelled images, or, where all draws have the same
+            images, in the choice of the "test images".
     """
 
     mean: float
@@ -45,10 +45,10 @@ class Gain:
 
 
 def paired_gain(baseline: Sequence[float], treated: Sequence[float], confidence: float = 0.95) -> Gain:
-    """Compare accuracies of the same draws: the paired Student t interval of `treated - baseline`.
+    """Compare accuracies of the same draws with Student's paired t test on `treated - baseline`.
 
-    Where all differences are equal there is nothing to judge chance by: no interval, and p is 1. Draws of the same
-    images give that for whatever has no chance in it, and two draws may by accident.
+    Where all differences are equal there is nothing to judge chance by: there is no interval, and p is 1. That happens
+    when all draws have the same images and the classifier has no chance in it, or with two draws by accident.
 
     Args:
         baseline: accuracy of each draw, percent.
@@ -61,24 +61,17 @@ def paired_gain(baseline: Sequence[float], treated: Sequence[float], confidence:
     n = len(baseline)
     if n == 0 or len(treated) != n:
         raise InvalidInput(f"{n} baseline and {len(treated)} treated accuracies; give one of each for every draw")
-    _check(confidence)
     differences = np.asarray(treated, np.float64) - np.asarray(baseline, np.float64)  # [draws]
-    mean = float(differences.mean())
-    if n == 1:
-        return Gain(mean, None, None, 1, None)
-    half_width = _half_width(differences, confidence)
-    if half_width is None:
-        return Gain(mean, None, None, n, 1.0)
-    p = 2 * float(stdtr(n - 1, -abs(mean) / (float(differences.std(ddof=1)) / n**0.5)))
-    return Gain(mean, mean - half_width, mean + half_width, n, p)
+    low, high, p = _student(differences, confidence)
+    return Gain(float(differences.mean()), low, high, n, None if n == 1 else p)
 
 
 def paired_gain_over_images(baseline: Right, treated: Right, confidence: float = 0.95) -> Gain:
-    """Compare classifiers that have all learnt from the same labelled images, so that only other test images can tell.
+    """Compare classifiers that all learned from the same labelled images, so that chance lies in the test images alone.
 
     Each test image counts once, by the mean over the draws of what it gains. The interval is Student's paired one over
-    the images. The test gives each image's gain random signs; after one draw it is McNemar's exact test but for the
-    number of signs tried, and so does not call a handful of images a gain, as Student's would.
+    the images. The test gives each image's gain a random sign. After one draw it is McNemar's exact test but for the
+    number of signs tried, so it does not call a handful of images a gain, as Student's would.
 
     Args:
         baseline: which test images are classified rightly, bool [draws, images].
@@ -90,27 +83,33 @@ def paired_gain_over_images(baseline: Right, treated: Right, confidence: float =
     """
     if baseline.size == 0 or baseline.shape != treated.shape:
         raise InvalidInput(f"answers {list(baseline.shape)} and {list(treated.shape)}; give the same draws and images")
-    _check(confidence)
     gains = 100 * (treated.astype(np.float64) - baseline).mean(axis=0)  # [images], points
-    mean, half_width = float(gains.mean()), _half_width(gains, confidence)
-    low, high = (None, None) if half_width is None else (mean - half_width, mean + half_width)
-    return Gain(mean, low, high, len(baseline), _sign_flip_p(gains[gains != 0]), OVER_IMAGES)
+    low, high, _ = _student(gains, confidence)
+    return Gain(float(gains.mean()), low, high, len(baseline), _sign_flip_p(gains[gains != 0]), OVER_IMAGES)
 
 
-def _check(confidence: float) -> None:
+def _student(differences: NDArray[np.float64], confidence: float) -> tuple[float | None, float | None, float]:
+    """Both ends of Student's interval for their mean, and p; no interval where they are all equal or there is but one.
+
+    Raises:
+        InvalidInput: a confidence outside (0, 1).
+    """
     if not 0 < confidence < 1:
         raise InvalidInput(f"confidence is {confidence}; use a value between 0 and 1, such as 0.95")
-
-
-def _half_width(differences: NDArray[np.float64], confidence: float) -> float | None:
-    """Of Student's interval for their mean; None where they are all equal or there is but one."""
     n = len(differences)
-    error = float(differences.std(ddof=1)) / n**0.5 if n > 1 else 0.0  # of the mean
-    return None if error < _NO_SPREAD else float(stdtrit(n - 1, (1 + confidence) / 2)) * error
+    if n == 1 or float(differences.std(ddof=1)) / n**0.5 < _NO_SPREAD:
+        return None, None, 1.0
+    test = ttest_1samp(differences, 0.0)
+    interval = test.confidence_interval(confidence)
+    return float(interval.low), float(interval.high), float(test.pvalue)
 
 
 def _sign_flip_p(gains: NDArray[np.float64]) -> float:
-    """How often gains of these sizes, none of them 0, add up to as much or more when chance gives the signs."""
+    """How often gains of these sizes, none of them 0, add up to as much or more when chance gives the signs.
+
+    scipy's `permutation_test` does the same, but needs several times as long, and its two-sided p is twice that of one
+    side, so that other signs would change the results at rest.
+    """
     rng, seen, extreme = np.random.default_rng(0), abs(float(gains.sum())), 0
     for size in [_FLIPS_AT_ONCE] * (FLIPS // _FLIPS_AT_ONCE) + [FLIPS % _FLIPS_AT_ONCE]:
         signs = rng.integers(0, 2, (size, len(gains)), np.int8) * 2 - 1  # [flips, images]
@@ -119,10 +118,10 @@ def _sign_flip_p(gains: NDArray[np.float64]) -> float:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction: p values that hold for all of the comparisons together.
+    """Holm's step-down correction: p values that hold for all comparisons together.
 
     Args:
-        p_values: of the comparisons of one report; None where there is none, which counts as no comparison.
+        p_values: of the comparisons of one report; None where nothing was compared, which is not counted.
 
     Returns:
         In the same order, each at least as large as its own p value and at most 1.
@@ -139,12 +138,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def verdict(mean: float, p: float | None, level: float = 0.05) -> str:
-    """Whether a gain can be told from 0, and its sign: "helps", "harms", or else "cannot tell".
+    """Whether a gain is proven, and its sign: "helps", "harms", or else "cannot tell".
 
     Args:
         mean: of the gain.
         p: its p value, corrected where there are other comparisons; None ("cannot tell") after a single draw.
-        level: p values below it are told from 0.
+        level: a gain with a p value below it is proven.
     """
     if p is None or p >= level:
         return CANNOT_TELL

@@ -1,218 +1,165 @@
-"""From an evaluation's cells to rows, the best arm and a verdict in words, all as plain JSON."""
+"""From an evaluation's cells to one row for each arm of each classifier: accuracy, gains and what is proven."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from latentaug.evaluation.statistics import (
-    CANNOT_TELL,
-    HARMS,
-    HELPS,
-    OVER_IMAGES,
-    Gain,
-    holm,
-    paired_gain,
-    paired_gain_over_images,
-    verdict,
-)
-from latentaug.evaluation.training_sets import BASELINE, VAE_ARMS, control
-from latentaug.evaluation.work_units import unpack
+from latentaug.evaluation.statistics import Gain, holm, paired_gain, paired_gain_over_images, verdict
+from latentaug.evaluation.training_sets import BASELINE, VAE_ARMS, Arm, control
+from latentaug.evaluation.work_units import Cell, unpack
 
-TITLES = {"svm": "SVM", "knn": "kNN", "mlp": "MLP"}
 LEVEL = 0.05
 """Of the verdicts; intervals have a confidence of 1 - LEVEL."""
 
-Row = dict[str, Any]
-Key = tuple[str, str, int | None, str, str | None]  # classifier, space, latent_dim, arm, decode
-Draws = dict[int, Row]  # cell by draw
+Key = tuple[str, Arm]  # classifier and arm
+Draws = Mapping[int, Cell]  # an arm's cell in each draw
 
 
-def rows(cells: Sequence[Row]) -> list[Row]:
-    """Sum up the draws: one row for each classifier, space, latent_dim, arm and decode, classifier by classifier.
+@dataclass(frozen=True)
+class Row:
+    """What the draws say of one arm and one classifier.
 
-    Args:
-        cells: as `units.Cell` has them. Where some are missing, arms are compared over the draws that both have.
-
-    Returns:
-        Rows with `accuracy` (mean, percent), `std` over draws (None after one) and, None where there is nothing to
-        compare with, `gain` over the arm without new samples: a `statistics.Gain` with its plain interval; its p value
-        after Holm's correction over all arms of the classifier, `p_holm`; the `verdict` that follows from it; and
-        `smallest_detectable`, the gain that these draws would have told whatever the other arms had shown (at the
-        level divided by the arms). The same over affine copies, of as many new samples: `gain_over_affine`,
-        `p_holm_against_affine` and `verdict_against_affine`.
+    Attributes:
+        classifier: its name.
+        space: "image" or "latent": what the classifier was given.
+        latent_dim: of the VAE; None where none took part.
+        arm: "none", a comparator, a method, or several joined by "+".
+        decode: "reconstruction" or "residual"; None where nothing was decoded.
+        accuracy: mean over the draws, percent.
+        std: standard deviation over the draws, points; None after one.
+        gain: over the arm without new samples, with its plain interval; None for that arm itself.
+        p_holm: p of `gain` after Holm's correction over all arms of the classifier.
+        verdict: "helps", "harms" or "cannot tell", by `p_holm`.
+        smallest_detectable: points; these draws would have proven a gain as large, whatever the other arms had shown
+            (at the level divided by the number of arms). None where there is no interval.
+        gain_over_affine: over as many affine copies; None where there were none, or the arm is nothing else.
+        p_holm_against_affine: p of `gain_over_affine` after Holm's correction.
+        verdict_against_affine: by `p_holm_against_affine`.
     """
-    draws = _draws(cells)
-    summed: list[Row] = []
-    for classifier in dict.fromkeys(key[0] for key in draws):
-        keys = [key for key in draws if key[0] == classifier]
-        gains = [_gain(draws, key, _baseline(key)) for key in keys]
-        over_affine = [_gain(draws, key, _affine(key)) for key in keys]
-        widest = [_gain(draws, key, _baseline(key), 1 - LEVEL / _count(gains)) for key in keys]
-        for key, gain, p, wide, over, p_over in zip(
-            keys, gains, _holm(gains), widest, over_affine, _holm(over_affine), strict=True
-        ):
-            summed.append(
-                {
-                    **_place_of(key),
-                    **_spread([cell["accuracy"] for cell in draws[key].values()]),
-                    "gain": gain and asdict(gain),
-                    "p_holm": p,
-                    "verdict": gain and verdict(gain.mean, p, LEVEL),
-                    "smallest_detectable": _half_width(wide),
-                    "gain_over_affine": over and asdict(over),
-                    "p_holm_against_affine": p_over,
-                    "verdict_against_affine": over and verdict(over.mean, p_over, LEVEL),
-                }
-            )
-    return summed
+
+    classifier: str
+    space: str
+    latent_dim: int | None
+    arm: str
+    decode: str | None
+    accuracy: float
+    std: float | None = None
+    gain: Gain | None = None
+    p_holm: float | None = None
+    verdict: str | None = None
+    smallest_detectable: float | None = None
+    gain_over_affine: Gain | None = None
+    p_holm_against_affine: float | None = None
+    verdict_against_affine: str | None = None
+
+    @property
+    def setup(self) -> Arm:
+        """The arm that the row sums up."""
+        return Arm(self.space, self.latent_dim, self.arm, self.decode)
+
+    @property
+    def of_a_vae(self) -> bool:
+        """Whether a VAE made the new samples, or some of them."""
+        return self.arm in VAE_ARMS
+
+    @property
+    def before(self) -> float:
+        """Accuracy without new samples in the draws that are compared, percent."""
+        return round(self.accuracy - (self.gain.mean if self.gain else 0.0), 6)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
 
 
-def best(rows: Sequence[Row]) -> dict[str, Row]:
-    """The row of the most accurate VAE arm of each classifier.
+def rows(cells: Iterable[Cell]) -> list[Row]:
+    """Sum up the draws: one row for each classifier and arm, classifier by classifier.
 
-    It is chosen after the fact and the best of many is partly luck. Holm's correction covers that: its verdict holds
-    together with those of all `compared` arms. Its plain interval does not.
+    Where some cells are missing, arms are compared over the draws that both have.
     """
-    chosen = {}
-    for classifier in dict.fromkeys(row["classifier"] for row in rows):
-        compared = [row for row in rows if row["classifier"] == classifier and row["gain"]]
-        ours = [row for row in compared if row["arm"] in VAE_ARMS]
-        if ours:
-            top = max(ours, key=lambda row: row["accuracy"])
-            chosen[classifier] = {**top, "chosen_after_the_fact": True, "compared": len(compared)}
-    return chosen
-
-
-def verdicts(rows: Sequence[Row], best: dict[str, Row]) -> dict[str, str]:
-    """One verdict in words for each classifier."""
-    return {name: _words(name, rows, best.get(name)) for name in dict.fromkeys(row["classifier"] for row in rows)}
-
-
-def describe(row: Row) -> str:
-    """An arm in words, such as "interpolation (residual, latent_dim 20, image space)"."""
-    parts = [row["decode"], row["latent_dim"] and f"latent_dim {row['latent_dim']}", f"{row['space']} space"]
-    return f"{row['arm']} ({', '.join(part for part in parts if part)})"
-
-
-def points(gain: Row) -> str:
-    """A gain in words, such as "+0.53 points (0.21 to 0.85)"."""
-    if gain["low"] is None:
-        return f"{_signed(gain['mean'])} points ({_without_interval(gain)}, no interval)"
-    interval = f"{_signed(gain['low'])} to {_signed(gain['high'])}"
-    return f"{_signed(gain['mean'])} points ({interval})"
-
-
-def _without_interval(gain: Row) -> str:
-    if gain.get("over") == OVER_IMAGES:
-        return "all test images equal"
-    return "one draw" if gain["draws"] == 1 else "all draws equal"
-
-
-def _signed(value: float) -> str:
-    """Two decimals and a sign, with no minus before a zero."""
-    return f"{round(value, 2) + 0.0:+.2f}"
+    draws: dict[Key, dict[int, Cell]] = {}
+    for cell in cells:
+        draws.setdefault((cell.classifier, cell.setup), {})[cell.draw] = cell
+    classifiers = dict.fromkeys(classifier for classifier, _ in draws)
+    return [row for classifier in classifiers for row in _rows_of(classifier, draws)]
 
 
 def paired(baseline: Draws, treated: Draws, confidence: float = 1 - LEVEL) -> Gain | None:
-    """What one arm's cells gain over another's, in the draws that both have; None where there are none.
+    """What one arm gains over another in the draws that both have; None where there are none.
 
-    Over the draws, or over the test images where the cells say which they got right: see `units.Cell.right`.
+    Over the draws, or over the test images where the cells say which they got right: see `Cell.right`.
     """
     pairs = [(baseline[draw], treated[draw]) for draw in treated if draw in baseline]
     if not pairs:
         return None
-    if all(cell.get("right") for pair in pairs for cell in pair):
-        before = np.stack([unpack(old["right"]) for old, _ in pairs])  # [draws, test]
-        after = np.stack([unpack(new["right"]) for _, new in pairs])
-        return paired_gain_over_images(before, after, confidence)
-    return paired_gain([old["accuracy"] for old, _ in pairs], [new["accuracy"] for _, new in pairs], confidence)
+    before, after = ([cell.right for cell in side] for side in zip(*pairs, strict=True))
+    if all(before) and all(after):
+        return paired_gain_over_images(_answers(before), _answers(after), confidence)
+    return paired_gain([old.accuracy for old, _ in pairs], [new.accuracy for _, new in pairs], confidence)
 
 
-def _draws(cells: Sequence[Row]) -> dict[Key, Draws]:
-    grouped: dict[Key, Draws] = {}
-    for cell in cells:
-        key = (cell["classifier"], cell["space"], cell["latent_dim"], cell["arm"], cell["decode"])
-        grouped.setdefault(key, {})[cell["draw"]] = cell
-    return grouped
+def _answers(packed: Sequence[str | None]) -> Any:
+    """Which test images were classified rightly in each draw: bool [draws, images]."""
+    return np.stack([unpack(text) for text in packed if text])
 
 
-def _place_of(key: Key) -> Row:
-    return dict(zip(("classifier", "space", "latent_dim", "arm", "decode"), key, strict=True))
+def _rows_of(classifier: str, draws: Mapping[Key, Draws]) -> list[Row]:
+    arms = [arm for name, arm in draws if name == classifier]
+    gains = [_gain(draws, classifier, arm, _baseline(arm)) for arm in arms]
+    over_affine = [_gain(draws, classifier, arm, _affine(arm)) for arm in arms]
+    level = LEVEL / max(1, sum(gain is not None for gain in gains))
+    widest = [_gain(draws, classifier, arm, _baseline(arm), 1 - level) for arm in arms]
+    columns = (arms, gains, _holm(gains), widest, over_affine, _holm(over_affine))
+    return [
+        Row(
+            classifier,
+            arm.space,
+            arm.latent_dim,
+            arm.name,
+            arm.decode,
+            *_spread([cell.accuracy for cell in draws[classifier, arm].values()]),
+            gain=gain,
+            p_holm=p,
+            verdict=_verdict(gain, p),
+            smallest_detectable=None if wide is None or wide.low is None else wide.mean - wide.low,
+            gain_over_affine=over,
+            p_holm_against_affine=p_over,
+            verdict_against_affine=_verdict(over, p_over),
+        )
+        for arm, gain, p, wide, over, p_over in zip(*columns, strict=True)
+    ]
 
 
-def _spread(accuracies: list[float]) -> Row:
-    std = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None
-    return {"accuracy": float(np.mean(accuracies)), "std": std}
+def _spread(accuracies: list[float]) -> tuple[float, float | None]:
+    """Mean and standard deviation."""
+    return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None
 
 
-def _baseline(key: Key) -> str | None:
-    return None if key[3] == BASELINE else BASELINE
+def _baseline(arm: Arm) -> Arm | None:
+    """The arm without new samples that this one is compared with; None for that arm itself."""
+    return None if arm.name == BASELINE else arm.baseline
 
 
-def _affine(key: Key) -> str | None:
-    """The affine arm with as many new samples as this one has; None for what is affine copies alone, or nothing."""
-    affine = control(key[3])
-    return None if key[3] in (BASELINE, affine) else affine
+def _affine(arm: Arm) -> Arm | None:
+    """The arm with as many affine copies as this one has new samples; None for what is affine copies alone."""
+    name, space = control(arm.name), arm.baseline
+    return None if arm.name in (BASELINE, name) else Arm(space.space, space.latent_dim, name)
 
 
-def _gain(draws: dict[Key, Draws], key: Key, arm: str | None, confidence: float = 1 - LEVEL) -> Gain | None:
-    """Over an arm of the same classifier and space, in latent space of the same VAE."""
-    classifier, space, latent_dim, _, _ = key
-    other = (classifier, space, latent_dim if space == "latent" else None, arm or "", None)
-    return paired(draws.get(other, {}), draws[key], confidence)
+def _gain(
+    draws: Mapping[Key, Draws], classifier: str, arm: Arm, other: Arm | None, confidence: float = 1 - LEVEL
+) -> Gain | None:
+    """What an arm gains over another one for a classifier; None where the other is None or was not measured."""
+    return None if other is None else paired(draws.get((classifier, other), {}), draws[classifier, arm], confidence)
 
 
 def _holm(gains: Sequence[Gain | None]) -> list[float | None]:
     return holm([None if gain is None else gain.p for gain in gains])
 
 
-def _count(gains: Sequence[Gain | None]) -> int:
-    return max(1, sum(gain is not None for gain in gains))
-
-
-def _half_width(gain: Gain | None) -> float | None:
-    return None if gain is None or gain.low is None else gain.mean - gain.low
-
-
-def _words(classifier: str, rows: Sequence[Row], best: Row | None) -> str:
-    if best is None:
-        return "Not measured: no VAE arm was possible; see the warnings."
-    arms = [row for row in rows if row["classifier"] == classifier and row["arm"] in VAE_ARMS and row["gain"]]
-    counts = {word: sum(row["verdict"] == word for row in arms) for word in (HELPS, HARMS, CANNOT_TELL)}
-    before = round(best["accuracy"] - best["gain"]["mean"], 6)  # so that the baseline's own mean shows the same
-    sentences = [
-        f"{best['verdict'].capitalize()}, at its best: {describe(best)} takes {before:.2f} % to "
-        f"{best['accuracy']:.2f} %, {points(best['gain'])}{_corrected(best)}.",
-        f"Of {len(arms)} VAE arms {counts[HELPS]} help, {counts[HARMS]} harm and {counts[CANNOT_TELL]} cannot be told "
-        "from no change.",
-    ]
-    if best["smallest_detectable"] is not None:
-        sentences.append(
-            f"At this spread over the {best['gain']['over']} a gain of {best['smallest_detectable']:.2f} points would "
-            "have been told."
-        )
-    against = best["gain_over_affine"]
-    if against is not None:
-        word = {HELPS: "It beats", HARMS: "It loses to", CANNOT_TELL: "It cannot be told from"}
-        sentences.append(f"{word[best['verdict_against_affine']]} as many affine copies: {points(against)}.")
-    plain = [row for row in rows if row["classifier"] == classifier and row["arm"] == BASELINE]
-    if len(plain) > 1:
-        listed = ", ".join(f"{round(row['accuracy'], 6):.2f} % {_place(row)}" for row in plain)
-        sentences.append(f"Without new samples: {listed}.")
-    return " ".join(sentences)
-
-
-def _corrected(best: Row) -> str:
-    p, compared = best["p_holm"], best["compared"]
-    if p is None:
-        return ""
-    small = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
-    return f", {small} corrected for {compared} arms"
-
-
-def _place(row: Row) -> str:
-    return f"in {row['space']} space" + (f" with latent_dim {row['latent_dim']}" if row["latent_dim"] else "")
+def _verdict(gain: Gain | None, p: float | None) -> str | None:
+    return None if gain is None else verdict(gain.mean, p, LEVEL)

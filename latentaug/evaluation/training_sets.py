@@ -1,4 +1,4 @@
-"""The arms of an evaluation: what each adds to a draw's labelled images, in image space or in latent space.
+"""The arms of an evaluation: what each of them adds to a draw's labelled images, in image space or in latent space.
 
 An arm's training samples are the labelled images followed by blocks of new ones, `children` for each image: one block,
 or one for each part of a combined arm. Child j of image i is at i * children + j of its block; SMOTE's come class by
@@ -39,8 +39,8 @@ class Arm:
     """One way to make a training set.
 
     Attributes:
-        space: "image" or "latent": what the classifier is given.
-        latent_dim: of the VAE; None where none takes part.
+        space: "image" or "latent": whether the classifier is given pixels or latents.
+        latent_dim: of the VAE; None where no VAE takes part.
         name: "none", a comparator, a method, or several parts such as "affine+noise".
         decode: "reconstruction" or "residual"; None where nothing is decoded.
     """
@@ -57,7 +57,7 @@ class Arm:
 
     @property
     def parts(self) -> list[str]:
-        """What makes each block of new samples; nothing for the baseline."""
+        """What makes each block of new samples; empty for the baseline."""
         return [] if self.name == BASELINE else parts_of(self.name)
 
 
@@ -138,9 +138,9 @@ class Draw:
         images: float32 [n, h, w, c] in 0..1.
         labels: int64 [n].
         children: new samples for each image in each block.
-        alpha: how far latents are altered.
+        alpha: how far latents are moved.
         seed: of noise, affine copies and SMOTE, 0..2^32 - 1.
-        ranges: of affine copies.
+        ranges: how far affine copies are shifted, rotated and scaled.
     """
 
     rows: NDArray[np.int64]
@@ -166,9 +166,9 @@ class Draw:
         return X[n:].astype(np.float32).reshape(-1, *self.images.shape[1:]).clip(0, 1), y[n:].astype(np.int64)
 
     def samples(self, arm: Arm, projection: Projection | None) -> tuple[Samples, Labels]:
-        """Training samples of an arm: float32 [n * (1 + blocks * children), d] and int64 labels; of the baseline n.
+        """Training samples of an arm: float32 [n * (1 + blocks * children), d], and int64 labels. The baseline has n.
 
-        `projection` is the arm's VAE, None where none takes part.
+        `projection` is that of the arm's VAE, or None where no VAE takes part.
         """
         blocks = [(self.own(arm, projection), self.labels)]
         blocks += [self._block(part, number, arm, projection) for number, part in enumerate(arm.parts)]
@@ -187,7 +187,7 @@ class Draw:
         if part == "duplication":
             return self.own(arm, projection).repeat(self.children, axis=0), labels
         if part == "affine":
-            # The same for every space and VAE, and others in each block.
+            # The same copies for every space and VAE, but others in each block.
             copies = affine.affine(self.images, self.children, self.seed + number, self.ranges)
             return self._placed(copies, arm, projection), labels
         if part == "smote":
@@ -198,11 +198,11 @@ class Draw:
         return self._altered(part, arm, projection), labels
 
     def _placed(self, images: Images, arm: Arm, projection: Projection | None) -> Samples:
-        """Images as samples of the arm's space."""
+        """Images as samples in the arm's space."""
         return flat(images) if arm.space == "image" or projection is None else projection.codec.encode(images)
 
     def _altered(self, method: str, arm: Arm, projection: Projection) -> Samples:
-        """Equations 8 to 10 among the labelled images alone, and back to images where the arm's space is theirs."""
+        """Equations 8 to 10 among the labelled images alone, decoded where the arm is one of image space."""
         latents = projection.train[self.rows]  # [n, latent_dim]
         altered = alter(
             latents,

@@ -1,4 +1,4 @@
-"""An evaluation in units that any process can measure: each is the cells that share one draw and one tuning."""
+"""An evaluation in units that any process can measure. A unit is the cells that share one draw and one tuning."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import numpy as np
 from latentaug.errors import InvalidInput
 from latentaug.evaluation import classifiers
 from latentaug.evaluation import draws as labelled
-from latentaug.evaluation.design import Parts, Protocol, Scope
+from latentaug.evaluation.design import Design, Parts, Scope
 from latentaug.evaluation.statistics import Right
 from latentaug.evaluation.training_sets import Arm, Draw, Projection, as_floats, flat
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What shares one draw and one tuning: the arms of one space, and in latent space of one VAE, for one classifier.
+    """The arms of one space (of one VAE in latent space) for one classifier in one draw, which share a tuning.
 
-    Plain values, so that `Unit(**json.loads(json.dumps(asdict(unit))))` is the same unit.
+    It has plain values only, so that `Unit(**json.loads(json.dumps(asdict(unit))))` is the same unit.
 
     Attributes:
         draw: from 0.
         space: "image" or "latent".
-        latent_dim: of the latent space; None in image space, whose units have the arms of every VAE.
+        latent_dim: of the latent space. None in image space, whose units have the arms of all VAEs.
         classifier: its name.
     """
 
@@ -37,7 +37,7 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """Short and its own, of letters, digits and "-", such as "0-latent-20-svm" or "0-image-svm"."""
+        """A short unique name of letters, digits and "-", such as "0-latent-20-svm" or "0-image-svm"."""
         place = self.space if self.latent_dim is None else f"{self.space}-{self.latent_dim}"
         return f"{self.draw}-{place}-{self.classifier}"
 
@@ -50,14 +50,14 @@ class Cell:
         draw: from 0.
         space: "image" or "latent".
         latent_dim: of the VAE; None where none took part.
-        arm: "none", a comparator, a method or both, as `arms.Arm.name`.
+        arm: "none", a comparator, a method, or several of them joined, as `Arm.name`.
         decode: how latents became images; None where none did.
         classifier: its name.
         accuracy: percent of the test images.
-        seconds: fitting and predicting.
-        options: the classifier's, as tuned; None for the paper's.
-        right: which test images it classified rightly, as `pack` writes it, where all training images are labelled:
-            draws do not differ there, and only test images can tell. Else None.
+        seconds: that it took to fit and predict.
+        options: of the classifier, as tuned; None for the paper's.
+        right: which test images it classified rightly, as `pack` writes it. Only where all training images are
+            labelled, for there the draws do not differ, and chance is in the test images alone; else None.
     """
 
     draw: int
@@ -73,7 +73,7 @@ class Cell:
 
     @property
     def setup(self) -> Arm:
-        """The arm as `arms.plan` lists it."""
+        """The arm, as `plan` lists it."""
         return Arm(self.space, self.latent_dim, self.arm, self.decode)
 
     @property
@@ -82,15 +82,15 @@ class Cell:
         return Unit(self.draw, self.space, self.latent_dim if self.space == "latent" else None, self.classifier)
 
 
-def units(protocol: Protocol, latent_dims: Sequence[int]) -> list[Unit]:
-    """All units, draw by draw, so that a run cut short leaves whole draws."""
+def units(design: Design, latent_dims: Sequence[int]) -> list[Unit]:
+    """All units, draw by draw, so that a run that is cut short leaves whole draws."""
     places: dict[str, Sequence[int | None]] = {"image": [None], "latent": latent_dims}
     return [
         Unit(draw, space, latent_dim, classifier)
-        for draw in range(protocol.draws)
-        for space in protocol.spaces
+        for draw in range(design.draws)
+        for space in design.spaces
         for latent_dim in places[space]
-        for classifier in protocol.classifiers
+        for classifier in design.classifiers
     ]
 
 
@@ -100,7 +100,7 @@ class Setting:
 
     Attributes:
         parts: the data set.
-        scope: the protocol as far as the parts allow it.
+        scope: the design, as far as the parts allow it.
         projections: by latent dimension.
         device: where the MLP runs.
     """
@@ -111,14 +111,14 @@ class Setting:
     device: str
 
     @staticmethod
-    def of(parts: Parts, projections: Mapping[int, Projection], protocol: Protocol, device: str = "cpu") -> Setting:
-        """Check that all fits together.
+    def of(parts: Parts, projections: Mapping[int, Projection], design: Design, device: str = "cpu") -> Setting:
+        """Check that all this fits together.
 
         Args:
             parts: the data set.
             projections: by latent dimension, of VAEs trained on `parts.train_images` without labels. A unit of image
-                space needs those of every dimension, one of latent space its own alone.
-            protocol: what to measure.
+                space needs those of every dimension, and one of latent space its own alone.
+            design: what to measure.
             device: where the MLP runs.
 
         Raises:
@@ -132,7 +132,7 @@ class Setting:
                 raise InvalidInput(
                     f"the VAE of latent_dim {dim} is one of {projection.codec.architecture}; give its own"
                 )
-        return Setting(parts, Scope.of(parts, protocol), projections, device)
+        return Setting(parts, Scope.of(parts, design), projections, device)
 
     def arms(self, unit: Unit) -> list[Arm]:
         """The arms that a unit measures, its baseline first."""
@@ -141,36 +141,36 @@ class Setting:
 
     def draw(self, number: int) -> Draw:
         """The labelled images of a draw, the same for all of its units."""
-        protocol = self.scope.protocol
-        rows_seed, sample_seed, _ = _seeds(protocol.seed, number)
+        design = self.scope.design
+        rows_seed, sample_seed, _ = _seeds(design.seed, number)
         rows = labelled.draw(self.parts.train_labels, self.scope.sizes, rows_seed)
         images, labels = as_floats(self.parts.train_images[rows]), self.parts.train_labels[rows]
-        return Draw(rows, images, labels, self.scope.children, protocol.alpha, sample_seed, protocol.affine)
+        return Draw(rows, images, labels, self.scope.children, design.alpha, sample_seed, design.affine)
 
     def known(self, unit: Unit, cells: Sequence[Cell]) -> list[Cell]:
-        """Those cells that are the unit's."""
+        """Those of the cells that belong to a unit."""
         arms = set(self.arms(unit))
         return [cell for cell in cells if cell.unit == unit and cell.setup in arms]
 
 
 def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator[Cell]:
-    """Measure a unit's cells, arm by arm. They depend on nothing but the arguments: units share no state.
+    """Measure a unit's cells, arm by arm. They depend on the arguments alone, for units share no state.
 
     Args:
         setting: what all units share.
         unit: one of `units`.
-        done: cells of an earlier attempt; those of this unit are not measured again, and their tuning stands.
+        done: cells of an earlier attempt. Those of this unit are not measured again, and their tuning is kept.
     """
-    parts, protocol, classes = setting.parts, setting.scope.protocol, len(setting.parts.classes)
+    parts, design, classes = setting.parts, setting.scope.design, len(setting.parts.classes)
     known = setting.known(unit, done)
     left = [arm for arm in setting.arms(unit) if arm not in {cell.setup for cell in known}]
     if not left:
         return
-    draw, (_, _, seed) = setting.draw(unit.draw), _seeds(protocol.seed, unit.draw)
+    draw, (_, _, seed) = setting.draw(unit.draw), _seeds(design.seed, unit.draw)
     projection = None if unit.latent_dim is None else setting.projections[unit.latent_dim]
     X_test = flat(as_floats(parts.test_images)) if projection is None else projection.test
     options = known[0].options if known else None
-    if protocol.tune and not known:
+    if design.tune and not known:
         own = draw.own(left[0], projection)
         options = classifiers.tune(unit.classifier, own, draw.labels, classes, seed, setting.device)
     steps = classifiers.mlp_steps(len(draw.labels))
@@ -195,7 +195,7 @@ def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator
 
 
 def pack(right: Right) -> str:
-    """Which test images are right, bool [n], as text: n, a colon, and eight images a byte in base64."""
+    """Which test images are right, bool [n], as text: n, a colon, and one bit for each image in base64."""
     return f"{len(right)}:{b64encode(np.packbits(right).tobytes()).decode()}"
 
 
@@ -206,6 +206,6 @@ def unpack(text: str) -> Right:
 
 
 def _seeds(seed: int, draw: int) -> tuple[int, int, int]:
-    """Of the rows, the new samples and the classifier, each 0..2^32 - 1."""
+    """Seeds for the rows, the new samples and the classifier, each 0..2^32 - 1."""
     rows, samples, classifier = np.random.SeedSequence([seed, draw]).generate_state(3)
     return int(rows), int(samples), int(classifier)

@@ -1,17 +1,28 @@
 """A small VAE of the digits and one evaluation with it, made once."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from latentaug.datasets import digits
-from latentaug.evaluation.design import Parts, Protocol
-from latentaug.evaluation.evaluate import Evaluation, evaluate
+from latentaug.evaluation.design import Design, Parts
+from latentaug.evaluation.evaluate import evaluate
+from latentaug.evaluation.result import Result
 from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import VAE
 from latentaug.vae.training import fit
+
+AT_REST = Path(__file__).parents[2] / "docs/results"
+EARLIER = ("mnist-100", "mnist-1000", "mnist-1000-mlp", "table-1", "table-2", "table-3", "ujipen-digits", "ujipen-v1")
+"""Results of earlier versions."""
+
+
+def earlier(name: str) -> Result:
+    """A result of an earlier version, as it is read now."""
+    return Result.from_json(json.loads((AT_REST / f"{name}.json").read_text()))
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +40,14 @@ def vae(parts: Parts) -> VAE:
 
 
 @pytest.fixture(scope="session")
-def evaluation(parts: Parts, vae: VAE) -> Evaluation:
+def evaluation(parts: Parts, vae: VAE) -> Result:
     """Three draws, both spaces and decodes, two fast classifiers."""
-    protocol = Protocol(labelled=60, draws=3, classifiers=("svm", "knn"), decode=("reconstruction", "residual"))
-    return evaluate(parts, {8: vae}, protocol)
+    design = Design(labelled=60, draws=3, classifiers=("svm", "knn"), decode=("reconstruction", "residual"))
+    return evaluate(parts, {8: vae}, design)
 
 
 @pytest.fixture(scope="session")
-def result(evaluation: Evaluation) -> dict[str, Any]:
+def result(evaluation: Result) -> dict[str, Any]:
     """The evaluation as callers see it, once through JSON."""
     parsed: dict[str, Any] = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
     return parsed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -231,6 +233,35 @@ def test_where_every_part_fails_the_job_does(
         assert desk.error(record).code == "internal_error"
         assert f"every {what} has failed" in desk.error(record).detail
         assert "damaged" in desk.error(record).detail
+
+
+def test_a_process_reads_a_jobs_data_set_once_for_all_its_sub_jobs(
+    desk: Desk, small: EvaluateParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (80, 8, 8, 1), np.uint8)
+    datasets.create(desk.artefacts, "passing", images, ["a", "b"] * 40, desk.settings.max_dataset_bytes)
+    keep = Grid.keep_vae
+
+    def delete_the_data_set_then(grid: Grid, vae: Any) -> None:
+        keep(grid, vae)
+        datasets.delete(grid.work.artefacts, "passing")
+
+    monkeypatch.setattr(Grid, "keep_vae", delete_the_data_set_then)
+    passing = small.model_copy(update={"dataset": "passing", "labelled": 20})
+    record = desk.evaluate(passing)
+    assert record.children is not None
+    assert (record.status, record.children.done) == ("succeeded", 1 + 2 * 2), "nothing was left to be read again"
+    assert desk.error(desk.evaluate(passing)).code == "not_found", "another job reads for itself"
+
+
+def test_a_process_holds_what_it_has_read_for_one_job_only(desk: Desk, small: EvaluateParams) -> None:
+    first = Grid.of(desk.start("evaluate"), small)
+    assert Grid.of(first.work, small).loaded is first.loaded
+    held = weakref.ref(first.loaded)
+    del first
+    Grid.of(desk.start("evaluate"), small)
+    gc.collect()
+    assert held() is None
 
 
 def test_a_process_goes_on_with_its_job_for_a_while_only(

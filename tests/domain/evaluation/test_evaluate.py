@@ -1,4 +1,4 @@
-"""The protocol: pairing, leaks, resumption and the result."""
+"""An evaluation: pairing, leaks, resumption and the result."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,15 +9,16 @@ import torch
 
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import draws as labelled
-from latentaug.evaluation.design import Parts, Protocol
-from latentaug.evaluation.evaluate import Evaluation, conclude, evaluate
+from latentaug.evaluation.design import Design, Parts
+from latentaug.evaluation.evaluate import conclude, evaluate
 from latentaug.evaluation.report import to_markdown
+from latentaug.evaluation.result import Result
 from latentaug.evaluation.statistics import holm
 from latentaug.evaluation.work_units import Cell, Unit, unpack
 from latentaug.options import METHODS, PRESETS
 from latentaug.vae.architectures import VAE, Architecture, to_bytes
 
-QUICK = Protocol(
+QUICK = Design(
     labelled=40, draws=2, classifiers=("knn",), spaces=("latent",), comparators=(), combine=False, tune=False
 )
 
@@ -26,7 +27,7 @@ def _without_seconds(cells: list[Cell]) -> list[Cell]:
     return [replace(cell, seconds=0) for cell in cells]
 
 
-def test_every_arm_is_measured_in_every_draw_by_every_classifier(evaluation: Evaluation) -> None:
+def test_every_arm_is_measured_in_every_draw_by_every_classifier(evaluation: Result) -> None:
     image_arms, latent_arms = 6 + 7 * 2, 6 + 7
     assert len(evaluation.cells) == 3 * (image_arms + latent_arms) * 2
     assert len({(cell.unit, cell.setup) for cell in evaluation.cells}) == len(evaluation.cells)
@@ -34,7 +35,7 @@ def test_every_arm_is_measured_in_every_draw_by_every_classifier(evaluation: Eva
     assert evaluation.warnings == []
 
 
-def test_all_arms_of_a_draw_use_the_options_tuned_without_new_samples(evaluation: Evaluation) -> None:
+def test_all_arms_of_a_draw_use_the_options_tuned_without_new_samples(evaluation: Result) -> None:
     for draw in range(3):
         for space in ("image", "latent"):
             options = [
@@ -72,11 +73,11 @@ def test_it_resumes_after_any_cell_with_the_same_result(parts: Parts, vae: VAE) 
 
 
 def test_a_failed_unit_is_reported_and_arms_are_compared_over_the_draws_they_share(parts: Parts, vae: VAE) -> None:
-    protocol = replace(QUICK, classifiers=("svm", "knn"), draws=3)
-    cells = evaluate(parts, {8: vae}, protocol).cells
+    design = replace(QUICK, classifiers=("svm", "knn"), draws=3)
+    cells = evaluate(parts, {8: vae}, design).cells
     lost = Unit(1, "latent", 8, "knn")
     kept = [cell for cell in cells if cell.unit != lost or cell.arm == "none"]
-    result = conclude(parts, [8], protocol, kept, failures={lost: "The worker died twice."}).to_json()
+    result = conclude(parts, [8], design, kept, failures={lost: "The worker died twice."}).to_json()
     assert result["warnings"] == ["1-latent-8-knn was not measured to its end: The worker died twice."]
     drawn = {(row["classifier"], row["gain"]["draws"]) for row in result["rows"] if row["gain"]}
     assert drawn == {("svm", 3), ("knn", 2)}
@@ -86,7 +87,7 @@ def test_a_failed_unit_is_reported_and_arms_are_compared_over_the_draws_they_sha
     assert noise["gain"]["mean"] == pytest.approx(np.mean(gains))
 
 
-def test_cells_of_another_protocol_are_not_taken_over(parts: Parts, vae: VAE) -> None:
+def test_cells_of_another_design_are_not_taken_over(parts: Parts, vae: VAE) -> None:
     stray = Cell(7, "latent", 8, "none", None, "knn", 1.0, 0.0)
     assert stray not in evaluate(parts, {8: vae}, QUICK, done=[stray]).cells
 
@@ -103,13 +104,13 @@ def test_test_images_are_classified_one_by_one(parts: Parts, vae: VAE) -> None:
 
 
 def test_images_outside_the_draw_are_no_ones_neighbours(parts: Parts, vae: VAE) -> None:
-    protocol = replace(QUICK, draws=1, methods=("interpolation", "extrapolation"))
+    design = replace(QUICK, draws=1, methods=("interpolation", "extrapolation"))
     sizes = labelled.share(np.bincount(parts.train_labels), 40)
     rows = labelled.draw(parts.train_labels, sizes, int(np.random.SeedSequence([0, 0]).generate_state(3)[0]))
     images = np.zeros_like(parts.train_images)
     images[rows] = parts.train_images[rows]
-    alone = evaluate(replace(parts, train_images=images), {8: vae}, protocol)
-    assert _without_seconds(alone.cells) == _without_seconds(evaluate(parts, {8: vae}, protocol).cells)
+    alone = evaluate(replace(parts, train_images=images), {8: vae}, design)
+    assert _without_seconds(alone.cells) == _without_seconds(evaluate(parts, {8: vae}, design).cells)
 
 
 def test_the_vae_is_left_as_it_was(parts: Parts, vae: VAE) -> None:
@@ -130,13 +131,13 @@ def test_random_labels_cannot_be_told_to_be_helped(parts: Parts, vae: VAE) -> No
 
 def test_the_mlp_takes_part(parts: Parts, vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latentaug.evaluation.classifiers.GRIDS", {"mlp": [{"share": 0.015}]})
-    protocol = replace(QUICK, draws=1, classifiers=("mlp",), methods=("noise",), tune=True)
-    assert [cell.options for cell in evaluate(parts, {8: vae}, protocol).cells] == [{"share": 0.015}] * 2
+    design = replace(QUICK, draws=1, classifiers=("mlp",), methods=("noise",), tune=True)
+    assert [cell.options for cell in evaluate(parts, {8: vae}, design).cells] == [{"share": 0.015}] * 2
 
 
 def test_a_small_class_lowers_k_in_every_arm_and_says_so(parts: Parts, vae: VAE) -> None:
     evaluation = evaluate(parts, {8: vae}, replace(QUICK, labelled=20))
-    assert evaluation.sizes["children"] == 1
+    assert evaluation.sizes.children == 1
     assert "k was lowered from 3 to 1" in evaluation.warnings[0]
 
 
@@ -154,7 +155,7 @@ def test_a_class_of_one_leaves_noise_alone_and_says_so(parts: Parts, vae: VAE) -
 def test_all_images_labelled_or_one_draw_is_warned_of(parts: Parts, vae: VAE) -> None:
     few = replace(parts, train_images=parts.train_images[:200], train_labels=parts.train_labels[:200])
     evaluation = evaluate(few, {8: vae}, replace(QUICK, labelled=None, draws=1, methods=("noise",)))
-    assert evaluation.sizes["labelled"] == 200
+    assert evaluation.sizes.labelled == 200
     (warning,) = evaluation.warnings
     assert "every draw has the same" in warning
     (warning,) = evaluate(parts, {8: vae}, replace(QUICK, draws=1, methods=("noise",))).warnings
@@ -166,7 +167,7 @@ def test_labels_that_only_the_test_part_has_count_as_errors(parts: Parts, vae: V
     known = parts.train_labels != 3
     some = replace(parts, train_images=parts.train_images[known], train_labels=parts.train_labels[known])
     evaluation = evaluate(some, {8: vae}, QUICK)
-    assert evaluation.sizes["classes"] == 9
+    assert evaluation.sizes.classes == 9
     assert max(cell.accuracy for cell in evaluation.cells) <= 100 * (parts.test_labels != 3).mean()
 
 
@@ -202,9 +203,9 @@ def test_what_cannot_be_evaluated_is_refused(parts: Parts, vae: VAE) -> None:
         {"alpha": 2.0},
     ],
 )
-def test_a_protocol_out_of_range_is_refused(change: dict[str, Any]) -> None:
+def test_a_design_out_of_range_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        Protocol(**change)
+        Design(**change)
 
 
 def test_the_result_has_a_row_for_each_arm_and_its_gains(result: dict[str, Any]) -> None:
@@ -253,8 +254,8 @@ def test_verdicts_follow_from_holms_correction_over_the_arms_of_a_classifier(res
 
 def test_with_all_images_labelled_test_images_tell_what_equal_draws_cannot(parts: Parts, vae: VAE) -> None:
     few = replace(parts, train_images=parts.train_images[:120], train_labels=parts.train_labels[:120])
-    protocol = replace(QUICK, labelled=None, draws=2, spaces=("image",))
-    evaluation = evaluate(few, {8: vae}, protocol)
+    design = replace(QUICK, labelled=None, draws=2, spaces=("image",))
+    evaluation = evaluate(few, {8: vae}, design)
     for cell in evaluation.cells:
         assert cell.right is not None
         right = unpack(cell.right)
@@ -266,7 +267,7 @@ def test_with_all_images_labelled_test_images_tell_what_equal_draws_cannot(parts
     assert {gain["over"] for gain in gains} == {"test images"}
     assert any(gain["low"] is not None for gain in gains)
     assert any("over the test images" in warning for warning in result["warnings"])
-    assert "sign-flip test over the test images" in to_markdown(result)
+    assert "sign-flip test over the test images" in to_markdown(evaluation)
 
 
 def test_with_some_images_labelled_the_draws_tell(parts: Parts, vae: VAE) -> None:
@@ -285,9 +286,9 @@ def test_the_best_arm_is_a_vae_arm_and_says_among_how_many(result: dict[str, Any
         assert best["chosen_after_the_fact"] is True
 
 
-def test_the_papers_protocol_has_its_arms_and_its_settings_alone(parts: Parts, vae: VAE) -> None:
+def test_the_papers_design_has_its_arms_and_its_settings_alone(parts: Parts, vae: VAE) -> None:
     given = {key: tuple(v) if isinstance(v, list) else v for key, v in PRESETS["paper"].items()}
-    cells = evaluate(parts, {8: vae}, Protocol(labelled=40, draws=1, classifiers=("svm", "knn"), **given)).cells
+    cells = evaluate(parts, {8: vae}, Design(labelled=40, draws=1, classifiers=("svm", "knn"), **given)).cells
     assert {(cell.space, cell.arm, cell.decode) for cell in cells} == {
         ("image", "none", None),
         *(("image", method, "reconstruction") for method in METHODS),
@@ -299,6 +300,16 @@ def test_the_result_says_how_it_came_about(result: dict[str, Any]) -> None:
     assert result["sizes"] == {"train": 1079, "test": 270, "classes": 10, "labelled": 60, "children": 3}
     assert result["transductive"] is False
     assert result["protocol"]["decode"] == ["reconstruction", "residual"]
-    assert set(result["verdicts"]) == {"svm", "knn"}
+    assert set(result["verdicts"]) == set(result["advice"]) == {"svm", "knn"}
+    for name, advice in result["advice"].items():
+        assert result["verdicts"][name] == f"{advice['words']} {advice['numbers']}"
+        assert advice["arm"]["classifier"] == name
     assert set(result["versions"]) == {"python", "torch", "sklearn", "svm", "numpy"}
     assert Cell(**result["cells"][0]).draw == 0
+
+
+def test_a_result_is_read_as_it_was_written(evaluation: Result, result: dict[str, Any]) -> None:
+    read = Result.from_json(result)
+    assert read == evaluation
+    assert read.verdicts == evaluation.verdicts
+    assert read.to_json() == evaluation.to_json()

@@ -1,46 +1,47 @@
 """Plots are PNG files that show every arm."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
 
 import matplotlib.pyplot as plt
 
 from latentaug.evaluation.plots import accuracy_by_labels_plot, gain_by_copies_plot, gains_plot
+from latentaug.evaluation.result import Result
+from latentaug.evaluation.statistics import Gain
 from latentaug.imaging.pixels import Limits, decode_image
 from latentaug.vae.curve import curve_plot
 from latentaug.vae.training import EpochMetrics
 
 
-def test_the_gains_plot_is_a_png_that_grows_with_the_arms(result: dict[str, Any]) -> None:
-    few = {**result, "rows": [row for row in result["rows"] if row["space"] == "latent"]}
-    tall, short = (decode_image(gains_plot(given), Limits()) for given in (result, few))
+def test_the_gains_plot_is_a_png_that_grows_with_the_arms(evaluation: Result) -> None:
+    few = replace(evaluation, rows=[row for row in evaluation.rows if row.space == "latent"])
+    tall, short = (decode_image(gains_plot(given), Limits()) for given in (evaluation, few))
     assert tall.shape[0] > short.shape[0]
     assert tall.std() > 10
 
 
-def test_the_gains_plot_takes_a_single_draw_and_nothing_to_compare(result: dict[str, Any]) -> None:
-    single = {"mean": 1.0, "low": None, "high": None, "p": None}
-    rows = [{**row, "gain": row["gain"] and single, "verdict": "cannot tell"} for row in result["rows"]]
-    assert decode_image(gains_plot({**result, "rows": rows}), Limits()).ndim == 3
-    bare = {**result, "rows": [row for row in result["rows"] if row["arm"] == "none"]}
+def test_the_gains_plot_takes_a_single_draw_and_nothing_to_compare(evaluation: Result) -> None:
+    single = Gain(1.0, None, None, 1, None)
+    rows = [replace(row, gain=row.gain and single, verdict="cannot tell") for row in evaluation.rows]
+    assert decode_image(gains_plot(replace(evaluation, rows=rows)), Limits()).ndim == 3
+    bare = replace(evaluation, rows=[row for row in evaluation.rows if row.arm == "none"])
     assert decode_image(gains_plot(bare), Limits()).ndim == 3
 
 
-def test_plots_over_sizes_take_results_in_any_order(result: dict[str, Any]) -> None:
+def test_plots_over_sizes_take_results_in_any_order(evaluation: Result) -> None:
     others = [
-        {**result, "sizes": {**result["sizes"], "labelled": labelled, "children": children}}
+        replace(evaluation, sizes=replace(evaluation.sizes, labelled=labelled, children=children))
         for labelled, children in ((30, 1), (300, 9))
     ]
     for plot in (accuracy_by_labels_plot, gain_by_copies_plot):
-        assert plot([result, *others]) == plot([*others, result])
-        assert decode_image(plot([result]), Limits()).std() > 10
+        assert plot([evaluation, *others]) == plot([*others, evaluation])
+        assert decode_image(plot([evaluation]), Limits()).std() > 10
 
 
-def test_an_arm_that_one_classifier_lacks_is_left_blank_in_its_panel(result: dict[str, Any]) -> None:
-    rows = [row for row in result["rows"] if (row["classifier"], row["arm"]) != ("svm", "smote")]
-    lacking = {**result, "rows": rows}
-    assert decode_image(gains_plot(lacking), Limits()).shape == decode_image(gains_plot(result), Limits()).shape
-    assert gains_plot(lacking) != gains_plot(result)
+def test_an_arm_that_one_classifier_lacks_is_left_blank_in_its_panel(evaluation: Result) -> None:
+    rows = [row for row in evaluation.rows if (row.classifier, row.arm) != ("svm", "smote")]
+    lacking = replace(evaluation, rows=rows)
+    assert decode_image(gains_plot(lacking), Limits()).shape == decode_image(gains_plot(evaluation), Limits()).shape
+    assert gains_plot(lacking) != gains_plot(evaluation)
 
 
 def test_the_curve_plot_takes_one_epoch_or_many() -> None:
@@ -48,6 +49,6 @@ def test_the_curve_plot_takes_one_epoch_or_many() -> None:
     assert decode_image(curve_plot(history[:1]), Limits()).shape == decode_image(curve_plot(history), Limits()).shape
 
 
-def test_plots_leave_no_global_state(result: dict[str, Any]) -> None:
-    gains_plot(result)
+def test_plots_leave_no_global_state(evaluation: Result) -> None:
+    gains_plot(evaluation)
     assert plt.get_fignums() == []

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ttest_rel
+from scipy.special import stdtr, stdtrit
+from scipy.stats import binomtest, permutation_test, ttest_rel
 
 from latentaug.errors import InvalidInput
 from latentaug.evaluation.statistics import Gain, Right, holm, paired_gain, paired_gain_over_images, verdict
+from latentaug.evaluation.summary import rows
+from tests.domain.conftest import EARLIER, earlier
 
 
 def _verdict(gain: Gain) -> str:
@@ -171,3 +174,47 @@ def test_over_test_images_the_verdict_is_wrong_no_more_often_than_it_says() -> N
 def test_answers_of_other_images_are_refused() -> None:
     with pytest.raises(InvalidInput, match="same draws and images"):
         paired_gain_over_images(np.ones((1, 3), np.bool_), np.ones((1, 4), np.bool_))
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_results_at_rest_keep_their_digits(name: str) -> None:
+    """They were computed with other functions than now; those of gains that are all equal had an interval then."""
+    result = earlier(name)
+    again = {(row.classifier, row.setup): row for row in rows(result.cells)}
+    compared = 0
+    for row in result.rows:
+        gains = ((row.gain, again[row.classifier, row.setup].gain),)
+        gains += ((row.gain_over_affine, again[row.classifier, row.setup].gain_over_affine),)
+        for old, new in gains:
+            if old is None or old.low is None or old.high - old.low < 1e-6:
+                continue
+            assert new is not None
+            assert (new.mean, new.low, new.high) == pytest.approx((old.mean, old.low, old.high), rel=1e-9, abs=1e-9)
+            assert new.p == pytest.approx(old.p, rel=1e-9)
+            compared += 1
+    assert compared or result.design.draws == 1
+
+
+@given(accuracies, st.floats(0.5, 0.999))
+def test_the_interval_is_what_the_quantiles_of_students_t_give(
+    pairs: list[tuple[float, float]], confidence: float
+) -> None:
+    baseline, treated = (np.array(side) for side in zip(*pairs, strict=True))
+    gain, differences, n = paired_gain(list(baseline), list(treated), confidence), treated - baseline, len(pairs)
+    if gain.low is None:
+        return
+    error = differences.std(ddof=1) / n**0.5
+    width = stdtrit(n - 1, (1 + confidence) / 2) * error
+    assert (gain.low, gain.high) == pytest.approx((gain.mean - width, gain.mean + width), rel=1e-9, abs=1e-9)
+    assert gain.p == pytest.approx(2 * stdtr(n - 1, -abs(gain.mean) / error), rel=1e-9, abs=1e-12)
+
+
+def test_the_sign_flips_give_scipys_p_but_for_the_signs_drawn() -> None:
+    rng = np.random.default_rng(3)
+    for wrong_before, wrong_after in ((12, 2), (40, 30), (200, 150)):
+        before, after = _answers(wrong_before, wrong_after)
+        gains = (after.astype(float) - before).ravel()
+        theirs = permutation_test(
+            (gains[gains != 0],), np.sum, permutation_type="samples", n_resamples=9999, batch=500, rng=rng
+        )
+        assert paired_gain_over_images(before, after).p == pytest.approx(theirs.pvalue, abs=0.02)

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from latentaug.evaluation.design import Parts, Protocol
+from latentaug.evaluation.design import Design, Parts
 from latentaug.evaluation.evaluate import conclude, evaluate
 from latentaug.evaluation.training_sets import COMPARATORS, SPACES, Projection
 from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
@@ -13,7 +13,7 @@ from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import VAE, to_bytes
 from latentaug.vae.training import fit
 
-QUICK = Protocol(
+QUICK = Design(
     labelled=40, draws=2, classifiers=("knn",), spaces=("latent",), comparators=(), combine=False, tune=False
 )
 
@@ -23,24 +23,24 @@ def _without_seconds(cells: list[Cell]) -> list[Cell]:
 
 
 def test_units_in_any_order_each_with_a_setting_of_its_own_give_the_same_cells(parts: Parts, vae: VAE) -> None:
-    protocol = replace(QUICK, classifiers=("svm", "knn"), spaces=("image", "latent"), tune=True, methods=("noise",))
+    design = replace(QUICK, classifiers=("svm", "knn"), spaces=("image", "latent"), tune=True, methods=("noise",))
     cells: list[Cell] = []
-    for unit in reversed(units(protocol, [8])):
+    for unit in reversed(units(design, [8])):
         told = Unit(**json.loads(json.dumps(asdict(unit))))
         own = Projection.of(vae, parts.train_images, parts.test_images, "cpu")
-        cells += measure(Setting.of(parts, {8: own}, protocol), told)
-    spread = conclude(parts, [8], protocol, cells)
-    whole = evaluate(parts, {8: vae}, protocol)
+        cells += measure(Setting.of(parts, {8: own}, design), told)
+    spread = conclude(parts, [8], design, cells)
+    whole = evaluate(parts, {8: vae}, design)
     assert _without_seconds(spread.cells) == _without_seconds(whole.cells)
-    assert len({unit.name for unit in units(protocol, [8])}) == len(units(protocol, [8])) == 8
+    assert len({unit.name for unit in units(design, [8])}) == len(units(design, [8])) == 8
 
 
 def test_a_unit_resumes_with_the_tuning_it_had(parts: Parts, vae: VAE) -> None:
-    protocol = replace(QUICK, tune=True)
-    setting = Setting.of(parts, {8: Projection.of(vae, parts.train_images, parts.test_images, "cpu")}, protocol)
-    first, *rest = measure(setting, units(protocol, [8])[0])
+    design = replace(QUICK, tune=True)
+    setting = Setting.of(parts, {8: Projection.of(vae, parts.train_images, parts.test_images, "cpu")}, design)
+    first, *rest = measure(setting, units(design, [8])[0])
     moved = replace(first, options={"k": 1.0})
-    resumed = list(measure(setting, units(protocol, [8])[0], [moved]))
+    resumed = list(measure(setting, units(design, [8])[0], [moved]))
     assert [cell.arm for cell in resumed] == [cell.arm for cell in rest]
     assert all(cell.options == {"k": 1.0} for cell in resumed)
 
@@ -53,18 +53,18 @@ def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE)
     marked = np.full_like(parts.test_images, 255)
     marked[:, 0, 0] = 1
     planted = replace(parts, test_images=marked, test_labels=np.zeros_like(parts.test_labels))
-    protocol = replace(QUICK, draws=1, tune=True, comparators=COMPARATORS, combine=True, spaces=SPACES)
+    design = replace(QUICK, draws=1, tune=True, comparators=COMPARATORS, combine=True, spaces=SPACES)
     evidence = []
     for given in (parts, planted):
         trained = fit(given.train_images, given.train_images[:50], 8, TrainingOptions(epochs=1, seed=3)).vae
         projection = Projection.of(vae, given.train_images, given.test_images, "cpu")
-        setting = Setting.of(given, {8: projection}, protocol)
+        setting = Setting.of(given, {8: projection}, design)
         samples = [
             setting.draw(0).samples(arm, None if arm.latent_dim is None else projection)
-            for unit in units(protocol, [8])
+            for unit in units(design, [8])
             for arm in setting.arms(unit)
         ]
-        cells = [cell for unit in units(protocol, [8]) for cell in measure(setting, unit)]
+        cells = [cell for unit in units(design, [8]) for cell in measure(setting, unit)]
         assert len(cells) == len(samples) == 26
         evidence.append(
             (

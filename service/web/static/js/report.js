@@ -1,4 +1,4 @@
-/** An evaluation's report: the verdict in words, the gains as a forest plot, the table, and everything to take away. */
+/** An evaluation's report: what to do in words, the gains as a forest plot, the table, and everything to download. */
 
 import { at, call, get } from "./api.js";
 import { attempt, el, save, table } from "./dom.js";
@@ -17,34 +17,44 @@ export async function report(id, signal) {
     el("h2", {}, "Do the new images help?"),
     names.map((name) => verdict(name, result)),
     result.warnings.map((warning) => el("p", { class: "warning" }, warning)),
-    el("p", {}, `${protocol.draws} draws of ${sizes.labelled} labelled images out of ${sizes.train}, ${sizes.classes} classes; accuracy on ${sizes.test} test images that served nothing else.`),
+    el("p", {}, `${protocol.draws} draws of ${sizes.labelled} labelled images out of ${sizes.train}, ${sizes.classes} classes; accuracy is measured on ${sizes.test} test images that were used for nothing else.`),
     names.map((name) => forest(TITLES[name], compared(result, name))),
     names.map((name) => [el("h3", {}, TITLES[name]), rows(result, name)]),
     downloads(id));
 }
 
+const COLOURS = { use: "helps", "leave out": "harms" };
+
+/** What to do, in words, and below it the numbers; results from before there were words have one text. */
 function verdict(name, result) {
-  const word = result.best[name]?.verdict ?? "not measured";
-  return el("section", { class: `card verdict ${word.replace(" ", "-")}`, "aria-label": TITLES[name] },
-    el("h3", {}, `${TITLES[name]}: ${word}`), el("p", {}, result.verdicts[name]));
+  const { action, words, numbers } = result.advice?.[name] ?? { words: result.verdicts[name] };
+  return el("section", { class: `card verdict ${COLOURS[action] ?? ""}`, "aria-label": TITLES[name] },
+    el("h3", {}, TITLES[name]), el("p", {}, el("strong", {}, words)), numbers ? el("p", {}, numbers) : null);
 }
 
-/** An arm in words. */
-function armName({ arm, decode, latent_dim: dim, space }) {
-  const parts = [decode, dim && `latent_dim ${dim}`, space === "latent" ? "on latents" : null].filter(Boolean);
-  return parts.length ? `${arm} (${parts.join(", ")})` : arm;
+/** An arm in words; results from before there were names have its parts. */
+const named = ({ name, arm, space, latent_dim: dim, decode }) =>
+  name ?? `${arm} (${[space, dim, decode].filter(Boolean).join(", ")})`;
+
+/** Short names of arms: without what stands in brackets, where they still differ. */
+function short(rows) {
+  const names = rows.map(named);
+  const bare = names.map((name) => name.replace(/ \(.*\)$/, ""));
+  return new Set(bare).size === bare.length ? bare : names;
 }
 
-const compared = (result, name) => result.rows
-  .filter((row) => row.classifier === name && row.gain)
-  .map((row) => ({ name: armName(row), gain: row.gain, verdict: row.verdict }));
+function compared(result, name) {
+  const rows = result.rows.filter((row) => row.classifier === name && row.gain);
+  const names = short(rows);
+  return rows.map(({ gain, verdict: word }, i) => ({ name: names[i], gain, verdict: word }));
+}
 
 function rows(result, name) {
   const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
-  return table(`${TITLES[name]}: accuracy and gain of each training set`,
+  return table(`${TITLES[name]}: accuracy and gain with each training set`,
     ["training set", "accuracy, %", "gain, points", "95 % interval", "verdict"],
     result.rows.filter((row) => row.classifier === name).map((row) => [
-      armName(row), row.accuracy.toFixed(2),
+      named(row), row.accuracy.toFixed(2),
       row.gain ? signed(row.gain.mean) : "",
       row.gain && row.gain.low !== null ? `${signed(row.gain.low)} to ${signed(row.gain.high)}` : "",
       row.verdict ?? "",
@@ -58,7 +68,7 @@ function downloads(id) {
     save(await (await call(address, { accept })).blob(), text);
   }) }, text);
   return el("section", { class: "card", "aria-label": "Downloads" },
-    el("h3", {}, "Take it with you"),
+    el("h3", {}, "Download the report"),
     el("div", { class: "row" },
       FORMS.map(([name, form]) => button(name, path, form)),
       FIGURES.map((figure) => button(`${figure}.png`, `${path}?figure=${figure}`, "image/png"))),

@@ -1,4 +1,4 @@
-/** Does augmentation help? Start a verdict job, watch it, read the report. */
+/** Do new images help? Start an evaluation, watch it, read the report. */
 
 import { at, get, post } from "../api.js";
 import { attempt, checks, el, field, select } from "../dom.js";
@@ -22,7 +22,7 @@ export async function render(place, parameters, signal) {
   const name = parameters.get("dataset") ?? pick(models, parameters.get("model"))?.dataset;
   const dataset = labelled.find((entry) => entry.name === name) ?? labelled[0];
   const fitting = models.filter((model) => model.dataset === dataset.name);
-  place.append(el("p", {}, "Draws labelled images several times, tunes each classifier on them, and trains it with and without new images. Says in the end: helps, harms, or cannot tell."),
+  place.append(el("p", {}, "Labelled images are drawn several times. Each time every classifier is tuned on them, and trained with and without new images. In the end you read whether to use new images, and which."),
     form(dataset, labelled, fitting, pick(fitting, parameters.get("model"))));
   return undefined;
 }
@@ -57,11 +57,11 @@ function form(dataset, datasets, models, wanted) {
   return el("form", { class: "card evaluation", onsubmit: submit, "aria-label": "Start an evaluation" },
     el("div", { class: "grid" },
       field("Data set", chooser), field("Model", model),
-      field("Labelled images", inputs.labelled, `of ${most} to train on; how many you would label`),
-      field("Draws", inputs.draws, "more draws tell smaller gains"),
+      field("Labelled images", inputs.labelled, `how many you would label, of the ${most} to train on`),
+      field("Draws", inputs.draws, "more draws can prove smaller gains"),
       field("New images each (k)", inputs.k)),
     el("div", { class: "grid" }, Object.values(groups)),
-    el("label", { class: "check" }, combine, "Measure affine copies together with each method, too"),
+    el("label", { class: "check" }, combine, "Also measure affine copies together with each method"),
     el("button", { class: "primary" }, "Start"), problems);
 }
 

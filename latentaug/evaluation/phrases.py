@@ -1,0 +1,109 @@
+"""Arms, gains and accuracies in words that a person understands."""
+
+from __future__ import annotations
+
+from latentaug.evaluation.statistics import OVER_IMAGES, Gain
+from latentaug.evaluation.summary import Row
+from latentaug.evaluation.training_sets import BASELINE, parts_of
+
+TITLES = {"svm": "SVM", "knn": "kNN", "mlp": "MLP"}
+
+_NAMES = {
+    BASELINE: "no new images",
+    "duplication": "the same images again",
+    "affine": "affine copies",
+    "smote": "SMOTE",
+    "affine+affine": "affine copies x2",
+    "affine+affine+affine": "affine copies x3",
+}
+
+
+def describe(row: Row) -> str:
+    """An arm in words, such as "affine copies + interpolation (pixels, 20 dimensions, residual)"."""
+    name = _NAMES.get(row.arm) or " + ".join(_NAMES.get(part, part) for part in parts_of(row.arm))
+    return f"{name} ({place(row)})"
+
+
+def place(row: Row) -> str:
+    """What the classifier is given, such as "pixels" or "latents of 20 dimensions"."""
+    if row.space == "latent":
+        return f"latents of {row.latent_dim} dimensions"
+    return ", ".join(["pixels", *([f"{row.latent_dim} dimensions", str(row.decode)] if row.latent_dim else [])])
+
+
+def recipe(row: Row, children: int) -> str:
+    """What to add to each image, such as "9 affine copies" or "3 affine copies and 3 VAE images by interpolation".
+
+    Args:
+        row: of any arm but the baseline.
+        children: new samples for each image in each part of an arm.
+    """
+    made = "VAE latents" if row.space == "latent" else "VAE images"
+    parts = parts_of(row.arm)
+    *first, last = (_some(part, children * parts.count(part), made) for part in dict.fromkeys(parts))
+    return " and ".join([*([", ".join(first)] if first else []), last])
+
+
+def _some(part: str, number: int, made: str) -> str:
+    one = number == 1
+    match part:
+        case "affine":
+            return f"{number} affine {'copy' if one else 'copies'}"
+        case "duplication":
+            return f"{number} plain {'copy' if one else 'copies'}"
+        case "smote":
+            return f"{number} SMOTE {'image' if one else 'images'}"
+        case method:
+            return f"{number} {made.removesuffix('s') if one else made} by {method}"
+
+
+def points(gain: Gain) -> str:
+    """A gain as tables have it, such as "+0.53 points (+0.21 to +0.85)"."""
+    if gain.low is None or gain.high is None:
+        return f"{signed(gain.mean)} points ({_without_interval(gain)}, no interval)"
+    return f"{signed(gain.mean)} points ({signed(gain.low)} to {signed(gain.high)})"
+
+
+def size(gain: Gain, most: float = 100.0, whose: str = "") -> str:
+    """How much better or worse, without a sign, such as "2.1 points for kNN (95 % interval 0.2 to 4.3)".
+
+    Args:
+        gain: above or below 0.
+        most: points that can be gained; an interval that goes beyond them is told only as far.
+        whose: put after the points, such as " for kNN".
+    """
+    digits, sign = decimals(gain), 1.0 if gain.mean >= 0 else -1.0
+    told = f"{abs(gain.mean):.{digits}f} points{whose}"
+    if gain.low is None or gain.high is None:
+        return told
+    low, high = sorted(sign * min(end, most) for end in (gain.low, gain.high))
+    return f"{told} (95 % interval {_plain(low, digits)} to {_plain(high, digits)})"
+
+
+def change(row: Row, digits: int | None = None) -> str:
+    """Accuracy without and with new images, such as "from 77.4 % to 79.3 %"."""
+    if digits is None:
+        digits = decimals(row.gain) if row.gain else 2
+    return f"from {row.before:.{digits}f} % to {row.accuracy:.{digits}f} %"
+
+
+def decimals(gain: Gain) -> int:
+    """One decimal, as a rule; two where one would round away what matters."""
+    matters = [abs(value) for value in (gain.mean, gain.low, gain.high) if value is not None]
+    return 1 if abs(gain.mean) >= 1 and min(matters) >= 0.1 else 2
+
+
+def signed(value: float) -> str:
+    """Two decimals and a sign, with no minus before a zero."""
+    return f"{round(value, 2) + 0.0:+.2f}"
+
+
+def _plain(value: float, digits: int) -> str:
+    """With no minus before a zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def _without_interval(gain: Gain) -> str:
+    if gain.over == OVER_IMAGES:
+        return "all test images equal"
+    return "one draw" if gain.draws == 1 else "all draws equal"
