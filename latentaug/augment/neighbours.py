@@ -5,7 +5,6 @@ Latents are float32 [n, d]: the means that the encoder gives.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -29,10 +28,24 @@ Floats = NDArray[np.float32]
 
 
 class ClassTooSmall(TooFewImages):
-    """A class has fewer neighbours than asked for; `largest_k` is the largest k that every class can serve."""
+    """A class has fewer images to find neighbours among than k.
 
-    def __init__(self, detail: str, largest_k: int) -> None:
-        super().__init__(detail)
+    Its number and the counts also travel in `fields`, as pairs of a name and a number, so that whoever knows the
+    classes' names can say the same with them (`name_class`), even in another process.
+
+    Args:
+        label: the class's number, or None where labels do not matter.
+        size: how many images there are to find neighbours among.
+        k: how many neighbours were asked for.
+        largest_k: the largest k that every class can serve.
+    """
+
+    def __init__(self, label: int | None, size: int, k: int, largest_k: int) -> None:
+        where = "there are" if label is None else f"class {label} has"
+        counts = {} if label is None else {"class": label, "size": size, "k": k, "largest_k": largest_k}
+        super().__init__(
+            _too_small(where, size, k, largest_k), fields=[(name, str(number)) for name, number in counts.items()]
+        )
         self.largest_k = largest_k
 
 
@@ -98,14 +111,17 @@ class Reference:
 
 
 def name_class(error: TooFewImages, names: Sequence[object]) -> TooFewImages:
-    """The same error with the label's own name in place of its number, for whoever knows the names.
+    """Say what a `ClassTooSmall` says with the class's own name in place of its number.
 
     Args:
-        error: of `neighbours`, perhaps on its way through another process.
-        names: labels by number.
+        error: any error of this kind; one that names no class by number is returned as it is.
+        names: the classes' names, by number.
     """
-    named = re.sub(r"^class (\d+) ", lambda found: f"class {str(names[int(found[1])])!r} ", error.detail)
-    return TooFewImages(named, fields=error.fields)
+    told = dict(error.fields)
+    if "class" not in told:
+        return error
+    where = f"class {str(names[int(told['class'])])!r} has"
+    return TooFewImages(_too_small(where, *(int(told[name]) for name in ("size", "k", "largest_k"))))
 
 
 def largest_usable_k(labels: Rows | None, n: int) -> int:
@@ -156,7 +172,7 @@ def neighbours(
     found = np.empty((len(latents), k), np.int64)
     for label, rows, candidates in groups:
         if len(candidates.rows) - itself < k:
-            raise _too_small(label, len(candidates.rows), k, largest_k)
+            raise ClassTooSmall(label, len(candidates.rows), k, largest_k)
         step = _step(len(candidates.rows))
         if sets > 1:
             step -= step % size
@@ -167,7 +183,7 @@ def neighbours(
             if itself:
                 distances[np.arange(len(chunk)), np.searchsorted(candidates.rows, chunk)] = np.inf
             elif (usable := int(np.isfinite(distances).sum(axis=1).min())) < k:
-                raise _too_small(label, usable, k, usable)
+                raise ClassTooSmall(label, usable, k, usable)
             found[chunk] = candidates.rows[_k_smallest(distances, k)]
     return found
 
@@ -195,10 +211,9 @@ def _classes(latents: Latents, labels: Rows | None) -> Iterator[tuple[int | None
         yield int(label), np.flatnonzero(labels == label)
 
 
-def _too_small(label: int | None, size: int, k: int, largest_k: int) -> ClassTooSmall:
-    where = "there are" if label is None else f"class {label} has"
+def _too_small(where: str, size: int, k: int, largest_k: int) -> str:
     advice = f"use k up to {largest_k} or add images" if largest_k else "add images, or use noise, which needs none"
-    return ClassTooSmall(f"{where} only {size} images to find {k} neighbours among; {advice}", largest_k)
+    return f"{where} only {size} images to find {k} neighbours among; {advice}"
 
 
 def _step(candidates: int) -> int:

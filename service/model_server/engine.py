@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentaug.augment.exact_counts import Rounds, alter_in_rounds
+from latentaug.augment.exact_counts import Counted, alter_in_rounds
 from latentaug.augment.methods import Altered, alter, residual
 from latentaug.augment.neighbours import Reference
 from latentaug.errors import LatentaugError, Unavailable
@@ -39,12 +39,12 @@ TILES = {"cpu": (16, 32, 64), "cuda": (32, 256)}
 TILE_VALUES = 2**21
 """Most values of a GPU's larger tiles of images: every model keeps a few in pinned memory, of which there is little."""
 
-FunctionName: TypeAlias = Literal["encode", "decode", "draw"]
+FunctionName: TypeAlias = Literal["encode", "decode", "render"]
 
 FUNCTIONS: dict[FunctionName, Callable[[FrozenVAE, Tensor], tuple[Tensor, ...]]] = {
     "encode": FrozenVAE.encode,  # [tile, h, w, c] -> 2 x [tile, latent_dim]
     "decode": lambda vae, latents: (vae.decode(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
-    "draw": lambda vae, latents: (vae.draw(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
+    "render": lambda vae, latents: (vae.render(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
 }
 
 
@@ -96,7 +96,7 @@ class LoadedModel:
     def tiles(self, name: FunctionName, tile: int) -> Tiles:
         """One of the network's functions in tiles of so many rows; made when first asked for.
 
-        `encode` gives mean and log-variance, `decode` images float32 in 0..1, `draw` images in grey levels.
+        `encode` gives mean and log-variance, `decode` images float32 in 0..1, `render` images in grey levels.
         """
         if (name, tile) not in self._tiles:
             latents, images = (tile, self.description.latent_dim), (tile, *self.row_shape)
@@ -185,10 +185,10 @@ def encode_rows(model: LoadedModel, images: Images, tile: int) -> tuple[Floats, 
     return means, log_variances
 
 
-def draw_rows(model: LoadedModel, latents: Floats, tile: int) -> Images:
+def render_rows(model: LoadedModel, latents: Floats, tile: int) -> Images:
     """Decode latents float32 [n, latent_dim] to grey levels uint8 [n, h, w, c]."""
     images = np.empty((len(latents), *model.row_shape), np.uint8)
-    for part, (levels,) in model.tiles("draw", tile).map(latents):
+    for part, (levels,) in model.tiles("render", tile).map(latents):
         images[part] = levels
     return images
 
@@ -208,7 +208,7 @@ def _encode(key: Key, batch: Sequence[Images]) -> list[Outputs]:
 
 def _decode(key: Key, batch: Sequence[Floats]) -> list[Outputs]:
     latents = np.concatenate(batch)
-    return split({"images": draw_rows(key.model, latents, key.decode_tile)}, [len(part) for part in batch])
+    return split({"images": render_rows(key.model, latents, key.decode_tile)}, [len(part) for part in batch])
 
 
 def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | LatentaugError]:
@@ -276,15 +276,15 @@ def _outputs(model: LoadedModel, request: Augmentation, children: Altered) -> Ou
     if request.method != "noise":
         neighbour = model.projected.rows[neighbour] if request.from_dataset else neighbour % size
     outputs: Outputs = {"latents": children.latents, "source": children.source % size, "neighbour": neighbour}
-    if isinstance(children, Rounds):
-        outputs |= {"child": children.child, "step": children.step, "refused": children.refused}
+    if isinstance(children, Counted):
+        outputs |= {"child": children.number, "step": children.share, "refused": children.refused}
     return outputs
 
 
 def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, source: NDArray[np.int64]) -> Images:
     """Decode altered latents to grey levels, plainly or as what they change in their source image."""
     if not key.residual:
-        return draw_rows(key.model, latents, key.decode_tile)
+        return render_rows(key.model, latents, key.decode_tile)
     originals = images.astype(np.float32) / np.float32(255)
     reconstructions, children = np.empty_like(originals), np.empty((len(latents), *key.model.row_shape), np.uint8)
     for part, (decoded,) in key.model.tiles("decode", key.encode_tile).map(means):
@@ -302,8 +302,8 @@ def _warm_up(model: LoadedModel) -> Outputs:
     model.vae.to(model.device)
     for tile in model.tile_sizes:
         means, _ = encode_rows(model, np.zeros((1, *model.row_shape), np.uint8), tile)
-        draw_rows(model, means, tile)
-        model.tiles("decode", tile)  # has the kernels of `draw`, but on a GPU a graph of its own
+        render_rows(model, means, tile)
+        model.tiles("decode", tile)  # has the kernels of `render`, but on a GPU a graph of its own
     return {}
 
 
