@@ -6,6 +6,7 @@ Images are float32 [n, c, h, w] in 0..1, latents float32 [n, latent_dim].
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,13 +18,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from latentaug.errors import InvalidInput, MalformedInput
+from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE
 from latentaug.vae.convolutions import StridedConv2d, SubpixelConvTranspose2d
 
-MIN_SIDE, MAX_SIDE = 8, 128
 MAX_LATENT_DIM = 512
 MAX_HIDDEN = 8192
 LEVELS = 0.01, 0.99
 """Mean levels that training starts from, at least and at most: an image may be all black."""
+OLDER_NAMES = {
+    "encoder.0": "encoder.conv_1",
+    "encoder.2": "encoder.conv_2",
+    "encoder.5": "encoder.hidden",
+    "decoder.0": "decoder.hidden",
+    "decoder.2": "decoder.grid",
+    "decoder.5": "decoder.transposed_conv_1",
+    "decoder.7": "decoder.transposed_conv_2",
+}
+"""Names of the layers that models saved earlier know by number."""
 
 
 @dataclass(frozen=True)
@@ -74,29 +85,30 @@ class VAE(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = a = architecture
+        whole = (a.height, a.width)
         half = (_halve(a.height), _halve(a.width))
         quarter = (_halve(half[0]), _halve(half[1]))
         flat = 8 * quarter[0] * quarter[1]
-        self.encoder = nn.Sequential(
-            StridedConv2d(a.channels, 16),  # [n, 16, h/2, w/2]
-            nn.ReLU(),
-            StridedConv2d(16, 8),  # [n, 8, h/4, w/4]
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(flat, a.hidden),  # [n, hidden]
-            nn.ReLU(),
+        self.encoder = _chain(
+            conv_1=StridedConv2d(a.channels, 16),  # [n, 16, h/2, w/2]
+            conv_1_relu=nn.ReLU(),
+            conv_2=StridedConv2d(16, 8),  # [n, 8, h/4, w/4]
+            conv_2_relu=nn.ReLU(),
+            flatten=nn.Flatten(),
+            hidden=nn.Linear(flat, a.hidden),  # [n, hidden]
+            hidden_relu=nn.ReLU(),
         )
         self.mean = nn.Linear(a.hidden, a.latent_dim)
         self.log_variance = nn.Linear(a.hidden, a.latent_dim)
-        self.decoder = nn.Sequential(
-            nn.Linear(a.latent_dim, a.hidden),  # [n, hidden]
-            nn.ReLU(),
-            nn.Linear(a.hidden, flat),
-            nn.ReLU(),
-            nn.Unflatten(1, (8, *quarter)),  # [n, 8, h/4, w/4]
-            SubpixelConvTranspose2d(8, 16, _output_padding(half)),  # [n, 16, h/2, w/2]
-            nn.ReLU(),
-            SubpixelConvTranspose2d(16, a.channels, _output_padding((a.height, a.width))),  # [n, c, h, w]
+        self.decoder = _chain(
+            hidden=nn.Linear(a.latent_dim, a.hidden),  # [n, hidden]
+            hidden_relu=nn.ReLU(),
+            grid=nn.Linear(a.hidden, flat),
+            grid_relu=nn.ReLU(),
+            unflatten=nn.Unflatten(1, (8, *quarter)),  # [n, 8, h/4, w/4]
+            transposed_conv_1=SubpixelConvTranspose2d(8, 16, _output_padding(half)),  # [n, 16, h/2, w/2]
+            transposed_conv_1_relu=nn.ReLU(),
+            transposed_conv_2=SubpixelConvTranspose2d(16, a.channels, _output_padding(whole)),  # [n, c, h, w]
         )
 
     @torch.no_grad()
@@ -115,7 +127,7 @@ class VAE(nn.Module):
                 hidden = isinstance(following, nn.ReLU)
                 layer.weight.normal_(0, math.sqrt((2 if hidden else 1) / _fan_in(layer)))
                 layer.bias.fill_(0.1 if hidden else 0)
-        last = self.decoder[-1]
+        last = self.decoder.get_submodule("transposed_conv_2")
         last.weight.mul_(0.1)  # type: ignore[operator]
         last.bias.copy_(levels.clamp(*LEVELS).logit())  # type: ignore[operator]
 
@@ -187,7 +199,7 @@ def from_bytes(architecture: Architecture, data: bytes) -> VAE:
         weights = load(data)
     except SafetensorError as error:
         raise MalformedInput(f"the weights are not safetensors: {error}; write them with to_bytes") from error
-    return from_weights(architecture, weights)
+    return from_weights(architecture, {_present_name(name): tensor for name, tensor in weights.items()})
 
 
 def from_weights(architecture: Architecture, weights: dict[str, Tensor]) -> VAE:
@@ -201,6 +213,17 @@ def from_weights(architecture: Architecture, weights: dict[str, Tensor]) -> VAE:
         raise MalformedInput("the weights are not finite; train the model again")
     vae.load_state_dict(weights, assign=True)
     return vae.eval()
+
+
+def _present_name(name: str) -> str:
+    """What a weight is called now that may have been saved under an older name."""
+    layer, _, kind = name.rpartition(".")
+    return f"{OLDER_NAMES.get(layer, layer)}.{kind}"
+
+
+def _chain(**layers: nn.Module) -> nn.Sequential:
+    """Layers applied one after the other, each known by its name."""
+    return nn.Sequential(OrderedDict(layers))
 
 
 def _fan_in(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:

@@ -8,7 +8,7 @@ slower than `enlarge`. Everything is channels-last, the layout in which oneDNN n
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,10 @@ def autocast(x: Tensor, *weights: Tensor | None) -> list[Tensor | None]:
     return [None if tensor is None else tensor.to(dtype) for tensor in (x, *weights)]
 
 
+@overload
+def subpixel_kernel(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]: ...
+@overload
+def subpixel_kernel(weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor | None]: ...
 def subpixel_kernel(weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
     """Arrange a transposed convolution's weight and bias as those of the convolution that `enlarge` computes it with.
 
