@@ -12,7 +12,7 @@ import re
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -136,7 +136,12 @@ def write_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), write_npy(array))
+            member = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+            head = _npy_head(array.shape, array.dtype)
+            member.file_size = len(head) + array.nbytes
+            with archive.open(member, "w") as file:  # straight from the array: a copy could be a gigabyte
+                file.write(head)
+                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return out.getvalue()
 
 
@@ -170,9 +175,11 @@ def read_zip(data: bytes, limits: Limits) -> Folder:
 
 
 def write_zip(
-    images: Sequence[Pixels], labels: Sequence[str] | None, manifest: Sequence[Mapping[str, object]]
+    images: Iterable[Pixels], labels: Sequence[str] | None, manifest: Iterable[Mapping[str, object]]
 ) -> bytes:
     """Write images as PNG files in label folders, with `manifest.csv`: a `file` column, then each row's provenance.
+
+    Images and rows are taken one by one, so that those of an iterator are never in memory together.
 
     Args:
         images: each uint8 [h, w, c].
@@ -181,17 +188,18 @@ def write_zip(
         manifest: one mapping per image, all with the same keys.
     """
     folders = _folder_names(labels or [])
-    out = io.BytesIO()
-    lines = io.StringIO(newline="")
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(["file", *(manifest[0] if manifest else ())])
+    out, lines = io.BytesIO(), io.BytesIO()
+    table = io.TextIOWrapper(lines, "utf-8", newline="", write_through=True)
+    writer = csv.writer(table, lineterminator="\n")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for i, (image, row) in enumerate(zip(images, manifest, strict=True)):
+            if i == 0:
+                writer.writerow(["file", *row])
             name = f"{i:06d}.png" if labels is None else f"{folders[labels[i]]}/{i:06d}.png"
             text = {key: str(value) for key, value in row.items()}
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), encode_png(image, text))
             writer.writerow([name, *row.values()])
-        archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), lines.getvalue())
+        archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), lines.getvalue() or b"file\n")
     return out.getvalue()
 
 

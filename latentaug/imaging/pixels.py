@@ -18,6 +18,8 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 
 FORMATS = ("PNG", "JPEG", "WEBP")
+MIN_SIDE, MAX_SIDE = 8, 128
+"""Shortest and longest side, in pixels, of images that a VAE learns."""
 Pixels = NDArray[np.uint8]
 
 # Pillow raises these, among the errors of its own, for bytes that are not the image they claim to be.
