@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from latentaug.datasets import digits, mnist, ujipen, uploads
+from latentaug.datasets.built_in import BUILT_IN
 from latentaug.datasets.dataset import Dataset, DatasetDescription
 from latentaug.errors import Conflict
 from latentaug.storage.objects import ArtefactStore
 
 __all__ = ["BUILT_IN", "Dataset", "DatasetDescription", "create", "delete", "describe", "load", "names"]
-
-BUILT_IN = {"digits": digits.DESCRIPTION, "mnist": mnist.DESCRIPTION, **ujipen.DESCRIPTIONS}
 
 create = uploads.create
 

@@ -15,6 +15,8 @@ from latentaug.errors import TooFewImages
 
 VALIDATION_SHARE = 0.1
 TEST_SHARE = 0.3
+SPLIT_SEED = 0
+"""Every data set is split with this seed, so that its parts are always the same."""
 
 
 class DatasetDescription(BaseModel):
@@ -78,7 +80,7 @@ class Dataset:
 def split(
     n: int,
     labels: NDArray[np.int64] | None,
-    seed: int = 0,
+    seed: int = SPLIT_SEED,
     validation_share: float = VALIDATION_SHARE,
     test_share: float = TEST_SHARE,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

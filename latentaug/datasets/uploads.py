@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from latentaug.datasets.built_in import BUILT_IN
 from latentaug.datasets.dataset import Dataset, DatasetDescription, split
 from latentaug.errors import Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
-from latentaug.imaging.pixels import Pixels, fit
+from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
 from latentaug.storage.objects import ArtefactStore, check_name
 
-MIN_SIDE, MAX_SIDE = 8, 128  # pixels, the sizes that the VAE takes
 MAX_CLASSES = 10_000
 MAX_LABEL = 100  # characters
-_RESERVED = {"digits", "mnist", "ujipen", "ujipen-v1", "ujipen-digits"}
 
 
 def create(
@@ -47,7 +46,7 @@ def create(
         TooFewImages: fewer than 4 images.
         TooLarge: over the limit on decoded bytes.
     """
-    if check_name(name, "data set") in _RESERVED or store.exists(_path(name)):
+    if check_name(name, "data set") in BUILT_IN or store.exists(_path(name)):
         raise Conflict(f"a data set named {name!r} exists; choose another name or delete it first")
     if len(images) < 4:
         raise TooFewImages(f"a data set of {len(images)} images cannot be split; give at least 4")
