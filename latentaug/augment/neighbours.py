@@ -16,7 +16,9 @@ from latentaug.errors import InvalidInput, TooFewImages
 
 MAX_LATENT = 1e9
 SAME_ROW = 1e-10
-"""Squared distance over squared length up to which two latents are of one image: float32 rounding in the encoder."""
+"""Two latents belong to one image if their squared distance is at most this part of their squared length.
+
+The encoder's float32 rounding may set them apart that far."""
 
 _CHUNK_ELEMENTS = 2**15
 _LEAST_STEP = 16
@@ -58,7 +60,7 @@ class _Candidates(NamedTuple):
 
 
 class Reference:
-    """Latents to look for neighbours in, prepared once for many searches.
+    """Latents among which neighbours are looked for, prepared once for many searches.
 
     Args:
         latents: float32 [r, d], finite, within +-1e9.
@@ -74,7 +76,7 @@ class Reference:
         self._candidates = dict[int | None, _Candidates]()
 
     def candidates(self, label: int | None) -> _Candidates:
-        """The rows with a label, or all; kept, unless there are none, as callers may name labels without end."""
+        """The rows with a label, or all rows. They are kept, but an empty result is not: callers may name any label."""
         if label in self._candidates:
             return self._candidates[label]
         rows = np.arange(len(self.latents))[slice(None) if label is None else self.labels == label]
@@ -102,7 +104,7 @@ class Reference:
 
     @cached_property
     def spacing(self) -> Floats:
-        """Distances from some of the rows, evenly chosen, each to its nearest other one, float32 [up to 1000]."""
+        """The distance of each of up to 1,000 evenly chosen rows to its nearest other row, float32 [up to 1000]."""
         some = np.linspace(0, len(self.latents) - 1, min(_SAMPLE, len(self.latents))).astype(np.int64)
         found, distances = self.nearest(self.latents[some], 2)
         first_is_itself = found[:, 0] == some
@@ -144,9 +146,10 @@ def neighbours(
 
     Args:
         latents: float32 [n, d].
-        labels: int64 [n], or None to look among all. Also ignored where the reference set has no labels.
-        k: neighbours of each, at least 1.
-        reference: to look in, or None to look among `latents`.
+        labels: int64 [n]; neighbours have the same label. None allows any label, and so does a reference set that has
+            none.
+        k: number of neighbours of each latent, at least 1.
+        reference: where to look for neighbours; None means among `latents`.
         sets: how many sets of equal size the latents are, one after the other. Each latent's neighbours are what they
             would be, to the last bit, were its set alone.
 
@@ -203,7 +206,7 @@ def check_latents(latents: Latents, labels: Rows | None, latent_dim: int) -> Non
 
 
 def _classes(latents: Latents, labels: Rows | None) -> Iterator[tuple[int | None, Rows]]:
-    """Label and rows of the latents with it, sorted; one group without labels."""
+    """Each label with the rows of the latents that have it, sorted; one group if there are no labels."""
     if labels is None:
         yield None, np.arange(len(latents))
         return
@@ -217,7 +220,7 @@ def _too_small(where: str, size: int, k: int, largest_k: int) -> str:
 
 
 def _step(candidates: int) -> int:
-    """Latents to look for neighbours of at a time, so that their distances stay in the cache."""
+    """For how many latents to look for neighbours at a time, so that their distances stay in the cache."""
     return max(_LEAST_STEP, _CHUNK_ELEMENTS // candidates)
 
 

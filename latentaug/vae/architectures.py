@@ -1,4 +1,4 @@
-"""The paper's convolutional VAE (sections 3.1 and 4), its loss and its bytes.
+"""The paper's convolutional VAE (sections 3.1 and 4), its loss, and its weights as bytes.
 
 Images are float32 [n, c, h, w] in 0..1, latents float32 [n, latent_dim].
 """
@@ -24,7 +24,7 @@ from latentaug.vae.convolutions import StridedConv2d, SubpixelConvTranspose2d
 MAX_LATENT_DIM = 512
 MAX_HIDDEN = 8192
 LEVELS = 0.01, 0.99
-"""Mean levels that training starts from, at least and at most: an image may be all black."""
+"""Lowest and highest mean level that training starts from: images may be all black, and that has no logit."""
 OLDER_NAMES = {
     "encoder.0": "encoder.conv_1",
     "encoder.2": "encoder.conv_2",
@@ -39,13 +39,13 @@ OLDER_NAMES = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """What fixes the shape of every weight.
+    """What decides the shape of every weight.
 
     Attributes:
-        height: of an image, 8..128 pixels.
-        width: of an image, 8..128 pixels.
+        height: height of an image, 8..128 pixels.
+        width: width of an image, 8..128 pixels.
         channels: 1 (grey) or 3 (colour).
-        latent_dim: dimensions of the latent space, 1..512. Z in the paper: 10, 20, 50 or 100.
+        latent_dim: dimensions of the latent space, 1..512; Z in the paper, which takes 10, 20, 50 and 100.
         hidden: units of the fully connected layers, 1..8192. 1024 in the paper.
 
     Raises:
@@ -64,7 +64,7 @@ class Architecture:
                 f"images are {self.height}x{self.width}; each side must be {MIN_SIDE} to {MAX_SIDE} pixels: resize them"
             )
         if self.channels not in (1, 3):
-            raise InvalidInput(f"images have {self.channels} channels; 1 (grey) or 3 (colour) are taken")
+            raise InvalidInput(f"images have {self.channels} channels; use images with 1 (grey) or 3 (colour)")
         if not 1 <= self.latent_dim <= MAX_LATENT_DIM:
             raise InvalidInput(f"latent_dim is {self.latent_dim}; use 1 to {MAX_LATENT_DIM}")
         if not 1 <= self.hidden <= MAX_HIDDEN:
@@ -80,7 +80,7 @@ class Loss(NamedTuple):
 
 
 class VAE(nn.Module):
-    """Encoder q(z|x) and decoder p(x|z) (equation 7), mirrored."""
+    """Encoder q(z|x) and decoder p(x|z) (equation 7); each mirrors the other."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -113,11 +113,12 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def initialise(self, levels: Tensor) -> None:
-        """Draw weights anew, as training begins with them, from torch's global generator.
+        """Set the weights that training starts with, from torch's global generator.
 
-        Weights are normal with variance 2 / fan-in before a ReLU (He et al., 2015), where biases are 0.1, and
-        1 / fan-in elsewhere. The last layer begins close to the mean image: small weights, and the mean's logit as
-        bias. Otherwise the network first learns that most pixels are dark, and of that many of its few channels die.
+        Weights are normal, with variance 2 / fan-in and a bias of 0.1 before a ReLU (He et al., 2015), and with
+        variance 1 / fan-in elsewhere. The last layer starts close to the mean image: its weights are small, and its
+        bias is the mean's logit. Without that the network first learns that most pixels are dark, which kills many of
+        its few channels.
 
         Args:
             levels: float [c], mean level of each channel in 0..1.
@@ -146,11 +147,11 @@ class VAE(nn.Module):
         return self.decode_logits(z).sigmoid()
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode, take one z from q(z|x) by the reparametrisation trick, decode.
+        """Encode, sample one z from q(z|x) by the reparametrisation trick, and decode it.
 
         Args:
             x: float32 [n, c, h, w] in 0..1.
-            noise: draws from N(0, 1), float32 [n, latent_dim].
+            noise: numbers from N(0, 1), float32 [n, latent_dim].
 
         Returns:
             Logits [n, c, h, w], mean and log-variance [n, latent_dim].
@@ -185,7 +186,7 @@ def pixels(images: Tensor) -> Tensor:
 
 
 def to_bytes(vae: VAE) -> bytes:
-    """Weights as safetensors, the same bytes for the same weights."""
+    """The weights as safetensors; the same weights give the same bytes."""
     return save({name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()})
 
 
@@ -227,7 +228,7 @@ def _chain(**layers: nn.Module) -> nn.Sequential:
 
 
 def _fan_in(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
-    """Inputs of one output; of a transposed convolution of stride 2 the mean."""
+    """How many inputs an output has; for a transposed convolution of stride 2, the mean."""
     if isinstance(layer, nn.Linear):
         return layer.in_features
     taps = math.prod(layer.kernel_size)
