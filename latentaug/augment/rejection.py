@@ -46,7 +46,7 @@ class Filters:
             )
         if names and len(pool.latents) < 2:
             raise InvalidInput(
-                "filters measure distances between real images and need two; send more, or use neighbours=dataset"
+                "filters compare distances between at least two real images; send more, or use neighbours=dataset"
             )
         self._names, self._latents, self._labels, self._pool = names, latents, labels, pool
 
