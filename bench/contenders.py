@@ -152,7 +152,7 @@ class Paused:
 def eager(store_url: str, device: str) -> Augment:
     """The plain network."""
     model = workload.plain_model(ArtefactStore(store_url), device=device)
-    return lambda requests: plain.augment(model, requests)
+    return lambda requests: plain.augment(model, requests, k=workload.CHILDREN, alpha=workload.ALPHA)
 
 
 def engine(

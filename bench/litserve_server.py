@@ -40,7 +40,7 @@ class Augment(litserve.LitAPI):
 
     def predict(self, x: Sequence[plain.Images]) -> list[plain.Images]:
         """Augment."""
-        return plain.augment(self.model, x)
+        return plain.augment(self.model, x, k=workload.CHILDREN, alpha=workload.ALPHA)
 
     def unbatch(self, output: list[plain.Images]) -> list[plain.Images]:
         """One answer for each request."""

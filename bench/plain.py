@@ -6,6 +6,7 @@ must agree.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -29,26 +30,27 @@ class PlainVAE(nn.Module):
         half = ((a.height + 1) // 2, (a.width + 1) // 2)
         quarter = ((half[0] + 1) // 2, (half[1] + 1) // 2)
         flat = 8 * quarter[0] * quarter[1]
-        self.encoder = nn.Sequential(
-            nn.Conv2d(a.channels, 16, 5, stride=2, padding=2),
-            nn.ReLU(),
-            nn.Conv2d(16, 8, 5, stride=2, padding=2),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(flat, a.hidden),
-            nn.ReLU(),
+        self.encoder = _chain(
+            conv_1=nn.Conv2d(a.channels, 16, 5, stride=2, padding=2),
+            conv_1_relu=nn.ReLU(),
+            conv_2=nn.Conv2d(16, 8, 5, stride=2, padding=2),
+            conv_2_relu=nn.ReLU(),
+            flatten=nn.Flatten(),
+            hidden=nn.Linear(flat, a.hidden),
+            hidden_relu=nn.ReLU(),
         )
         self.mean = nn.Linear(a.hidden, a.latent_dim)
         self.log_variance = nn.Linear(a.hidden, a.latent_dim)
-        self.decoder = nn.Sequential(
-            nn.Linear(a.latent_dim, a.hidden),
-            nn.ReLU(),
-            nn.Linear(a.hidden, flat),
-            nn.ReLU(),
-            nn.Unflatten(1, (8, *quarter)),
-            nn.ConvTranspose2d(8, 16, 5, stride=2, padding=2, output_padding=_even(half)),
-            nn.ReLU(),
-            nn.ConvTranspose2d(16, a.channels, 5, stride=2, padding=2, output_padding=_even((a.height, a.width))),
+        whole = _even((a.height, a.width))
+        self.decoder = _chain(
+            hidden=nn.Linear(a.latent_dim, a.hidden),
+            hidden_relu=nn.ReLU(),
+            grid=nn.Linear(a.hidden, flat),
+            grid_relu=nn.ReLU(),
+            unflatten=nn.Unflatten(1, (8, *quarter)),
+            transposed_conv_1=nn.ConvTranspose2d(8, 16, 5, stride=2, padding=2, output_padding=_even(half)),
+            transposed_conv_1_relu=nn.ReLU(),
+            transposed_conv_2=nn.ConvTranspose2d(16, a.channels, 5, stride=2, padding=2, output_padding=whole),
         )
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,7 +85,7 @@ def load(
 
 
 @torch.inference_mode()
-def augment(model: PlainModel, requests: Sequence[Images], k: int = 3, alpha: float = 0.5) -> list[Images]:
+def augment(model: PlainModel, requests: Sequence[Images], *, k: int, alpha: float) -> list[Images]:
     """Encode, interpolate towards the k nearest neighbours and decode, all requests in one batch.
 
     Args:
@@ -112,6 +114,11 @@ def decode(model: PlainModel, latents: Floats) -> Images:
     decoded = model.vae.decode(torch.from_numpy(latents).to(model.reference.device)).permute(0, 2, 3, 1)
     levels: Images = (decoded * 255).round().to(torch.uint8).cpu().numpy()
     return levels
+
+
+def _chain(**layers: nn.Module) -> nn.Sequential:
+    """Layers applied one after the other, each known by its name."""
+    return nn.Sequential(OrderedDict(layers))
 
 
 def _interpolated(mean: Tensor, reference: Tensor, k: int, alpha: float) -> Tensor:

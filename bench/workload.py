@@ -33,7 +33,8 @@ from latentaug.vae.training import fit
 MODEL = "bench"
 TRAINING = 1000
 CHILDREN = 3
-OPTIONS: dict[str, str | int | float] = {"method": "interpolation", "alpha": 0.5, "k": CHILDREN}
+ALPHA = 0.5
+OPTIONS: dict[str, str | int | float] = {"method": "interpolation", "alpha": ALPHA, "k": CHILDREN}
 
 Images = NDArray[np.uint8]
 

@@ -1,7 +1,9 @@
-"""Augment the whole training part of a data set."""
+"""The augment job: new images of the whole training part of a data set."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from latentaug import datasets
 from latentaug.augment.counts import counted
-from latentaug.augment.exact_counts import Rounds, alter_in_rounds
+from latentaug.augment.exact_counts import Counted, alter_in_rounds
 from latentaug.augment.methods import Altered, alter, residual
 from latentaug.augment.neighbours import name_class
 from latentaug.datasets import Dataset
@@ -23,30 +25,45 @@ from latentaug.vae.codec import BATCH, Codec, read_vae
 from worker.vaes import device
 from worker.work import Work
 
-SHEET_ROWS = 10
+MAX_NEW_IMAGES = 1_000_000
+"""Most new images that one job makes."""
+SHEET_ROWS, SHEET_COLUMNS = 10, 64
+"""Most sources on the sheet `report.png`, and most children of each."""
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 
 
 def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
-    """Encode, alter, decode; return a summary.
+    """Encode the training part, alter its latents and decode them; return a summary.
 
-    Files: `images.npz` (images, labels where there are, source and neighbour as rows of the data set, -1 for none),
-    `images.zip` (PNG in label folders, `manifest.csv`), `report.png` (the first sources, each with its children),
-    `result.json` (counts and provenance).
+    Files: `images.npz` (the images, their labels where there are any, and the rows in the data set of each one's source
+    and neighbour, -1 where there is none), `images.zip` (PNG files in label folders and `manifest.csv`), `report.png`
+    (the first sources, each with its children) and `result.json` (counts and provenance).
+
+    Raises:
+        InvalidInput: the data set's images are not of the model's shape.
+        TooLarge: more new images than one job makes.
+        TooFewImages: a class has too few images to find k neighbours among.
     """
     dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
     model = models.describe(work.artefacts, params.model)
-    wanted = _check(dataset, model, params, work.settings.max_dataset_bytes)
-    codec = Codec(read_vae(work.artefacts, model), device(work.settings))
     sources = dataset.images[dataset.train]  # [n, h, w, c]
     labels = None if dataset.labels is None else dataset.labels[dataset.train]  # [n]
+    counts = counted(params, len(sources), labels)
+    wanted = len(sources) * params.children if counts is None else int(counts.sum())
+    _check(dataset, model, wanted, work.settings.max_dataset_bytes)
+    codec = Codec(read_vae(work.artefacts, model), device(work.settings))
     latents = codec.encode(sources)  # [n, latent_dim]
     try:
-        altered = _alter(params, latents, labels, np.array(model.sigma, np.float32))
+        altered = _alter(params, latents, counts, labels, np.array(model.sigma, np.float32))
     except TooFewImages as error:
         raise name_class(error, dataset.classes) from error
     images = _decode(work, params, codec, sources, latents, altered)  # [m, h, w, c]
     work.report(0.8, "writing files", final=True)
-    _write(work, params, dataset, sources, images, altered, model.version)
+    _write(work, params, dataset, images, altered, model.version)
+    work.put("report.png", encode_png(contact_sheet(_sheet(sources, images, altered.source), scale=2)))
     summary = {
         **params.model_dump(mode="json"),
         "model_version": model.version,
@@ -56,42 +73,42 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
         "shape": list(images.shape[1:]),
         "labelled": labels is not None,
     }
-    if isinstance(altered, Rounds):
+    if isinstance(altered, Counted):
         refused = dict(zip(FILTERS, altered.refused.sum(axis=0).tolist(), strict=True))
         summary["tally"] = {"wanted": wanted, "made": len(images), "missing": wanted - len(images), "rejected": refused}
     work.put_json("result.json", summary)
     return {"sources": len(sources), "images": len(images)}
 
 
-def _check(dataset: Dataset, model: ModelDescription, params: AugmentParams, most_bytes: int) -> int:
-    """Refuse what cannot be made; return how many images are wanted."""
+def _check(dataset: Dataset, model: ModelDescription, wanted: int, most_bytes: int) -> None:
+    """Refuse images that the model does not take, and more new images than one job makes."""
     shape = (model.height, model.width, model.channels)
     if dataset.images.shape[1:] != shape:
         raise InvalidInput(
             f"{dataset.name!r} has images of {list(dataset.images.shape[1:])}, the model takes {list(shape)}; "
             "choose a model that was trained on images of this size"
         )
-    labels = None if dataset.labels is None else dataset.labels[dataset.train]
-    counts = counted(params, len(dataset.train), labels)
-    wanted = len(dataset.train) * params.children if counts is None else int(counts.sum())
-    size = wanted * int(np.prod(shape))
-    if size > most_bytes:
-        raise TooLarge(f"the new images would take {size} bytes, at most {most_bytes} are made; ask for fewer")
-    return wanted
+    most = min(MAX_NEW_IMAGES, most_bytes // math.prod(shape))
+    if wanted > most:
+        each = most // len(dataset.train)
+        advice = (
+            f"per_image can be up to {each}" if each else "per_class and balance can ask for fewer than one of each"
+        )
+        raise TooLarge(
+            f"this job would make {wanted} new images of {len(dataset.train)} training images, and one job makes at "
+            f"most {most} of this size; ask for fewer: {advice}"
+        )
 
 
-def _alter(
-    params: AugmentParams, latents: NDArray[np.float32], labels: NDArray[np.int64] | None, sigma: NDArray[np.float32]
-) -> Altered:
-    """As many children of each latent, or counted ones in rounds."""
-    counts = counted(params, len(latents), labels)
+def _alter(params: AugmentParams, latents: Floats, counts: Rows | None, labels: Rows | None, sigma: Floats) -> Altered:
+    """Make as many children of each latent, or as many as `counts` says."""
     if counts is None:
         return alter(
             latents,
             method=params.method,
             alpha=params.alpha,
             k=params.k,
-            copies=params.copies,
+            copies=params.children,
             sigma=sigma,
             seed=params.seed,
             labels=labels,
@@ -104,21 +121,16 @@ def _alter(
         k=params.k,
         sigma=sigma,
         seed=params.seed,
+        retries=params.retries,
         labels=labels,
         filters=params.filters,
-        retries=params.retries,
     )
 
 
 def _decode(
-    work: Work,
-    params: AugmentParams,
-    codec: Codec,
-    sources: NDArray[np.uint8],
-    latents: NDArray[np.float32],
-    altered: Altered,
-) -> NDArray[np.uint8]:
-    """Altered latents as images uint8 [m, h, w, c]."""
+    work: Work, params: AugmentParams, codec: Codec, sources: Pixels, latents: Floats, altered: Altered
+) -> Pixels:
+    """Decode altered latents to images uint8 [m, h, w, c]."""
     images = np.empty((len(altered.latents), *sources.shape[1:]), np.uint8)
     for start in range(0, len(images), BATCH):
         decoded = codec.decode(altered.latents[start : start + BATCH])  # [chunk, h, w, c]
@@ -132,33 +144,43 @@ def _decode(
     return images
 
 
-def _write(
-    work: Work,
-    params: AugmentParams,
-    dataset: Dataset,
-    sources: NDArray[np.uint8],
-    images: NDArray[np.uint8],
-    altered: Altered,
-    version: str,
-) -> None:
-    source = dataset.train[altered.source]
-    neighbour = np.where(altered.neighbour < 0, -1, dataset.train[altered.neighbour])
+def _write(work: Work, params: AugmentParams, dataset: Dataset, images: Pixels, altered: Altered, version: str) -> None:
+    """Write the new images and where each comes from, as npz and as zip."""
+    columns: dict[str, NDArray[np.generic]] = {
+        "source": dataset.train[altered.source],
+        "neighbour": np.where(altered.neighbour < 0, -1, dataset.train[altered.neighbour]),
+    }
+    if isinstance(altered, Counted):
+        columns |= {"child": altered.number, "step": altered.share}
     plain = images[..., 0] if images.shape[-1] == 1 else images  # as the API answers grey images
-    arrays: dict[str, NDArray[np.generic]] = {"images": plain}
-    settings = params.model_dump(exclude={"dataset"}, exclude_none=True) | {"version": version}
-    columns: dict[str, NDArray[Any]] = {"source": source, "neighbour": neighbour}
-    if isinstance(altered, Rounds):
-        columns |= {"child": altered.child, "step": altered.step}
-    arrays |= columns
-    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
-    manifest: list[dict[str, object]] = [{**dict(zip(columns, row, strict=True)), **settings} for row in rows]
+    arrays: dict[str, NDArray[np.generic]] = {"images": plain, **columns}
     names = None
     if dataset.labels is not None:
-        names = [dataset.classes[label] for label in dataset.labels[source]]
+        names = [dataset.classes[label] for label in dataset.labels[columns["source"]]]
         arrays["labels"] = np.array(names)
-        manifest = [{**row, "label": name} for row, name in zip(manifest, names, strict=True)]
     work.put("images.npz", write_npz(arrays))
-    work.put("images.zip", write_zip(list(images), names, manifest))
-    made = np.split(images, np.cumsum(np.bincount(altered.source, minlength=len(sources)))[:-1])  # each source's own
-    sheet = [[sources[i], *made[i]] for i in range(min(SHEET_ROWS, len(sources)))]
-    work.put("report.png", encode_png(contact_sheet(sheet, scale=2)))
+    settings = params.model_dump(exclude={"dataset"}, exclude_none=True) | {"version": version}
+    work.put("images.zip", write_zip(_told(work, images), names, _manifest(columns, settings, names)))
+
+
+def _told(work: Work, images: Pixels) -> Iterator[Pixels]:
+    """The images one by one, each reported as it is written."""
+    for i, image in enumerate(images):
+        work.report(0.8 + 0.2 * i / len(images), "writing files")
+        yield image
+
+
+def _manifest(
+    columns: Mapping[str, NDArray[np.generic]], settings: Mapping[str, object], names: Sequence[str] | None
+) -> Iterator[dict[str, object]]:
+    """Each new image's row: where it comes from, the settings that all have in common, and its label."""
+    for i in range(len(columns["source"])):
+        row = {column: values[i].item() for column, values in columns.items()}
+        yield row | dict(settings) | ({} if names is None else {"label": names[i]})
+
+
+def _sheet(sources: Pixels, images: Pixels, source: Rows) -> list[list[Pixels]]:
+    """The first sources, each followed by the first of its children."""
+    return [
+        [sources[i], *images[np.flatnonzero(source == i)[:SHEET_COLUMNS]]] for i in range(min(SHEET_ROWS, len(sources)))
+    ]

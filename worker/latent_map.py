@@ -1,4 +1,4 @@
-"""Places of latents on the plane by UMAP, in a process of its own: its libraries would change later rounding."""
+"""Latents placed on a plane by UMAP, in a process of its own, because its libraries change how numbers are rounded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from latentaug.runtime.lifeline import tied
 
 
 def embed(latents: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Place latents [n, latent_dim], n at least `umap.FEWEST`, on the plane: float32 [n, 2].
+    """Place latents [n, latent_dim], with n at least `umap.FEWEST`, on a plane: float32 [n, 2].
 
     The same latents give the same places on the same machine.
 
     Raises:
-        CalledProcessError: umap-learn is not installed, or fails; what it said stands in the log.
+        CalledProcessError: umap-learn is not installed or fails; the log has its messages.
     """
     given = io.BytesIO()
     np.save(given, latents)

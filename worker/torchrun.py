@@ -136,8 +136,8 @@ def main(folder: Path) -> None:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=SILENCE)
-    share = Ranks()
-    first = share.rank == 0
+    group = Ranks()
+    first = group.rank == 0
     checkpoint = files.get("checkpoint") if files.exists("checkpoint") else None
     distributed.barrier()  # all have read it before the first writes the next
 
@@ -159,7 +159,7 @@ def main(folder: Path) -> None:
             on_epoch=tell,
             checkpoint=checkpoint,
             on_checkpoint=keep,
-            share=share,
+            group=group,
         )
     except LatentaugError as error:
         if first:

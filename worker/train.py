@@ -1,4 +1,4 @@
-"""Train a VAE and put it where the model server finds it."""
+"""The train job: train a VAE and store it where the model server finds it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from worker.vaes import device, train_vae
 from worker.work import Work
 
 MAPPED = 1000
-"""Most images that are placed by UMAP."""
+"""Most images that UMAP places on the latent map."""
 
 _log = logging.getLogger(__name__)
 
 
 def train(work: Work, params: TrainParams) -> dict[str, Any]:
-    """Train, project the training part, save the model; return a summary.
+    """Train, encode the training part and save the model; return a summary.
 
-    Files: `result.json` (the model's description with its curve), `curve.png`.
+    Files: `result.json` (the model's description with its curve) and `curve.png`.
     """
     description = _made_before(work, params)
     if description is None:
@@ -56,7 +56,7 @@ def train(work: Work, params: TrainParams) -> dict[str, Any]:
 
 
 def _made_before(work: Work, params: TrainParams) -> ModelDescription | None:
-    """The model, where an earlier attempt at this job was lost only after it had saved it."""
+    """The model, if an earlier attempt at this job saved it before it was lost; otherwise None."""
     try:
         description = models.describe(work.artefacts, _name(work, params))
     except NotFound:
@@ -83,9 +83,9 @@ def _make(work: Work, params: TrainParams) -> ModelDescription:
 
 
 def _umap(work: Work, latents: NDArray[np.float32]) -> bytes | None:
-    """Places for the latent map, where UMAP is installed and there are enough images for it.
+    """Places for the latent map, if UMAP is installed and there are enough images for it.
 
-    The model is worth keeping without them.
+    If UMAP fails, the model is kept without them.
     """
     if not umap.INSTALLED or len(latents) < umap.FEWEST:
         return None

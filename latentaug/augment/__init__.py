@@ -1,1 +1,1 @@
-"""New latents and images from old (section 3.2), and the plain transforms that they are compared with."""
+"""How new latents are made from old ones (section 3.2), and the plain transforms that they are compared with."""

@@ -1,4 +1,4 @@
-"""Random shifts, rotations and scalings of images: the plain augmentation that a VAE's has to beat."""
+"""Random shifts, rotations and scalings of images: the plain augmentation that a VAE has to beat."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CHUNK = 1024
 
 @dataclass(frozen=True)
 class Ranges:
-    """How far copies go at most, each way.
+    """How far an affine copy may be moved, turned and scaled, in each direction.
 
     Attributes:
-        shift: share of each side, 0..0.5; by default 2 pixels of MNIST's 28.
+        shift: part of each side, 0..0.5; by default 2 of MNIST's 28 pixels.
         rotation: degrees, 0..180.
-        scale: share of the size, 0..0.9: 0.1 is a size of 0.9 to 1.1.
+        scale: part of the size, 0..0.9; 0.1 gives sizes from 0.9 to 1.1.
 
     Raises:
         InvalidInput: a value outside its range.
@@ -43,15 +43,15 @@ DEFAULT = Ranges()
 
 
 def affine(images: Images, copies: int, seed: int, ranges: Ranges = DEFAULT) -> Images:
-    """Make random affine copies: shifted, rotated and scaled, each uniform in its range and drawn for each copy.
+    """Make random affine copies. Shift, rotation and scale are uniform in their ranges, and new for each copy.
 
-    Bilinear; outside the image its border is repeated.
+    Copies are interpolated bilinearly; outside the image its border is repeated.
 
     Args:
         images: float32 [n, h, w, c] in 0..1.
-        copies: of each image.
+        copies: how many copies of each image.
         seed: the same seed gives the same copies.
-        ranges: how far.
+        ranges: how far copies may be moved, turned and scaled.
 
     Returns:
         float32 [n * copies, h, w, c]; copy j of image i is at i * copies + j.

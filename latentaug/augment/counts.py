@@ -1,4 +1,4 @@
-"""How many new images each image shall have: so many of each image, of each class, or until classes are of one size."""
+"""How many children each image shall have: a number for each image, for each class, or until classes are equal."""
 
 from __future__ import annotations
 
@@ -37,20 +37,21 @@ def children_of_each(
     per_class: int | None = None,
     balance: str | None = None,
 ) -> Rows:
-    """Count the new images of each of n images; within a class the counts differ by at most one, the first get more.
+    """Count the children of each of n images. Within a class counts differ by at most one, and the first get more.
 
     Args:
-        n: images.
+        n: number of images.
         labels: int64 [n], or None.
-        per_image: new images of each image.
-        per_class: new images of each class.
-        balance: as `options.BALANCE`: new images until each class has that many in all; a larger class gets none.
+        per_image: children of each image.
+        per_class: children of each class.
+        balance: a text that `options.BALANCE` matches: as many children as bring each class to that size; a larger
+            class gets none.
 
     Returns:
         int64 [n].
 
     Raises:
-        InvalidInput: not exactly one of the three, or no labels where classes are meant.
+        InvalidInput: not exactly one of the three is given, or classes are to be counted and there are no labels.
     """
     given = {"per_image": per_image, "per_class": per_class, "balance": balance}
     named = [name for name, value in given.items() if value is not None]

@@ -1,19 +1,23 @@
-"""New latents in exact numbers, in rounds: each round gives a child to every source that still wants one.
+"""Any number of children of each latent, some of which filters may turn away.
 
-Round j moves a source towards its neighbour j mod k, so that neighbours serve evenly; from round k on by a share of
-alpha drawn evenly from 0..1, for the same step to the same neighbour would give the same child. Noise is drawn anew
-each round. Round j of a source depends on nothing but the arguments and j: what a filter turned away elsewhere does not
-change it, so a child can be made again from its number.
+The children of a source are numbered. Child j moves towards the source's neighbour j mod k, so that neighbours serve
+evenly. From child k on neighbours serve again, and the child goes a share of alpha that is drawn evenly from 0..1, for
+the whole of it would give the same child again. A child depends on nothing but the arguments, its source and its
+number: what a filter turns away elsewhere does not change it, so it can be made again.
+
+Children are made in rounds. Each round makes as many as are still missing, and then the filters look at them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
-from latentaug.augment.methods import Altered, check_alpha
+from latentaug.augment import randomness
+from latentaug.augment.methods import Altered, check_alpha, move
 from latentaug.augment.neighbours import Floats, Latents, Reference, Rows, neighbours
 from latentaug.augment.rejection import ACCEPTED, Filters
 from latentaug.errors import InvalidInput
@@ -21,19 +25,36 @@ from latentaug.options import FILTERS
 
 MAX_RETRIES = 100
 
+_CHUNK = 2**14
+"""Children made at a time, so that what lies between is small beside the result."""
+
 
 @dataclass(frozen=True)
-class Rounds(Altered):
-    """New latents, by source and then by round.
+class Children(Altered):
+    """New latents by source, and those of one source by number.
 
     Attributes:
-        child: int64 [m], the round in which each was made, from 0.
-        step: float32 [m], how far each went: alpha, or a share of it.
-        refused: int64 [n, filters], children that each filter turned away, by source.
+        number: int64 [m], each child's number among those of its source, from 0; the numbers of children that were
+            turned away are missing.
+        share: float32 [m], how far each child went: alpha, or a share of it.
     """
 
-    child: Rows
-    step: Floats
+    number: Rows
+    share: Floats
+
+    def take(self, chosen: NDArray[np.bool_] | Rows) -> Children:
+        """The chosen children, in the order in which they are chosen."""
+        return Children(*(getattr(self, column.name)[chosen] for column in fields(Children)))
+
+
+@dataclass(frozen=True)
+class Counted(Children):
+    """All children that the filters let through.
+
+    Attributes:
+        refused: int64 [n, filters], how many children of each source each filter turned away.
+    """
+
     refused: Rows
 
 
@@ -46,25 +67,26 @@ def alter_in_rounds(
     k: int,
     sigma: Floats,
     seed: int,
-    labels: Rows | None,
+    retries: int,
+    labels: Rows | None = None,
     reference: Reference | None = None,
     filters: Sequence[str] = (),
-    retries: int = 10,
-) -> Rounds:
-    """Make `counts` new latents of each source by equation 8, 9 or 10.
+) -> Counted:
+    """Make `counts` children of each latent.
 
     Args:
         latents: float32 [n, d].
-        counts: int64 [n], children of each source, from 0.
-        method: one of `generation.METHODS`.
-        alpha: how far.
-        k: neighbours of each source.
-        sigma: float32 [d].
-        seed: of noise and steps.
-        labels: int64 [n], or None.
-        reference: to look for neighbours in, or None for the sources.
-        filters: names of `FILTERS` that may turn children away.
-        retries: further rounds, 0..100, for those turned away; what then lacks is not made.
+        counts: int64 [n], how many children each source shall have, 0 or more.
+        method: one of `methods.METHODS`.
+        alpha: how far children go: 0..10, and 0..1 for interpolation.
+        k: neighbours of each source; noise has none.
+        sigma: float32 [d], standard deviations over the projected data set.
+        seed: seed of noise and shares.
+        retries: how many more children of a source are made, 0..100, in place of those that were turned away; what is
+            still missing then stays missing.
+        labels: int64 [n]; neighbours have the same label. None allows neighbours of any label.
+        reference: where to look for neighbours; None means among the sources.
+        filters: the names in `rejection.FILTERS` of those that look at the children.
 
     Raises:
         InvalidInput: an argument out of range.
@@ -78,69 +100,63 @@ def alter_in_rounds(
     nearest = None if method == "noise" else neighbours(latents, labels, k, reference)  # [n, k]
     pool = reference or Reference(latents, labels)
     judge = Filters(filters, latents, labels, pool)
-    wanted, refused = counts.copy(), np.zeros((len(latents), len(FILTERS)), np.int64)
-    parts = [Rounds(*_nothing(latents), refused)]
-    for number in range(int(counts.max(initial=0)) + (retries if filters else 0)):
-        rows = np.flatnonzero(wanted)
-        if not len(rows):
-            break
-        made = _round(number, rows, latents, pool.latents, nearest, method, alpha, sigma, seed, refused)
-        verdict = judge.judge(made.latents, rows)
-        for name in range(len(FILTERS)):
-            refused[rows[verdict == name], name] += 1
-        kept = verdict == ACCEPTED
-        wanted[rows[kept]] -= 1
-        parts.append(_take(made, kept))
-    return _joined(parts, refused)
+    maker = _Maker(latents, pool.latents, nearest, method, alpha, sigma, seed)
+    most = counts + (retries if filters else 0)
+    missing, made = counts, np.zeros_like(counts)  # of each source
+    refused = np.zeros((len(latents), len(FILTERS)), np.int64)
+    kept = [maker.make(*_next(made, made))]  # no children yet
+    while (wanted := np.minimum(missing, most - made)).any():
+        children = maker.make(*_next(made, wanted))
+        verdict = judge.judge(children.latents, children.source)
+        accepted = verdict == ACCEPTED
+        np.add.at(refused, (children.source[~accepted], verdict[~accepted]), 1)
+        kept.append(children.take(accepted))
+        made = made + wanted
+        missing = missing - np.bincount(kept[-1].source, minlength=len(counts))
+    return Counted(**vars(_joined(kept)), refused=refused)
 
 
-def _round(
-    number: int,
-    rows: Rows,
-    latents: Latents,
-    pool: Latents,
-    nearest: Rows | None,
-    method: str,
-    alpha: float,
-    sigma: Floats,
-    seed: int,
-    refused: Rows,
-) -> Rounds:
-    """One child of each of the rows."""
-    draws = np.random.default_rng([seed, number])
-    origin, child = latents[rows], np.full(len(rows), number, np.int64)
-    step = np.full(len(rows), alpha, np.float32)
-    if nearest is None:
-        noise = draws.standard_normal(latents.shape, dtype=np.float32)[rows]  # [rows, d]
-        return Rounds(origin + step[:, None] * sigma * noise, rows, np.full(len(rows), -1), child, step, refused)
-    k = nearest.shape[1]
-    if number >= k:
-        step *= draws.random(len(latents), dtype=np.float32)[rows]
-    neighbour = nearest[rows, number % k]
-    towards = pool[neighbour]
-    direction = towards - origin if method == "interpolation" else origin - towards
-    return Rounds(direction * step[:, None] + origin, rows, neighbour, child, step, refused)
+@dataclass(frozen=True)
+class _Maker:
+    """Makes children by number. `nearest` is int64 [n, k], rows of `pool`, or None for noise."""
+
+    latents: Latents
+    pool: Latents
+    nearest: Rows | None
+    method: str
+    alpha: float
+    sigma: Floats
+    seed: int
+
+    def make(self, source: Rows, number: Rows) -> Children:
+        """The child of each source that has the number beside it; int64 [m] both."""
+        share = np.full(len(source), self.alpha, np.float32)
+        if self.nearest is None:
+            neighbour = np.full(len(source), -1, np.int64)
+        else:
+            k = self.nearest.shape[1]
+            neighbour, again = self.nearest[source, number % k], number >= k
+            share[again] *= randomness.uniform(self.seed, number[again], source[again])
+        moved = np.empty((len(source), self.latents.shape[1]), np.float32)
+        for start in range(0, len(source), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            if self.nearest is None:
+                towards = randomness.normal(self.seed, number[part], source[part], moved.shape[1])
+            else:
+                towards = self.pool[neighbour[part]]
+            moved[part] = move(self.latents[source[part]], towards, share[part, None], self.method, self.sigma)
+        return Children(moved, source, neighbour, number, share)
 
 
-def _nothing(latents: Latents) -> tuple[Latents, Rows, Rows, Rows, Floats]:
-    none = np.empty(0, np.int64)
-    return latents[:0], none, none, none, np.empty(0, np.float32)
+def _next(made: Rows, wanted: Rows) -> tuple[Rows, Rows]:
+    """Source and number, int64 [m] each, of the `wanted` children that follow the first `made` of each source."""
+    source = np.repeat(np.arange(len(wanted)), wanted)
+    start = np.cumsum(wanted) - wanted  # where the children of each source begin
+    return source, np.arange(len(source)) - start[source] + made[source]
 
 
-def _take(made: Rounds, kept: Rows) -> Rounds:
-    return Rounds(
-        made.latents[kept], made.source[kept], made.neighbour[kept], made.child[kept], made.step[kept], made.refused
-    )
-
-
-def _joined(parts: Sequence[Rounds], refused: Rows) -> Rounds:
-    source = np.concatenate([part.source for part in parts])
-    order = np.argsort(source, kind="stable")  # rounds stay in order within a source
-    return Rounds(
-        np.concatenate([part.latents for part in parts])[order],
-        source[order],
-        np.concatenate([part.neighbour for part in parts])[order],
-        np.concatenate([part.child for part in parts])[order],
-        np.concatenate([part.step for part in parts])[order],
-        refused,
-    )
+def _joined(parts: Sequence[Children]) -> Children:
+    """All children, by source and then by number."""
+    columns = ([getattr(part, column.name) for part in parts] for column in fields(Children))
+    together = Children(*(np.concatenate(column) for column in columns))
+    return together.take(np.argsort(together.source, kind="stable"))  # later parts have higher numbers

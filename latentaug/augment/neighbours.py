@@ -5,7 +5,6 @@ Latents are float32 [n, d]: the means that the encoder gives.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -17,7 +16,9 @@ from latentaug.errors import InvalidInput, TooFewImages
 
 MAX_LATENT = 1e9
 SAME_ROW = 1e-10
-"""Squared distance over squared length up to which two latents are of one image: float32 rounding in the encoder."""
+"""Two latents belong to one image if their squared distance is at most this part of their squared length.
+
+The encoder's float32 rounding may set them apart that far."""
 
 _CHUNK_ELEMENTS = 2**15
 _LEAST_STEP = 16
@@ -29,10 +30,24 @@ Floats = NDArray[np.float32]
 
 
 class ClassTooSmall(TooFewImages):
-    """A class has fewer neighbours than asked for; `largest_k` is the largest k that every class can serve."""
+    """A class has fewer images to find neighbours among than k.
 
-    def __init__(self, detail: str, largest_k: int) -> None:
-        super().__init__(detail)
+    Its number and the counts also travel in `fields`, as pairs of a name and a number, so that whoever knows the
+    classes' names can say the same with them (`name_class`), even in another process.
+
+    Args:
+        label: the class's number, or None where labels do not matter.
+        size: how many images there are to find neighbours among.
+        k: how many neighbours were asked for.
+        largest_k: the largest k that every class can serve.
+    """
+
+    def __init__(self, label: int | None, size: int, k: int, largest_k: int) -> None:
+        where = "there are" if label is None else f"class {label} has"
+        counts = {} if label is None else {"class": label, "size": size, "k": k, "largest_k": largest_k}
+        super().__init__(
+            _too_small(where, size, k, largest_k), fields=[(name, str(number)) for name, number in counts.items()]
+        )
         self.largest_k = largest_k
 
 
@@ -45,7 +60,7 @@ class _Candidates(NamedTuple):
 
 
 class Reference:
-    """Latents to look for neighbours in, prepared once for many searches.
+    """Latents among which neighbours are looked for, prepared once for many searches.
 
     Args:
         latents: float32 [r, d], finite, within +-1e9.
@@ -61,7 +76,7 @@ class Reference:
         self._candidates = dict[int | None, _Candidates]()
 
     def candidates(self, label: int | None) -> _Candidates:
-        """The rows with a label, or all; kept, unless there are none, as callers may name labels without end."""
+        """The rows with a label, or all rows. They are kept, but an empty result is not: callers may name any label."""
         if label in self._candidates:
             return self._candidates[label]
         rows = np.arange(len(self.latents))[slice(None) if label is None else self.labels == label]
@@ -89,7 +104,7 @@ class Reference:
 
     @cached_property
     def spacing(self) -> Floats:
-        """Distances from some of the rows, evenly chosen, each to its nearest other one, float32 [up to 1000]."""
+        """The distance of each of up to 1,000 evenly chosen rows to its nearest other row, float32 [up to 1000]."""
         some = np.linspace(0, len(self.latents) - 1, min(_SAMPLE, len(self.latents))).astype(np.int64)
         found, distances = self.nearest(self.latents[some], 2)
         first_is_itself = found[:, 0] == some
@@ -98,14 +113,17 @@ class Reference:
 
 
 def name_class(error: TooFewImages, names: Sequence[object]) -> TooFewImages:
-    """The same error with the label's own name in place of its number, for whoever knows the names.
+    """Say what a `ClassTooSmall` says with the class's own name in place of its number.
 
     Args:
-        error: of `neighbours`, perhaps on its way through another process.
-        names: labels by number.
+        error: any error of this kind; one that names no class by number is returned as it is.
+        names: the classes' names, by number.
     """
-    named = re.sub(r"^class (\d+) ", lambda found: f"class {str(names[int(found[1])])!r} ", error.detail)
-    return TooFewImages(named, fields=error.fields)
+    told = dict(error.fields)
+    if "class" not in told:
+        return error
+    where = f"class {str(names[int(told['class'])])!r} has"
+    return TooFewImages(_too_small(where, *(int(told[name]) for name in ("size", "k", "largest_k"))))
 
 
 def largest_usable_k(labels: Rows | None, n: int) -> int:
@@ -128,9 +146,10 @@ def neighbours(
 
     Args:
         latents: float32 [n, d].
-        labels: int64 [n], or None to look among all. Also ignored where the reference set has no labels.
-        k: neighbours of each, at least 1.
-        reference: to look in, or None to look among `latents`.
+        labels: int64 [n]; neighbours have the same label. None allows any label, and so does a reference set that has
+            none.
+        k: number of neighbours of each latent, at least 1.
+        reference: where to look for neighbours; None means among `latents`.
         sets: how many sets of equal size the latents are, one after the other. Each latent's neighbours are what they
             would be, to the last bit, were its set alone.
 
@@ -156,7 +175,7 @@ def neighbours(
     found = np.empty((len(latents), k), np.int64)
     for label, rows, candidates in groups:
         if len(candidates.rows) - itself < k:
-            raise _too_small(label, len(candidates.rows), k, largest_k)
+            raise ClassTooSmall(label, len(candidates.rows), k, largest_k)
         step = _step(len(candidates.rows))
         if sets > 1:
             step -= step % size
@@ -167,7 +186,7 @@ def neighbours(
             if itself:
                 distances[np.arange(len(chunk)), np.searchsorted(candidates.rows, chunk)] = np.inf
             elif (usable := int(np.isfinite(distances).sum(axis=1).min())) < k:
-                raise _too_small(label, usable, k, usable)
+                raise ClassTooSmall(label, usable, k, usable)
             found[chunk] = candidates.rows[_k_smallest(distances, k)]
     return found
 
@@ -187,7 +206,7 @@ def check_latents(latents: Latents, labels: Rows | None, latent_dim: int) -> Non
 
 
 def _classes(latents: Latents, labels: Rows | None) -> Iterator[tuple[int | None, Rows]]:
-    """Label and rows of the latents with it, sorted; one group without labels."""
+    """Each label with the rows of the latents that have it, sorted; one group if there are no labels."""
     if labels is None:
         yield None, np.arange(len(latents))
         return
@@ -195,14 +214,13 @@ def _classes(latents: Latents, labels: Rows | None) -> Iterator[tuple[int | None
         yield int(label), np.flatnonzero(labels == label)
 
 
-def _too_small(label: int | None, size: int, k: int, largest_k: int) -> ClassTooSmall:
-    where = "there are" if label is None else f"class {label} has"
+def _too_small(where: str, size: int, k: int, largest_k: int) -> str:
     advice = f"use k up to {largest_k} or add images" if largest_k else "add images, or use noise, which needs none"
-    return ClassTooSmall(f"{where} only {size} images to find {k} neighbours among; {advice}", largest_k)
+    return f"{where} only {size} images to find {k} neighbours among; {advice}"
 
 
 def _step(candidates: int) -> int:
-    """Latents to look for neighbours of at a time, so that their distances stay in the cache."""
+    """For how many latents to look for neighbours at a time, so that their distances stay in the cache."""
     return max(_LEAST_STEP, _CHUNK_ELEMENTS // candidates)
 
 

@@ -1,7 +1,7 @@
-"""Which new latents to turn away before they are decoded: of another label, hardly new, or far from everything real.
+"""Filters that turn children away before they are decoded: those of another label, hardly new, or far from the real.
 
-Not in the paper. All three look at distances in latent space alone, to the same real latents that neighbours are
-looked for in, and measure them by the distance that a real latent typically has to its nearest other one.
+They are not in the paper. All three look at distances in latent space, to the same real latents among which neighbours
+are looked for, and compare them with the distance that a real latent typically has to its nearest other one.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from latentaug.errors import InvalidInput
 from latentaug.options import FILTERS
 
 VOTERS = 5
-"""Real latents that vote on a new one's label."""
+"""How many of the nearest real latents vote on a child's label."""
 NEAR = 0.1
-"""A new latent nearer to its source than this share of the typical distance is hardly new."""
+"""A child nearer to its source than this part of the typical distance is hardly new."""
 FAR_QUANTILE = 0.99
-"""A new latent further from the nearest real one than this share of the real ones are is off the manifold."""
+"""A child is off the manifold if this part of the real latents are nearer to their nearest one than it is."""
 ACCEPTED = -1
 
 
 class Filters:
-    """Judges new latents.
+    """Judges children.
 
     Args:
-        names: which of `FILTERS`.
+        names: which of `FILTERS` to apply.
         latents: float32 [n, d], the sources.
-        labels: int64 [n], of the sources, or None.
-        pool: real latents, the sources or a data set's.
+        labels: int64 [n], the sources' labels, or None.
+        pool: the real latents: the sources, or those of a data set.
 
     Raises:
         InvalidInput: an unknown name, no labels to vote by, or fewer than two real latents to measure by.
@@ -41,19 +41,21 @@ class Filters:
         if unknown := set(names) - set(FILTERS):
             raise InvalidInput(f"there is no filter {sorted(unknown)[0]!r}; there are {', '.join(FILTERS)}")
         if "label" in names and (labels is None or pool.labels is None):
-            raise InvalidInput("a filter by label needs labels; send them, or leave reject_label out")
+            raise InvalidInput(
+                "reject_label compares labels, and there are none; send labels, or leave reject_label out"
+            )
         if names and len(pool.latents) < 2:
             raise InvalidInput(
-                "a filter needs at least two real images to measure by; send more, or use the data set's"
+                "filters compare distances between at least two real images; send more, or use neighbours=dataset"
             )
         self._names, self._latents, self._labels, self._pool = names, latents, labels, pool
 
     def judge(self, children: Latents, source: Rows) -> NDArray[np.int64]:
-        """The number of the first filter that turns each child away, or `ACCEPTED`.
+        """For each child the number of the first filter that turns it away, or `ACCEPTED`.
 
         Args:
             children: float32 [m, d].
-            source: int64 [m], each one's source.
+            source: int64 [m], the row of each child's source.
         """
         verdict = np.full(len(children), ACCEPTED, np.int64)
         for number in reversed([FILTERS.index(name) for name in self._names]):  # so that the first one stands
@@ -73,7 +75,7 @@ class Filters:
         return refused
 
     def _vote(self, children: Latents) -> Rows:
-        """The label that most of the nearest real latents have; of equals, the one with the nearest of them."""
+        """The label that most of the nearest real latents have; among equals, the one that has the nearest of them."""
         nearest, _ = self._pool.nearest(children, VOTERS)
         labels = self._pool.labels if self._pool.labels is not None else np.zeros(len(self._pool.latents), np.int64)
         votes = labels[nearest]  # [m, voters], nearest first

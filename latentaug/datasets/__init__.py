@@ -1,7 +1,7 @@
-"""Data sets: the bundled digits, MNIST, UJIPEN, and what callers upload.
+"""Data sets: the bundled digits, MNIST, UJIPEN, and those that callers upload.
 
-`names` and `describe` answer at once and read no images; `load` gives the images, split into training, validation and
-test parts that never change for a data set.
+`names` and `describe` answer at once, without reading images. `load` reads the images and their split into training,
+validation and test parts, which never changes.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from latentaug.datasets import digits, mnist, ujipen, uploads
+from latentaug.datasets.built_in import BUILT_IN
 from latentaug.datasets.dataset import Dataset, DatasetDescription
 from latentaug.errors import Conflict
 from latentaug.storage.objects import ArtefactStore
 
 __all__ = ["BUILT_IN", "Dataset", "DatasetDescription", "create", "delete", "describe", "load", "names"]
-
-BUILT_IN = {"digits": digits.DESCRIPTION, "mnist": mnist.DESCRIPTION, **ujipen.DESCRIPTIONS}
 
 create = uploads.create
 
@@ -27,7 +26,7 @@ def names(store: ArtefactStore) -> list[str]:
 
 
 def describe(name: str, store: ArtefactStore) -> DatasetDescription:
-    """What there is to know about a data set without its images.
+    """Describe a data set without reading its images.
 
     Raises:
         NotFound: no such data set.
@@ -40,12 +39,12 @@ def load(name: str, store: ArtefactStore, folders: Sequence[Path]) -> Dataset:
 
     Args:
         name: the data set's name.
-        store: where uploads rest.
-        folders: where files of public data sets are looked for, in this order; the last keeps what is downloaded.
+        store: the store that holds uploads.
+        folders: where files of public data sets are looked for, in this order; downloads are kept in the last.
 
     Raises:
         NotFound: no such data set.
-        Unavailable: MNIST or UJIPEN is not here and cannot be downloaded now.
+        Unavailable: the files of MNIST or UJIPEN are missing and cannot be downloaded now.
         MalformedInput: a local file of UJIPEN is not what it claims to be.
     """
     if name == "digits":
@@ -61,7 +60,7 @@ def delete(store: ArtefactStore, name: str) -> None:
     """Delete an upload.
 
     Raises:
-        Conflict: it is built in.
+        Conflict: the data set is built in.
         NotFound: no such data set.
     """
     if name in BUILT_IN:

@@ -1,4 +1,4 @@
-"""A data set in memory, its description, and how one is split."""
+"""A data set in memory, its description, and how data sets are split."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from latentaug.errors import TooFewImages
 
 VALIDATION_SHARE = 0.1
 TEST_SHARE = 0.3
+SPLIT_SEED = 0
+"""Every data set is split with this seed, so that its parts are always the same."""
 
 
 class DatasetDescription(BaseModel):
-    """The `GET /v1/datasets/{dataset}` answer."""
+    """Everything about a data set but its images; the answer of `GET /v1/datasets/{dataset}`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,30 +32,30 @@ class DatasetDescription(BaseModel):
     width: int
     channels: int
     classes: list[str]
-    """Label names by label number; empty where there are no labels."""
+    """Label names by label number; empty if there are no labels."""
     class_counts: list[int] | None = None
-    """Images of each class, where known without reading them."""
+    """Number of images of each class, if that is known without reading them."""
     parts: dict[str, int]
-    """Images in the training, validation and test parts."""
+    """Number of images in the training, validation and test parts."""
     version: str | None = None
-    """Folder of an upload's files in the store."""
+    """Name of the folder of an upload's files in the store."""
     sha256: str | None = None
-    """Of an upload's stored arrays."""
+    """Checksum of an upload's stored arrays."""
     created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images and labels, and the parts they are split into.
+    """Images, labels, and the parts that they are split into.
 
     Attributes:
         name: the data set's name.
         images: uint8 [n, height, width, channels].
         labels: int64 [n], numbers into `classes`, or None.
         classes: label names.
-        train: int64 rows of the training part.
-        validation: int64 rows that decide when VAE training stops.
-        test: int64 rows that only accuracy is measured on.
+        train: rows of the training part, int64.
+        validation: rows that decide when VAE training stops, int64.
+        test: rows on which accuracy is measured and nothing else, int64.
         source: where the images come from.
     """
 
@@ -68,7 +70,7 @@ class Dataset:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 over images, labels and parts: equal for equal data, whatever its name."""
+        """SHA-256 over images, labels and parts: equal data have equal checksums, whatever their names."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
         for array in (self.images, self.labels, self.train, self.validation, self.test):
             digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
@@ -78,11 +80,11 @@ class Dataset:
 def split(
     n: int,
     labels: NDArray[np.int64] | None,
-    seed: int = 0,
+    seed: int = SPLIT_SEED,
     validation_share: float = VALIDATION_SHARE,
     test_share: float = TEST_SHARE,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Split n images at random, class by class where there are labels; what the shares leave is for training.
+    """Split n images at random, class by class if there are labels. What validation and test leave is for training.
 
     Every class keeps at least one training image, and no part is empty.
 
@@ -90,7 +92,7 @@ def split(
         The rows of training, validation and test, each int64 and sorted.
 
     Raises:
-        TooFewImages: fewer than 4 images: two to train on, one to validate, one to test.
+        TooFewImages: fewer than 4 images: 2 to train on, 1 to validate with and 1 to test with.
     """
     if n < 4:
         raise TooFewImages(f"a data set of {n} images cannot be split; give at least 4")

@@ -1,6 +1,6 @@
-"""The 1,797 handwritten digits of 8x8 that scikit-learn ships (UCI, Alpaydin and Kaynak, 1998): always at hand.
+"""The 1,797 handwritten digits of 8x8 pixels that come with scikit-learn (UCI, Alpaydin and Kaynak, 1998).
 
-Read from scikit-learn's own file without importing scikit-learn, which the API process has no other need for.
+They are read from scikit-learn's file without importing scikit-learn, which the API process does not need otherwise.
 """
 
 from __future__ import annotations

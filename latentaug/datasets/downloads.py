@@ -1,4 +1,4 @@
-"""Files of public data sets, fetched with a bound and kept whole."""
+"""Files of public data sets: downloaded up to a bound, and kept whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TIMEOUT = 30.0  # seconds without a byte
 
 
 def fetch(url: str, max_bytes: int) -> bytes | None:
-    """Fetch at most `max_bytes` of our own constant `url`; None where it does not answer. Callers check the SHA-256."""
+    """Fetch at most `max_bytes` of one of our own URLs, or None if it does not answer. Callers check the SHA-256."""
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310 (our own https constants)
             content: bytes = answer.read(max_bytes)
@@ -22,7 +22,7 @@ def fetch(url: str, max_bytes: int) -> bytes | None:
 
 
 def keep(path: Path, content: bytes) -> None:
-    """Write whole or not at all: under a temporary name, then renamed."""
+    """Write a file whole or not at all: under a temporary name, which is then changed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(content)

@@ -1,7 +1,8 @@
 """MNIST (LeCun et al., 1998): 55,000 training, 5,000 validation and 10,000 test images of 28x28, as section 4.1 has it.
 
-Read from `<data_dir>/mnist` or `<data_dir>` where `LATENTAUG_DATA_DIR` is set, else from what an earlier call
-downloaded to `<home>/downloads/mnist`, else downloaded from a public mirror. Each file is checked by its SHA-256.
+The files are read from `<data_dir>/mnist` or `<data_dir>` if `LATENTAUG_DATA_DIR` is set, or from
+`<home>/downloads/mnist`, where an earlier call kept them; otherwise they are downloaded from a public mirror. Each file
+is checked by its SHA-256.
 """
 
 from __future__ import annotations
@@ -49,10 +50,10 @@ def load(folders: Sequence[Path]) -> Dataset:
     """Load MNIST: the 60,000 official training images (the last 5,000 of them for validation), then the 10,000 of test.
 
     Args:
-        folders: where the files are looked for, in this order; the last keeps what is downloaded.
+        folders: where the files are looked for, in this order; downloads are kept in the last.
 
     Raises:
-        Unavailable: the files are not here, and no mirror answers with the right ones.
+        Unavailable: the files are missing, and no mirror answers with the right ones.
     """
     contents = {name: _read(name, folders) for name in FILES}
     images = np.concatenate([_idx(contents[f"{part}-images-idx3-ubyte"], 16) for part in ("train", "t10k")])
@@ -71,7 +72,7 @@ def load(folders: Sequence[Path]) -> Dataset:
 
 
 def _read(name: str, folders: Sequence[Path]) -> bytes:
-    """One file's uncompressed bytes, from wherever they are found right."""
+    """One file's uncompressed bytes, from the first place that has the right ones."""
     for place in (place for folder in folders for place in (folder / "mnist", folder)):
         for content in _local(place / name):
             if _right(name, content):
@@ -83,7 +84,7 @@ def _read(name: str, folders: Sequence[Path]) -> bytes:
             keep(folders[-1] / "mnist" / name, downloaded)
             return downloaded
     raise Unavailable(
-        f"{name} of MNIST is not here and no mirror gave it; put the four .gz files into a folder 'mnist' "
+        f"the file {name} of MNIST is missing, and no mirror has it now; put the four .gz files into a folder 'mnist' "
         "and set LATENTAUG_DATA_DIR to its parent",
         retry_after=60,
     )
@@ -112,5 +113,5 @@ def _right(name: str, content: bytes) -> bool:
 
 
 def _idx(content: bytes, header: int) -> NDArray[np.uint8]:
-    """The values of an IDX file, whose checksum has vouched for its header."""
+    """The values of an IDX file; its checksum has vouched for its header."""
     return np.frombuffer(content, np.uint8, offset=header)

@@ -26,14 +26,14 @@ MAX_SIDE = 512  # pixels
 
 @dataclass(frozen=True)
 class Pen:
-    """How strokes are drawn.
+    """The pen that strokes are drawn with.
 
     Attributes:
         side: pixels of the square image, 8 to 512.
         scale: pixels a millimetre, for every character alike, so that `c` stays smaller than `C` and `.` than `o`.
             At 5, the images of 70 pixels hold 99 of 100 characters of UJIPEN; larger ones are shrunk to fit.
         width: pixels that the line is wide, at least 0.25.
-        margin: pixels round the image that stay black, at least 0.
+        margin: pixels around the image that stay black, at least 0.
 
     Raises:
         InvalidInput: an option outside its range, or a margin and width that leave no room to draw in.
@@ -67,7 +67,7 @@ def draw(strokes: Sequence[Stroke], pen: Pen = PEN) -> Pixels:
 
     Args:
         strokes: at least one, each with at least one point, all finite.
-        pen: how.
+        pen: the pen to draw with.
 
     Returns:
         uint8 [side, side, 1], 0 where there is no ink and 255 where it covers the pixel.

@@ -44,7 +44,7 @@ VALIDATION_SHARE, TEST_SHARE = 0.05, 0.45
 
 
 def _description(name: str, source: str, characters: str, count: int) -> DatasetDescription:
-    """What is known of a version without reading it: each of its characters was written `count` times."""
+    """Describe a version without reading it: each of its characters was written `count` times."""
     test, validation = round(count * TEST_SHARE), round(count * VALIDATION_SHARE)  # of each class
     n = len(characters)
     return DatasetDescription(
@@ -75,14 +75,14 @@ def load(name: str, folders: Sequence[Path], pen: Pen = PEN) -> Dataset:
     """Load one of `DESCRIPTIONS`, drawn with `pen`, in the order of its files.
 
     Args:
-        name: of `DESCRIPTIONS`.
-        folders: where its files are looked for, in this order; the last keeps what is downloaded.
-        pen: how it is drawn.
+        name: one of `DESCRIPTIONS`.
+        folders: where its files are looked for, in this order; downloads are kept in the last.
+        pen: the pen that its strokes are drawn with.
 
     Raises:
         MalformedInput: a file is not what it claims to be; the message names its line.
         TooLarge: a file is far larger than the original.
-        Unavailable: the files are not here and cannot be downloaded.
+        Unavailable: the files are missing and cannot be downloaded now.
     """
     description = DESCRIPTIONS[name]
     characters = _characters(name, folders)
@@ -127,8 +127,8 @@ def _version_1(folders: Sequence[Path]) -> list[Character]:
         path = _found(folders, f"v1/{name}") or _found(folders, name)
         if path is None:
             raise Unavailable(
-                f"{name} of UJIPEN version 1 is not here; put {_WRITERS[0]} to {_WRITERS[-1]} (UCI data set 160) into "
-                "a folder 'ujipen/v1' and set LATENTAUG_DATA_DIR to the folder above 'ujipen'"
+                f"the file {name} of UJIPEN version 1 is missing; put {_WRITERS[0]} to {_WRITERS[-1]} (UCI data set "
+                "160) into a folder 'ujipen/v1' and set LATENTAUG_DATA_DIR to the folder above 'ujipen'"
             )
         characters += penfiles.read_version_1(_content(path), name)
     return characters
@@ -141,7 +141,7 @@ def _version_2(folders: Sequence[Path]) -> list[Character]:
 
 
 def _found(folders: Sequence[Path], file: str) -> Path | None:
-    """Where a file lies, if it is here."""
+    """The path of a file, or None if no folder has it."""
     paths = [folder / "ujipen" / file for folder in folders]
     return next((path for path in paths if path.is_file()), None)
 
@@ -159,8 +159,8 @@ def _download(folders: Sequence[Path]) -> bytes:
     archive = fetch(URL, _MAX_DOWNLOAD)
     if archive is None or hashlib.sha256(archive).hexdigest() != SHA256:
         raise Unavailable(
-            f"{_TEXT} of UJIPEN version 2 is not here and UCI did not give the right archive; unpack {URL} into a "
-            "folder 'ujipen' and set LATENTAUG_DATA_DIR to its parent",
+            f"the file {_TEXT} of UJIPEN version 2 is missing, and UCI does not have the right archive now; unpack "
+            f"{URL} into a folder 'ujipen' and set LATENTAUG_DATA_DIR to its parent",
             retry_after=60,
         )
     with zipfile.ZipFile(io.BytesIO(archive)) as members, members.open(_TEXT) as member:

@@ -1,4 +1,4 @@
-"""Data sets that callers upload, at rest in the artefact store."""
+"""Data sets that callers upload, kept in the artefact store."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from latentaug.datasets.built_in import BUILT_IN
 from latentaug.datasets.dataset import Dataset, DatasetDescription, split
 from latentaug.errors import Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
-from latentaug.imaging.pixels import Pixels, fit
+from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
 from latentaug.storage.objects import ArtefactStore, check_name
 
-MIN_SIDE, MAX_SIDE = 8, 128  # pixels, the sizes that the VAE takes
 MAX_CLASSES = 10_000
 MAX_LABEL = 100  # characters
-_RESERVED = {"digits", "mnist", "ujipen", "ujipen-v1", "ujipen-digits"}
 
 
 def create(
@@ -31,15 +30,16 @@ def create(
     max_bytes: int,
     size: tuple[int, int] | None = None,
 ) -> DatasetDescription:
-    """Store an upload, split into parts once and for all.
+    """Store an upload, and split it into parts once and for all.
 
     Args:
-        store: where to.
-        name: a free name.
-        images: each uint8 [h, w, 1 or 3]; one colour image makes the whole data set colour.
-        labels: one per image, or None.
-        max_bytes: most bytes of all decoded images.
-        size: (height, width) that every image is resized to, aspect kept and padded; None where all have one size.
+        store: the store to write to.
+        name: a name that no data set has yet.
+        images: each uint8 [h, w, 1 or 3]; one image in colour makes the whole data set coloured.
+        labels: one for each image, or None.
+        max_bytes: most bytes of all decoded images together.
+        size: height and width that every image is resized to, with its aspect kept and the rest padded; None if all
+            images have one size.
 
     Raises:
         Conflict: the name is taken.
@@ -47,7 +47,7 @@ def create(
         TooFewImages: fewer than 4 images.
         TooLarge: over the limit on decoded bytes.
     """
-    if check_name(name, "data set") in _RESERVED or store.exists(_path(name)):
+    if check_name(name, "data set") in BUILT_IN or store.exists(_path(name)):
         raise Conflict(f"a data set named {name!r} exists; choose another name or delete it first")
     if len(images) < 4:
         raise TooFewImages(f"a data set of {len(images)} images cannot be split; give at least 4")
@@ -124,7 +124,7 @@ def load(store: ArtefactStore, name: str) -> Dataset:
 
 
 def delete(store: ArtefactStore, name: str) -> None:
-    """Delete an upload: its description first, so that it is gone at once and whole.
+    """Delete an upload. Its description goes first, and with it the whole data set at once.
 
     Raises:
         NotFound: no such data set.
@@ -143,11 +143,13 @@ def _data_path(description: DatasetDescription) -> str:
 
 
 def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, max_bytes: int) -> Pixels:
-    """All images as one uint8 [n, h, w, c]."""
+    """All images in one array, uint8 [n, h, w, c]."""
     sizes = {image.shape[:2] for image in images}
     if size is None and len(sizes) > 1:
         shown = ", ".join(f"{height}x{width}" for height, width in sorted(sizes)[:5])
-        raise InvalidInput(f"the images have {len(sizes)} sizes ({shown}); give one to resize to, as in ?size=28x28")
+        raise InvalidInput(
+            f"the images have {len(sizes)} sizes ({shown}); give one size to resize them to, as in ?size=28x28"
+        )
     height, width = size or next(iter(sizes))
     if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
         raise InvalidInput(
@@ -161,16 +163,18 @@ def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, ma
 
 
 def _encode(labels: Sequence[str] | None, n: int) -> tuple[list[str], NDArray[np.int64] | None]:
-    """Label names in natural order (numbers as numbers), and each image's number into them."""
+    """Label names in natural order, in which 2 comes before 10, and the number of each image's label."""
     if labels is None:
         return [], None
     if len(labels) != n:
-        raise InvalidInput(f"{len(labels)} labels for {n} images; give one label per image")
+        raise InvalidInput(f"there are {len(labels)} labels for {n} images; give one label for each image")
     found = set(labels)
     if any(not 0 < len(label) <= MAX_LABEL for label in found):
         raise InvalidInput(f"a label is empty or longer than {MAX_LABEL} characters; shorten it")
     if len(found) > MAX_CLASSES:
-        raise InvalidInput(f"{len(found)} different labels; at most {MAX_CLASSES} are taken")
+        raise InvalidInput(
+            f"there are {len(found)} different labels, and at most {MAX_CLASSES} are accepted; merge some"
+        )
     numeric = all(label.isascii() and label.isdecimal() for label in found)
     classes = sorted(found, key=int) if numeric else sorted(found)
     number = {label: i for i, label in enumerate(classes)}

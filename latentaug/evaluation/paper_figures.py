@@ -49,7 +49,7 @@ def interpolations(pairs: Pixels, codec: Codec, steps: int = 9) -> bytes:
 
 
 def generation(
-    images: Pixels, labels: Labels, codec: Codec, sigma: Floats, *, alpha: float = 0.5, k: int = 3, seed: int = 0
+    images: Pixels, labels: Labels, codec: Codec, sigma: Floats, *, alpha: float, k: int, seed: int
 ) -> bytes:
     """Figure 7: from left to right one new image of each source by noise, interpolation and extrapolation.
 
@@ -69,7 +69,7 @@ def generation(
     latents, columns = codec.encode(images), math.ceil(math.sqrt(len(images)))
     panels = []
     for method in METHODS:
-        altered = alter(latents, method=method, alpha=alpha, k=k, sigma=sigma, seed=seed, labels=labels)
+        altered = alter(latents, method=method, alpha=alpha, k=k, copies=k, sigma=sigma, seed=seed, labels=labels)
         decoded = _grey_levels(codec.decode(altered.latents[::k]))  # the first child of each source
         rows = [list(decoded[start : start + columns]) for start in range(0, len(decoded), columns)]
         panels.append(contact_sheet(rows, _scale(images)))

@@ -209,6 +209,7 @@ class Draw:
             method=method,
             alpha=self.alpha,
             k=self.children,
+            copies=self.children,
             sigma=projection.sigma,
             seed=self.seed,
             labels=self.labels,

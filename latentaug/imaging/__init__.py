@@ -1,1 +1,1 @@
-"""Images as bytes and as arrays, both ways; every limit on untrusted bytes is in here."""
+"""Images as bytes and as arrays, and every limit on image bytes from callers."""

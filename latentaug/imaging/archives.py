@@ -1,4 +1,4 @@
-"""Batches as bytes: npy, npz and zip, both ways, with every bound on untrusted bytes before an allocation.
+"""Batches of images as npy, npz and zip: read with every bound checked before memory is allocated, and written.
 
 Nothing is ever unpickled: arrays of Python objects are refused from their header.
 """
@@ -12,7 +12,7 @@ import re
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -49,7 +49,7 @@ _BROKEN_HEADER = (
 
 @dataclass(frozen=True)
 class Folder:
-    """Images out of a zip.
+    """The images of a zip.
 
     Attributes:
         images: each uint8 [h, w, 1 or 3]; sizes may differ.
@@ -76,10 +76,14 @@ def read_npy(data: bytes, limits: Limits) -> NDArray[np.generic]:
     except _BROKEN_HEADER as error:
         raise MalformedInput("not an npy array; write it with numpy.save(file, array, allow_pickle=False)") from error
     if dtype.hasobject or dtype.kind not in "biufUS":
-        raise MalformedInput(f"arrays of {dtype} are never read (they may hold code); send numbers or strings")
+        raise MalformedInput(
+            f"the array holds {dtype}, which is never read because it may hold code; send numbers or strings"
+        )
     size = math.prod(shape) * dtype.itemsize
     if size > limits.max_bytes:
-        raise TooLarge(f"the array holds {size} bytes; at most {limits.max_bytes} are taken")
+        raise TooLarge(
+            f"the array holds {size} bytes, and at most {limits.max_bytes} are accepted; send fewer or smaller images"
+        )
     if len(shape) > 8 or any(side < 0 for side in shape) or size != len(data) - start:
         raise MalformedInput(
             f"an npy header that claims {list(shape)} of {dtype} does not fit the bytes that follow it"
@@ -90,14 +94,16 @@ def read_npy(data: bytes, limits: Limits) -> NDArray[np.generic]:
 
 @lru_cache(maxsize=256)
 def _npy_header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    """Shape, order and type from an npy array's first bytes.
+    """Read shape, order and type from an npy array's first bytes.
 
-    Kept, for a caller sends the same ones again and again, and they take longer to read than a small array.
+    Results are kept: callers send the same header again and again, and reading it takes longer than a small array.
     """
     stream = io.BytesIO(head)
     version = npy.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
-        raise MalformedInput(f"npy version {version[0]}.{version[1]} is not taken; write 1.0, numpy.save's own")
+        raise MalformedInput(
+            f"npy version {version[0]}.{version[1]} is not accepted; write version 1.0, as numpy.save does"
+        )
     return (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(stream)
 
 
@@ -108,7 +114,7 @@ def write_npy(array: NDArray[np.generic]) -> bytes:
 
 @lru_cache(maxsize=256)
 def _npy_head(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> bytes:
-    """What stands before the bytes of a C-ordered array; kept, for it takes longer to write than a small array."""
+    """The npy header of a C-ordered array; kept, because writing it takes longer than a small array."""
     if dtype.hasobject:
         raise ValueError("arrays of Python objects are never written")
     out = io.BytesIO()
@@ -126,7 +132,7 @@ def read_npz(data: bytes, limits: Limits) -> dict[str, NDArray[np.generic]]:
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, content in _members(data, MAX_ARRAYS, limits.max_bytes, "npz"):
         if not name.endswith(".npy"):
-            raise MalformedInput(f"{name[:80]!r} in the npz is no npy array; write it with numpy.savez")
+            raise MalformedInput(f"{name[:80]!r} in the npz is not an npy array; write the npz with numpy.savez")
         arrays[name.removesuffix(".npy")] = read_npy(content, limits)
     return arrays
 
@@ -136,15 +142,20 @@ def write_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), write_npy(array))
+            member = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+            head = _npy_head(array.shape, array.dtype)
+            member.file_size = len(head) + array.nbytes
+            with archive.open(member, "w") as file:  # straight from the array: a copy could be a gigabyte
+                file.write(head)
+                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return out.getvalue()
 
 
 def read_zip(data: bytes, limits: Limits) -> Folder:
-    """Read a zip of images; where they lie in folders, the name of an image's (innermost) folder is its label.
+    """Read a zip of images. If they lie in folders, the name of the innermost folder is the image's label.
 
-    A `manifest.csv` and what systems leave behind (hidden files, `__MACOSX`, `Thumbs.db`) are passed over; any other
-    file that is no image is an error, never skipped in silence.
+    `manifest.csv` and files that operating systems leave behind (hidden files, `__MACOSX`, `Thumbs.db`) are ignored.
+    Any other file that is not an image is an error.
 
     Raises:
         MalformedInput: not a zip, a path that leaves it, or an unreadable image (named).
@@ -159,20 +170,24 @@ def read_zip(data: bytes, limits: Limits) -> Folder:
         if path.name in _PASSED_OVER or any(part.startswith(".") or part == "__MACOSX" for part in path.parts):
             continue
         if path.suffix.lower() not in IMAGE_SUFFIXES:
-            raise MalformedInput(f"{name[:80]!r} in the zip is no PNG, JPEG or WebP image; leave it out")
+            raise MalformedInput(f"{name[:80]!r} in the zip is not a PNG, JPEG or WebP image; leave it out")
         image = _decode_member(name, content, limits)
         decoded += image.size
         if len(images) == limits.max_images or decoded > limits.max_bytes:
-            raise TooLarge(f"the zip holds over {limits.max_images} images or {limits.max_bytes} bytes of pixels")
+            raise TooLarge(
+                f"the zip holds more than {limits.max_images} images or {limits.max_bytes} bytes of pixels; send fewer"
+            )
         images.append(image)
         names.append(name)
     return Folder(images, _folder_labels(names), names)
 
 
 def write_zip(
-    images: Sequence[Pixels], labels: Sequence[str] | None, manifest: Sequence[Mapping[str, object]]
+    images: Iterable[Pixels], labels: Sequence[str] | None, manifest: Iterable[Mapping[str, object]]
 ) -> bytes:
     """Write images as PNG files in label folders, with `manifest.csv`: a `file` column, then each row's provenance.
+
+    Images and rows are taken one by one, so that those of an iterator are never in memory together.
 
     Args:
         images: each uint8 [h, w, c].
@@ -181,29 +196,32 @@ def write_zip(
         manifest: one mapping per image, all with the same keys.
     """
     folders = _folder_names(labels or [])
-    out = io.BytesIO()
-    lines = io.StringIO(newline="")
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(["file", *(manifest[0] if manifest else ())])
+    out, lines = io.BytesIO(), io.BytesIO()
+    table = io.TextIOWrapper(lines, "utf-8", newline="", write_through=True)
+    writer = csv.writer(table, lineterminator="\n")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for i, (image, row) in enumerate(zip(images, manifest, strict=True)):
+            if i == 0:
+                writer.writerow(["file", *row])
             name = f"{i:06d}.png" if labels is None else f"{folders[labels[i]]}/{i:06d}.png"
             text = {key: str(value) for key, value in row.items()}
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), encode_png(image, text))
             writer.writerow([name, *row.values()])
-        archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), lines.getvalue())
+        archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), lines.getvalue() or b"file\n")
     return out.getvalue()
 
 
 def _members(data: bytes, max_members: int, max_bytes: int, what: str) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of an archive's files, each bound checked before the content is decompressed."""
+    """Names and contents of an archive's files. Every bound is checked before content is decompressed."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
             if len(infos) > max_members:
-                raise TooLarge(f"the {what} holds {len(infos)} files; at most {max_members} are taken")
+                raise TooLarge(
+                    f"the {what} holds {len(infos)} files, and at most {max_members} are accepted; leave some out"
+                )
             if sum(info.file_size for info in infos) > max_bytes:
-                raise TooLarge(f"the {what} unpacks to more than {max_bytes} bytes")
+                raise TooLarge(f"the {what} unpacks to more than {max_bytes} bytes; send fewer or smaller files")
             for info in infos:
                 _check_member_path(info.filename, what)
                 with archive.open(info) as file:
@@ -215,7 +233,7 @@ def _members(data: bytes, max_members: int, max_bytes: int, what: str) -> Iterat
 
 def _check_member_path(name: str, what: str) -> None:
     if name.startswith("/") or "\\" in name or "\0" in name or ":" in name or ".." in PurePosixPath(name).parts:
-        raise MalformedInput(f"{name[:80]!r} in the {what} leads out of it; use relative paths without '..'")
+        raise MalformedInput(f"the path {name[:80]!r} leads out of the {what}; use relative paths without '..'")
 
 
 def _decode_member(name: str, content: bytes, limits: Limits) -> Pixels:
@@ -227,18 +245,20 @@ def _decode_member(name: str, content: bytes, limits: Limits) -> Pixels:
 
 def _folder_labels(names: Sequence[str]) -> list[str] | None:
     if not names:
-        raise InvalidInput("the zip holds no images; put PNG, JPEG or WebP files into it, in a folder per label")
+        raise InvalidInput("the zip holds no images; put PNG, JPEG or WebP files into it, in one folder for each label")
     parents = [PurePosixPath(name).parent.name for name in names]
     if all(parents):
         return parents
     if any(parents):
         loose = names[parents.index("")]
-        raise InvalidInput(f"{loose[:80]!r} lies in no folder while others do; give every image a label folder or none")
+        raise InvalidInput(
+            f"{loose[:80]!r} lies in no folder, but other images do; put all images into label folders, or none"
+        )
     return None
 
 
 def _folder_names(labels: Sequence[str]) -> dict[str, str]:
-    """A folder's name for each label: the label, changed where a system might misread it; no two share one."""
+    """The folder of each label: the label itself, changed if a system might misread it. No two labels share one."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for label in dict.fromkeys(labels):

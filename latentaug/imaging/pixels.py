@@ -1,7 +1,7 @@
-"""Images as uint8 arrays: PNG, JPEG and WebP in, PNG and contact sheets out, colour and size made to fit a model.
+"""Images as uint8 arrays: read from PNG, JPEG and WebP, fitted to a model, written as PNG and as contact sheets.
 
-Images are uint8 [height, width, channels] with 1 (grey) or 3 (red, green, blue) channels, values 0 to 255. Every limit
-on untrusted image bytes is in here, on untrusted containers of images in `latentaug.imaging.archives`.
+Images are uint8 [height, width, channels] with 1 (grey) or 3 (red, green, blue) channels, values 0 to 255. Limits on
+the bytes of single images are in here, those on files of many images in `latentaug.imaging.archives`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 
 FORMATS = ("PNG", "JPEG", "WEBP")
+MIN_SIDE, MAX_SIDE = 8, 128
+"""Shortest and longest side, in pixels, of images that a VAE learns."""
 Pixels = NDArray[np.uint8]
 
 # Pillow raises these, among the errors of its own, for bytes that are not the image they claim to be.
@@ -27,13 +29,12 @@ _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds that hold before anything is allocated.
+    """Bounds that are checked before memory is allocated.
 
     Attributes:
-        max_images: images in one batch.
-        max_pixels: pixels (height x width) of one image, and bytes of the whole batch once decoded are held to
-            `max_bytes`.
-        max_bytes: bytes of the batch once decompressed.
+        max_images: most images in one batch.
+        max_pixels: most pixels (height x width) of one image.
+        max_bytes: most bytes of a batch, decompressed and decoded.
     """
 
     max_images: int = 4096
@@ -42,9 +43,9 @@ class Limits:
 
 
 def decode_image(data: bytes, limits: Limits) -> Pixels:
-    """Decode one PNG, JPEG or WebP (its first frame, turned as its EXIF orientation says).
+    """Decode one PNG, JPEG or WebP image: its first frame, turned as its EXIF orientation says.
 
-    Transparency is laid on white; 16-bit grey is reduced to 8 bits.
+    Transparent images are put on white, and 16-bit grey is reduced to 8 bits.
 
     Returns:
         uint8 [height, width, 1] for grey images, [height, width, 3] for colour.
@@ -56,14 +57,16 @@ def decode_image(data: bytes, limits: Limits) -> Pixels:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except _BOMB as error:
-        raise TooLarge(f"the image's header claims more than {limits.max_pixels} pixels") from error
+        raise TooLarge(f"the image claims more than {limits.max_pixels} pixels; send a smaller one") from error
     except _BROKEN as error:
         raise MalformedInput(
             f"not a readable {', '.join(FORMATS)} image; check that the file opens elsewhere"
         ) from error
     width, height = image.size
     if width * height > limits.max_pixels:
-        raise TooLarge(f"the image is {width}x{height}; at most {limits.max_pixels} pixels are taken")
+        raise TooLarge(
+            f"the image is {width}x{height}, and at most {limits.max_pixels} pixels are accepted; send a smaller one"
+        )
     try:
         return _array(ImageOps.exif_transpose(image))
     except _BROKEN as error:
@@ -81,7 +84,7 @@ def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
 
 
 def to_uint8(array: NDArray[np.generic], limits: Limits) -> Pixels:
-    """Take a batch as callers send it: uint8, or float in 0..1; [n, h, w] or [n, h, w, c].
+    """Check a batch as callers send it, uint8 or float in 0..1, [n, h, w] or [n, h, w, c], and make it uint8.
 
     Returns:
         uint8 [n, h, w, c]; floats are rounded to the nearest of 256 levels.
@@ -110,14 +113,15 @@ def to_uint8(array: NDArray[np.generic], limits: Limits) -> Pixels:
 
 
 def fit(images: Sequence[Pixels] | Pixels, height: int, width: int, channels: int, *, resize: bool) -> Pixels:
-    """Make images fit a model: colour is converted always, size only on request.
+    """Make images fit a model. Colour is always converted, size only on request.
 
     Args:
-        images: each uint8 [h, w, 1 or 3], of any sizes.
-        height: pixels.
-        width: pixels.
+        images: each uint8 [h, w, 1 or 3], of any size.
+        height: height to fit, in pixels.
+        width: width to fit, in pixels.
         channels: 1 or 3.
-        resize: whether other sizes are resized (bicubic, aspect kept, padded with the border's median colour).
+        resize: whether other sizes are resized: bicubic, with the aspect kept and the rest filled with the median
+            colour of the border.
 
     Returns:
         uint8 [n, height, width, channels].
@@ -142,12 +146,12 @@ def fit(images: Sequence[Pixels] | Pixels, height: int, width: int, channels: in
 
 
 def contact_sheet(rows: Sequence[Sequence[Pixels]], scale: int = 1, gap: int = 2) -> Pixels:
-    """Lay images of one size out in rows on mid-grey, each enlarged `scale` times without smoothing.
+    """Lay out images of one size in rows on mid-grey, each enlarged `scale` times without smoothing.
 
     Args:
         rows: images uint8 [h, w, c] of one shape; rows may differ in length.
         scale: times each pixel is repeated, at least 1.
-        gap: pixels between images and round the sheet.
+        gap: pixels between images and around the sheet.
 
     Returns:
         uint8 [H, W, c].
@@ -180,7 +184,7 @@ def _array(image: Image.Image) -> Pixels:
 
 
 def _recolour(images: Pixels, channels: int) -> Pixels:
-    """Grey <-> colour of [..., c]; luminance as ITU-R 601 has it, in integers."""
+    """Convert [..., c] between grey and colour; luminance is that of ITU-R 601, computed in integers."""
     if images.shape[-1] == channels:
         return np.ascontiguousarray(images)
     if channels == 3:
@@ -190,7 +194,7 @@ def _recolour(images: Pixels, channels: int) -> Pixels:
 
 
 def _pad(image: Pixels, height: int, width: int) -> Pixels:
-    """Resize [h, w, c] into the frame, aspect kept; the rest takes the median colour of the image's border."""
+    """Resize [h, w, c] into the frame with its aspect kept; the rest takes the median colour of the image's border."""
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])  # [2h + 2w, c]
     colour = tuple(int(value) for value in np.median(border, axis=0))
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

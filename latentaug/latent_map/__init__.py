@@ -1,1 +1,1 @@
-"""Latents on a plane, to look at."""
+"""Latents placed on a plane, to look at."""

@@ -1,4 +1,4 @@
-"""Latents on the plane that shows most of them: principal component analysis by the eigenvectors of the covariance."""
+"""The plane on which latents spread most: principal component analysis by the eigenvectors of the covariance."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Plane:
     """The two directions in which latents spread most. A latent z lies at `components @ (z - mean)`.
 
     Attributes:
-        mean: of the latents, float64 [latent_dim].
-        components: unit vectors, float64 [2, latent_dim]; a row is zero where the latents have no such direction.
-        explained: share of the whole variance along each component, float64 [2], 0..1.
+        mean: mean of the latents, float64 [latent_dim].
+        components: unit vectors, float64 [2, latent_dim]; a row is zero if the latents have no such direction.
+        explained: part of the whole variance along each component, float64 [2], 0..1.
     """
 
     mean: NDArray[np.float64]
@@ -31,14 +31,14 @@ class Plane:
 
 
 def sample(n: int, limit: int) -> NDArray[np.int64]:
-    """At most `limit` of n rows, int64, drawn at random, the same each time: a smaller sample begins a larger one."""
+    """At most `limit` of n rows, int64, in a random order that never changes; larger samples begin with smaller."""
     return np.random.default_rng(0).permutation(n)[:limit]
 
 
 def principal_plane(latents: NDArray[np.float32]) -> Plane:
     """Find the plane of latents, [n, latent_dim] with at least one row.
 
-    The same latents give the same plane: each component points where its largest entry is positive.
+    The same latents give the same plane. Each component has the direction in which its largest entry is positive.
     """
     mean = latents.mean(axis=0, dtype=np.float64)  # [latent_dim]
     centred = latents - mean  # [n, latent_dim]

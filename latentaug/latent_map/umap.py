@@ -1,9 +1,9 @@
 """Latents on a plane by UMAP (McInnes et al., 2018), where umap-learn is installed (extra `umap`).
 
-It keeps neighbours together and clusters apart that a flat plane lays over one another; distances between clusters mean
-nothing. It is computed when a model is trained, for it takes longer than a request may, and in a process of its own
-(`python -m latentaug.latent_map.umap`, npy in and out), for what it brings along changes the rounding of all that
-follows.
+UMAP keeps neighbours together, and sets clusters apart that a flat plane lays over one another; distances between
+clusters mean nothing. It takes longer than a request may, so it is computed when a model is trained. It runs in a
+process of its own (`python -m latentaug.latent_map.umap`, npy in and out), because its libraries change how later
+numbers are rounded.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 
 INSTALLED = find_spec("umap") is not None
 FEWEST = 10
-"""Latents below which there is no manifold to find."""
+"""Fewer latents than this have no manifold to find."""
 NEIGHBOURS = 15
 """UMAP's own default."""
 
 
 def main() -> None:
-    """Place the latents on standard input, float32 [n, latent_dim] with n at least `FEWEST`: float32 [n, 2] on output.
+    """Read latents from standard input, float32 [n, latent_dim] with n at least `FEWEST`; write float32 [n, 2].
 
     The same latents give the same places on the same machine.
     """

@@ -1,6 +1,6 @@
-"""A trained VAE at rest: its description, its weights, and the latents of the images it was trained on.
+"""A trained VAE in the store: its description, its weights, and the latents of the images it was trained on.
 
-No torch in here: the API process reads descriptions, only the model server and the jobs read weights.
+No torch in here: the API process reads descriptions, and only the model server and the jobs read weights.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from latentaug.storage.objects import ArtefactStore, check_name
 
 
 class ModelDescription(BaseModel):
-    """What there is to know about a model without its weights; the `GET /v1/models/{model}` answer."""
+    """Everything about a model but its weights; the answer of `GET /v1/models/{model}`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     version: str
-    """Id of the job that trained it; also the folder of its files."""
+    """Id of the job that trained the model, and name of the folder of its files."""
     height: int
     width: int
     channels: int
@@ -35,26 +35,26 @@ class ModelDescription(BaseModel):
     dataset: str
     dataset_checksum: str
     classes: list[str]
-    """The data set's label names, by label number; empty where it has no labels."""
+    """The data set's label names, by label number; empty if it has no labels."""
     sigma: list[float]
     """Standard deviation of each latent dimension over the projected training part (eq. 8)."""
     training: dict[str, int | float | str]
-    """The options it was trained with: epochs, patience, batch_size, learning_rate, beta, seed, precision."""
+    """The options of its training: epochs, patience, batch_size, learning_rate, beta, seed and precision."""
     curve: list[dict[str, int | float]] = Field(default_factory=list)
-    """One entry per epoch: losses and images per second."""
+    """One entry for each epoch: losses and images per second."""
     best_epoch: int
     training_images: int
     validation_images: int
     weights_sha256: str
     latents_sha256: str
     umap_sha256: str | None = None
-    """Of the training images' places by UMAP; null where none were computed."""
+    """Checksum of the training images' places by UMAP; null if none were computed."""
     created_at: datetime
     job_id: str
 
 
 class ProjectedDataset(BaseModel):
-    """The training part of a data set as latent means: where `neighbours=dataset` looks."""
+    """Mean latents of a data set's training part, among which `neighbours=dataset` looks."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
 
@@ -63,7 +63,7 @@ class ProjectedDataset(BaseModel):
     labels: NDArray[np.int64] | None
     """int64 [n], numbers into `ModelDescription.classes`, or None."""
     rows: NDArray[np.int64]
-    """int64 [n], each latent's row in the whole data set: what an answer's `neighbour` names."""
+    """int64 [n], each latent's row in the whole data set, which an answer's `neighbour` names."""
 
 
 def describe_path(name: str) -> str:
@@ -78,14 +78,14 @@ def save(
     projected: ProjectedDataset,
     umap: bytes | None = None,
 ) -> None:
-    """Write a model; its description, written last, is what makes it exist.
+    """Write a model. Its description is written last: with it the model exists.
 
     Args:
-        store: to write to.
-        description: with the checksums of the other three.
-        weights: as safetensors.
-        projected: latents of the training part.
-        umap: `places_bytes`, where there are places by UMAP.
+        store: where to write it.
+        description: the description, with the checksums of the other three.
+        weights: the weights as safetensors.
+        projected: the latents of the training part.
+        umap: places by UMAP, as `places_bytes` writes them, or None.
 
     Raises:
         Conflict: a model of this name exists.
@@ -122,7 +122,7 @@ def read_weights(store: ArtefactStore, description: ModelDescription) -> bytes:
     """Read a model's weights (safetensors), checked against their checksum.
 
     Raises:
-        NotFound: deleted meanwhile.
+        NotFound: the model was deleted meanwhile.
         OSError: the stored bytes are not those that were written.
     """
     return _checked(store, description, "weights.safetensors", description.weights_sha256)
@@ -132,7 +132,7 @@ def read_projected(store: ArtefactStore, description: ModelDescription) -> Proje
     """Read the latents of the images a model was trained on.
 
     Raises:
-        NotFound: deleted meanwhile.
+        NotFound: the model was deleted meanwhile.
         OSError: the stored bytes are not those that were written.
     """
     arrays = load_tensors(_checked(store, description, "latents.safetensors", description.latents_sha256))
@@ -140,10 +140,10 @@ def read_projected(store: ArtefactStore, description: ModelDescription) -> Proje
 
 
 def read_places(store: ArtefactStore, description: ModelDescription) -> NDArray[np.float32] | None:
-    """Places by UMAP, float32 [m, 2], of the training images that `projection.sample` draws; None where there are none.
+    """Read places by UMAP, float32 [m, 2], of the training images that `pca.sample` chooses; None if there are none.
 
     Raises:
-        NotFound: deleted meanwhile.
+        NotFound: the model was deleted meanwhile.
         OSError: the stored bytes are not those that were written.
     """
     if description.umap_sha256 is None:
@@ -165,7 +165,7 @@ def projected_bytes(projected: ProjectedDataset) -> bytes:
 
 
 def delete(store: ArtefactStore, name: str) -> None:
-    """Delete a model: its description first, so that it is gone at once and whole.
+    """Delete a model. Its description goes first, and with it the whole model at once.
 
     Raises:
         NotFound: no such model.
@@ -178,5 +178,7 @@ def delete(store: ArtefactStore, name: str) -> None:
 def _checked(store: ArtefactStore, description: ModelDescription, file: str, sha256: str) -> bytes:
     data = store.get(f"models/{description.name}/{description.version}/{file}")
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise OSError(f"{file} of model {description.name!r} is damaged: its SHA-256 is not the recorded one")
+        raise OSError(
+            f"{file} of model {description.name!r} is damaged: its SHA-256 is not the recorded one; train it again"
+        )
     return data

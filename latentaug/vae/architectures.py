@@ -1,4 +1,4 @@
-"""The paper's convolutional VAE (sections 3.1 and 4), its loss and its bytes.
+"""The paper's convolutional VAE (sections 3.1 and 4), its loss, and its weights as bytes.
 
 Images are float32 [n, c, h, w] in 0..1, latents float32 [n, latent_dim].
 """
@@ -6,6 +6,7 @@ Images are float32 [n, c, h, w] in 0..1, latents float32 [n, latent_dim].
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,24 +18,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from latentaug.errors import InvalidInput, MalformedInput
+from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE
 from latentaug.vae.convolutions import StridedConv2d, SubpixelConvTranspose2d
 
-MIN_SIDE, MAX_SIDE = 8, 128
 MAX_LATENT_DIM = 512
 MAX_HIDDEN = 8192
 LEVELS = 0.01, 0.99
-"""Mean levels that training starts from, at least and at most: an image may be all black."""
+"""Lowest and highest mean level that training starts from: images may be all black, and that has no logit."""
+OLDER_NAMES = {
+    "encoder.0": "encoder.conv_1",
+    "encoder.2": "encoder.conv_2",
+    "encoder.5": "encoder.hidden",
+    "decoder.0": "decoder.hidden",
+    "decoder.2": "decoder.grid",
+    "decoder.5": "decoder.transposed_conv_1",
+    "decoder.7": "decoder.transposed_conv_2",
+}
+"""Names of the layers that models saved earlier know by number."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What fixes the shape of every weight.
+    """What decides the shape of every weight.
 
     Attributes:
-        height: of an image, 8..128 pixels.
-        width: of an image, 8..128 pixels.
+        height: height of an image, 8..128 pixels.
+        width: width of an image, 8..128 pixels.
         channels: 1 (grey) or 3 (colour).
-        latent_dim: dimensions of the latent space, 1..512. Z in the paper: 10, 20, 50 or 100.
+        latent_dim: dimensions of the latent space, 1..512; Z in the paper, which takes 10, 20, 50 and 100.
         hidden: units of the fully connected layers, 1..8192. 1024 in the paper.
 
     Raises:
@@ -53,7 +64,7 @@ class Architecture:
                 f"images are {self.height}x{self.width}; each side must be {MIN_SIDE} to {MAX_SIDE} pixels: resize them"
             )
         if self.channels not in (1, 3):
-            raise InvalidInput(f"images have {self.channels} channels; 1 (grey) or 3 (colour) are taken")
+            raise InvalidInput(f"images have {self.channels} channels; use images with 1 (grey) or 3 (colour)")
         if not 1 <= self.latent_dim <= MAX_LATENT_DIM:
             raise InvalidInput(f"latent_dim is {self.latent_dim}; use 1 to {MAX_LATENT_DIM}")
         if not 1 <= self.hidden <= MAX_HIDDEN:
@@ -69,43 +80,45 @@ class Loss(NamedTuple):
 
 
 class VAE(nn.Module):
-    """Encoder q(z|x) and decoder p(x|z) (equation 7), mirrored."""
+    """Encoder q(z|x) and decoder p(x|z) (equation 7); each mirrors the other."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = a = architecture
+        whole = (a.height, a.width)
         half = (_halve(a.height), _halve(a.width))
         quarter = (_halve(half[0]), _halve(half[1]))
         flat = 8 * quarter[0] * quarter[1]
-        self.encoder = nn.Sequential(
-            StridedConv2d(a.channels, 16),  # [n, 16, h/2, w/2]
-            nn.ReLU(),
-            StridedConv2d(16, 8),  # [n, 8, h/4, w/4]
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(flat, a.hidden),  # [n, hidden]
-            nn.ReLU(),
+        self.encoder = _chain(
+            conv_1=StridedConv2d(a.channels, 16),  # [n, 16, h/2, w/2]
+            conv_1_relu=nn.ReLU(),
+            conv_2=StridedConv2d(16, 8),  # [n, 8, h/4, w/4]
+            conv_2_relu=nn.ReLU(),
+            flatten=nn.Flatten(),
+            hidden=nn.Linear(flat, a.hidden),  # [n, hidden]
+            hidden_relu=nn.ReLU(),
         )
         self.mean = nn.Linear(a.hidden, a.latent_dim)
         self.log_variance = nn.Linear(a.hidden, a.latent_dim)
-        self.decoder = nn.Sequential(
-            nn.Linear(a.latent_dim, a.hidden),  # [n, hidden]
-            nn.ReLU(),
-            nn.Linear(a.hidden, flat),
-            nn.ReLU(),
-            nn.Unflatten(1, (8, *quarter)),  # [n, 8, h/4, w/4]
-            SubpixelConvTranspose2d(8, 16, _output_padding(half)),  # [n, 16, h/2, w/2]
-            nn.ReLU(),
-            SubpixelConvTranspose2d(16, a.channels, _output_padding((a.height, a.width))),  # [n, c, h, w]
+        self.decoder = _chain(
+            hidden=nn.Linear(a.latent_dim, a.hidden),  # [n, hidden]
+            hidden_relu=nn.ReLU(),
+            grid=nn.Linear(a.hidden, flat),
+            grid_relu=nn.ReLU(),
+            unflatten=nn.Unflatten(1, (8, *quarter)),  # [n, 8, h/4, w/4]
+            transposed_conv_1=SubpixelConvTranspose2d(8, 16, _output_padding(half)),  # [n, 16, h/2, w/2]
+            transposed_conv_1_relu=nn.ReLU(),
+            transposed_conv_2=SubpixelConvTranspose2d(16, a.channels, _output_padding(whole)),  # [n, c, h, w]
         )
 
     @torch.no_grad()
     def initialise(self, levels: Tensor) -> None:
-        """Draw weights anew, as training begins with them, from torch's global generator.
+        """Set the weights that training starts with, from torch's global generator.
 
-        Weights are normal with variance 2 / fan-in before a ReLU (He et al., 2015), where biases are 0.1, and
-        1 / fan-in elsewhere. The last layer begins close to the mean image: small weights, and the mean's logit as
-        bias. Otherwise the network first learns that most pixels are dark, and of that many of its few channels die.
+        Weights are normal, with variance 2 / fan-in and a bias of 0.1 before a ReLU (He et al., 2015), and with
+        variance 1 / fan-in elsewhere. The last layer starts close to the mean image: its weights are small, and its
+        bias is the mean's logit. Without that the network first learns that most pixels are dark, which kills many of
+        its few channels.
 
         Args:
             levels: float [c], mean level of each channel in 0..1.
@@ -115,7 +128,7 @@ class VAE(nn.Module):
                 hidden = isinstance(following, nn.ReLU)
                 layer.weight.normal_(0, math.sqrt((2 if hidden else 1) / _fan_in(layer)))
                 layer.bias.fill_(0.1 if hidden else 0)
-        last = self.decoder[-1]
+        last = self.decoder.get_submodule("transposed_conv_2")
         last.weight.mul_(0.1)  # type: ignore[operator]
         last.bias.copy_(levels.clamp(*LEVELS).logit())  # type: ignore[operator]
 
@@ -134,11 +147,11 @@ class VAE(nn.Module):
         return self.decode_logits(z).sigmoid()
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode, take one z from q(z|x) by the reparametrisation trick, decode.
+        """Encode, sample one z from q(z|x) by the reparametrisation trick, and decode it.
 
         Args:
             x: float32 [n, c, h, w] in 0..1.
-            noise: draws from N(0, 1), float32 [n, latent_dim].
+            noise: numbers from N(0, 1), float32 [n, latent_dim].
 
         Returns:
             Logits [n, c, h, w], mean and log-variance [n, latent_dim].
@@ -173,7 +186,7 @@ def pixels(images: Tensor) -> Tensor:
 
 
 def to_bytes(vae: VAE) -> bytes:
-    """Weights as safetensors, the same bytes for the same weights."""
+    """The weights as safetensors; the same weights give the same bytes."""
     return save({name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()})
 
 
@@ -187,7 +200,7 @@ def from_bytes(architecture: Architecture, data: bytes) -> VAE:
         weights = load(data)
     except SafetensorError as error:
         raise MalformedInput(f"the weights are not safetensors: {error}; write them with to_bytes") from error
-    return from_weights(architecture, weights)
+    return from_weights(architecture, {_present_name(name): tensor for name, tensor in weights.items()})
 
 
 def from_weights(architecture: Architecture, weights: dict[str, Tensor]) -> VAE:
@@ -203,8 +216,19 @@ def from_weights(architecture: Architecture, weights: dict[str, Tensor]) -> VAE:
     return vae.eval()
 
 
+def _present_name(name: str) -> str:
+    """What a weight is called now that may have been saved under an older name."""
+    layer, _, kind = name.rpartition(".")
+    return f"{OLDER_NAMES.get(layer, layer)}.{kind}"
+
+
+def _chain(**layers: nn.Module) -> nn.Sequential:
+    """Layers applied one after the other, each known by its name."""
+    return nn.Sequential(OrderedDict(layers))
+
+
 def _fan_in(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
-    """Inputs of one output; of a transposed convolution of stride 2 the mean."""
+    """How many inputs an output has; for a transposed convolution of stride 2, the mean."""
     if isinstance(layer, nn.Linear):
         return layer.in_features
     taps = math.prod(layer.kernel_size)

@@ -1,4 +1,4 @@
-"""A trained VAE from arrays to arrays, in batches: images to latents, latents to images."""
+"""A trained VAE for whole arrays, computed in batches: images to latents, and latents to images."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class Codec:
 
 
 def read_vae(store: ArtefactStore, model: ModelDescription) -> VAE:
-    """A stored model's network, on the CPU and in evaluation mode.
+    """Read a stored model's network, on the CPU and in evaluation mode.
 
     Raises:
-        NotFound: it was deleted.
+        NotFound: the model was deleted.
         MalformedInput: its weights are not what its description says.
     """
     return from_bytes(architecture_of(model), models.read_weights(store, model))

@@ -1,14 +1,14 @@
-"""The VAE's two 5x5 convolutions of stride 2, one the other's transpose, with fast ways up and fast gradients.
+"""The VAE's 5x5 convolution of stride 2 and its transpose, with a fast way to compute the transpose and gradients.
 
-The gradient of a strided convolution by its input is the transposed convolution, and the other way about; so the two
-operators below serve both layers in both directions. PyTorch has both, but on a CPU its transposed convolution is far
+The gradient of a strided convolution by its input is the transposed convolution, and the other way round, so `reduce`
+and `enlarge` serve both layers in both directions. PyTorch has both, but on a CPU its transposed convolution is far
 slower than `enlarge`. Everything is channels-last, the layout in which oneDNN needs no copies.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ VECTOR = 16
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """The same [n, c, h, w] with its channels side by side in memory, copied only where they are not.
+    """The same [n, c, h, w] with its channels side by side in memory; copied only if they are not.
 
     One channel is laid out both ways at once; its strides decide which of them PyTorch takes it for.
     """
@@ -30,13 +30,17 @@ def channels_last(x: Tensor) -> Tensor:
 
 
 def autocast(x: Tensor, *weights: Tensor | None) -> list[Tensor | None]:
-    """What `torch.autocast` would do to a convolution's tensors, were it to see those of an autograd function."""
+    """Cast a convolution's tensors as `torch.autocast` would, which does not look into autograd functions."""
     if not torch.is_autocast_enabled(x.device.type):
         return [x, *weights]
     dtype = torch.get_autocast_dtype(x.device.type)
     return [None if tensor is None else tensor.to(dtype) for tensor in (x, *weights)]
 
 
+@overload
+def subpixel_kernel(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]: ...
+@overload
+def subpixel_kernel(weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor | None]: ...
 def subpixel_kernel(weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
     """Arrange a transposed convolution's weight and bias as those of the convolution that `enlarge` computes it with.
 
@@ -61,7 +65,8 @@ def subpixel_kernel(weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor,
 def _kernel_places(n_in: int, n_out: int, device: torch.device) -> tuple[Tensor, int]:
     """Where each number of a kernel stands in the flat weight, int64 [f f out, f / 2 + 2, f / 2 + 2, in], and f.
 
-    Zeros stand behind its end. Kept, for training asks in every step, and finding them takes longer than using them.
+    Zeros stand behind the weight's end. The places are kept, because training needs them in every step, and finding
+    them takes longer than using them.
     """
     factor = 4 if 4 * 4 * n_out <= VECTOR else 2
     taps = torch.arange(factor // 2 + 2)
@@ -124,7 +129,7 @@ def _factor(kernel: Tensor) -> int:
 
 
 def _word(size: int) -> torch.dtype:
-    """The longest integer of which so many bytes are a whole number."""
+    """The longest integer type that divides so many bytes evenly."""
     return next(word for word in (torch.int64, torch.int32, torch.int16, torch.uint8) if size % word.itemsize == 0)
 
 

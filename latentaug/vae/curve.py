@@ -1,4 +1,4 @@
-"""The curve of a training as PNG bytes. No global matplotlib state."""
+"""The curve of a training as PNG bytes, drawn without matplotlib's global state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 
 def curve_plot(history: Sequence[dict[str, Any]]) -> bytes:
-    """Training curve: reconstruction and divergence in nats an image, by epoch, from `training.EpochMetrics`."""
+    """Plot reconstruction and divergence, in nats per image, over the epochs of `training.EpochMetrics`."""
     epochs = [metrics["epoch"] for metrics in history]
     figure = Figure(figsize=(8, 3.4), dpi=110, layout="constrained")
     for panel, part in zip(figure.subplots(1, 2), ("reconstruction", "divergence"), strict=True):
@@ -24,7 +24,7 @@ def curve_plot(history: Sequence[dict[str, Any]]) -> bytes:
 
 
 def as_png(figure: Figure) -> bytes:
-    """Draw a figure."""
+    """A figure as PNG bytes."""
     out = io.BytesIO()
     FigureCanvasAgg(figure)  # the figure's canvas from here on
     figure.savefig(out, format="png")

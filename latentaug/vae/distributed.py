@@ -1,9 +1,9 @@
-"""How many processes share a training, and which part of every batch is this one's.
+"""The group of processes that train one VAE together, and which part of every batch is this process's.
 
-`Alone` is the whole of it; `Ranks` is one process of several under torchrun, each with a device of its own
-(DistributedDataParallel). All hold all images and draw the same random numbers, take every step on the same batch, and
-compute their rows of it; the gradients' mean over the batch is the same up to the order of summation, and so is the
-loss curve.
+`Alone` is a single process; `Ranks` is one of several under torchrun, each with a device of its own
+(DistributedDataParallel). All of them hold all images, use the same random numbers and take every step on the same
+batch, of which each computes its own rows. The gradients' mean over the batch is the same up to the order of summation,
+and so is the loss curve.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 
-class Share(Protocol):
-    """What training asks of either."""
+class Group(Protocol):
+    """What training asks of its group."""
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network whose gradients are the mean over all processes."""
+        """Wrap the network so that its gradients are the mean over all processes."""
 
     def rows(self, n: int) -> slice:
-        """This process's rows of a batch of n; at least one."""
+        """This process's rows of a batch of n rows; at least one."""
 
     def weight(self, n: int) -> float:
-        """What this process's mean loss counts, so that the mean over all processes is the batch's."""
+        """Factor of this process's mean loss with which the mean over all processes is the mean over the batch."""
 
     def total(self, sums: Tensor) -> Tensor:
-        """The sum over all processes of each number."""
+        """Each number summed over all processes."""
 
     def agreed(self, values: Tensor) -> Tensor:
-        """The first process's numbers, so that all decide alike."""
+        """The first process's numbers, so that all processes decide alike."""
 
 
 class Alone:
-    """One process computes everything."""
+    """A group of one process, which computes everything."""
 
     def wrap(self, network: nn.Module) -> nn.Module:
         """The network itself."""
@@ -45,7 +45,7 @@ class Alone:
         return slice(0, n)
 
     def weight(self, n: int) -> float:
-        """All of it."""
+        """One: the batch is all this process's."""
         return 1.0
 
     def total(self, sums: Tensor) -> Tensor:
@@ -58,23 +58,23 @@ class Alone:
 
 
 class Ranks:
-    """This process among those of torchrun, whose process group must have been begun."""
+    """This process among those that torchrun started. The process group must have been initialised."""
 
     def __init__(self) -> None:
         self.rank = distributed.get_rank()
         self.count = distributed.get_world_size()
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network with gradients summed over all; its weights become the first process's."""
+        """Wrap the network so that gradients are averaged over all processes; it takes the first process's weights."""
         return DistributedDataParallel(network)
 
     def rows(self, n: int) -> slice:
-        """Equal parts, the first ones larger; a batch of fewer rows than processes gives its last row to the rest."""
+        """Parts are as equal as they can be. A batch of fewer rows than processes gives the others its last row."""
         start, stop = (n * rank // self.count for rank in (self.rank, self.rank + 1))
         return slice(start, stop) if start < stop else slice(n - 1, n)
 
     def weight(self, n: int) -> float:
-        """The share of the batch times the number of processes; 0 where another has the row."""
+        """This process's part of the batch times the number of processes; 0 where its row is another process's."""
         start, stop = (n * rank // self.count for rank in (self.rank, self.rank + 1))
         return (stop - start) * self.count / n
 

@@ -1,4 +1,4 @@
-"""The C library's memory: kept for the next tensor of the same size, or given back."""
+"""Memory that tensors free: kept for the next tensor of the same size, or given back to the system."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import platform
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 _MOST_KEPT = 2**31 - 1
-_LARGEST_KEPT = 2**25  # bytes; more is not taken
+_LARGEST_KEPT = 2**25  # bytes, the most that glibc accepts
 
 
 def keep_freed() -> None:
-    """Have the process keep memory that tensors free, up to 32 MiB each, rather than give it back and ask again.
+    """Have the process keep the memory of freed tensors of up to 32 MiB, instead of asking the system for it again.
 
-    The kernel clears every page that it gives, which takes a good part of the time of training and of inference.
-    Tensors of a step or a tile have the same sizes as those of the last, so the most in use grows no further. Does
+    The system clears every page that it hands out, which takes a good part of the time of training and of inference.
+    A step or a tile needs tensors of the same sizes as the one before, so the memory in use does not grow. This does
     nothing where the C library is not glibc.
     """
     if libc := _glibc():
@@ -23,7 +23,7 @@ def keep_freed() -> None:
 
 
 def give_back() -> None:
-    """Give freed memory back to the system, which glibc would go on holding. Does nothing elsewhere."""
+    """Give the system the freed memory that glibc would go on holding. This does nothing with other C libraries."""
     if libc := _glibc():
         libc.malloc_trim(0)
 

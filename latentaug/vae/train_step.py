@@ -1,7 +1,7 @@
-"""One step of training: loss, gradients and Adam on a batch. On one GPU it is recorded once and replayed from then on.
+"""One step of training: loss, gradients and Adam on a batch. On a single GPU it is recorded once, and then replayed.
 
-A step is over a hundred kernels of a few microseconds each. Python takes longer to start them than a GPU to run them;
-as a CUDA graph they are started by one call.
+A step runs over a hundred kernels of a few microseconds each. Python takes longer to start them than a GPU takes to run
+them; recorded as a CUDA graph, they are started by one call.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ import torch
 from torch import Tensor, nn
 
 from latentaug.vae.architectures import loss, pixels
-from latentaug.vae.distributed import Alone, Share
+from latentaug.vae.distributed import Alone, Group
 
 
 @dataclass(eq=False)
 class Step:
-    """A step on this process's rows of a batch.
+    """Takes steps, each on this process's rows of a batch.
 
     Attributes:
         network: maps images float32 [n, c, h, w] and noise [n, latent_dim] to logits, mean and log-variance.
-        optimizer: of the network's parameters.
-        share: this process's part of every batch.
-        images: uint8 [n, h, w, c], all there are, on the device.
+        optimizer: updates the network's parameters.
+        group: the processes that train together; says which rows of a batch are this process's.
+        images: uint8 [n, h, w, c], all training images, on the device.
         beta: weight of the divergence.
-        bfloat16: whether the network's products are computed in it.
-        sums: float64 [3], of loss, reconstruction and divergence over all images since they were last set to zero.
+        bfloat16: whether the network's products are computed in bfloat16.
+        sums: float64 [3], loss, reconstruction and divergence summed over all images since they were set to zero.
     """
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    share: Share
+    group: Group
     images: Tensor
     beta: float
     bfloat16: bool
@@ -47,14 +47,14 @@ class Step:
 
         Args:
             batch: int64 [batch], rows of the images.
-            noise: draws from N(0, 1), float32 [batch, latent_dim].
+            noise: numbers from N(0, 1), float32 [batch, latent_dim].
         """
-        mine = self.share.rows(len(batch))
+        mine = self.group.rows(len(batch))
         x = pixels(self.images[batch[mine]])  # [rows, c, h, w]
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16):
             logits, mean, log_variance = self.network(x, noise[mine])
         parts = loss(x, logits.float(), mean.float(), log_variance.float(), self.beta)
-        weight = self.share.weight(len(batch))
+        weight = self.group.weight(len(batch))
         self.optimizer.zero_grad()
         (weight * parts.total).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -100,13 +100,13 @@ class RecordedStep(Step):
         return recording
 
 
-def step_kind(images: Tensor, share: Share) -> type[Step]:
-    """The step that is fastest where the images are. Several processes' gradients meet outside of any graph."""
-    return RecordedStep if images.is_cuda and isinstance(share, Alone) else Step
+def step_kind(images: Tensor, group: Group) -> type[Step]:
+    """The fastest kind of step where the images are. The gradients of several processes meet outside of any graph."""
+    return RecordedStep if images.is_cuda and isinstance(group, Alone) else Step
 
 
 def side_stream(device: torch.device) -> AbstractContextManager[object]:
-    """Where steps are taken: on a GPU in a stream of their own, for the usual one cannot be recorded."""
+    """Where steps are taken: on a GPU in a stream of their own, because the default stream cannot be recorded."""
     if device.type != "cuda":
         return nullcontext()
     return torch.cuda.stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
-"""Fit a VAE without labels: early stopping on the validation reconstruction, checkpoints, exact resumption (section 4).
+"""Train a VAE without labels (section 4), with early stopping and checkpoints from which training resumes exactly.
 
-Images are uint8 [n, h, w, c]; they stay uint8 on the device until their batch's turn.
+Images are uint8 [n, h, w, c], and stay uint8 on the device until their batch's turn.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor
 from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
 from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import VAE, Architecture, from_weights, loss, pixels
-from latentaug.vae.distributed import Alone, Share
+from latentaug.vae.distributed import Alone, Group
 from latentaug.vae.memory import keep_freed
 from latentaug.vae.train_step import Step, side_stream, step_kind
 
@@ -33,17 +33,17 @@ _VALIDATION_BATCH = 1024
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """One epoch: losses in nats an image, means over the images.
+    """What one epoch gave: losses are in nats per image, averaged over the images.
 
     Attributes:
-        epoch: from 1.
+        epoch: number of the epoch, from 1.
         train_loss: reconstruction + beta * divergence while training.
-        train_reconstruction: as in `vae.loss`.
-        train_divergence: as in `vae.loss`.
-        validation_reconstruction: decoded from the mean latents, no draw; what early stopping watches.
-        validation_divergence: as in `vae.loss`.
-        images_per_second: training images, validation not counted.
-        seconds: wall time with validation.
+        train_reconstruction: as in `architectures.loss`.
+        train_divergence: as in `architectures.loss`.
+        validation_reconstruction: decoded from the mean latents, without noise; early stopping watches it.
+        validation_divergence: as in `architectures.loss`.
+        images_per_second: training images per second, without the time of validation.
+        seconds: wall time, with validation.
     """
 
     epoch: int
@@ -58,7 +58,14 @@ class EpochMetrics:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained VAE: the weights of its best epoch, on the CPU, and how it got there, with the batch size it took."""
+    """A trained VAE with the weights of its best epoch, on the CPU, and how it was trained.
+
+    Attributes:
+        vae: the network.
+        options: the options, with the batch size that was taken.
+        history: what every epoch gave.
+        best_epoch: number of the epoch with the lowest validation reconstruction, from 1.
+    """
 
     vae: VAE
     options: TrainingOptions
@@ -68,7 +75,7 @@ class Trained:
 
 @dataclass
 class _Run:
-    """All that changes while training."""
+    """Everything that changes during a training."""
 
     vae: VAE
     step: Step
@@ -87,11 +94,11 @@ def fit(
     on_epoch: Callable[[EpochMetrics], None] | None = None,
     checkpoint: bytes | None = None,
     on_checkpoint: Callable[[Callable[[], bytes]], None] | None = None,
-    share: Share | None = None,
+    group: Group | None = None,
 ) -> Trained:
-    """Train a VAE. The same arguments give the same weights, in one go or resumed (on the CPU, to the last bit).
+    """Train a VAE. The same arguments give the same weights, in one go or resumed; on the CPU to the last bit.
 
-    From then on the process keeps the memory that its tensors free (`memory.keep_freed`).
+    From the first call on, the process keeps the memory that its tensors free (`memory.keep_freed`).
 
     Args:
         train: uint8 [n, h, w, c] with n at least 2.
@@ -99,11 +106,11 @@ def fit(
         latent_dim: dimensions of the latent space.
         options: how to train.
         device: a torch device.
-        on_epoch: called after each epoch; may raise to stop.
-        checkpoint: bytes that `on_checkpoint` made in an earlier run with the same arguments, to go on from there.
-        on_checkpoint: called after each epoch with a function that gives everything needed to resume after it, as
-            bytes; it takes a while, so it is called only by who wants them.
-        share: this process's part of the work, where several train together (`ranks`).
+        on_epoch: called after each epoch; it may raise to stop the training.
+        checkpoint: bytes of an earlier training with the same arguments; training goes on from there.
+        on_checkpoint: called after each epoch with a function that returns all that is needed to resume after it, as
+            bytes. The function takes a while, so call it only when the bytes are wanted.
+        group: the processes that train together; None means this process alone.
 
     Raises:
         TooFewImages: fewer than 2 training images or no validation image.
@@ -117,9 +124,9 @@ def fit(
     with side_stream(torch.device(device)):
         images = torch.tensor(train, device=device)
         if checkpoint is None:
-            run = _start(untrained(architecture, train, options.seed), options, images, share or Alone())
+            run = _start(untrained(architecture, train, options.seed), options, images, group or Alone())
         else:
-            run = _resume(checkpoint, identity, images, share or Alone())
+            run = _resume(checkpoint, identity, images, group or Alone())
         _epochs(run, torch.tensor(validation, device=device), options, identity, on_epoch, on_checkpoint)
     weights = {name: tensor.cpu() for name, tensor in run.best.items()}
     return Trained(from_weights(architecture, weights), options, run.history, run.best_epoch)
@@ -133,7 +140,7 @@ def _epochs(
     on_epoch: Callable[[EpochMetrics], None] | None,
     on_checkpoint: Callable[[Callable[[], bytes]], None] | None,
 ) -> None:
-    """Train until there is no better epoch for long enough, or there have been enough."""
+    """Train until `patience` epochs have brought nothing better, or `epochs` are done."""
     while len(run.history) < options.epochs and len(run.history) - run.best_epoch < options.patience:
         metrics = _epoch(run, validation, options)
         run.history.append(metrics)
@@ -161,16 +168,16 @@ def _architecture(train: Pixels, validation: Pixels, latent_dim: int) -> Archite
 
 
 def _default_batch_size(n: int) -> int:
-    """A power of two: 256 from 8,192 training images on, fewer for fewer, 16 up to 512."""
+    """A power of two: 256 for 8,192 training images or more, and fewer for fewer, down to 16 for 512 or less."""
     return max(16, min(256, 2 ** ((n // 32).bit_length() - 1) if n >= 32 else 0))
 
 
 def _epoch(run: _Run, validation: Tensor, options: TrainingOptions) -> EpochMetrics:
-    """Train over all images once in a new order, then validate."""
+    """Train on all images once, in a new order, then validate."""
     number, started = len(run.history) + 1, time.perf_counter()
     train_loss, reconstruction, divergence = _train(run, options, number)
     trained = time.perf_counter()
-    validation_reconstruction, validation_divergence = run.step.share.agreed(_validate(run.vae, validation)).tolist()
+    validation_reconstruction, validation_divergence = run.step.group.agreed(_validate(run.vae, validation)).tolist()
     if not math.isfinite(train_loss + validation_reconstruction):
         raise InvalidInput(f"training diverged in epoch {number}: the loss is not finite; lower learning_rate or beta")
     return EpochMetrics(
@@ -186,11 +193,11 @@ def _epoch(run: _Run, validation: Tensor, options: TrainingOptions) -> EpochMetr
 
 
 def _train(run: _Run, options: TrainingOptions, epoch: int) -> list[float]:
-    """One pass in an order, and with draws, that depend on seed and epoch alone: what makes resuming exact."""
+    """One pass over the images. Order and noise depend on seed and epoch alone, so that resuming is exact."""
     images = run.step.images
-    order_seed, draw_seed = np.random.SeedSequence([options.seed, epoch]).generate_state(2, np.uint64)
+    order_seed, noise_seed = np.random.SeedSequence([options.seed, epoch]).generate_state(2, np.uint64)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(int(order_seed))).to(images.device)
-    generator = torch.Generator(images.device).manual_seed(int(draw_seed))
+    generator = torch.Generator(images.device).manual_seed(int(noise_seed))
     run.step.sums.zero_()
     run.vae.train()
     size, latent_dim = options.batch_size or len(order), run.vae.architecture.latent_dim
@@ -198,7 +205,7 @@ def _train(run: _Run, options: TrainingOptions, epoch: int) -> list[float]:
         batch = order[start : start + size]  # [batch]
         noise = torch.randn(len(batch), latent_dim, generator=generator, device=images.device)  # [batch, latent_dim]
         run.step.take(batch, noise)
-    means: list[float] = (run.step.share.total(run.step.sums) / len(order)).tolist()
+    means: list[float] = (run.step.group.total(run.step.sums) / len(order)).tolist()
     return means
 
 
@@ -224,18 +231,18 @@ def untrained(architecture: Architecture, train: Pixels, seed: int) -> VAE:
     return vae
 
 
-def _start(vae: VAE, options: TrainingOptions, images: Tensor, share: Share) -> _Run:
+def _start(vae: VAE, options: TrainingOptions, images: Tensor, group: Group) -> _Run:
     vae = vae.to(images.device)
     # Capturable: nothing in a step waits for the GPU, so that it may be recorded.
     optimizer = torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True, capturable=images.is_cuda)
-    step = step_kind(images, share)(
-        share.wrap(vae), optimizer, share, images, options.beta, options.precision == "bfloat16"
+    step = step_kind(images, group)(
+        group.wrap(vae), optimizer, group, images, options.beta, options.precision == "bfloat16"
     )
     return _Run(vae, step)
 
 
 def _checkpoint(run: _Run, identity: str) -> bytes:
-    """Weights, best weights and Adam's moments by name; in the header what they belong to and the history so far."""
+    """Weights, best weights and Adam's moments by name; the header says what they belong to and holds the history."""
     tensors = {f"weights.{name}": tensor for name, tensor in run.vae.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
     for name, parameter in run.vae.named_parameters():
@@ -244,8 +251,8 @@ def _checkpoint(run: _Run, identity: str) -> bytes:
     return save({name: tensor.cpu() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
 
 
-def _resume(checkpoint: bytes, identity: str, images: Tensor, share: Share) -> _Run:
-    """The inverse of `_checkpoint`."""
+def _resume(checkpoint: bytes, identity: str, images: Tensor, group: Group) -> _Run:
+    """Go on from what `_checkpoint` wrote."""
     architecture, options, _, _ = json.loads(identity)
     try:
         tensors = load(checkpoint)
@@ -255,14 +262,14 @@ def _resume(checkpoint: bytes, identity: str, images: Tensor, share: Share) -> _
     except (SafetensorError, ValueError, LookupError, TypeError) as error:
         raise MalformedInput(f"the checkpoint cannot be read ({error!r}); train from the start") from error
     if header.get("identity") != identity:
-        raise MalformedInput("the checkpoint is of another training; give the arguments it was made with")
-    groups: dict[str, dict[str, Tensor]] = {group: {} for group in ("weights", "best", *_MOMENTS)}
+        raise MalformedInput("the checkpoint belongs to another training; give the arguments that it was made with")
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("weights", "best", *_MOMENTS)}
     for name, tensor in tensors.items():
-        group, _, weight = name.partition(".")
-        groups[group][weight] = tensor.to(images.device)
-    vae = from_weights(Architecture(**architecture), groups["weights"])
-    run = _start(vae, TrainingOptions(**options), images, share)
+        part, _, weight = name.partition(".")
+        parts[part][weight] = tensor.to(images.device)
+    vae = from_weights(Architecture(**architecture), parts["weights"])
+    run = _start(vae, TrainingOptions(**options), images, group)
     for name, parameter in run.vae.named_parameters():
-        run.step.optimizer.state[parameter] = {moment: groups[moment][name] for moment in _MOMENTS}
-    run.best, run.best_epoch, run.history = groups["best"], header["best_epoch"], history
+        run.step.optimizer.state[parameter] = {moment: parts[moment][name] for moment in _MOMENTS}
+    run.best, run.best_epoch, run.history = parts["best"], header["best_epoch"], history
     return run

@@ -1,11 +1,11 @@
-"""Dynamic batching: like requests that wait together are computed together.
+"""Dynamic batching: requests of one kind that wait together are computed together.
 
-One thread owns the device. When it is free it takes the oldest request at once, together with the like requests waiting
-behind it; while it is busy the queue builds up, so batches grow with the load and an idle server adds no delay.
-A request is never split over batches; a batch keeps to a limit of samples unless one request alone is over it.
+One thread owns the device. As soon as it is free it takes the oldest request, together with the waiting requests of the
+same kind. While it is busy the queue grows, so batches grow with the load, and an idle server adds no delay. A request
+is never split over batches, and a batch keeps to a limit of samples, unless a single request is larger than that.
 
-Under more load than can be borne, what would come too late is refused when it arrives, while that costs least: computed
-late, it would be of no use and make those behind it late too.
+Under too much load, requests that would be late are refused when they arrive, which costs least: computed late, they
+would be useless, and would make the requests behind them late too.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from latentaug.errors import DeadlineExceeded, LatentaugError, TooManyRequests, 
 log = logging.getLogger(__name__)
 
 MEMORY = 0.9
-"""Of the measured speed: what a batch counts when one more has been computed."""
+"""How much of its weight in the measured speed a batch keeps after each later one."""
 PROMPT = 0.8
-"""Share of the time to its deadline that a request may be predicted to need: the rest is for its way back."""
+"""Part of the time to its deadline that a request may be predicted to need; the rest is for its way back."""
 
 K = TypeVar("K", bound=Hashable)
 P = TypeVar("P")
@@ -47,17 +47,17 @@ class Item(Generic[P]):
 
 
 class Batcher(Generic[K, P]):
-    """Queues of like requests before one thread that computes them.
+    """Queues of requests, one for each kind, and the thread that computes them.
 
     Args:
-        compute: takes a key and the payloads of a batch, and returns one result for each: what to answer, or an
-            exception for that request alone. An `Exception` it raises fails the batch, which is then tried again one
-            request at a time, so that a bad one fails alone; a `BaseException` ends the thread.
+        compute: takes a key and the payloads of a batch, and returns one result for each payload: its answer, or an
+            exception for that request alone. If it raises an `Exception`, the requests of the batch are tried again
+            one by one, so that a bad one fails alone; a `BaseException` ends the thread.
         max_batch: most samples in a batch of several requests.
-        max_queue: most samples waiting; a request that finds the queue empty is always taken.
-        on_batch: called in the thread after every batch, with its key, the requests' sizes, the seconds that each
-            waited, and the seconds of the computation.
-        on_death: called once, in the dying thread, if the thread ends without having been told to.
+        max_queue: most samples that wait; a request that finds the queue empty is always accepted.
+        on_batch: called in the thread after every batch with its key, the sizes of its requests, the seconds that each
+            of them waited, and the seconds of the computation.
+        on_death: called once in the thread if it ends without having been told to.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Batcher(Generic[K, P]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Fail what waits, finish the batch in hand and end the thread."""
+        """Fail the requests that wait, finish the current batch and end the thread."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -115,16 +115,16 @@ class Batcher(Generic[K, P]):
 
         Args:
             key: requests with equal keys may be computed together.
-            payload: what `compute` gets.
-            size: samples in it; 0 for what is no measure of the speed.
-            deadline: time on the monotonic clock after which it is not computed any more.
+            payload: what `compute` is given.
+            size: number of samples; 0 if the request says nothing about the speed.
+            deadline: time on the monotonic clock after which the request is no longer computed.
 
         Returns:
             The future of its result. Cancelling it before its batch begins takes it out of the queue.
 
         Raises:
-            TooManyRequests: the queue is full, or by the measured speed it would not be done by its deadline;
-                `retry_after` comes from that speed.
+            TooManyRequests: the queue is full, or at the measured speed the request would miss its deadline;
+                `retry_after` follows from that speed.
             Unavailable: the thread has ended.
         """
         with self._changed:
@@ -143,7 +143,7 @@ class Batcher(Generic[K, P]):
         if self._queued and self._queued + size > self._max_queue:
             wait = min(60.0, max(1.0, self._seconds(self._queued)))
             raise TooManyRequests(
-                f"{self._queued} samples are waiting and this request adds {size}, over the limit of "
+                f"{self._queued} samples are waiting, and with this request's {size} there would be more than "
                 f"{self._max_queue}; try again in {wait:.0f} s",
                 retry_after=wait,
             )
@@ -151,20 +151,20 @@ class Batcher(Generic[K, P]):
         if ahead and self._seconds(ahead + size) > PROMPT * left:
             wait = min(60.0, max(1.0, self._seconds(ahead + size) - PROMPT * left))
             raise TooManyRequests(
-                f"{ahead} samples are before this request's {size}, too many to be done within its {left:.1f} s; try "
+                f"{ahead} samples are ahead of this request's {size}, too many to finish within its {left:.1f} s; try "
                 f"again in {wait:.0f} s, or allow more time",
                 retry_after=wait,
             )
 
     def _seconds(self, samples: int) -> float:
-        """How long so many samples take, by the batches of late; 0 before the first."""
+        """How many seconds so many samples take, judged by the last batches; 0 before the first."""
         return samples * self._busy / self._computed if self._computed else 0.0
 
     def _withdraw(self, future: Future[Result]) -> None:
-        """Take a cancelled request out of its queue at once: it must not keep others out.
+        """Take a cancelled request out of its queue at once, so that it keeps no other request out.
 
-        As the future's callback this must not hold the request, or both would live, with payload and model, until the
-        garbage collector finds the circle.
+        This is the future's callback, so it must not hold the request: the two would hold each other, with payload and
+        model, until the garbage collector finds them.
         """
         if not future.cancelled():
             return
@@ -190,7 +190,7 @@ class Batcher(Generic[K, P]):
             self._abandon()
 
     def _next(self) -> tuple[K, list[Item[P]]] | None:
-        """Wait for the next batch: the oldest request and the like ones behind it; None when told to stop."""
+        """Wait for the next batch: the oldest request and those of its kind behind it; None when told to stop."""
         with self._changed:
             while not self._stopping:
                 if not self._queues:
@@ -246,7 +246,7 @@ class Batcher(Generic[K, P]):
         return [result for item in batch for result in self._attempt(key, [item])]
 
     def _abandon(self) -> None:
-        """Fail everything that waits or was being computed."""
+        """Fail all requests that wait or were being computed."""
         with self._changed:
             waiting = [item for queue in self._queues.values() for item in queue]
             self._queues.clear()

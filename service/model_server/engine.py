@@ -1,9 +1,9 @@
-"""The computations, run by the one thread that owns the device.
+"""The computations of the model server, run by the one thread that owns the device.
 
-An answer depends on its own request alone, to the last bit, whatever else is in the batch. The network never sees a
-batch: it sees tiles of a fixed number of rows (`tiles`), padded with zeros; tests/model_server/test_engine.py proves it
-bit by bit. The size of a tile follows from the size of the request and is part of the batch's key, so only rows of
-requests with equal tiles share one.
+An answer depends on its own request alone, to the last bit, whatever else is in the batch: the network never sees a
+batch, but tiles of a fixed number of rows (`tiles`), padded with zeros. tests/model_server/test_engine.py compares the
+bits. The size of a tile follows from the size of the request and is part of the batch's key, so rows share a tile only
+if their requests have equal tiles.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentaug.augment.exact_counts import Rounds, alter_in_rounds
+from latentaug.augment.exact_counts import Counted, alter_in_rounds
 from latentaug.augment.methods import Altered, alter, residual
 from latentaug.augment.neighbours import Reference
 from latentaug.errors import LatentaugError, Unavailable
@@ -33,35 +33,35 @@ Floats: TypeAlias = NDArray[np.float32]
 Images: TypeAlias = NDArray[np.uint8]
 Outputs: TypeAlias = dict[str, Array]
 
-# Rows of a tile: the small one keeps a lone image quick and serves several such requests at once; the large one is
-# where the network stops getting faster.
+# Rows of a tile. The smallest keeps single images quick and still serves several such requests at once; beyond the
+# largest the network gets no faster.
 TILES = {"cpu": (16, 32, 64), "cuda": (32, 256)}
 
 TILE_VALUES = 2**21
-"""Most values of a GPU's larger tiles of images: every model keeps a few in pinned memory, of which there is little."""
+"""Most values in a larger tile of images on a GPU: each model keeps a few tiles in pinned memory, which is scarce."""
 
-FunctionName: TypeAlias = Literal["encode", "decode", "draw"]
+FunctionName: TypeAlias = Literal["encode", "decode", "render"]
 
 FUNCTIONS: dict[FunctionName, Callable[[FrozenVAE, Tensor], tuple[Tensor, ...]]] = {
     "encode": FrozenVAE.encode,  # [tile, h, w, c] -> 2 x [tile, latent_dim]
     "decode": lambda vae, latents: (vae.decode(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
-    "draw": lambda vae, latents: (vae.draw(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
+    "render": lambda vae, latents: (vae.render(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
 }
 
 
 class DeviceLost(BaseException):
-    """The device cannot be used any more by this process; only a new process helps. Ends the engine's thread."""
+    """This process cannot use the device any more, and a new one is needed. It ends the engine's thread."""
 
 
 @dataclass(eq=False)
 class LoadedModel:
-    """A model in memory. In-flight requests hold on to theirs, so it may be replaced at any time.
+    """A model in memory. Requests under way keep the one that they began with, so it may be replaced at any time.
 
     Args:
-        description: what it is.
-        vae: the network; moved to the device when it is warmed up.
+        description: the model's description.
+        vae: the network; it is moved to the device by the warm-up.
         projected: the latents of the images it was trained on.
-        device: where it computes.
+        device: the device that it computes on.
     """
 
     description: ModelDescription
@@ -83,21 +83,21 @@ class LoadedModel:
 
     @property
     def tile_sizes(self) -> tuple[int, ...]:
-        """Rows of its tiles, ascending."""
+        """Rows of each size of tile, ascending."""
         small, *larger = TILES[self.device.type]
         if self.device.type == "cuda":
             larger = [tile for tile in larger if tile * math.prod(self.row_shape) <= TILE_VALUES]
         return small, *larger
 
     def tile(self, rows: int) -> int:
-        """Rows of the tiles for a request of so many rows: the smallest tile that holds it, else the largest."""
+        """Rows of the tiles for a request of so many rows: the smallest tile that holds it, or the largest there is."""
         sizes = self.tile_sizes
         return next((size for size in sizes if rows <= size), sizes[-1])
 
     def tiles(self, name: FunctionName, tile: int) -> Tiles:
-        """One of the network's functions in tiles of so many rows; made when first asked for.
+        """One of the network's functions in tiles of so many rows, made when it is first needed.
 
-        `encode` gives mean and log-variance, `decode` images float32 in 0..1, `draw` images in grey levels.
+        `encode` gives mean and log-variance, `decode` images float32 in 0..1, `render` images in grey levels.
         """
         if (name, tile) not in self._tiles:
             latents, images = (tile, self.description.latent_dim), (tile, *self.row_shape)
@@ -115,24 +115,25 @@ class Key:
     encode_tile: int = 0
     """Rows of the tiles that images are encoded in."""
     decode_tile: int = 0
-    """Rows of the tiles that latents are decoded in; 0 where nothing is decoded."""
+    """Rows of the tiles that latents are decoded in; 0 if nothing is decoded."""
     residual: bool = False
+    """Whether new images are decoded as changes to their sources."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One augment request, checked."""
+    """An augment request that has been checked."""
 
     images: Images
     """uint8 [n, h, w, c]."""
     labels: NDArray[np.int64] | None
     """int64 [n], or None."""
     options: RenderingOptions
-    """How to alter latents and which children to turn away; filters with counts only."""
+    """How to alter latents and which children to turn away; filters only with counts."""
     counts: NDArray[np.int64] | None = None
-    """int64 [n], children of each image where they are counted, made in rounds; None for as many of each."""
+    """int64 [n], children of each image, made in rounds; None if all images have the same number."""
     requests: int = 1
-    """How many requests of equal size these are, one after the other, each to be altered by itself."""
+    """How many requests of equal size the images are, one after the other; each is altered by itself."""
 
 
 Payload: TypeAlias = Array | Augmentation | None
@@ -142,12 +143,12 @@ def compute(key: Key, payloads: Sequence[Payload]) -> list[Outputs | LatentaugEr
     """Compute a batch.
 
     Args:
-        key: what to do, with which model and tiles.
+        key: what to compute, with which model and in which tiles.
         payloads: for encode, uint8 [n, h, w, c] each; for decode, float32 [n, latent_dim] each; for augment,
             `Augmentation`s; for warm-up, None.
 
     Returns:
-        For each payload its outputs by name, or the error that is its own.
+        For each payload its outputs by name, or the error that belongs to it alone.
 
     Raises:
         Unavailable: the device's memory is used up.
@@ -178,10 +179,10 @@ def encode_rows(model: LoadedModel, images: Images, tile: int) -> tuple[Floats, 
     return means, log_variances
 
 
-def draw_rows(model: LoadedModel, latents: Floats, tile: int) -> Images:
+def render_rows(model: LoadedModel, latents: Floats, tile: int) -> Images:
     """Decode latents float32 [n, latent_dim] to grey levels uint8 [n, h, w, c]."""
     images = np.empty((len(latents), *model.row_shape), np.uint8)
-    for part, (levels,) in model.tiles("draw", tile).map(latents):
+    for part, (levels,) in model.tiles("render", tile).map(latents):
         images[part] = levels
     return images
 
@@ -201,11 +202,11 @@ def _encode(key: Key, batch: Sequence[Images]) -> list[Outputs]:
 
 def _decode(key: Key, batch: Sequence[Floats]) -> list[Outputs]:
     latents = np.concatenate(batch)
-    return split({"images": draw_rows(key.model, latents, key.decode_tile)}, [len(part) for part in batch])
+    return split({"images": render_rows(key.model, latents, key.decode_tile)}, [len(part) for part in batch])
 
 
 def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | LatentaugError]:
-    """Encode the whole batch, alter each request's latents by themselves, decode the whole batch."""
+    """Encode the whole batch, alter the latents of each request by themselves, and decode the whole batch."""
     images = np.concatenate([request.images for request in batch])
     means, _ = encode_rows(key.model, images, key.encode_tile)
     starts = np.cumsum([0, *(len(request.images) for request in batch)])
@@ -215,7 +216,7 @@ def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | Latentau
     for request, start in zip(batch, starts[:-1], strict=True):
         try:
             children = _alter(key.model, request, means[start : start + len(request.images)])
-        except LatentaugError as error:  # a class too small, say: this request's own
+        except LatentaugError as error:  # such as a class too small, which concerns this request alone
             results.append(error)
             continue
         outputs = _outputs(key.model, request, children)
@@ -232,7 +233,7 @@ def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | Latentau
 
 
 def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altered:
-    """Alter one payload's latents (eq. 8 to 10)."""
+    """Alter one payload's latents."""
     options = request.options
     reference = model.reference if options.neighbours == "dataset" else None
     if request.counts is None:
@@ -241,7 +242,7 @@ def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altere
             method=options.method,
             alpha=options.alpha,
             k=options.k,
-            copies=options.copies,
+            copies=options.children,
             sigma=model.sigma,
             seed=options.seed,
             labels=request.labels,
@@ -264,28 +265,28 @@ def _alter(model: LoadedModel, request: Augmentation, latents: Floats) -> Altere
 
 
 def _outputs(model: LoadedModel, request: Augmentation, children: Altered) -> Outputs:
-    """What came of the latents, each row numbered as its own request or the data set numbers it."""
+    """The outputs of one payload; sources and neighbours are numbered as in their request or in the data set."""
     size = len(request.images) // request.requests
     neighbour = children.neighbour
     if request.options.method != "noise":
         in_data_set = request.options.neighbours == "dataset"
         neighbour = model.projected.rows[neighbour] if in_data_set else neighbour % size
     outputs: Outputs = {"latents": children.latents, "source": children.source % size, "neighbour": neighbour}
-    if isinstance(children, Rounds):
-        outputs |= {"child": children.child, "step": children.step, "refused": children.refused}
+    if isinstance(children, Counted):
+        outputs |= {"child": children.number, "step": children.share, "refused": children.refused}
     return outputs
 
 
 def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, source: NDArray[np.int64]) -> Images:
-    """Decode altered latents to grey levels, plainly or as what they change in their source image."""
+    """Decode altered latents to grey levels, by themselves or as changes to their sources."""
     if not key.residual:
-        return draw_rows(key.model, latents, key.decode_tile)
+        return render_rows(key.model, latents, key.decode_tile)
     originals = images.astype(np.float32) / np.float32(255)
     reconstructions, children = np.empty_like(originals), np.empty((len(latents), *key.model.row_shape), np.uint8)
     for part, (decoded,) in key.model.tiles("decode", key.encode_tile).map(means):
         reconstructions[part] = decoded
     for part, (decoded,) in key.model.tiles("decode", key.decode_tile).map(latents):
-        # A tile's sources stand together, so only their stretch of the batch is looked at.
+        # The sources of a tile stand together, so their stretch of the batch is enough.
         stretch = slice(int(source[part][0]), int(source[part][-1]) + 1)
         moved = residual(originals[stretch], reconstructions[stretch], decoded, source[part] - stretch.start)
         children[part] = grey_levels(torch.from_numpy(moved)).numpy()
@@ -293,17 +294,17 @@ def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, s
 
 
 def _warm_up(model: LoadedModel) -> Outputs:
-    """Move a model to the device and run each of its tiles once, so that the first request does not pay for it."""
+    """Move a model to the device and run each of its tiles once, so that the first request does not wait for that."""
     model.vae.to(model.device)
     for tile in model.tile_sizes:
         means, _ = encode_rows(model, np.zeros((1, *model.row_shape), np.uint8), tile)
-        draw_rows(model, means, tile)
-        model.tiles("decode", tile)  # has the kernels of `draw`, but on a GPU a graph of its own
+        render_rows(model, means, tile)
+        model.tiles("decode", tile)  # the same kernels as `render`, but a graph of its own on a GPU
     return {}
 
 
 def split(outputs: Outputs, sizes: Sequence[int]) -> list[Outputs]:
-    """Cut joined outputs into those of each request, in order."""
+    """Cut joined outputs into those of each request, in the requests' order."""
     stops = np.cumsum(sizes)
     return [
         {name: array[stop - size : stop] for name, array in outputs.items()}

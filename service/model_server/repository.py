@@ -1,4 +1,4 @@
-"""Models in memory: read from the artefact store when first asked for; the least recently used makes room."""
+"""Models in memory. They are read from the artefact store when first needed; the least recently used makes room."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 
 class Repository:
-    """The models that the server holds or can hold. Used from one event loop.
+    """The models that the server can serve. It is used from one event loop.
 
     Args:
-        store: where models rest.
-        device: where they compute.
-        precision: what they compute in.
+        store: the store that holds models.
+        device: the device that they compute on.
+        precision: float32 or bfloat16, what they decode in.
         capacity: most models in memory.
-        warm_up: run on a freshly loaded model before anyone gets it.
+        warm_up: awaited with each freshly loaded model before a request gets it.
     """
 
     def __init__(
@@ -53,19 +53,19 @@ class Repository:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def loaded(self, name: str) -> LoadedModel | None:
-        """The model in memory under this name, if there is one."""
+        """The model of this name if it is in memory, otherwise None."""
         return self._loaded.get(name)
 
     async def get(self, name: str, version: str | None = None) -> LoadedModel:
-        """The model of this name and version, loaded first where need be.
+        """The model of this name and version; it is loaded first if it is not in memory.
 
         Args:
-            name: of the model.
-            version: its version; where None, the one in memory, else the one in the store.
+            name: the model's name.
+            version: its version; None means the one in memory, or else the one in the store.
 
         Raises:
-            NotFound: no such model or version.
-            Unavailable: its files are damaged or the store cannot be reached.
+            NotFound: there is no such model or version.
+            Unavailable: its files are damaged, or the store cannot be reached.
         """
         if model := self._held(name, version):
             return model
@@ -73,7 +73,7 @@ class Repository:
             return self._held(name, version) or await self._load(name, version)
 
     async def load(self, name: str) -> LoadedModel:
-        """Load or reload a model from the store; the one in memory serves until the new one can.
+        """Load or reload a model from the store. The one in memory serves until the new one is ready.
 
         Raises:
             NotFound: no such model.
@@ -83,12 +83,12 @@ class Repository:
             return await self._load(name, None)
 
     def unload(self, name: str) -> None:
-        """Let go of a model, if it is in memory; requests in flight finish with it."""
+        """Drop a model from memory, if it is there. Requests under way finish with it."""
         if self._loaded.pop(name, None):
             log.info("unloaded %s", name)
 
     async def describe(self, name: str, version: str | None = None) -> ModelDescription:
-        """Describe a model without loading it; raises as `get` does."""
+        """Describe a model without loading it; it raises the same errors as `get`."""
         if model := self._held(name, version):
             return model.description
         return await asyncio.to_thread(self._describe, name, version)
@@ -109,11 +109,11 @@ class Repository:
         return model
 
     def _lock(self, name: str) -> asyncio.Lock:
-        """One load a name at a time; a lock lives as long as someone holds or awaits it."""
+        """The lock under which a name is loaded. It lives as long as someone holds it or waits for it."""
         return self._locks.setdefault(name, asyncio.Lock())
 
     async def _load(self, name: str, version: str | None) -> LoadedModel:
-        async with self._reading:  # one at a time, for it takes a few times the memory that the model will
+        async with self._reading:  # one at a time, because reading takes a few times the memory of the model
             model = await asyncio.to_thread(self._read, name, version)
         await self._warm_up(model)
         self._loaded[name] = model

@@ -1,8 +1,8 @@
-"""Functions of a fixed number of rows, given any number: one tile of them after the other.
+"""Any number of rows computed by a function of a fixed number: one tile of rows after the other.
 
-With the shape fixed, every kernel does the same arithmetic on a row wherever it stands in its tile and whatever stands
-beside it. On a GPU the shape's being fixed also lets a whole tile, its way there and back included, be recorded once as
-a CUDA graph and started by one call.
+Because the shape is fixed, every kernel does the same arithmetic on a row wherever it stands in its tile and whatever
+stands beside it. On a GPU a whole tile, with its copies there and back, can also be recorded once as a CUDA graph and
+then started by one call.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ Function: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
 """From [tile, ...] to tensors [tile, ...] each."""
 
 _LANES = 2
-"""Tiles under way on a GPU at once: while one computes, the next is brought and the last fetched."""
+"""Tiles under way on a GPU at once: while one is computed, the next is sent and the last one fetched."""
 
 
 class Tiles(Protocol):
-    """A function of tiles."""
+    """A function that is computed in tiles."""
 
     def map(self, rows: Array) -> Iterator[tuple[slice, tuple[Array, ...]]]:
         """Compute the function for all rows.
 
         Args:
-            rows: [n, ...], of the tile's type.
+            rows: [n, ...], of the tiles' type.
 
         Yields:
-            Which rows, and their results [rows, ...], which the next but one that is yielded may overwrite.
+            Which rows, and their results [rows, ...]. The results after the next ones may overwrite these.
         """
 
 
 def tiled(function: Function, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tiles:
-    """A function of tiles [rows, ...] of this shape and type, computed on this device."""
+    """Have a function computed in tiles of this shape [rows, ...] and type, on this device."""
     if device.type == "cuda":
         return GraphTiles(function, torch.zeros(shape, dtype=dtype, device=device))
     return HostTiles(function, torch.zeros(shape, dtype=dtype))
@@ -52,8 +52,8 @@ class HostTiles:
     """Computes tiles in the processor's memory, all from one buffer.
 
     Args:
-        function: what is computed.
-        tile: the buffer.
+        function: the function to compute.
+        tile: the buffer for every tile.
     """
 
     def __init__(self, function: Function, tile: Tensor) -> None:
@@ -71,8 +71,8 @@ class GraphTiles:
     """Computes tiles on a GPU, two at a time.
 
     Args:
-        function: what is computed; it must not wait for the GPU.
-        tile: on the GPU, like every tile.
+        function: the function to compute; it must not wait for the GPU.
+        tile: a tensor on the GPU that is like every tile.
     """
 
     def __init__(self, function: Function, tile: Tensor) -> None:
@@ -92,10 +92,11 @@ class GraphTiles:
 
 
 class _Lane:
-    """One tile's way through the GPU: from pinned memory, through the function and back into pinned memory.
+    """One tile's way through the GPU: from pinned memory, through the function, and back into pinned memory.
 
-    Lanes of one number share a stream, so they run one after the other, and the memory of what lies between input and
-    output; a model more takes no more of that. Those of different numbers share nothing and run side by side.
+    Lanes of one number share a stream, so they run one after the other, and share the memory for what lies between
+    input and output, so that another model needs no more of it. Lanes of different numbers share nothing and run side
+    by side.
     """
 
     def __init__(self, function: Function, tile: Tensor, number: int) -> None:
@@ -103,7 +104,7 @@ class _Lane:
         self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self._stream):
             self._input = torch.zeros_like(tile, device="cpu", pin_memory=True)
-            results = function(tile.clone())  # libraries make themselves ready here, which no graph may record
+            results = function(tile.clone())  # libraries initialise themselves here, which cannot be recorded
             self._outputs = [torch.zeros(result.shape, dtype=result.dtype, pin_memory=True) for result in results]
             self._stream.synchronize()
             self._graph = torch.cuda.CUDAGraph()
@@ -113,7 +114,7 @@ class _Lane:
                     output.copy_(result.contiguous(), non_blocking=True)
 
     def start(self, rows: Array) -> None:
-        """Set off, once the last tile is through."""
+        """Start a tile, once the one before is done."""
         self._done.synchronize()
         _fill(self._input.numpy(), rows)
         with torch.cuda.stream(self._stream):
@@ -121,14 +122,14 @@ class _Lane:
         self._done.record(self._stream)
 
     def results(self) -> tuple[Array, ...]:
-        """What came of it, [tile, ...] each, once it is through."""
+        """The tile's results, [tile, ...] each, once it is done."""
         self._done.synchronize()
         return tuple(output.numpy() for output in self._outputs)
 
 
 @cache
 def _stream(device: torch.device, number: int) -> tuple[torch.cuda.Stream, Any]:
-    """The stream of all lanes of this number, and the handle of their memory."""
+    """The stream of all lanes of this number, and the handle of the memory that they share."""
     return torch.cuda.Stream(device), torch.cuda.graph_pool_handle()  # type: ignore[no-untyped-call]
 
 
@@ -137,11 +138,11 @@ def _finished(part: slice, lane: _Lane) -> tuple[slice, tuple[Array, ...]]:
 
 
 def _parts(n: int, rows: int) -> Iterator[slice]:
-    """Stretches of at most so many rows that cover n."""
+    """Consecutive stretches of at most so many rows, n in all."""
     return (slice(start, min(start + rows, n)) for start in range(0, n, rows))
 
 
 def _fill(tile: NDArray[np.generic], rows: Array) -> None:
-    """Put rows at the tile's head and zeros behind them."""
+    """Put rows at the start of the tile and zeros behind them."""
     tile[: len(rows)] = rows
     tile[len(rows) :] = 0

@@ -84,7 +84,7 @@ def test_what_would_not_be_done_in_time_is_refused_when_it_comes(gated: Gated) -
     assert operation.entered.acquire(timeout=5)
     now = time.monotonic()
     patient = batcher.submit("a", 2, 4, now + 3600)
-    with pytest.raises(TooManyRequests, match="too many to be done within") as refusal:
+    with pytest.raises(TooManyRequests, match="too many to finish within") as refusal:
         batcher.submit("a", 3, 4, now + 1)
     assert refusal.value.retry_after is not None
     assert refusal.value.retry_after >= 1

@@ -177,7 +177,7 @@ def test_an_augmentation_is_the_paper_s_equation(small: LoadedModel, method: str
     request = augmentation(images, labels=labels, method=method, alpha=0.7, seed=5)
     answer = run(Key(small, "augment", 32, 32, residual), request)[0]
     latents = run(Key(small, "encode", 32), images)[0]["latents"]
-    expected = alter(latents, method=method, alpha=0.7, k=3, sigma=small.sigma, seed=5, labels=labels)
+    expected = alter(latents, method=method, alpha=0.7, k=3, copies=3, sigma=small.sigma, seed=5, labels=labels)
     assert_same_bits({"z": answer["latents"]}, {"z": expected.latents})
     np.testing.assert_array_equal(answer["source"], np.repeat(np.arange(12), 3))
     np.testing.assert_array_equal(answer["neighbour"], expected.neighbour)

@@ -211,6 +211,19 @@ class TestAugment:
         with pytest.raises(TooLarge, match="ask for fewer"):
             augment(work, AugmentParams(dataset="digits", model="mine"))
 
+    def test_more_images_than_a_job_makes_are_refused_with_the_most_that_fit(self, desk: Desk) -> None:
+        with pytest.raises(TooLarge, match=r"1079000 new images .* per_image can be up to 926$"):
+            augment(desk.start("augment"), AugmentParams(dataset="digits", model="mine", per_image=1000))
+        with pytest.raises(TooLarge, match=r"at most 1000000 .* per_image can be up to 926$"):
+            augment(desk.start("augment"), AugmentParams(dataset="digits", model="mine", per_class=10_000_000))
+
+    def test_a_sheet_of_many_children_shows_the_first(self, desk: Desk) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
+        datasets.create(desk.artefacts, "few", images, None, desk.settings.max_dataset_bytes)
+        work = desk.start("augment")
+        augment(work, AugmentParams(dataset="few", model="mine", method="noise", per_image=70))
+        assert decode_image(desk.file(work, "report.png"), LIMITS).shape[1] == 2 + (1 + 64) * (2 * 8 + 2)
+
     def test_needs_a_model(self, desk: Desk) -> None:
         with pytest.raises(NotFound):
             augment(desk.start("augment"), AugmentParams(dataset="digits", model="nothing"))

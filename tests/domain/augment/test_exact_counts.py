@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentaug.augment.counts import children_of_each
-from latentaug.augment.exact_counts import Rounds, alter_in_rounds
+from latentaug.augment.exact_counts import Counted, alter_in_rounds
 from latentaug.augment.methods import alter
 from latentaug.augment.neighbours import Reference, neighbours
 from latentaug.augment.rejection import Filters
@@ -24,14 +24,14 @@ def latents(n: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((n, 3), dtype=np.float32)
 
 
-def made(counts: Any, *, n: int | None = None, **options: Any) -> Rounds:
+def made(counts: Any, *, n: int | None = None, **options: Any) -> Counted:
     settings: dict[str, Any] = {
         "method": "interpolation",
         "alpha": 0.5,
         "k": 3,
         "sigma": ONES,
         "seed": 0,
-        "labels": None,
+        "retries": 10,
     }
     counts = np.asarray(counts, np.int64)
     return alter_in_rounds(latents(n or len(counts)), counts, **{**settings, **options})
@@ -77,7 +77,7 @@ class TestRounds:
         assert np.bincount(found.source, minlength=len(counts)).tolist() == counts
         assert found.source.tolist() == sorted(found.source)
         for source, count in enumerate(counts):
-            assert found.child[found.source == source].tolist() == list(range(count))
+            assert found.number[found.source == source].tolist() == list(range(count))
 
     @given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 5))
     def test_each_lies_on_the_segment_to_one_of_its_k_nearest_of_its_label(self, count: int, k: int, seed: int) -> None:
@@ -85,14 +85,14 @@ class TestRounds:
         found = made([count] * 14, k=k, seed=seed, labels=labels)
         nearest = neighbours(latents(14), labels, k)
         start, end = latents(14)[found.source], latents(14)[found.neighbour]
-        np.testing.assert_allclose(found.latents, start + found.step[:, None] * (end - start), atol=1e-5)
-        assert ((found.step > 0) & (found.step <= 0.5)).all() or count > k
+        np.testing.assert_allclose(found.latents, start + found.share[:, None] * (end - start), atol=1e-5)
+        assert ((found.share > 0) & (found.share <= 0.5)).all() or count > k
         assert all(row in nearest[source] for source, row in zip(found.source, found.neighbour, strict=True))
         uses = [np.bincount(found.neighbour[found.source == i], minlength=14)[nearest[i]] for i in range(14)]
         assert all(np.ptp(use) <= 1 for use in uses)
 
     def test_the_first_k_are_those_without_counts(self) -> None:
-        plain = alter(latents(9), method="extrapolation", alpha=0.7, k=3, sigma=ONES)
+        plain = alter(latents(9), method="extrapolation", alpha=0.7, k=3, copies=3, sigma=ONES, seed=0)
         counted = made([3] * 9, method="extrapolation", alpha=0.7)
         assert (plain.latents == counted.latents).all()
         assert (plain.neighbour == counted.neighbour).all()
@@ -102,10 +102,25 @@ class TestRounds:
         for source in range(6):
             assert len(np.unique(found.latents[found.source == source], axis=0)) == 20
 
-    @pytest.mark.parametrize("method", ["noise", "interpolation"])
-    def test_a_child_depends_on_its_number_not_on_how_many_there_are(self, method: str) -> None:
-        few, many = made([2] * 8, method=method), made([7] * 8, method=method)
-        assert (few.latents == many.latents[many.child < 2]).all()
+    @given(
+        st.lists(st.integers(0, 9), min_size=5, max_size=30),
+        st.sampled_from(["noise", "interpolation", "extrapolation"]),
+        st.integers(0, 2**64 - 1),
+    )
+    def test_a_child_depends_on_source_and_number_not_on_what_else_is_made(
+        self, counts: list[int], method: str, seed: int
+    ) -> None:
+        some, every = made(counts, method=method, seed=seed), made([9] * len(counts), method=method, seed=seed)
+        same = every.take(9 * some.source + some.number)
+        assert some.latents.tobytes() == same.latents.tobytes()
+        assert some.neighbour.tolist() == same.neighbour.tolist()
+
+    @pytest.mark.parametrize("method", ["noise", "extrapolation"])
+    def test_a_child_is_the_same_after_others_were_turned_away(self, method: str) -> None:
+        options = {"method": method, "alpha": 1.0, "filters": ("off_manifold",)}
+        found, every = made([4] * 30, **options), made([14] * 30, **{**options, "filters": ()})
+        assert (found.number > 3).any()
+        assert found.latents.tobytes() == every.latents[14 * found.source + found.number].tobytes()
 
     def test_without_wishes_there_is_nothing(self) -> None:
         assert made([0] * 5).latents.shape == (0, 3)
@@ -145,6 +160,10 @@ class TestFilters:
         hopeless = made([4] * 30, method="noise", alpha=0.0, filters=("copies",), retries=2)
         assert len(hopeless.latents) == 0
         assert hopeless.refused.sum() == 30 * 6
+
+    def test_a_source_s_tries_are_bounded_by_its_own_count_not_by_the_largest(self) -> None:
+        found = made([1] * 20 + [500], method="noise", alpha=0.0, filters=("copies",), retries=3)
+        assert found.refused.sum(axis=1).tolist() == [4] * 20 + [503]
 
     def test_a_filter_needs_something_to_go_by(self) -> None:
         with pytest.raises(InvalidInput, match="labels"):

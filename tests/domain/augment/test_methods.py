@@ -1,12 +1,14 @@
 """Equations 8 to 10, and who is whose neighbour."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentaug.augment.methods import alter, residual, sigma
-from latentaug.augment.neighbours import ClassTooSmall, Reference, largest_usable_k, neighbours
+from latentaug.augment.methods import Altered, alter, move, residual, sigma
+from latentaug.augment.neighbours import ClassTooSmall, Reference, largest_usable_k, name_class, neighbours
 from latentaug.errors import InvalidInput, TooFewImages
 
 Cases = st.tuples(
@@ -19,6 +21,12 @@ Cases = st.tuples(
 
 def _latents(n: int, d: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+
+
+def _alter(latents: np.ndarray, **options: Any) -> Altered:
+    """Alter by the options that a test is about."""
+    settings: dict[str, Any] = {"method": "interpolation", "alpha": 0.5, "k": 3, "copies": 3, "seed": 0}
+    return alter(latents, **{**settings, **options})
 
 
 def _brute_force(latents: np.ndarray, labels: np.ndarray, row: int) -> np.ndarray:
@@ -49,7 +57,7 @@ def test_interpolated_latents_lie_between_a_source_and_its_neighbour(case: tuple
     k = min(3, largest_usable_k(labels, len(labels)))
     if k == 0:
         return
-    altered = alter(latents, method="interpolation", alpha=alpha, k=k, sigma=sigma(latents), labels=labels)
+    altered = _alter(latents, method="interpolation", alpha=alpha, k=k, sigma=sigma(latents), labels=labels)
     start, end = latents[altered.source], latents[altered.neighbour]
     assert np.allclose(altered.latents, (1 - alpha) * start + alpha * end, atol=1e-5)
     assert (labels[altered.source] == labels[altered.neighbour]).all()
@@ -75,10 +83,10 @@ def test_sets_are_altered_as_each_would_be_alone_to_the_last_bit(
     if pool:
         reference = Reference(_latents(pool, dimensions, seed + 1), np.arange(pool) % 2 if labelled else None)
     options = {"method": method, "k": 1, "copies": 2, "sigma": sigma(latents), "seed": 3, "reference": reference}
-    together = alter(latents, sets=sets, labels=labels, **options)
+    together = _alter(latents, sets=sets, labels=labels, **options)
     for start in range(0, len(latents), size):
         part = slice(start, start + size)
-        alone = alter(latents[part], labels=None if labels is None else labels[part], **options)
+        alone = _alter(latents[part], labels=None if labels is None else labels[part], **options)
         mine = (together.source >= start) & (together.source < start + size)
         assert together.latents[mine].tobytes() == alone.latents.tobytes()
         assert np.array_equal(together.source[mine] - start, alone.source)
@@ -94,15 +102,24 @@ def test_extrapolated_latents_lie_on_the_ray_away(case: tuple[int, list[int], in
     k = min(3, largest_usable_k(labels, len(labels)))
     if k == 0:
         return
-    altered = alter(latents, method="extrapolation", alpha=alpha, k=k, sigma=sigma(latents), labels=labels)
+    altered = _alter(latents, method="extrapolation", alpha=alpha, k=k, sigma=sigma(latents), labels=labels)
     away = latents[altered.source] - latents[altered.neighbour]
     assert np.allclose(altered.latents, latents[altered.source] + alpha * away, atol=1e-4)
+
+
+def test_each_equation_on_numbers_of_its_own() -> None:
+    z, other, spread = np.float32([[1, 2]]), np.float32([[3, 10]]), np.float32([10, 100])
+    half = np.float32(0.5)
+    assert move(z, np.float32([[1, -1]]), half, "noise", spread).tolist() == [[6, -48]]  # z + alpha sigma x
+    assert move(z, other, half, "interpolation", spread).tolist() == [[2, 6]]
+    assert move(z, other, half, "extrapolation", spread).tolist() == [[0, -2]]
+    assert move(z, other, np.float32([[1]]), "interpolation", spread).tolist() == other.tolist()
 
 
 def test_noise_has_mean_zero_and_alpha_sigma_for_each_dimension() -> None:
     latents = _latents(50) * np.float32([1, 3, 0])
     spread = sigma(latents)
-    altered = alter(latents, method="noise", alpha=0.5, copies=400, sigma=spread)
+    altered = _alter(latents, method="noise", alpha=0.5, copies=400, sigma=spread)
     noise = altered.latents - latents[altered.source]
     assert noise.mean(axis=0) == pytest.approx([0, 0, 0], abs=0.03)
     assert noise.std(axis=0) == pytest.approx(0.5 * spread, rel=0.03)
@@ -111,7 +128,7 @@ def test_noise_has_mean_zero_and_alpha_sigma_for_each_dimension() -> None:
 
 @pytest.mark.parametrize("method", ["noise", "interpolation", "extrapolation"])
 def test_every_source_has_its_children_in_order(method: str) -> None:
-    altered = alter(_latents(5), method=method, k=2, sigma=np.ones(3, np.float32))
+    altered = _alter(_latents(5), method=method, k=2, copies=2, sigma=np.ones(3, np.float32))
     assert altered.source.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     assert altered.latents.shape == (10, 3)
     assert altered.latents.dtype == np.float32
@@ -119,13 +136,13 @@ def test_every_source_has_its_children_in_order(method: str) -> None:
 
 def test_copies_count_for_noise_alone() -> None:
     ones = np.ones(3, np.float32)
-    assert len(alter(_latents(5), method="noise", k=2, copies=4, sigma=ones).latents) == 20
-    assert len(alter(_latents(5), method="interpolation", k=2, copies=4, sigma=ones).latents) == 10
+    assert len(_alter(_latents(5), method="noise", k=2, copies=4, sigma=ones).latents) == 20
+    assert len(_alter(_latents(5), method="interpolation", k=2, copies=4, sigma=ones).latents) == 10
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
     results = [
-        alter(_latents(9), method="noise", sigma=np.ones(3, np.float32), seed=seed).latents.tobytes()
+        _alter(_latents(9), method="noise", sigma=np.ones(3, np.float32), seed=seed).latents.tobytes()
         for seed in (7, 7, 8)
     ]
     assert results[0] == results[1] != results[2]
@@ -133,7 +150,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 def test_alpha_zero_changes_nothing() -> None:
     for method in ("noise", "interpolation", "extrapolation"):
-        altered = alter(_latents(9), method=method, alpha=0, sigma=np.ones(3, np.float32))
+        altered = _alter(_latents(9), method=method, alpha=0, sigma=np.ones(3, np.float32))
         assert np.array_equal(altered.latents, _latents(9)[altered.source])
 
 
@@ -148,7 +165,7 @@ def test_ties_go_to_the_first_row_even_among_many_duplicates() -> None:
 def test_the_neighbour_addresses_the_reference_set() -> None:
     latents, reference = _latents(6), _latents(50, seed=1)
     labels, reference_labels = np.array([0, 1, 0, 1, 2, 2]), np.arange(50) % 3
-    altered = alter(
+    altered = _alter(
         latents,
         method="interpolation",
         alpha=1,
@@ -195,17 +212,32 @@ def test_a_large_set_is_searched_in_chunks_with_the_same_result() -> None:
 def test_a_class_that_is_too_small_is_named_with_the_largest_k(method: str) -> None:
     labels = np.array([4, 4, 4, 4, 9, 9, 9])
     with pytest.raises(TooFewImages, match=r"class 9 has only 3 images .* k up to 2") as caught:
-        alter(_latents(7), method=method, k=3, sigma=np.ones(3, np.float32), labels=labels)
+        _alter(_latents(7), method=method, k=3, sigma=np.ones(3, np.float32), labels=labels)
     assert isinstance(caught.value, ClassTooSmall)
     assert caught.value.largest_k == 2 == largest_usable_k(labels, 7)
+
+
+def test_whoever_knows_the_classes_names_says_the_same_with_them() -> None:
+    with pytest.raises(ClassTooSmall) as caught:
+        neighbours(_latents(7), np.array([0, 0, 0, 0, 1, 1, 1]), 3)
+    elsewhere = TooFewImages(caught.value.detail, fields=caught.value.fields)  # as another process is told of it
+    named = name_class(elsewhere, ["cat", "class 0"])
+    assert named.detail == caught.value.detail.replace("class 1", "class 'class 0'")
+    assert named.fields == []
+
+
+def test_an_error_that_names_no_class_stays_as_it_is() -> None:
+    with pytest.raises(ClassTooSmall) as caught:
+        neighbours(_latents(2), None, 3)
+    assert name_class(caught.value, ["cat"]) is caught.value
 
 
 def test_one_image_has_no_neighbour_but_takes_noise() -> None:
     ones = np.ones(3, np.float32)
     with pytest.raises(ClassTooSmall, match="use noise") as caught:
-        alter(_latents(1), method="interpolation", k=1, sigma=ones)
+        _alter(_latents(1), method="interpolation", k=1, sigma=ones)
     assert caught.value.largest_k == 0
-    assert len(alter(_latents(1), method="noise", k=2, sigma=ones).latents) == 2
+    assert len(_alter(_latents(1), method="noise", copies=2, sigma=ones).latents) == 2
 
 
 def test_a_reference_set_of_nothing_but_the_source_has_no_neighbour() -> None:
@@ -254,9 +286,8 @@ def test_sigma_is_the_standard_deviation_of_each_dimension() -> None:
     ],
 )
 def test_an_argument_out_of_range_is_refused(arguments: dict[str, object]) -> None:
-    base = {"latents": _latents(5), "method": "interpolation", "k": 2, "sigma": np.ones(3, np.float32)}
     with pytest.raises(InvalidInput):
-        alter(**{**base, **arguments})  # type: ignore[arg-type]
+        _alter(**{"latents": _latents(5), "k": 2, "sigma": np.ones(3, np.float32), **arguments})
 
 
 def test_the_residual_keeps_what_the_reconstruction_loses() -> None:

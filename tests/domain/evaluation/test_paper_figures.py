@@ -47,11 +47,11 @@ def test_figure_3_goes_from_one_image_to_the_other(parts: Parts, codec: Codec) -
 
 def test_figure_7_has_three_panels_of_new_images(parts: Parts, codec: Codec) -> None:
     images, labels = parts.train_images[:90], parts.train_labels[:90]
-    sheet = decode_image(generation(images, labels, codec, SIGMA, seed=1), Limits())
+    sheet = decode_image(generation(images, labels, codec, SIGMA, alpha=0.5, k=3, seed=1), Limits())
     panel = 10 * (SIDE + GAP) + GAP
     assert sheet.shape[:2] == (9 * (SIDE + GAP) + GAP, 3 * panel + 2 * 24)
     noise, interpolation, extrapolation = (sheet[:, i * (panel + 24) :][:, :panel] for i in range(3))
     assert not np.array_equal(noise, interpolation)
     assert not np.array_equal(interpolation, extrapolation)
     with pytest.raises(ClassTooSmall):
-        generation(images[:3], labels[:3], codec, SIGMA)
+        generation(images[:3], labels[:3], codec, SIGMA, alpha=0.5, k=3, seed=1)

@@ -1,5 +1,7 @@
 """The VAE: shapes, loss and bytes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,21 @@ def test_it_has_the_layers_of_the_paper() -> None:
         (8, 16, 5, 5),
         (16, 1, 5, 5),
     ]
+
+
+def test_its_layers_have_names() -> None:
+    layers = {name.rpartition(".")[0] for name in VAE(DIGITS).state_dict()}
+    assert layers == {
+        "encoder.conv_1",
+        "encoder.conv_2",
+        "encoder.hidden",
+        "mean",
+        "log_variance",
+        "decoder.hidden",
+        "decoder.grid",
+        "decoder.transposed_conv_1",
+        "decoder.transposed_conv_2",
+    }
 
 
 @pytest.mark.parametrize(
@@ -91,6 +108,17 @@ def test_bytes_give_the_same_model_and_the_same_bytes() -> None:
     again = from_bytes(DIGITS, data)
     assert torch.equal(again.encode(x)[0], vae.encode(x)[0])
     assert to_bytes(again) == data
+
+
+def test_a_model_saved_when_layers_had_numbers_is_still_read() -> None:
+    """The file holds weights as they were once written, and what they made of one image."""
+    saved = load((Path(__file__).parent / "numbered_layers.safetensors").read_bytes())
+    images, mean, decoded = (saved.pop(name) for name in ("images", "expected_mean", "expected_images"))
+    assert "encoder.5.weight" in saved
+    vae = from_bytes(Architecture(8, 8, 1, latent_dim=3, hidden=6), save(saved))
+    torch.testing.assert_close(vae.encode(images)[0], mean)
+    torch.testing.assert_close(vae.decode(mean), decoded)
+    assert "encoder.hidden.weight" in load(to_bytes(vae))
 
 
 def test_loading_leaves_the_callers_random_numbers_alone() -> None:

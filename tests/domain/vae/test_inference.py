@@ -49,11 +49,11 @@ def test_bfloat16_moves_no_latent_and_images_by_little(shape: tuple[int, int, in
 @pytest.mark.parametrize("shape", [*SHAPES, (9, 8, 3)])
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @torch.inference_mode()
-def test_an_image_is_drawn_in_the_grey_levels_nearest_to_it(
+def test_an_image_is_rendered_in_the_grey_levels_nearest_to_it(
     shape: tuple[int, int, int], precision: torch.dtype
 ) -> None:
     frozen, latents = FrozenVAE(_vae(shape), precision), torch.randn(5, 6)
-    assert torch.equal(frozen.draw(latents), grey_levels(frozen.decode(latents)))
+    assert torch.equal(frozen.render(latents), grey_levels(frozen.decode(latents)))
 
 
 def test_training_on_leaves_it_as_it_was() -> None:

@@ -24,7 +24,7 @@ def test_recorded_steps_learn_what_plain_ones_do(monkeypatch: pytest.MonkeyPatch
     taken: list[type[Step]] = []
 
     def kind(wanted: type[Step]) -> None:
-        monkeypatch.setattr(training, "step_kind", lambda images, share: taken.append(wanted) or wanted)
+        monkeypatch.setattr(training, "step_kind", lambda images, group: taken.append(wanted) or wanted)
 
     kind(Step)
     plain = fit(TRAIN, VALIDATION, 8, options, device="cuda")
