@@ -51,11 +51,11 @@ def _round(settings: Settings, number: int) -> None:
     queue = JobQueue(redis, settings)
     try:
         with answering(), redis.lock("latentaug:reconciler", timeout=60, blocking=False):
+            if number == 0:
+                attempts.complete_index()
             reconcile(attempts, queue)
             if number % CLEANUP_EVERY == 0:
                 queue.clean()
-            if number == 0:
-                attempts.complete_index()
             delete_old(attempts, settings, datetime.now(UTC))
     except LockError:  # another process reconciles, or has taken over from this one
         pass

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     """Processes that share one training through torchrun, a GPU each, so never more than there are GPUs; on a CPU more
     than one gains nothing."""
     job_timeout: float = Field(default=24 * 3600.0, gt=0)
-    """Seconds a job, or one part of a job that is shared among processes, may run."""
+    """Seconds that a job may run, or a sub-job of a job that is shared among processes."""
     lease_seconds: float = Field(default=15.0, ge=3)
     """Seconds without a sign of life after which a running job is taken from its worker and started again."""
     max_attempts: int = Field(default=3, ge=1)

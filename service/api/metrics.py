@@ -21,8 +21,11 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 _DONE = {
-    "attempts": ("job_attempts", "Times a worker took up a job or a part of one."),
-    "lease_losses": ("job_lease_losses", "Times a running job or part lost its process: it died or its lease ran out."),
+    "attempts": ("job_attempts", "Times a worker took up a job or a sub-job."),
+    "lease_losses": (
+        "job_lease_losses",
+        "Times a running job or sub-job lost its process: it died or its lease ran out.",
+    ),
     "epochs": ("training_epochs", "Epochs trained, those lost with their process among them."),
     "images": ("training_images", "Images that were trained on, once for each epoch."),
     "training_seconds": ("training_seconds", "Seconds that epochs took, with their validation."),

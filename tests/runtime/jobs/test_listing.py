@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from latentaug.runtime.jobs import ENDS, KINDS, Attempts, JobRecord, connect
+from latentaug.runtime.jobs import ENDS, KINDS, Attempts, JobRecord, SubJobs, connect
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 
@@ -133,6 +133,27 @@ def test_a_job_in_redis_counts_for_more_than_its_folder(jobs: Attempts, redis: R
     for status, expected in (("queued", waiting.id), ("running", running.id), ("cancelled", ended.id)):
         assert [record.id for record in jobs.list(status=status)[0]] == [expected]  # type: ignore[arg-type]
     assert [record.id for record in jobs.unfinished()] == [waiting.id, running.id]
+
+
+def test_a_job_that_an_earlier_version_has_split_goes_on(jobs: Attempts, redis: Redis) -> None:
+    record, _ = jobs.create("evaluate", PARAMS)
+    jobs.claim(record.id, 1)
+    first, second = jobs.fan_out(record.id, 1, {"a": {}, "b": {}}, 0, 1)
+    # As an earlier version left Redis: sub-jobs in sets of another name, and no index.
+    redis.delete(f"latentaug:sub-jobs:{record.id}:queued", "latentaug:jobs:evaluate:running")
+    redis.sadd(f"latentaug:children:{record.id}:queued", first.id, second.id)
+    redis.hdel(f"latentaug:job:{record.id}", "sub_jobs")
+    redis.hset(f"latentaug:job:{record.id}", "children", '{"queued":2,"running":0,"done":0,"failed":0}')
+    jobs.claim(first.id, 1)
+    jobs.complete_index()
+    assert jobs.get(record.id).sub_jobs == SubJobs(queued=1, running=1)
+    assert [sub_job.id for sub_job in jobs.unfinished_with_sub_jobs()] == [record.id, first.id, second.id]
+    jobs.finish(first.id, 1, "succeeded", {})
+    assert jobs.get(record.id).attempt == 1
+    jobs.claim(second.id, 1)
+    jobs.finish(second.id, 1, "succeeded", {})
+    assert (jobs.get(record.id).status, jobs.get(record.id).attempt) == ("queued", 2)
+    assert not list(redis.scan_iter("latentaug:children:*"))
 
 
 def test_one_damaged_record_does_not_hide_the_others(jobs: Attempts, store: CountingStore) -> None:
