@@ -1,6 +1,8 @@
-"""`python -m worker`: the supervisor; with `--queue train`, the process of that queue.
+"""Run the worker, which does the jobs that wait in the queues.
 
-With `--health`: exit 0 where every queue has a live process on this host, 1 where not; what the container's check runs.
+Without an option, `python -m worker` is the supervisor: it starts the processes of each queue and keeps them running.
+With `--queue train` it is the process that serves that queue. With `--health` it only checks that every queue has a
+live process on this host, and exits with 0 if so and 1 if not; the container's health check runs this.
 """
 
 from __future__ import annotations
@@ -22,13 +24,17 @@ from worker.supervisor import supervise
 def main() -> int:
     """Run until told to stop; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
-    parser.add_argument("--queue", choices=KINDS, help="serve one queue only, as the supervisor's child")
-    parser.add_argument("--health", action="store_true", help="only say, by the exit status, whether all is well")
+    parser.add_argument("--queue", choices=KINDS, help="serve this queue only; the supervisor starts such processes")
+    parser.add_argument(
+        "--health",
+        action="store_true",
+        help="check that every queue is served on this host: exit with 0 if so, 1 if not",
+    )
     arguments = parser.parse_args()
     queue = arguments.queue
     try:
         settings = configuration.load()
-        tracing.check(settings)  # here, for where a job's process refused them the job would fail
+        tracing.check(settings)  # here, since a job would fail if its process refused them
     except ValueError as error:
         print(error, file=sys.stderr)
         return MISCONFIGURED

@@ -43,7 +43,7 @@ def evaluate(work: Work, params: EvaluateParams) -> dict[str, Any] | None:
     """
     grid = Grid.of(work, params)
     Scope.of(grid.parts, grid.design)  # refuses what cannot be measured before anything is computed
-    tasks = [(task_of(child), child) for child in work.children()]
+    tasks = [(task_of(child), child) for child in work.sub_jobs()]
     trained = {task.latent_dim: child for task, child in tasks if isinstance(task, TrainTask)}
     measured = {task: child for task, child in tasks if isinstance(task, MeasureTask)}
     if grid.latent_dims and not trained:

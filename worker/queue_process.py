@@ -9,35 +9,35 @@ import signal
 import socket
 
 from rq import Queue, SpawnWorker
-from rq.exceptions import DeserializationError
 from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import UnixSignalDeathPenalty
 
 from latentaug.errors import Unavailable
 from latentaug.runtime import logs
-from latentaug.runtime.jobs import TASK, Attempts, answering, connect, is_id, parent_id
+from latentaug.runtime.jobs import Attempts, answering, connect
+from latentaug.runtime.jobs.queue import SERIALIZER, JobQueue, attempt_of
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
-from worker.queues import SERIALIZER
 
 PARENT = "WORKER_PID"
-"""Environment variable by which a job's process knows whose child it is."""
+"""Environment variable that tells a job's process which process has started it."""
 
 AGAIN_SECONDS = 1.0
+"""Seconds after which a timeout that was swallowed comes again."""
 
 _log = logging.getLogger(__name__)
 
 
 class Insistent(UnixSignalDeathPenalty):
-    """A job's timeout that comes again each second until somebody ends the job for it.
+    """A job's timeout that comes again each second until the job ends.
 
-    Libraries catch all exceptions here and there, as matplotlib does about its imports; a timeout that comes once and
-    just then would be lost, and the job go on for ever.
+    Some libraries catch all exceptions in places, as matplotlib does around its imports. A timeout that came only once,
+    at such a moment, would be lost, and the job would go on for ever.
     """
 
     def setup_death_penalty(self) -> None:
-        """Set the alarm; RQ takes it back."""
+        """Set the alarm; RQ unsets it."""
         signal.signal(signal.SIGALRM, self.handle_death_penalty)
         signal.setitimer(signal.ITIMER_REAL, self._timeout, AGAIN_SECONDS)
 
@@ -45,64 +45,55 @@ class Insistent(UnixSignalDeathPenalty):
 class QueueWorker(SpawnWorker):
     """Holds a job's lease while its process runs, and ends that process once the lease is refused.
 
-    The lease is kept here and not in the job's process, for a long computation there may let no other thread run.
+    The lease is kept here and not in the job's process, since a long computation there may let no other thread run.
     """
 
     attempts: Attempts
+    job_queue: JobQueue
     death_penalty_class = Insistent
     log_result_lifespan = False
     max_connection_wait_time = 5.0
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Claim the job and run it, or drop it where there is nothing to claim."""
-        if not _is_ours(job) or self.attempts.claim(**job.kwargs) is None:
-            _log.info("leaving %s: cancelled, taken or no task of ours", job.id)
+        attempt = attempt_of(job)
+        if attempt is None or self.attempts.claim(*attempt) is None:
+            _log.info("leaving %s: it was cancelled or taken by another process, or is no task of ours", job.id)
             queue.intermediate_queue.remove(job.id)
             job.delete()
             return
-        logs.job_id.set(job.kwargs["job_id"])
+        logs.job_id.set(attempt[0])
         _log.info("starting %s", job.description)
         super().execute_job(job, queue)
         # The process has ended. If it has not ended its job it died, or was told to stop: then the job waits again.
-        record = self.attempts.requeue(*self.attempts.followed(**job.kwargs), died=not self._stop_requested)
+        record = self.attempts.requeue(*self.attempts.working_at(*attempt), died=not self._stop_requested)
         if record is not None:
             _log.warning("putting %s back in its queue", record.id)
-            queue.enqueue_call(**self.attempts.enqueue_arguments(record))
+            self.job_queue.enqueue([record])
         logs.job_id.set(None)
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""
         super().fork_work_horse(job, queue)
-        if self._stop_requested:  # told so while it was being started
+        if self._stop_requested:  # this was asked while the process was being started
             self.kill_horse()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Renew the lease, once a second; end the process of a job that is no longer ours."""
+        """Renew the lease, once a second, and end the process of a job that is no longer ours."""
         try:
             with answering():
                 super().maintain_heartbeats(job, execution)
-            ours = self.attempts.renew(*self.attempts.followed(**job.kwargs))
-        except Unavailable:  # as long as Redis is away nobody else can take the job
+            ours = self.attempts.renew(*self.attempts.working_at(**job.kwargs))
+        except Unavailable:  # while Redis is away nobody else can take the job
             return
         if not ours:
-            _log.warning("job %s was cancelled or taken over; ending its process", job.id)
+            _log.warning("the job of %s was cancelled or taken over; ending the process", job.id)
             self.kill_horse()
 
     def handle_warm_shutdown_request(self) -> None:
-        """End the job's process; the job goes back to its queue and on from its checkpoint."""
+        """End the job's process; the job goes back to its queue, and later goes on from its checkpoint."""
         if self.horse_pid:
             self.kill_horse()
-
-
-def _is_ours(job: Job) -> bool:
-    """Whether an RQ job names our one task and a job's id, whatever else was written into Redis."""
-    try:
-        match job.kwargs:
-            case {"job_id": str(job_id), "attempt": int(), **rest} if not rest and not job.args:
-                return job.func_name == TASK and (is_id(job_id) or parent_id(job_id) is not None)
-    except DeserializationError:
-        pass
-    return False
 
 
 def serve(queue: str, settings: Settings) -> None:
@@ -122,5 +113,7 @@ def serve(queue: str, settings: Settings) -> None:
         maintenance_interval=60,
         worker_ttl=60,
     )
-    worker.attempts = Attempts(connect(settings), ArtefactStore(settings.resolved_store_url), settings)
+    redis = connect(settings)
+    worker.attempts = Attempts(redis, ArtefactStore(settings.resolved_store_url), settings)
+    worker.job_queue = JobQueue(redis, settings)
     worker.work(logging_level="WARNING")

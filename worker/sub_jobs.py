@@ -1,15 +1,15 @@
-"""The sub-jobs of an evaluate job: each trains one VAE or measures one unit, in whichever process takes it first."""
+"""The sub-jobs of an evaluate job: each trains one VAE or measures one unit, in whichever process is free first."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from latentaug.evaluation.work_units import Setting, Unit, measure
 from latentaug.options import EvaluateParams
-from latentaug.runtime.jobs import JobRecord
+from latentaug.runtime.jobs import JobRecord, Json
 from latentaug.vae.training import EpochMetrics
 from worker.grid import Grid
 from worker.vaes import device, train_vae
@@ -32,7 +32,7 @@ class MeasureTask(BaseModel):
 
     task: Literal["measure"] = "measure"
     latent_dims: tuple[int, ...]
-    """Latent dimensions of all VAEs that there are."""
+    """The latent dimensions of all VAEs that there are."""
     unit: Unit
 
 
@@ -41,13 +41,13 @@ _TASK: TypeAdapter[TrainTask | MeasureTask] = TypeAdapter(
 )
 
 
-def task_of(child: JobRecord) -> TrainTask | MeasureTask:
-    """What a sub-job does."""
-    return _TASK.validate_python(child.params)
+def task_of(sub_job: JobRecord) -> TrainTask | MeasureTask:
+    """Return what a sub-job does."""
+    return _TASK.validate_python(sub_job.params)
 
 
-def do_child(work: Work, params: EvaluateParams) -> dict[str, Any]:
-    """Do a sub-job with its job's parameters; what it makes is in the store."""
+def do_sub_job(work: Work, params: EvaluateParams) -> Json:
+    """Do a sub-job's task, with the parameters of its job; what it makes is in the store."""
     grid, task = Grid.of(work, params), task_of(work.record)
     if isinstance(task, TrainTask):
         _train(grid, task.latent_dim)
@@ -70,7 +70,7 @@ def _train(grid: Grid, latent_dim: int) -> None:
 
 
 def _measure(grid: Grid, task: MeasureTask) -> None:
-    """Measure a unit's cells and keep each at once; those that an earlier attempt has kept stand."""
+    """Measure a unit's cells and keep each at once; what an earlier attempt has kept is not measured again."""
     unit = task.unit
     projections = grid.projections(task.latent_dims if unit.latent_dim is None else [unit.latent_dim])
     setting = Setting.of(grid.parts, projections, grid.design, device(grid.work.settings))

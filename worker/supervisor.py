@@ -1,4 +1,4 @@
-"""Keeps the processes of each queue running, and the reconciler, until told to stop."""
+"""Keeps the processes of each queue and the reconciler running until told to stop."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import signal
 import threading
 from types import FrameType
 
-from latentaug.runtime.processes import Child, stop
+from latentaug.runtime.processes import ModuleProcess, stop
 from latentaug.runtime.settings import Settings
 from worker.reconciler import reconcile_until
 
 POLL = 0.2
-"""Seconds between two looks at the children."""
+"""Seconds between two looks at the processes."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def supervise(settings: Settings) -> None:
-    """Serve all queues until SIGTERM or SIGINT; jobs that run then go back to their queues."""
+    """Serve all queues until SIGTERM or SIGINT; jobs that are running then go back to their queues."""
     told_to_stop = threading.Event()
 
     def tell(signal_number: int, frame: FrameType | None) -> None:
@@ -25,17 +25,17 @@ def supervise(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, tell)
     signal.signal(signal.SIGINT, tell)
-    children = [child for queue in settings.queues for child in _serving(queue, settings)]
+    processes = [process for queue in settings.queues for process in _serving(queue, settings)]
     threading.Thread(target=reconcile_until, args=(told_to_stop, settings), name="reconciler", daemon=True).start()
     while not told_to_stop.is_set():
-        for child in children:
-            child.keep_running()
+        for process in processes:
+            process.keep_running()
         told_to_stop.wait(POLL)
-    stop(children, max(1.0, 0.8 * settings.drain_seconds))
+    stop(processes, max(1.0, 0.8 * settings.drain_seconds))
 
 
-def _serving(queue: str, settings: Settings) -> list[Child]:
-    """The processes of one queue, which share the threads that one would have."""
-    processes = settings.evaluate_processes if queue == "evaluate" else 1
-    threads = dict.fromkeys(_THREAD_VARIABLES, str(max(1, settings.threads // processes)))
-    return [Child(["worker", "--queue", queue], threads) for _ in range(processes)]
+def _serving(queue: str, settings: Settings) -> list[ModuleProcess]:
+    """The processes of one queue, which share the threads that a single one would have."""
+    count = settings.evaluate_processes if queue == "evaluate" else 1
+    threads = dict.fromkeys(_THREAD_VARIABLES, str(max(1, settings.threads // count)))
+    return [ModuleProcess(["worker", "--queue", queue], threads) for _ in range(count)]

@@ -1,8 +1,8 @@
 """Train in several processes of this machine, one GPU each, through torchrun.
 
-`fit_on_several` takes the arguments of `training.fit` and does the same. It leaves the images in a temporary folder,
-starts `python -m torch.distributed.run ... -m worker.torchrun FOLDER`, passes on what the first of its processes tells,
-and reads the result from the folder. Whatever ends this process ends them, and the death of one ends the others.
+`fit_on_several` takes the arguments of `training.fit` and does the same. It writes the images into a temporary folder,
+starts `python -m torch.distributed.run ... -m worker.torchrun FOLDER`, passes on what the first process prints, and
+reads the result from the folder. When this process ends they end too, and the death of one ends the others.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 from torch import distributed
 
 from latentaug.errors import BY_CODE, LatentaugError, NotFound, Unavailable
 from latentaug.options import TrainingOptions
+from latentaug.runtime.jobs import JobError
 from latentaug.runtime.lifeline import tied
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import Architecture, from_bytes, to_bytes
@@ -34,10 +35,30 @@ from latentaug.vae.distributed import Ranks
 from latentaug.vae.training import EpochMetrics, Trained, fit
 
 SILENCE = timedelta(minutes=10)
-"""After so long without another process's part of a step, a process gives up."""
-STOP_TIMEOUT = 10.0  # seconds
+"""How long a process waits for another one's part of a step before it gives up."""
+STOP_TIMEOUT = 10.0
+"""Seconds that torchrun has to end its processes before all are killed."""
 
 Pixels = NDArray[np.uint8]
+
+
+class _Task(BaseModel):
+    """What the processes are to do, in `task.json`."""
+
+    latent_dim: int
+    options: TrainingOptions
+    device: str
+
+
+class _Result(BaseModel):
+    """What they made, in `result.json`, beside the weights."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    architecture: Architecture
+    options: TrainingOptions
+    history: list[EpochMetrics]
+    best_epoch: int
 
 
 def fit_on_several(
@@ -53,9 +74,9 @@ def fit_on_several(
     checkpoint: bytes | None = None,
     on_checkpoint: Callable[[Callable[[], bytes]], None],
 ) -> Trained:
-    """Train as `training.fit` does, in so many processes of `threads` each.
+    """Train as `training.fit` does, in `processes` processes that have `threads` threads each.
 
-    `device` is `cpu` for all of them, or `cuda` for a GPU each, of which there must be so many.
+    `device` is `cpu` for all of them or `cuda` for one GPU each, of which there must then be as many as processes.
 
     Raises:
         Unavailable: a process died.
@@ -66,8 +87,8 @@ def fit_on_several(
         np.save(folder / "train.npy", train, allow_pickle=False)
         np.save(folder / "validation.npy", validation, allow_pickle=False)
         files = ArtefactStore(folder.as_uri())
-        task = {"latent_dim": latent_dim, "options": options.model_dump(), "device": device}
-        files.put("task.json", json.dumps(task).encode())
+        task = _Task(latent_dim=latent_dim, options=options, device=device)
+        files.put("task.json", task.model_dump_json().encode())
         if checkpoint is not None:
             files.put("checkpoint", checkpoint)
         with _running(folder, processes, threads) as told:
@@ -79,7 +100,7 @@ def fit_on_several(
 
 @contextmanager
 def _running(folder: Path, processes: int, threads: int) -> Iterator[Iterator[str]]:
-    """The processes, and the lines that the first of them writes; stopped where the block ends early."""
+    """Run the processes; yield the lines that the first of them prints. They are stopped if the block ends early."""
     command = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "worker.torchrun"]
     with subprocess.Popen(  # noqa: S603 (our own command)
         tied([sys.executable, "-m", *command, str(folder)]),
@@ -103,35 +124,31 @@ def _stop(torchrun: subprocess.Popen[str]) -> None:
         torchrun.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             torchrun.wait(STOP_TIMEOUT)
-    with suppress(ProcessLookupError):  # those that it left behind, if any, are in its session
+    with suppress(ProcessLookupError):  # processes that it has left behind, if any, are in its session
         os.killpg(torchrun.pid, signal.SIGKILL)
 
 
 def _error(files: ArtefactStore) -> LatentaugError:
-    """What the processes failed of."""
+    """Return why the processes failed."""
     try:
-        error = json.loads(files.get("error.json"))
+        error = JobError.model_validate_json(files.get("error.json"))
     except NotFound:
         return Unavailable("a training process died; the worker's log says why. Submit the job again")
-    return BY_CODE[error["code"]](error["detail"])
+    return BY_CODE[error.code](error.detail)
 
 
 def _trained(files: ArtefactStore) -> Trained:
-    result: dict[str, Any] = json.loads(files.get("result.json"))
-    return Trained(
-        from_bytes(Architecture(**result["architecture"]), files.get("weights")),
-        TrainingOptions(**result["options"]),
-        [EpochMetrics(**metrics) for metrics in result["history"]],
-        result["best_epoch"],
-    )
+    result = _Result.model_validate_json(files.get("result.json"))
+    vae = from_bytes(result.architecture, files.get("weights"))
+    return Trained(vae, result.options, result.history, result.best_epoch)
 
 
 def main(folder: Path) -> None:
-    """One of the processes: train its share; the first one tells of each epoch, and leaves checkpoint and result."""
+    """Train one process's part; the first one prints each epoch's metrics and writes the checkpoint and the result."""
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     files = ArtefactStore(folder.as_uri())
-    task = json.loads(files.get("task.json"))
-    device = torch.device(task["device"])
+    task = _Task.model_validate_json(files.get("task.json"))
+    device = torch.device(task.device)
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
@@ -153,8 +170,8 @@ def main(folder: Path) -> None:
         trained = fit(
             np.load(folder / "train.npy", allow_pickle=False),
             np.load(folder / "validation.npy", allow_pickle=False),
-            task["latent_dim"],
-            TrainingOptions(**task["options"]),
+            task.latent_dim,
+            task.options,
             device=str(device),
             on_epoch=tell,
             checkpoint=checkpoint,
@@ -163,7 +180,7 @@ def main(folder: Path) -> None:
         )
     except LatentaugError as error:
         if first:
-            files.put("error.json", json.dumps({"code": error.code, "detail": error.detail}).encode())
+            files.put("error.json", JobError(code=error.code, detail=error.detail).model_dump_json().encode())
         raise
     if first:
         _leave(files, trained)
@@ -171,14 +188,14 @@ def main(folder: Path) -> None:
 
 
 def _leave(files: ArtefactStore, trained: Trained) -> None:
-    result = {
-        "architecture": asdict(trained.vae.architecture),
-        "options": trained.options.model_dump(),
-        "history": [asdict(metrics) for metrics in trained.history],
-        "best_epoch": trained.best_epoch,
-    }
+    result = _Result(
+        architecture=trained.vae.architecture,
+        options=trained.options,
+        history=trained.history,
+        best_epoch=trained.best_epoch,
+    )
     files.put("weights", to_bytes(trained.vae))
-    files.put("result.json", json.dumps(result).encode())
+    files.put("result.json", result.model_dump_json().encode())
 
 
 if __name__ == "__main__":

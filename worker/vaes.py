@@ -1,4 +1,4 @@
-"""VAEs in jobs: trained with checkpoints that a later attempt goes on from, and applied in chunks."""
+"""How jobs train VAEs: on which device, in how many processes, from checkpoints that a later attempt goes on from."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from worker.work import Work
 
 
 def device(settings: Settings) -> str:
-    """The device that `settings.device` means here."""
+    """Return the device that `settings.device` means on this machine."""
     if settings.device != "auto":
         return settings.device
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def processes(settings: Settings) -> int:
-    """How many processes share one training: what the settings say, but no two of them a GPU."""
+    """Return how many processes share one training: as many as the settings say, but at most one for each GPU."""
     where = device(settings)
     if where == "cpu":
         return settings.train_processes
@@ -39,7 +39,7 @@ def options(params: TrainingOptions) -> TrainingOptions:
 def train_vae(
     work: Work, dataset: Dataset, latent_dim: int, params: TrainingOptions, on_epoch: Callable[[EpochMetrics], None]
 ) -> Trained:
-    """Train on a data set's training part, without labels, from an earlier attempt's checkpoint where there is one."""
+    """Train on a data set's training part, without labels, going on from an earlier attempt's checkpoint if any."""
     name = f"checkpoint-{latent_dim}.safetensors"
 
     def counted(metrics: EpochMetrics) -> None:
@@ -64,5 +64,5 @@ def train_vae(
 
     try:
         return trained(work.recall(name))
-    except MalformedInput:  # of another version of this program, or of a data set that was replaced
+    except MalformedInput:  # another version of this program made it, or the data set was replaced
         return trained(None)

@@ -1,4 +1,4 @@
-"""What a task is given: its record, where to put its files, and whom to tell how far it is."""
+"""What a task is given: its record, a place for its files, and a way to report how far it has come."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from pydantic import BaseModel
 
 from latentaug.errors import Cancelled, NotFound, Unavailable
-from latentaug.runtime.jobs import Attempts, JobError, JobRecord
+from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Json
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 
@@ -24,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Failed(Exception):
-    """The job has failed for a reason that its children give.
+    """The job has failed for a reason that its sub-jobs give.
 
     Args:
         error: what its record will say.
@@ -36,7 +35,7 @@ class Failed(Exception):
 
 
 class Work:
-    """One attempt at a job, or at a child of one, whose files are its parent's.
+    """One attempt at a job, or at a sub-job, whose files are those of its job.
 
     Attributes:
         record: the job, as it was claimed.
@@ -57,11 +56,11 @@ class Work:
         fraction: float,
         stage: str,
         eta_seconds: float | None = None,
-        metrics: dict[str, Any] | None = None,
+        metrics: Json | None = None,
         *,
         final: bool = False,
     ) -> None:
-        """Tell how far the job is: at most once a second, but always with `metrics` or where `final`.
+        """Report how far the job has come: at most once a second, but always with `metrics` or where `final`.
 
         Raises:
             Cancelled: the job was cancelled or another attempt has begun.
@@ -73,31 +72,31 @@ class Work:
         try:
             ours = self._attempts.progress(self.record.id, self.record.attempt, fraction, stage, eta_seconds, metrics)
         except Unavailable as error:  # progress is not worth a failure
-            _log.warning("progress not told: %s", error)
+            _log.warning("progress could not be reported: %s", error)
             return
         if not ours:
             raise Cancelled
 
     def count(self, **done: float) -> None:
-        """Add to what all workers have done, by the names that the API's metrics have for it."""
+        """Add to what all workers have done, under the names that the API's metrics know."""
         try:
             self._attempts.count(self.record.kind, **done)
-        except Unavailable as error:  # nor is this
-            _log.warning("work not counted: %s", error)
+        except Unavailable as error:  # neither is this
+            _log.warning("work could not be counted: %s", error)
 
-    def fan_out(self, children: Mapping[str, BaseModel], low: float, high: float) -> None:
-        """Split the job into children, tasks by name, whose ends take its progress from `low` to `high`.
+    def fan_out(self, sub_jobs: Mapping[str, BaseModel], low: float, high: float) -> None:
+        """Split the job into sub-jobs, tasks by name, which take its progress from `low` to `high`.
 
         Raises:
             Cancelled: the job was cancelled or another attempt has begun.
         """
-        plain = {name: task.model_dump(mode="json") for name, task in children.items()}
+        plain = {name: task.model_dump(mode="json") for name, task in sub_jobs.items()}
         if not self._attempts.fan_out(self.record.id, self.record.attempt, plain, low, high):
             raise Cancelled
 
-    def children(self) -> list[JobRecord]:
-        """The job's children, all ended, by id."""
-        return self._attempts.children(self.record.id, "succeeded", "failed")
+    def sub_jobs(self) -> list[JobRecord]:
+        """Read the records of the job's sub-jobs, all ended, by id."""
+        return self._attempts.sub_jobs(self.record.id, "succeeded", "failed")
 
     def put(self, file: str, data: bytes | str) -> None:
         """Write one of the job's files."""
@@ -108,7 +107,7 @@ class Work:
         self.put(file, json.dumps(value, indent=1, allow_nan=False))
 
     def recall(self, name: str) -> bytes | None:
-        """What an earlier attempt kept under `name`, or None."""
+        """Read what an earlier attempt kept under `name`; None where there is nothing."""
         try:
             return self.artefacts.get(self._kept_path(name))
         except NotFound:
@@ -119,7 +118,7 @@ class Work:
         self.artefacts.put(self._kept_path(name), data)
 
     def keep_now_and_then(self, name: str, make: Callable[[], bytes]) -> None:
-        """Keep what `make` gives for a later attempt, where the last time was long enough ago."""
+        """Keep what `make` returns for a later attempt, if the last time was at least `KEEP_EVERY` seconds ago."""
         if time.monotonic() - self._kept >= KEEP_EVERY:
             self.keep(name, make())
             self._kept = time.monotonic()

@@ -1,7 +1,7 @@
 """Processes that end with the process that started them, even when that one is killed with no time to clean up.
 
-Run with `<parent> <command...>`, this file asks the kernel for SIGTERM at its parent's end (Linux: `prctl`),
-then becomes the command. Elsewhere than on Linux it only becomes the command.
+Run with `<parent> <command...>`, this file asks the kernel to send it SIGTERM when its parent ends (`prctl`), and then
+becomes the command. On systems other than Linux it only becomes the command.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tied(command: Sequence[str]) -> list[str]:
-    """The command line that runs `command` tied to this process.
+    """Return a command line that runs `command` so that it ends when this process ends.
 
-    Start it from a thread that lives as long as this process: the kernel watches the thread.
+    Start it from a thread that lives as long as this process, for it is the thread that the kernel watches.
     """
     return [sys.executable, "-IS", __file__, str(os.getpid()), *command]
 
 
 def tie(parent: int, signal_number: int = signal.SIGTERM) -> None:
-    """Ask for `signal_number` when the process `parent`, which must be the caller's own, ends."""
+    """Have the kernel send `signal_number` to this process when its parent, the process `parent`, ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal_number)
-    if os.getppid() != parent:  # it ended before we asked
+    if os.getppid() != parent:  # the parent ended before we asked
         sys.exit(1)
 
 

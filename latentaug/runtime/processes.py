@@ -1,4 +1,4 @@
-"""Child processes that are started again whenever they end, and all stopped at the end."""
+"""Processes that are started again whenever they end, until all are stopped together."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from collections.abc import Mapping, Sequence
 from latentaug.runtime.lifeline import tied
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
-"""Seconds before a process that has ended is started again; doubled each time it lived for less than `STEADY`."""
+"""Seconds before a process that has ended is started again; doubled each time that it lived for less than `STEADY`."""
 STEADY = 30.0
+"""Seconds after which a process that ends is taken to have worked well until then."""
 MISCONFIGURED = 2
-"""Exit status of a process that cannot start with its settings, and has said why; to start it again is no use."""
+"""Exit status of a process that has found its settings wrong and has said so; starting it again would not help."""
 
 _log = logging.getLogger(__name__)
 
 
-class Child:
+class ModuleProcess:
     """A Python module run as a process of its own, which ends when this process ends.
 
     Args:
@@ -38,11 +39,11 @@ class Child:
 
     @property
     def status(self) -> int | None:
-        """The exit status where it has ended and was not yet seen to by `keep_running`, else None."""
+        """The exit status of a process that has ended and that `keep_running` has not yet started again, else None."""
         return None if self._process is None else self._process.poll()
 
     def keep_running(self) -> None:
-        """Start it if it does not run and its pause is over."""
+        """Start it if it is not running and its pause is over."""
         now = time.monotonic()
         if self._process is not None:
             if self._process.poll() is None:
@@ -52,7 +53,7 @@ class Child:
             _log.warning("%s ended with %s; starting it again", self.arguments, self._process.returncode)
             self._process = None
         if now >= self._next_start:
-            # A group of its own, so that Ctrl+C reaches only whoever started everything, who stops all in order.
+            # In a process group of its own, so that Ctrl+C reaches only the process that stops all others in order.
             command = tied([sys.executable, "-m", *self.arguments])
             self._process = subprocess.Popen(command, env=self._environment, process_group=0)  # noqa: S603
             self._started = now
@@ -63,7 +64,7 @@ class Child:
             self._process.terminate()
 
     def wait(self, deadline: float) -> None:
-        """Wait until it has ended; kill it at `deadline` (of `time.monotonic`)."""
+        """Wait until it has ended, and kill it at `deadline`, a time of `time.monotonic`."""
         if self._process is None:
             return
         try:
@@ -75,10 +76,10 @@ class Child:
         self._process = None
 
 
-def stop(children: Sequence[Child], seconds: float) -> None:
-    """Ask all to stop, and kill those that have not after `seconds`."""
+def stop(processes: Sequence[ModuleProcess], seconds: float) -> None:
+    """Ask all to stop, and kill those that have not stopped after `seconds`."""
     deadline = time.monotonic() + seconds
-    for child in children:
-        child.ask_to_stop()
-    for child in children:
-        child.wait(deadline)
+    for process in processes:
+        process.ask_to_stop()
+    for process in processes:
+        process.wait(deadline)

@@ -103,11 +103,14 @@ class Settings(BaseSettings):
     """Processes that share one training through torchrun, a GPU each, so never more than there are GPUs; on a CPU more
     than one gains nothing."""
     job_timeout: float = Field(default=24 * 3600.0, gt=0)
-    """Seconds a job, or one part of a job that is shared among processes, may run."""
+    """Seconds that a job may run, or a sub-job of a job that is shared among processes."""
     lease_seconds: float = Field(default=15.0, ge=3)
     """Seconds without a sign of life after which a running job is taken from its worker and started again."""
     max_attempts: int = Field(default=3, ge=1)
     """Times a job is started before its worker's death counts as its failure."""
+    job_retention_days: float = Field(default=30.0, ge=0)
+    """Days for which the record and files of a job are kept after its end, at least 1. Then they are deleted, but never
+    while an unfinished job names that job in `beside`. 0 keeps them for ever. Models and data sets always stay."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is logged."""
@@ -124,6 +127,13 @@ class Settings(BaseSettings):
         if text is not None and not re.match(pattern, text):
             raise ValueError(f"must look like {example}")
         return value
+
+    @field_validator("job_retention_days", mode="after")
+    @classmethod
+    def _no_shorter_than_idempotency_keys(cls, days: float) -> float:
+        if 0 < days < 1:  # a request that is repeated with its Idempotency-Key within a day is given its job
+            raise ValueError("must be at least 1 day, or 0 to keep jobs for ever")
+        return days
 
     @model_validator(mode="after")
     def _keys_off_loopback(self) -> Self:

@@ -14,6 +14,8 @@ away by deleting its description first; without a description the rest does not 
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -45,8 +47,9 @@ class ArtefactStore:
         """Open the store at `url`: `file:///folder` (made where missing), `s3://bucket/prefix`, `gs://...`, `memory:///`."""
         parts = urlsplit(url)
         self._store: ObjectStore
-        if parts.scheme == "file":
-            self._store = LocalStore(Path(unquote(parts.path)), mkdir=True)
+        self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        if self._folder is not None:
+            self._store = LocalStore(self._folder, mkdir=True)
         else:
             self._store = from_url(url)
 
@@ -106,3 +109,12 @@ class ArtefactStore:
         for batch in self._store.list(prefix):
             for entry in batch:
                 self.delete(entry["path"])
+        if self._folder is not None:  # an object store has no empty folders
+            _remove_empty(self._folder / prefix)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder and those in it, as far as there is no file in them."""
+    for place, _, _ in os.walk(folder, topdown=False):
+        with suppress(OSError):  # somebody has just written there
+            os.rmdir(place)

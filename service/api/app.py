@@ -21,7 +21,7 @@ from service.api.http import contract, problems
 from service.api.http.head import HeadAsGet
 from service.api.http.limits import RateLimit
 from service.api.http.request_log import RequestLog
-from service.api.jobs.queue import Jobs
+from service.api.jobs.submissions import Jobs
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
 from service.api.routes import datasets, inference, jobs, models, page, system

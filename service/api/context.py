@@ -18,7 +18,7 @@ from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
 from service.api.compute.joining import Coalesced
 from service.api.http.limits import RateLimit
-from service.api.jobs.queue import Jobs
+from service.api.jobs.submissions import Jobs
 from service.api.keys import Keys
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics

@@ -14,15 +14,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from latentaug.runtime.jobs.record import ENDS
+from latentaug.runtime.jobs.record import ENDS, Kind, Status
 
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 _DONE = {
-    "attempts": ("job_attempts", "Times a worker took up a job or a part of one."),
-    "lease_losses": ("job_lease_losses", "Times a running job or part lost its process: it died or its lease ran out."),
+    "attempts": ("job_attempts", "Times a worker took up a job or a sub-job."),
+    "lease_losses": (
+        "job_lease_losses",
+        "Times a running job or sub-job lost its process: it died or its lease ran out.",
+    ),
     "epochs": ("training_epochs", "Epochs trained, those lost with their process among them."),
     "images": ("training_images", "Images that were trained on, once for each epoch."),
     "training_seconds": ("training_seconds", "Seconds that epochs took, with their validation."),
@@ -37,14 +40,14 @@ class JobFigures:
 
     Attributes:
         jobs: by kind and status; those ended since Redis was last empty.
-        waiting: entries of each kind's queue, jobs and parts of jobs.
+        waiting: how many jobs and sub-jobs stand in each kind's queue.
         workers: processes that serve each kind's queue.
         counted: what workers have done, by name, then by kind or by kind and status.
     """
 
-    jobs: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    waiting: Mapping[str, int] = field(default_factory=dict)
-    workers: Mapping[str, int] = field(default_factory=dict)
+    jobs: Mapping[tuple[Kind, Status], int] = field(default_factory=dict)
+    waiting: Mapping[Kind, int] = field(default_factory=dict)
+    workers: Mapping[Kind, int] = field(default_factory=dict)
     counted: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
 
 

@@ -19,7 +19,7 @@ from uvicorn.config import STARTUP_FAILURE
 from latentaug.errors import LatentaugError
 from latentaug.runtime import logs
 from latentaug.runtime import settings as configuration
-from latentaug.runtime.processes import MISCONFIGURED, Child, stop
+from latentaug.runtime.processes import MISCONFIGURED, ModuleProcess, stop
 from latentaug.runtime.settings import Settings
 from service.stack import ports
 from service.stack.valkey import EmbeddedRedis
@@ -71,8 +71,8 @@ def run(settings: Settings, told_to_stop: threading.Event) -> int:
     redis = EmbeddedRedis(settings.home) if settings.redis_url is None else None
     if redis is not None:
         variables["LATENTAUG_REDIS_URL"] = redis.start()
-    api = Child(["service.api"], variables)
-    workers = [Child(["worker"], variables), Child(["service.model_server"], variables)]
+    api = ModuleProcess(["service.api"], variables)
+    workers = [ModuleProcess(["worker"], variables), ModuleProcess(["service.model_server"], variables)]
     ready = False
     try:
         while not told_to_stop.is_set():

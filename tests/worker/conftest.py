@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from redis import Redis
-from rq import Queue
 
-from latentaug.runtime.jobs import Attempts, JobRecord, Kind, connect, queue_name
+from latentaug.runtime.jobs import Attempts, JobRecord, Kind, connect
+from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 from service.stack.valkey import EmbeddedRedis
@@ -39,7 +39,7 @@ def alive(pid: int) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """Process ids of a process's children, over all of its threads."""
+    """Ids of the processes that a process has started, over all of its threads."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         found += [int(child) for child in task.read_text().split()]
@@ -83,13 +83,17 @@ def jobs(redis: Redis, artefacts: ArtefactStore, settings: Settings) -> Attempts
 
 
 @pytest.fixture
-def submit(redis: Redis, jobs: Attempts) -> Callable[..., JobRecord]:
+def queue(redis: Redis, settings: Settings) -> JobQueue:
+    return JobQueue(redis, settings)
+
+
+@pytest.fixture
+def submit(queue: JobQueue, jobs: Attempts) -> Callable[..., JobRecord]:
     """Create a job and put it in its queue, as the API does."""
 
     def submit(kind: Kind = "train", **params: object) -> JobRecord:
         record, _ = jobs.create(kind, params)
-        queue = Queue(queue_name(kind), connection=redis, serializer="json")
-        queue.enqueue_call(**jobs.enqueue_arguments(record))
+        queue.enqueue([record])
         return record
 
     return submit

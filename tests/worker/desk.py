@@ -9,6 +9,7 @@ from redis import Redis
 
 from latentaug.options import EvaluateParams
 from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Kind
+from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 from worker.tasks import work_through
@@ -31,14 +32,14 @@ class Desk:
         return Work(claimed, self.jobs, self.artefacts, self.settings)
 
     def evaluate(self, params: EvaluateParams) -> JobRecord:
-        """Do a whole evaluate job, children and all."""
+        """Do a whole evaluate job, sub-jobs and all."""
         work = self.start("evaluate", params.model_dump(mode="json"))
         self.finish(work)
         return self.jobs.get(work.record.id)
 
     def finish(self, work: Work) -> None:
         """Do the attempt and more of the same job, as a job's process does."""
-        work_through(work.record, self.jobs, self.redis, self.settings)
+        work_through(work.record, self.jobs, JobQueue(self.redis, self.settings), self.settings)
 
     def result(self, record: JobRecord) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(self.artefacts.get(f"jobs/{record.id}/result.json"))

@@ -80,13 +80,13 @@ def test_writes_a_report_in_four_forms_and_leaves_nothing_else(desk: Desk, small
     assert not desk.artefacts.files(f"{folder}/kept/cells")
     assert decode_image(desk.artefacts.get(f"{folder}/report.png"), LIMITS).ndim == 3
     assert not list(desk.redis.scan_iter(f"latentaug:*{record.id}_*"))
-    assert not list(desk.redis.scan_iter("latentaug:children:*"))
+    assert not list(desk.redis.scan_iter("latentaug:sub-jobs:*"))
 
 
 def test_counts_its_children_and_hides_them(desk: Desk, small: EvaluateParams) -> None:
     record = desk.evaluate(small)
-    assert record.children is not None
-    assert record.children.model_dump() == {"queued": 0, "running": 0, "done": 1 + 2 * 2, "failed": 0}
+    assert record.sub_jobs is not None
+    assert record.sub_jobs.model_dump() == {"queued": 0, "running": 0, "done": 1 + 2 * 2, "failed": 0}
     assert [listed.id for listed in desk.jobs.list()[0]] == [record.id]
     assert desk.jobs.counts()["evaluate", "succeeded"] == 1
 
@@ -164,7 +164,7 @@ def test_refuses_before_anything_is_computed(
     datasets.create(desk.artefacts, "plain", images, labels, desk.settings.max_dataset_bytes)
     record = desk.evaluate(small.model_copy(update={"dataset": "plain", "labelled": labelled}))
     assert word in desk.error(record).detail
-    assert record.children is None
+    assert record.sub_jobs is None
 
 
 def test_a_second_attempt_measures_only_what_is_left(
@@ -183,7 +183,7 @@ def test_a_second_attempt_measures_only_what_is_left(
         patch.setattr(Grid, "keep_cells", die_in_the_third_cell)
         with pytest.raises(KeyboardInterrupt):
             desk.finish(work)
-    child = desk.jobs.children(work.record.id, "running")[0]
+    child = desk.jobs.sub_jobs(work.record.id, "running")[0]
     desk.finish(desk.again(child))
     record = desk.jobs.get(work.record.id)
     told = metrics(desk, record)
@@ -199,8 +199,8 @@ def test_a_failed_unit_is_reported_and_the_rest_stands(
     record = desk.evaluate(two)
     result = desk.result(record)
     assert record.status == "succeeded"
-    assert record.children is not None
-    assert (record.children.done, record.children.failed) == (2 + 2 * 2, 2)
+    assert record.sub_jobs is not None
+    assert (record.sub_jobs.done, record.sub_jobs.failed) == (2 + 2 * 2, 2)
     assert [warning for warning in result["warnings"] if "0-latent-3-knn" in warning and "damaged" in warning]
     assert {(cell["space"], cell["latent_dim"]) for cell in result["cells"]} == {
         ("image", None),
@@ -270,8 +270,8 @@ def test_a_process_goes_on_with_its_job_for_a_while_only(
     monkeypatch.setattr("worker.tasks.GO_ON", 0.0)
     record = desk.evaluate(small)
     assert record.status == "running"
-    assert record.children is not None
-    assert record.children.model_dump() == {"queued": 1, "running": 0, "done": 0, "failed": 0}
+    assert record.sub_jobs is not None
+    assert record.sub_jobs.model_dump() == {"queued": 1, "running": 0, "done": 0, "failed": 0}
 
 
 def test_what_a_child_is_to_do_is_checked(desk: Desk, small: EvaluateParams) -> None:

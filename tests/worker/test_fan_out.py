@@ -12,6 +12,7 @@ from redis import Redis
 
 from latentaug.options import EvaluateParams
 from latentaug.runtime.jobs import Attempts, JobRecord
+from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.storage.objects import ArtefactStore
 from tests.worker.conftest import WorkerProcess, alive, children, within
 from tests.worker.desk import Desk
@@ -54,7 +55,7 @@ def job_pids(worker: WorkerProcess) -> list[int]:
 
 
 def measures(jobs: Attempts, job_id: str, cells: int) -> Callable[[], bool]:
-    return lambda: len(cells_told(jobs, job_id)) >= cells and len(jobs.children(job_id, "running")) == 2
+    return lambda: len(cells_told(jobs, job_id)) >= cells and len(jobs.sub_jobs(job_id, "running")) == 2
 
 
 def test_two_processes_measure_what_one_does_and_the_result_outlives_redis(
@@ -85,8 +86,8 @@ def test_a_killed_process_costs_only_its_cell(
     assert within(SOON, ended(jobs, record.id))
     done = jobs.get(record.id)
     assert (done.status, done.error) == ("succeeded", None)
-    assert done.children is not None
-    assert done.children.failed == 0
+    assert done.sub_jobs is not None
+    assert done.sub_jobs.failed == 0
     result, told = json.loads(artefacts.get(f"jobs/{record.id}/result.json")), cells_told(jobs, record.id)
     assert len(told) == len(set(told)), "none was measured twice"
     assert len(result["cells"]) - len(told) in (0, 1), "the killed process may have kept one that it could not tell"
@@ -99,13 +100,13 @@ def test_a_killed_queue_process_is_made_up_for(jobs: Attempts, submit: Submit, s
     assert within(SOON, measures(jobs, record.id, cells=2))
     queue_process = children(worker.pid)[0]
     os.kill(queue_process, signal.SIGKILL)
-    again = lambda: any(child.attempt == 2 for child in jobs.children(record.id, "queued", "running", "succeeded"))  # noqa: E731
+    again = lambda: any(sub_job.attempt == 2 for sub_job in jobs.sub_jobs(record.id, "queued", "running", "succeeded"))  # noqa: E731
     assert within(3 + 9 + 30, again), "the lease has run out and the reconciler has seen it"
     jobs.cancel(record.id)
 
 
 def test_cancelling_stops_every_process_within_seconds(
-    jobs: Attempts, submit: Submit, start_worker: Start, redis: Redis
+    jobs: Attempts, submit: Submit, start_worker: Start, redis: Redis, queue: JobQueue
 ) -> None:
     worker = two_processes(start_worker)
     record = submit("evaluate", **ENDLESS)
@@ -114,7 +115,7 @@ def test_cancelling_stops_every_process_within_seconds(
     assert len(pids) == 2
     jobs.cancel(record.id)
     assert within(3, lambda: not any(alive(pid) for pid in pids))
-    assert within(10, lambda: not redis.llen("rq:queue:evaluate")), "those that waited were dropped"
+    assert within(10, lambda: not queue.depths()["evaluate"]), "those that waited were dropped"
     assert job_pids(worker) == []
     assert not list(redis.scan_iter(f"latentaug:*{record.id}_*"))
     assert jobs.get(record.id).status == "cancelled"

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from rq import Queue
-from rq.command import send_stop_job_command
 from rq.timeouts import JobTimeoutException
 
-from latentaug.runtime.jobs import Attempts, JobRecord, rq_job_id
+from latentaug.runtime.jobs import Attempts, JobRecord
+from latentaug.runtime.jobs.queue import JobQueue
+from latentaug.runtime.settings import Settings
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from service.stack.valkey import EmbeddedRedis
@@ -65,7 +66,7 @@ def test_a_job_is_done_and_only_its_own_process_imports_torch(
     assert within(
         5, lambda: sorted(artefacts.files(f"jobs/{record.id}")) == ["curve.png", "record.json", "result.json"]
     )
-    assert within(5, lambda: not redis.exists(f"rq:job:{rq_job_id(record)}"))
+    assert within(5, lambda: not redis.exists(f"rq:job:{record.id}-1"))
     assert within(SOON, ended(jobs, hopeless.id))
     failed = jobs.get(hopeless.id)
     assert failed.error is not None
@@ -73,7 +74,7 @@ def test_a_job_is_done_and_only_its_own_process_imports_torch(
 
 
 def test_a_cancelled_job_stops_within_seconds_and_the_next_one_runs(
-    jobs: Attempts, submit: Submit, start_worker: Start, redis: Redis
+    jobs: Attempts, submit: Submit, start_worker: Start, queue: JobQueue
 ) -> None:
     worker = start_worker()
     by_lease, by_command, waiting, last = (submit(**ENDLESS) for _ in range(4))
@@ -85,7 +86,7 @@ def test_a_cancelled_job_stops_within_seconds_and_the_next_one_runs(
     assert within(SOON, trains(jobs, by_command.id))
     process = worker.job_pid
     jobs.cancel(by_command.id)
-    send_stop_job_command(redis, rq_job_id(by_command), serializer="json")
+    queue.stop(by_command)
     assert within(3, lambda: not alive(process))
     assert within(SOON, starts(jobs, last.id, attempt=1))
     assert [jobs.get(job.id).status for job in (by_lease, by_command, waiting)] == ["cancelled"] * 3
@@ -132,11 +133,10 @@ def test_a_supervisor_killed_or_told_to_stop_leaves_nothing_but_its_job_in_the_q
     assert (jobs.get(record.id).status, jobs.get(record.id).attempt) == ("queued", 3)
 
 
-def test_a_job_over_its_time_fails(jobs: Attempts, submit: Submit, start_worker: Start, redis: Redis) -> None:
+def test_a_job_over_its_time_fails(jobs: Attempts, start_worker: Start, redis: Redis, settings: Settings) -> None:
     start_worker()
     record, _ = jobs.create("train", ENDLESS)
-    queue = Queue("train", connection=redis, serializer="json")
-    queue.enqueue_call(**{**jobs.enqueue_arguments(record), "timeout": 12})
+    JobQueue(redis, settings.model_copy(update={"job_timeout": 12})).enqueue([record])
     assert within(SOON, ended(jobs, record.id))
     failed = jobs.get(record.id)
     assert failed.error is not None

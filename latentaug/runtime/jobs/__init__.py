@@ -4,52 +4,52 @@
       ^                 │ │
       └────requeue──────┘ └──cancel────> cancelled <──cancel── queued
 
-A running job may fan out into children, records of the same kind that callers never see. Meanwhile no process works at
-the job itself; the end of the last child puts it back in its queue, to go on with what they have made.
+A running job may be split into sub-jobs, which have records of the same kind that callers never see. While they run no
+process works at the job itself; the end of the last one puts the job back in its queue, to go on with what they have
+made.
 
-Every step is one compare-and-set. The number of the attempt fences it: a worker that has lost its job can change
-nothing. What has ended survives an emptied Redis.
+Each of these steps is one script that Redis runs as a whole. It names the attempt that asks for it, so that a process
+that has lost its job can change nothing. What has ended survives an emptied Redis.
 
-`JobStore` is what callers need; `Attempts` adds what a worker does.
+`JobStore` is what callers need; `Attempts` adds what a worker does. `JobQueue`, in `queue.py`, tells RQ of records; it
+is not imported here, so that RQ is loaded only where jobs are submitted or run.
 """
 
 from latentaug.runtime.jobs.attempts import Attempts
 from latentaug.runtime.jobs.connection import answering, connect
 from latentaug.runtime.jobs.record import (
+    ENDS,
     KINDS,
-    TASK,
-    Children,
     Event,
     JobError,
     JobRecord,
+    Json,
     Kind,
     Progress,
     Status,
+    SubJobs,
     default_model_name,
     is_id,
     parent_id,
-    queue_name,
-    rq_job_id,
 )
 from latentaug.runtime.jobs.store import JobStore
 
 __all__ = [
+    "ENDS",
     "KINDS",
-    "TASK",
     "Attempts",
-    "Children",
     "Event",
     "JobError",
     "JobRecord",
     "JobStore",
+    "Json",
     "Kind",
     "Progress",
     "Status",
+    "SubJobs",
     "answering",
     "connect",
     "default_model_name",
     "is_id",
     "parent_id",
-    "queue_name",
-    "rq_job_id",
 ]

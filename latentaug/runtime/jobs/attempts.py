@@ -6,13 +6,14 @@ import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from redis import Redis
 
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
-from latentaug.runtime.jobs.record import LIVING, JobError, JobRecord, Kind, Progress, Status, parent_id
+from latentaug.runtime.jobs.keys import key
+from latentaug.runtime.jobs.record import LIVING, JobError, JobRecord, Json, Kind, Progress, Status, parent_id
 from latentaug.runtime.jobs.store import JobStore, as_json
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
@@ -23,101 +24,106 @@ class Attempts(JobStore):
 
     def __init__(self, redis: Redis, artefacts: ArtefactStore, settings: Settings) -> None:
         super().__init__(redis, artefacts, settings)
-        self._claim = redis.register_script(scripts.CLAIM)
-        self._renew = redis.register_script(scripts.RENEW)
-        self._progress = redis.register_script(scripts.PROGRESS)
-        self._requeue = redis.register_script(scripts.REQUEUE)
-        self._fan_out = redis.register_script(scripts.FAN_OUT)
-        self._follow = redis.register_script(scripts.FOLLOW)
-        self._end_child = redis.register_script(scripts.END_CHILD)
+        self._claim = scripts.load(redis, "claim")
+        self._renew = scripts.load(redis, "renew")
+        self._progress = scripts.load(redis, "progress")
+        self._requeue = scripts.load(redis, "requeue")
+        self._fan_out = scripts.load(redis, "fan_out")
+        self._follow = scripts.load(redis, "follow")
+        self._end_sub_job = scripts.load(redis, "end_sub_job")
 
     def claim(self, job_id: str, attempt: int) -> JobRecord | None:
-        """Take a queued job, with a lease of `settings.lease_seconds`; None if it is no longer to be had."""
+        """Take a queued job or sub-job, with a lease of `settings.lease_seconds`; None if it is no longer to be had."""
         with answering():
             taken = self._claim(args=[job_id, attempt, _now(), self._lease_milliseconds])
         return self.held(job_id, attempt) if taken else None
 
     def held(self, job_id: str, attempt: int) -> JobRecord | None:
-        """The record of a job or child while that attempt runs, else None."""
+        """Read the record of a job or sub-job while that attempt runs, else None."""
         record = self._living(job_id)
         return record if record is not None and (record.status, record.attempt) == ("running", attempt) else None
 
-    def follow(self, started: JobRecord, last: JobRecord, *, siblings: bool) -> JobRecord | None:
-        """Claim more of the same job for a process that is through: the job itself once all its children have ended.
+    def follow(self, started: JobRecord, last: JobRecord, *, sub_jobs: bool) -> JobRecord | None:
+        """Claim more of the same job for a process that has done its part: the job itself once no sub-job is left.
 
         Args:
-            started: what the process was started for; `followed` tells from it where the process is.
+            started: what the process was started for; `working_at` tells from it where the process is.
             last: what it did last.
-            siblings: whether to take a child that waits, too: the first by name.
+            sub_jobs: whether to take a sub-job that waits: the first by name.
 
         Returns:
             The claimed record, or None where nothing of this job waits.
         """
-        remembered = 2 * int(self._settings.job_timeout)
         whole = last.parent or last.id
         with answering():
             claimed = self._follow(
-                args=[started.id, started.attempt, whole, _now(), self._lease_milliseconds, remembered, int(siblings)]
+                args=[started.id, started.attempt, whole, _now(), self._lease_milliseconds, int(sub_jobs)]
             )
         return self.held(claimed[0].decode(), int(claimed[1])) if claimed else None
 
-    def followed(self, job_id: str, attempt: int) -> tuple[str, int]:
-        """What the process that was started for this attempt works at now: an id and its attempt."""
+    def working_at(self, job_id: str, attempt: int) -> tuple[str, int]:
+        """Return the id and the attempt that the process that was started for this attempt works at now."""
         with answering():
-            found = cast("bytes | None", self._redis.get(scripts.key("follows", job_id, str(attempt))))
+            found = cast(
+                "bytes | None",
+                self._redis.hget(key("processes", parent_id(job_id) or job_id), f"{job_id} {attempt}"),
+            )
         if found is None:
             return job_id, attempt
         now_at, its_attempt = found.decode().split()
         return now_at, int(its_attempt)
 
     def fan_out(
-        self, job_id: str, attempt: int, children: Mapping[str, Mapping[str, Any]], low: float, high: float
+        self, job_id: str, attempt: int, sub_jobs: Mapping[str, Json], low: float, high: float
     ) -> list[JobRecord]:
-        """Split a running job into children, all at once; the end of the last one puts the job back in its queue.
+        """Split a running job into sub-jobs, all at once; the end of the last one puts the job back in its queue.
 
         Args:
             job_id: the job.
             attempt: the attempt that runs.
-            children: parameters, plain JSON, by name: lower-case letters, digits and "-", new in this job.
+            sub_jobs: parameters, plain JSON, by name: lower-case letters, digits and "-", new in this job.
             low: the job's progress now.
             high: its progress once all have ended.
 
         Returns:
-            The children to enqueue; none where the attempt has lost the job.
+            The sub-jobs to enqueue; none where the attempt has lost the job.
         """
         arguments: list[str | int | float] = [job_id, attempt, _now(), time.time(), low, high]
-        for name, params in children.items():
-            arguments += [name, json.dumps(dict(params))]
+        for name, params in sub_jobs.items():
+            arguments += [name, json.dumps(params)]
         with answering():
             if not self._fan_out(args=arguments):
                 return []
-        return self.children(job_id, "queued")
+        return self.sub_jobs(job_id, "queued")
 
-    def children(self, job_id: str, *statuses: Status) -> list[JobRecord]:
-        """The children of an unfinished job that have one of `statuses`, by id."""
+    def sub_jobs(self, job_id: str, *statuses: Status) -> list[JobRecord]:
+        """Read the records of an unfinished job's sub-jobs that have one of `statuses`, by id."""
         with answering():
-            ids = self._redis.sunion([scripts.key("children", job_id, status) for status in statuses])
-        return self._all_living(cast("set[bytes]", ids))
+            pipeline = self._redis.pipeline(transaction=False)
+            for status in statuses:
+                pipeline.zrange(key("sub-jobs", job_id, status), 0, -1)
+            ids = sorted({sub_job.decode() for found in pipeline.execute() for sub_job in found})
+        return self._living_records(ids)
 
-    def unfinished_with_children(self) -> list[JobRecord]:
-        """Read the records of all jobs and children that wait or run."""
+    def unfinished_with_sub_jobs(self) -> list[JobRecord]:
+        """Read the records of all jobs and sub-jobs that wait or run."""
         records = self.unfinished()
         return records + [
-            child for record in records if record.fanned_out for child in self.children(record.id, *LIVING)
+            sub_job for record in records if record.fanned_out for sub_job in self.sub_jobs(record.id, *LIVING)
         ]
 
     def renew(self, job_id: str, attempt: int) -> bool:
-        """Renew the lease; False once the job is cancelled or taken over, and so its process must go.
+        """Renew the lease; False once the job is cancelled or taken over, so that its process must end.
 
-        A job that this attempt itself has ended is still its own: the process may be writing the last files.
+        A job that this attempt itself has ended is still its own, for the process may be writing the last files.
         """
         with answering():
             return bool(self._renew(args=[job_id, attempt, self._lease_milliseconds]))
 
     def lease_alive(self, job_id: str) -> bool:
-        """Whether the job's process has given a sign of life within the lease."""
+        """Return whether the job's process has given a sign of life within the lease."""
         with answering():
-            return bool(self._redis.exists(scripts.key("lease", job_id)))
+            return bool(self._redis.exists(key("lease", job_id)))
 
     def progress(
         self,
@@ -126,16 +132,16 @@ class Attempts(JobStore):
         fraction: float,
         stage: str,
         eta_seconds: float | None = None,
-        metrics: Mapping[str, Any] | None = None,
+        metrics: Json | None = None,
     ) -> bool:
         """Set the progress and emit it, with `metrics` (plain finite JSON) as an event of their own.
 
-        A child moves its parent's progress by its own share, and emits there; the time left is then that of the whole.
+        A sub-job moves its job's progress by its own part and emits there; the time left is then that of the job.
 
         Returns:
             False, with nothing changed, once the job is cancelled, ended or taken over.
         """
-        told = "" if metrics is None else json.dumps(dict(metrics), allow_nan=False)
+        told = "" if metrics is None else json.dumps(metrics, allow_nan=False)
         progress = Progress(fraction=min(max(fraction, 0.0), 1.0), stage=stage, eta_seconds=eta_seconds)
         left = "" if eta_seconds is None else eta_seconds
         with answering():
@@ -146,7 +152,7 @@ class Attempts(JobStore):
         with answering():
             pipeline = self._redis.pipeline(transaction=False)
             for name, number in done.items():
-                pipeline.hincrbyfloat(scripts.key("counted"), f"{name}:{kind}", number)
+                pipeline.hincrbyfloat(key("counted"), f"{name}:{kind}", number)
             pipeline.execute()
 
     def finish(
@@ -154,10 +160,10 @@ class Attempts(JobStore):
         job_id: str,
         attempt: int,
         status: Literal["succeeded", "failed"],
-        result: dict[str, Any] | None = None,
+        result: Json | None = None,
         error: JobError | None = None,
     ) -> bool:
-        """End the job or child; False, with nothing changed, once it is cancelled, ended or taken over."""
+        """End the job or sub-job; False, with nothing changed, once it is cancelled, ended or taken over."""
         if parent_id(job_id) is None:
             return self._finish(self.get(job_id), str(attempt), status, result, error)
         arguments: list[str | int | float] = [
@@ -170,20 +176,20 @@ class Attempts(JobStore):
             as_json(error),
         ]
         with answering():
-            return bool(self._end_child(args=arguments) == b"done")
+            return bool(self._end_sub_job(args=arguments) == b"done")
 
     def requeue(self, job_id: str, attempt: int, *, died: bool = True) -> JobRecord | None:
-        """Put a running job back in its queue, as its next attempt.
+        """Put a running job or sub-job back in its queue, as its next attempt.
 
         Args:
             job_id: the job.
             attempt: the attempt that lost its process.
-            died: whether the process died, of which a job may have `settings.max_attempts` before it fails with the
-                code `worker_died`; a worker that is told to stop does not count.
+            died: whether the process died. After `settings.max_attempts` deaths the job fails with the code
+                `worker_died`; that a worker was told to stop does not count as a death.
 
         Returns:
-            The record to enqueue: of the job or, where this failed its last child, of the parent. None if that attempt
-            no longer runs or the job has now failed.
+            The record to enqueue: that of the job or sub-job or, where its last sub-job has now failed, that of the
+            job. None if that attempt no longer runs or the job has now failed.
         """
         most = self._settings.max_attempts
         with answering():
@@ -198,18 +204,47 @@ class Attempts(JobStore):
         return waiting if waiting is not None and waiting.status == "queued" else None
 
     def waiting_seconds(self, record: JobRecord) -> float:
-        """Seconds since a queued job was last put in its queue."""
+        """Return the seconds since a queued job was last put in its queue."""
         with answering():
-            queued_at = cast("bytes | None", self._redis.hget(scripts.key("job", record.id), "queued_at"))
+            queued_at = cast("bytes | None", self._redis.hget(key("job", record.id), "queued_at"))
         return time.time() - float(queued_at) if queued_at else 0.0
 
     def keep_ended(self) -> int:
-        """Copy to the artefact store what ended while that could not be written; return how many."""
+        """Copy to the artefact store the jobs that ended while it could not be written; return how many."""
         with answering():
-            ids = cast("set[bytes]", self._redis.smembers(scripts.key("unstored")))
+            ids = cast("set[bytes]", self._redis.smembers(key("unstored")))
         for job_id in ids:
             self._keep(job_id.decode())
         return len(ids)
+
+    def delete_ended_before(self, moment: datetime, most: int) -> list[str]:
+        """Delete the records and files of jobs that ended before `moment`, the first to end first.
+
+        Jobs that an unfinished one names in `beside` stay, for it will read their results.
+
+        Args:
+            moment: when.
+            most: how many to delete at most, so that nobody waits long for the caller.
+
+        Returns:
+            The ids of the deleted jobs.
+        """
+        second = moment.timestamp()
+        if not self._index.ended_before(second, 1):
+            return []
+        needed = {other for record in self.unfinished() for other in _beside(record)}
+        old = [job_id for job_id in self._index.ended_before(second, most + len(needed)) if job_id not in needed]
+        for job_id in old[:most]:
+            self._delete(job_id)
+        return old[:most]
+
+    def _delete(self, job_id: str) -> None:
+        """Delete an ended job: its description first, without which there is none, and the index last, to come back."""
+        with answering():
+            self._redis.delete(key("job", job_id), key("events", job_id))
+        self._artefacts.delete(f"jobs/{job_id}/record.json")
+        self._artefacts.delete_folder(f"jobs/{job_id}")
+        self._index.drop(job_id)
 
     @property
     def _lease_milliseconds(self) -> int:
@@ -218,3 +253,9 @@ class Attempts(JobStore):
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
+
+
+def _beside(record: JobRecord) -> list[str]:
+    """The ids of the jobs whose results are drawn beside a job's own."""
+    named = record.params.get("beside")
+    return [str(job_id) for job_id in named] if isinstance(named, list) else []

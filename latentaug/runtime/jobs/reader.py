@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
+from pydantic import ValidationError
 from redis import Redis
 
 from latentaug.errors import InvalidInput, NotFound, Unavailable
-from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
+from latentaug.runtime.jobs.index import JobIndex
+from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.jobs.record import (
     ENDS,
     KINDS,
     LIVING,
+    STATUSES,
     Event,
     JobRecord,
     Kind,
@@ -29,6 +34,9 @@ from latentaug.runtime.jobs.record import (
 from latentaug.storage.objects import ArtefactStore
 
 _EVENT_ID = re.compile(r"\d{1,18}-\d{1,18}", re.ASCII)  # Redis's ids, far within their 64 bits
+_READS_AT_ONCE = 16
+
+_log = logging.getLogger(__name__)
 
 
 class JobReader:
@@ -37,13 +45,14 @@ class JobReader:
     def __init__(self, redis: Redis, artefacts: ArtefactStore) -> None:
         self._redis = redis
         self._artefacts = artefacts
+        self._index = JobIndex(redis)
 
     def get(self, job_id: str) -> JobRecord:
         """Read a record, from the artefact store where Redis has none or does not answer.
 
         Raises:
-            NotFound: no such job.
-            Unavailable: Redis does not answer, and the artefact store knows of no end.
+            NotFound: there is no such job.
+            Unavailable: Redis does not answer, and the artefact store has no record of an end.
         """
         try:
             record = self._living(check_id(job_id)) or self._stored(job_id)
@@ -56,24 +65,23 @@ class JobReader:
         return record
 
     def unfinished(self) -> list[JobRecord]:
-        """Read the records of all jobs that wait or run.
+        """Read the records of all jobs that wait or run, by id.
 
         Raises:
             Unavailable: Redis does not answer.
         """
-        with answering():
-            ids = self._redis.sunion([scripts.key(status, kind) for status in LIVING for kind in KINDS])
-        return [record for record in self._all_living(cast("set[bytes]", ids)) if not record.ended]
+        found = self._living_records(self._index.unfinished())
+        return [record for record in found if not record.ended]
 
     def events(self, job_id: str, after: str | None = None) -> list[Event]:
         """Read a job's events after the one with the id `after`, or from the start of what is kept (about 2,000).
 
-        An ended job's events always close with its `end` event, even where `after` is its id.
+        The events of an ended job always close with its `end` event, even where `after` is its id.
 
         Raises:
-            NotFound: no such job.
+            NotFound: there is no such job.
             InvalidInput: `after` is not an event's id.
-            Unavailable: Redis does not answer, and the artefact store knows of no end.
+            Unavailable: Redis does not answer, and the artefact store has no record of an end.
         """
         if after is not None and not _EVENT_ID.fullmatch(after):
             raise InvalidInput("Last-Event-ID is not the id of an event", fields=[("Last-Event-ID", "unknown")])
@@ -90,29 +98,29 @@ class JobReader:
         return events
 
     def counts(self) -> dict[tuple[Kind, Status], int]:
-        """Jobs by kind and status: those that wait and run, and those ended since Redis was last empty.
+        """Count jobs by kind and status: those that wait and run, and those that ended since Redis was last empty.
 
         Raises:
             Unavailable: Redis does not answer.
         """
         found: dict[tuple[Kind, Status], int] = {}
         with answering():
-            ended = cast("dict[bytes, bytes]", self._redis.hgetall(scripts.key("ended")))
+            ended = cast("dict[bytes, bytes]", self._redis.hgetall(key("ended")))
             for kind in KINDS:
                 for living in LIVING:
-                    found[kind, living] = self._redis.scard(scripts.key(living, kind))
+                    found[kind, living] = self._redis.zcard(key("jobs", kind, living))
                 for end in ENDS:
                     found[kind, end] = int(ended.get(f"{kind}:{end}".encode(), 0))
         return found
 
     def counted(self) -> dict[str, dict[tuple[str, ...], float]]:
-        """What workers have done since Redis was last empty: by name, then by kind, or by kind and status.
+        """Read what workers have done since Redis was last empty: by name, then by kind, or by kind and status.
 
         Raises:
             Unavailable: Redis does not answer.
         """
         with answering():
-            fields = cast("dict[bytes, bytes]", self._redis.hgetall(scripts.key("counted")))
+            fields = cast("dict[bytes, bytes]", self._redis.hgetall(key("counted")))
         found: dict[str, dict[tuple[str, ...], float]] = {}
         for field, value in fields.items():
             name, *labels = field.decode().split(":")
@@ -120,27 +128,36 @@ class JobReader:
         return found
 
     def origin(self, job_id: str) -> dict[str, str]:
-        """The `request_id` and `traceparent` that a living job, or the parent of a child, comes from.
+        """Read the `request_id` and `traceparent` of the request that made a job that has not ended, or its sub-job.
 
         Raises:
             Unavailable: Redis does not answer.
         """
         names = ["request_id", "traceparent"]
         with answering():
-            found = cast("Any", self._redis.hmget(scripts.key("job", parent_id(job_id) or job_id), names))
+            found = cast("Any", self._redis.hmget(key("job", parent_id(job_id) or job_id), names))
         return {name: value.decode() for name, value in zip(names, found, strict=True) if value}
+
+    def complete_index(self) -> None:
+        """Add to the index what it lacks: everything after Redis was emptied, or what was put into the store since.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        lacking = self._index.lacks(name for name in self._artefacts.folders("jobs") if is_id(name))
+        self._index.complete(self._records(lacking))
 
     def _living(self, job_id: str) -> JobRecord | None:
         with answering():
-            fields = cast("dict[bytes, bytes]", self._redis.hgetall(scripts.key("job", job_id)))
+            fields = cast("dict[bytes, bytes]", self._redis.hgetall(key("job", job_id)))
         return from_fields(fields) if fields else None
 
-    def _all_living(self, ids: Iterable[bytes]) -> list[JobRecord]:
-        """The records of `ids` that are in Redis, by id."""
+    def _living_records(self, ids: Iterable[str]) -> list[JobRecord]:
+        """The records of `ids` that are in Redis, in that order."""
         with answering():
             pipeline = self._redis.pipeline(transaction=False)
-            for job_id in sorted(ids):
-                pipeline.hgetall(scripts.key("job", job_id.decode()))
+            for job_id in ids:
+                pipeline.hgetall(key("job", job_id))
             return [from_fields(fields) for fields in pipeline.execute() if fields]
 
     def _stored(self, job_id: str) -> JobRecord | None:
@@ -149,16 +166,27 @@ class JobReader:
         except NotFound:
             return None
 
-    def _ids(self) -> set[str]:
-        with answering():
-            living = [scripts.key(status, kind) for status in LIVING for kind in KINDS]
-            found = cast("set[bytes]", self._redis.sunion([*living, scripts.key("unstored")]))
-        return {job_id.decode() for job_id in found} | {name for name in self._artefacts.folders("jobs") if is_id(name)}
+    def _readable(self, job_id: str) -> JobRecord | None:
+        """The stored record; None also where it cannot be read, so that one damaged record does not hide all others."""
+        try:
+            return self._stored(job_id)
+        except ValidationError as error:
+            _log.warning("jobs/%s/record.json is not a job record: %s", job_id, error)
+            return None
+
+    def _records(self, ids: Sequence[str]) -> list[JobRecord]:
+        """The records of `ids` that there are, in that order: from Redis at once, the others from the store."""
+        found = {record.id: record for record in self._living_records(ids)}
+        missing = [job_id for job_id in ids if job_id not in found]
+        if missing:
+            with ThreadPoolExecutor(min(_READS_AT_ONCE, len(missing))) as pool:
+                found |= {record.id: record for record in pool.map(self._readable, missing) if record is not None}
+        return [found[job_id] for job_id in ids if job_id in found]
 
     def _stream(self, job_id: str, after: str | None) -> list[Event]:
         start = "-" if after is None else f"({after}"
         with answering():
-            entries = cast("list[Any]", self._redis.xrange(scripts.key("events", job_id), min=start))
+            entries = cast("list[Any]", self._redis.xrange(key("events", job_id), min=start))
         return [
             Event(event_id.decode(), fields[b"type"].decode(), json.loads(fields[b"data"]))
             for event_id, fields in entries
@@ -168,13 +196,13 @@ class JobReader:
     def list(
         self, kind: Kind | None = None, status: Status | None = None, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[JobRecord], str | None]:
-        """Read records, newest first.
+        """Read records, newest first; at most one more is read from the store than is returned.
 
         Args:
             kind: only this kind.
             status: only this status.
             limit: most records, 1 to 500.
-            cursor: the second value of the call before, to go on from there.
+            cursor: the second value that the call before returned, to go on from there.
 
         Returns:
             The records, and the cursor of the next page or None.
@@ -187,14 +215,16 @@ class JobReader:
             raise InvalidInput("limit must be 1 to 500", fields=[("limit", "must be 1 to 500")])
         if cursor is not None and not is_id(cursor):
             raise InvalidInput("cursor is not one that a list of jobs gave", fields=[("cursor", "unknown")])
+        if not self._index.is_complete():
+            self.complete_index()
+        kinds = KINDS if kind is None else (kind,)
+        statuses = STATUSES if status is None else (status,)
         found: list[JobRecord] = []
-        for job_id in sorted(self._ids(), reverse=True):
-            if cursor is not None and job_id >= cursor:
-                continue
-            record = self._living(job_id) or self._stored(job_id)
-            if record is None or kind not in (None, record.kind) or status not in (None, record.status):
-                continue
-            if len(found) == limit:
-                return found, found[-1].id
-            found.append(record)
-        return found, None
+        while (wanted := limit + 1 - len(found)) > 0:
+            ids = self._index.page(kinds, statuses, cursor, wanted)
+            # A job may have moved on or been deleted since the index was read; then another one is read in its place.
+            found += [record for record in self._records(ids) if record.kind in kinds and record.status in statuses]
+            if len(ids) < wanted:
+                return found, None
+            cursor = ids[-1]
+        return found[:limit], found[limit - 1].id

@@ -18,15 +18,15 @@ Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 KINDS: tuple[Kind, ...] = ("train", "evaluate", "augment")
 LIVING: tuple[Status, ...] = ("queued", "running")
 ENDS: tuple[Status, ...] = ("succeeded", "failed", "cancelled")
-TASK = "worker.tasks.run"
-"""The one function that workers run."""
+STATUSES: tuple[Status, ...] = (*LIVING, *ENDS)
+Json = dict[str, JsonValue]
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_CHILD_ID = re.compile(r"([0-9a-f]{32})_[0-9a-z-]{1,64}")
+_SUB_JOB_ID = re.compile(r"([0-9a-f]{32})_[0-9a-z-]{1,64}")
 
 
 class Progress(BaseModel):
-    """How far a job is."""
+    """How far a job has come."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,11 +34,11 @@ class Progress(BaseModel):
     stage: str = "queued"
     """What it is doing, in a few words."""
     eta_seconds: float | None = None
-    """Seconds it will still take, where that can be told."""
+    """Seconds that it will still take, where that can be estimated."""
 
 
 class JobError(BaseModel):
-    """Why a job failed: the `code` of the error tree (or `worker_died`, `timeout`), and words."""
+    """Why a job failed: a `code` of the error tree, `worker_died` or `timeout`, and the reason in words."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,8 +46,8 @@ class JobError(BaseModel):
     detail: str
 
 
-class Children(BaseModel):
-    """The parts of a job that any number of workers share, counted."""
+class SubJobs(BaseModel):
+    """How many sub-jobs a job has, by what has become of them; any number of processes share them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,15 +57,18 @@ class Children(BaseModel):
     failed: int = 0
 
     @property
-    def open(self) -> bool:
-        """Whether any has not ended."""
+    def unfinished(self) -> bool:
+        """Whether any of them has not ended."""
         return self.queued + self.running > 0
 
 
 class JobRecord(BaseModel):
-    """One job, or a child of one, which callers never see. Times are UTC."""
+    """One job, or a sub-job of one, which callers never see. Times are UTC."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # In JSON, for callers and in the artefact store, `sub_jobs` has the name `children`.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
 
     id: str
     kind: Kind
@@ -75,14 +78,14 @@ class JobRecord(BaseModel):
     started_at: datetime | None = None
     """When it was first started."""
     ended_at: datetime | None = None
-    params: dict[str, JsonValue]
-    result: dict[str, JsonValue] | None = None
+    params: Json
+    result: Json | None = None
     """A small summary; the whole result is a file of the job."""
     error: JobError | None = None
     attempt: int = 1
-    """Counts the times the job was put in its queue; a worker that holds an earlier number has lost the job."""
-    children: Children | None = None
-    """Of a job that was split into parts, once it is. Their number grows where one part must end before another."""
+    """How often the job was put in its queue; a process that works at an earlier attempt has lost the job."""
+    sub_jobs: SubJobs | None = Field(default=None, alias="children")
+    """Set once the job is split into sub-jobs. Their number grows where some must end before others can begin."""
 
     @property
     def ended(self) -> bool:
@@ -91,30 +94,30 @@ class JobRecord(BaseModel):
 
     @property
     def parent(self) -> str | None:
-        """Id of the job that this is a child of."""
+        """Id of the job that this is a sub-job of; None for a job."""
         return parent_id(self.id)
 
     @property
     def fanned_out(self) -> bool:
-        """Whether it waits for its children, with no process of its own."""
-        return self.status == "running" and self.children is not None and self.children.open
+        """Whether it waits for its sub-jobs, with no process of its own."""
+        return self.status == "running" and self.sub_jobs is not None and self.sub_jobs.unfinished
 
 
 class Event(NamedTuple):
-    """One event of a job's stream: progress, metrics or, once and last, end."""
+    """One event of a job's stream: `progress`, `metrics` or, once and last, `end`."""
 
     id: str
     type: Literal["progress", "metrics", "end"]
-    data: dict[str, Any]
+    data: Json
 
 
-def end_event_data(record: JobRecord) -> dict[str, Any]:
-    """Data of the `end` event: how the job ended."""
+def end_event_data(record: JobRecord) -> Json:
+    """Return the data of the `end` event: how the job ended."""
     return record.model_dump(mode="json", include={"id", "status", "result", "error", "ended_at"})
 
 
 def new_id() -> tuple[str, datetime]:
-    """A new job's id and time of creation.
+    """Return a new job's id and its time of creation.
 
     The id is a UUID of version 7 (RFC 9562, method 3) in hexadecimal: it starts with the time, to a quarter of a
     microsecond, so that ids sort by age.
@@ -127,13 +130,13 @@ def new_id() -> tuple[str, datetime]:
 
 
 def is_id(text: str) -> bool:
-    """Whether `text` has the form of a job's id."""
+    """Return whether `text` has the form of a job's id."""
     return _ID.fullmatch(text) is not None
 
 
 def parent_id(job_id: str) -> str | None:
-    """The parent's id where `job_id` has the form of a child's: `<parent>_<name>`."""
-    found = _CHILD_ID.fullmatch(job_id)
+    """Return the job's id where `job_id` has the form of a sub-job's, `<job>_<name>`, else None."""
+    found = _SUB_JOB_ID.fullmatch(job_id)
     return found and found[1]
 
 
@@ -149,22 +152,12 @@ def check_id(job_id: str) -> str:
 
 
 def default_model_name(job_id: str) -> str:
-    """The name of the model that a train job without a `name` makes."""
+    """Return the name of the model that a train job without a `name` makes."""
     return f"vae-{job_id[-8:]}"
 
 
-def queue_name(kind: Kind) -> str:
-    """Name of the RQ queue for jobs of a kind."""
-    return kind
-
-
-def rq_job_id(record: JobRecord) -> str:
-    """RQ's id for this attempt: what `rq.command.send_stop_job_command` takes."""
-    return f"{record.id}-{record.attempt}"
-
-
 def to_fields(record: JobRecord) -> list[str]:
-    """A new record as the names and values of its Redis hash, one after the other."""
+    """Return the names and values of a new record's Redis hash, one after the other."""
     return [
         *("id", record.id, "kind", record.kind, "status", record.status, "attempt", str(record.attempt)),
         *("created_at", record.created_at.isoformat(), "queued_at", str(record.created_at.timestamp())),
@@ -173,9 +166,9 @@ def to_fields(record: JobRecord) -> list[str]:
 
 
 def from_fields(fields: dict[bytes, bytes]) -> JobRecord:
-    """The record that stands in a Redis hash."""
+    """Return the record that stands in a Redis hash."""
     values: dict[str, Any] = {name.decode(): value.decode() for name, value in fields.items()}
-    for name in ("params", "progress", "result", "error", "children"):
+    for name in ("params", "progress", "result", "error", "sub_jobs"):
         if name in values:
             values[name] = json.loads(values[name])
     return JobRecord.model_validate({name: values[name] for name in JobRecord.model_fields if name in values})

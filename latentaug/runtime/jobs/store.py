@@ -15,18 +15,9 @@ from redis import Redis
 from latentaug.errors import Conflict, InvalidInput, TooManyRequests
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
+from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.jobs.reader import JobReader
-from latentaug.runtime.jobs.record import (
-    TASK,
-    JobError,
-    JobRecord,
-    Kind,
-    Status,
-    end_event_data,
-    new_id,
-    rq_job_id,
-    to_fields,
-)
+from latentaug.runtime.jobs.record import JobError, JobRecord, Json, Kind, Status, end_event_data, new_id, to_fields
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 
@@ -37,13 +28,13 @@ _log = logging.getLogger(__name__)
 
 
 class JobStore(JobReader):
-    """Creates, reads, follows and cancels jobs."""
+    """Creates, reads and cancels jobs."""
 
     def __init__(self, redis: Redis, artefacts: ArtefactStore, settings: Settings) -> None:
         super().__init__(redis, artefacts)
         self._settings = settings
-        self._create = redis.register_script(scripts.CREATE)
-        self._end = redis.register_script(scripts.END)
+        self._create = scripts.load(redis, "create")
+        self._end = scripts.load(redis, "end_job")
 
     def create(
         self,
@@ -55,15 +46,15 @@ class JobStore(JobReader):
         reserve: str | None = None,
         origin: Mapping[str, str] | None = None,
     ) -> tuple[JobRecord, bool]:
-        """Create a queued job, to be put in RQ with `enqueue_arguments`.
+        """Create a queued job, whose record is then to be put into its queue.
 
         Args:
             kind: what to do.
             params: validated parameters, plain JSON.
-            owner: whose idempotency key it is.
+            owner: who gives the idempotency key.
             idempotency_key: the same owner, key and request within 24 hours give the same job.
             reserve: a name that only one unfinished job may hold.
-            origin: the `request_id` and `traceparent` it comes from, as far as there are any; callers do not see them.
+            origin: the `request_id` and `traceparent` that it comes from, where there are any; callers do not see them.
 
         Returns:
             The record, and whether it was created now.
@@ -71,7 +62,7 @@ class JobStore(JobReader):
         Raises:
             TooManyRequests: `settings.max_queued_jobs` of this kind wait already.
             Conflict: the key was used for another request, or the name is held.
-            InvalidInput: a key of no or more than 255 characters.
+            InvalidInput: the key is empty or has more than 255 characters.
             Unavailable: Redis does not answer.
         """
         if idempotency_key is not None and not 1 <= len(idempotency_key) <= 255:
@@ -106,25 +97,13 @@ class JobStore(JobReader):
             case _:
                 raise TooManyRequests(f"{most} {kind} jobs are waiting already; try again later", retry_after=10)
 
-    def enqueue_arguments(self, record: JobRecord) -> dict[str, Any]:
-        """Keyword arguments for `rq.Queue(queue_name(record.kind)).enqueue_call`, plain data."""
-        return {
-            "func": TASK,
-            "kwargs": {"job_id": record.id, "attempt": record.attempt},
-            "job_id": rq_job_id(record),
-            "timeout": max(1, int(self._settings.job_timeout)),
-            "result_ttl": 0,
-            "failure_ttl": 3600,
-            "description": f"{record.kind} {record.id}, attempt {record.attempt}",
-        }
-
     def cancel(self, job_id: str) -> JobRecord:
-        """Cancel a job; one that is running loses its lease and stops, and so do all its children.
+        """Cancel a job; one that is running loses its lease and stops, and so do all its sub-jobs.
 
-        Cancelling twice is as cancelling once.
+        To cancel a job again changes nothing.
 
         Raises:
-            NotFound: no such job.
+            NotFound: there is no such job.
             Conflict: it has ended in another way.
             Unavailable: Redis does not answer.
         """
@@ -137,7 +116,7 @@ class JobStore(JobReader):
         return record
 
     def _finish(
-        self, record: JobRecord, attempt: str, status: Status, result: dict[str, Any] | None, error: JobError | None
+        self, record: JobRecord, attempt: str, status: Status, result: Json | None, error: JobError | None
     ) -> bool:
         """End a job that `attempt` ('' for any) still holds: in Redis, which decides, then in the artefact store."""
         now = datetime.now(UTC)
@@ -148,6 +127,7 @@ class JobStore(JobReader):
             attempt,
             status,
             now.isoformat(),
+            now.timestamp(),
             as_json(result),
             as_json(error),
             event,
@@ -170,16 +150,16 @@ class JobStore(JobReader):
             self._artefacts.put(f"jobs/{job_id}/record.json", record.model_dump_json(indent=1).encode())
             self._artefacts.delete_folder(f"jobs/{job_id}/kept")
         with answering():
-            self._redis.expire(scripts.key("job", job_id), KEPT_SECONDS)
-            self._redis.srem(scripts.key("unstored"), job_id)
+            self._redis.expire(key("job", job_id), KEPT_SECONDS)
+            self._redis.srem(key("unstored"), job_id)
 
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def as_json(value: dict[str, Any] | JobError | None) -> str:
-    """A result or error as it stands in Redis; nothing as ""."""
+def as_json(value: Json | JobError | None) -> str:
+    """Return a result or error as it stands in Redis; nothing is ""."""
     if value is None:
         return ""
     return value.model_dump_json() if isinstance(value, JobError) else json.dumps(value, allow_nan=False)

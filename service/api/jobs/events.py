@@ -19,10 +19,10 @@ _EVENT_ID = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 def check_event_id(sent: str | None) -> str | None:
-    """Return a `Last-Event-ID` that can be one; empty is none.
+    """Return a `Last-Event-ID` after checking its form; None where it is missing or empty.
 
     Raises:
-        InvalidInput: not an id that this stream gives.
+        InvalidInput: it is not an id that this stream gives.
     """
     if not sent:
         return None
@@ -35,7 +35,7 @@ def check_event_id(sent: str | None) -> str | None:
 
 
 def only_the_end_again(events: list[Event], after: str | None) -> bool:
-    """Whether a caller that has seen `after` has seen everything: all that is left is an end not later than that."""
+    """Return whether a caller that has seen `after` has seen everything, so that only the end would be sent again."""
     if after is None:
         return False
     return all(event.type == "end" and _order(event.id) <= _order(after) for event in events)
@@ -47,9 +47,9 @@ async def stream(
     after: str | None,
     read: Callable[[str | None], Awaitable[list[Event]]],
 ) -> AsyncIterator[ServerSentEvent]:
-    """Send `events`, then those that `read` gives after the last one sent, until `end` was sent.
+    """Send `events`, then those that `read` returns after the last one sent, until `end` has been sent.
 
-    Where Redis goes away the stream breaks off, and the caller's EventSource comes back with the last id it saw.
+    Where Redis goes away the stream breaks off; the caller's EventSource comes back with the last id that it saw.
     """
     while True:
         for event in events:

@@ -1,0 +1,26 @@
+-- Add jobs to the index.
+-- ARGV: for each job its id, kind, status, and the second in which it ended or ''. Where Redis has a job's record, that
+-- one counts, for it may have moved on since it was read; a job that has no record there is added only if it has ended.
+
+-- Before there was an index, sub-jobs stood in sets of another name: an upgrade finds those of unfinished jobs there.
+local function adopt_sub_jobs(id)
+  for _, status in ipairs({'queued', 'running', 'succeeded', 'failed'}) do
+    for _, sub_job in ipairs(redis.call('SMEMBERS', key('children', id, status))) do
+      redis.call('ZADD', key('sub-jobs', id, state(sub_job).status), 0, sub_job)
+    end
+    redis.call('DEL', key('children', id, status))
+  end
+  if redis.call('HDEL', key('job', id), 'children') > 0 then count_sub_jobs(id) end
+end
+
+for i = 1, #ARGV, 4 do
+  local id, kind, status, ended = unpack(ARGV, i, i + 3)
+  local job = state(id)
+  if job.status then kind, status = job.kind, job.status end
+  if job.status or ended ~= '' then redis.call('ZADD', key('jobs', kind, status), 0, id) end
+  if ended ~= '' then
+    redis.call('ZADD', key('ends'), ended, id)
+  else
+    adopt_sub_jobs(id)
+  end
+end
