@@ -9,13 +9,21 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from latentaug.runtime import sockets
 
 PREFIX = "LATENTAUG_"
 OF_CALLERS = {f"{PREFIX}URL", f"{PREFIX}KEY"}
@@ -158,28 +166,38 @@ class Settings(BaseSettings):
     @property
     def resolved_model_server_url(self) -> str:
         """The model server's URL."""
-        return self.model_server_url or f"unix://{self.home.absolute() / 'model-server.sock'}"
+        return self.model_server_url or f"unix://{sockets.short(self.home.absolute() / 'model-server.sock')}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take nothing but what the constructor is given: `load` alone reads an environment."""
+        return (init_settings,)
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Read the settings from the environment.
+    """Read the settings from environment variables.
 
     Args:
-        environment: variables to check for unknown names; the process's own by default.
+        environment: the variables, by default those of this process.
         overrides: values that win over the environment.
 
     Raises:
         ValueError: a variable with our prefix that names no setting (the nearest name is suggested), or bad values,
             one line for each, which says what is wrong but never shows the value: it may be a secret.
     """
-    names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    for variable in environment if environment is not None else os.environ:
-        if variable.upper().startswith(PREFIX) and variable.upper() not in names | OF_CALLERS:
-            near = difflib.get_close_matches(variable.upper(), names, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"{variable} is not a setting{hint}")
+    variables = os.environ if environment is None else environment
+    _refuse_unknown(variables)
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, value in variables.items()}
     try:
-        return Settings(**overrides)
+        return Settings(**{**source(), **overrides})
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
     except SettingsError:  # carries no name; there is one setting that is read as JSON
@@ -188,7 +206,17 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
     raise ValueError("\n".join(_line(fault["loc"], fault["msg"]) for fault in faults))
 
 
+def _refuse_unknown(variables: Iterable[str]) -> None:
+    """Refuse variables with our prefix that name no setting."""
+    names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for variable in variables:
+        if variable.upper().startswith(PREFIX) and variable.upper() not in names | OF_CALLERS:
+            near = difflib.get_close_matches(variable.upper(), names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"{variable} is not a setting{hint}")
+
+
 def _line(place: tuple[int | str, ...], message: str) -> str:
-    """A fault in one line; what is wrong with several settings together names them itself."""
+    """One fault in one line; a message about several settings together names them itself."""
     message = message.removeprefix("Value error, ")
     return f"{PREFIX}{str(place[0]).upper()}: {message}" if place else message
