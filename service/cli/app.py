@@ -161,12 +161,13 @@ def evaluate(
     model: Annotated[str | None, typer.Option(help="Model to use; by default one is trained.")] = None,
     labelled: Annotated[int | None, typer.Option(help="Number of labelled images in each draw.")] = None,
     draws: Annotated[int, typer.Option(help="Of labelled images; fewer tell less.")] = 10,
-    classifier: Annotated[
-        list[str] | None, typer.Option(help="svm, knn or mlp. Repeat the option for several; by default all.")
-    ] = None,
-    space: Annotated[
+    classifiers: Annotated[
         list[str] | None,
-        typer.Option(help="What classifiers learn from: image or latent. Repeat the option for both, the default."),
+        typer.Option("--classifier", help="svm, knn or mlp. Repeat the option for several; by default all."),
+    ] = None,
+    spaces: Annotated[
+        list[str] | None,
+        typer.Option("--space", help="What classifiers learn from: image or latent; by default each of them."),
     ] = None,
     size: Size = None,
     seed: int = 0,
@@ -176,7 +177,7 @@ def evaluate(
         dataset = names.dataset(client, source, names.pair(size), console)
         if model is not None:
             names.description(client, model)
-        params: dict[str, Any] = {"model": model, "labelled": labelled, "classifiers": classifier, "spaces": space}
+        params: dict[str, Any] = {"model": model, "labelled": labelled, "classifiers": classifiers, "spaces": spaces}
         given = {name: value for name, value in params.items() if value}
         job = client.evaluate(dataset, draws=draws, seed=seed, **given)
         show(job)

@@ -16,7 +16,7 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
 
     Args:
         error: what was raised.
-        options: the command's options by parameter name, as they are typed: `{"latent_dim": "--latent-dim"}`.
+        options: how the service's parameters are typed for this command: `{"latent_dim": "--latent-dim"}`.
     """
     match error:
         case Unreachable():
@@ -40,7 +40,7 @@ def _by_option(problem: Problem, options: Mapping[str, str]) -> str | None:
     listed = "; ".join(f"{name}: {fault}" for name, fault in problem.errors)
     if not listed or not problem.detail.endswith(listed):
         return None
-    return "; ".join(f"{options.get(name, name)}: {fault}" for name, fault in problem.errors)
+    return "; ".join(f"{options.get(name.partition('.')[0], name)}: {fault}" for name, fault in problem.errors)
 
 
 def _typed(detail: str, options: Mapping[str, str]) -> str:
