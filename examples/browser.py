@@ -1,4 +1,4 @@
-"""The Chromium of this machine, driven by Playwright: for the tests, screenshots and measurements of the page."""
+"""Drives this machine's Chromium with Playwright, for tests, screenshots and measurements of the page."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _ARGUMENTS = [
 
 
 def executable() -> str | None:
-    """Where Chromium is; None where it is not installed."""
+    """Path of Chromium, or None if it is not installed."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start Chromium without a window, and close it in the end.
+    """Start Chromium without a window, and close it at the end.
 
     Raises:
-        SystemExit: none is installed.
+        SystemExit: Chromium is not installed.
     """
     found = executable()
     if found is None:
-        raise SystemExit(f"this needs a browser; install one of {', '.join(NAMES)}")
+        raise SystemExit(f"this needs a browser; please install one of {', '.join(NAMES)}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=_ARGUMENTS)
         try:

@@ -1,4 +1,4 @@
-"""The service as `make run` starts it, for as long as a `with` block lasts, and its REST contract as calls."""
+"""Runs the service as `make run` does, for as long as a `with` block lasts, and calls its REST API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.stack.local import local_service
 
 
 class Service:
-    """The running service as a caller sees it: an address."""
+    """A running service, as a caller sees it: a URL."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -30,9 +30,10 @@ class Service:
         accept: str = "*/*",
         key: str | None = None,
     ) -> bytes:
-        """Send one request and return the answer's body; an error status raises with the service's own words.
+        """Send one request and return the body of the answer. `key` is sent as the `Idempotency-Key`.
 
-        `key` goes along as `Idempotency-Key`.
+        Raises:
+            SystemExit: the answer has an error status; the message is the service's.
         """
         headers = {"Content-Type": content_type, "Accept": accept} | ({"Idempotency-Key": key} if key else {})
         request = urllib.request.Request(  # noqa: S310 (our own http address)
@@ -46,7 +47,7 @@ class Service:
             raise SystemExit(f"{verb} {path} answered {error.code}: {error.read().decode()}") from error
 
     def find(self, path: str) -> bytes | None:
-        """Get what may not be there: None where the answer is 404."""
+        """Get what may not exist; None if the answer is 404."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=60) as answer:  # noqa: S310
                 content: bytes = answer.read()
@@ -63,7 +64,7 @@ class Service:
         return answer
 
     def ready(self) -> bool:
-        """Whether all parts answer."""
+        """Whether the service is ready for requests."""
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310
                 return bool(answer.status == 200)
@@ -71,9 +72,16 @@ class Service:
             return False
 
     def job(self, kind: str, params: dict[str, Any], timeout: float = 600.0, key: str | None = None) -> dict[str, Any]:
-        """Start a job, show its progress and return its record once it has succeeded; `timeout` in seconds.
+        """Start a job, print its progress, and return its record when it has succeeded.
 
-        With the `key` and parameters of an earlier call it is that one's job, be it still running.
+        Args:
+            kind: train, evaluate or augment.
+            params: the job's parameters.
+            timeout: most seconds to wait.
+            key: with the key and the parameters of an earlier call, this waits for the job of that call.
+
+        Raises:
+            SystemExit: the job failed, was cancelled, or has not ended in time.
         """
         record = self.json("POST", f"/v1/jobs/{kind}", params, key)
         print(f"\n{kind} job {record['id']}")
@@ -95,11 +103,11 @@ class Service:
 
 @contextmanager
 def running_service(home: Path, **settings: str) -> Iterator[Service]:
-    """Start `python -m service.stack` on a free port, give it once it is ready, and stop it again.
+    """Start `python -m service.stack` on a free port, yield it once it is ready, and stop it at the end.
 
     Args:
-        home: folder for what the service writes; its log is `service.log` in there.
-        settings: further `LATENTAUG_*` variables, by lower-case name.
+        home: folder for what the service writes; its log is the file `service.log` in it.
+        settings: further settings, such as `threads="1"` for `LATENTAUG_THREADS`.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LATENTAUG_")}
     values = {"log_level": "warning"} | settings

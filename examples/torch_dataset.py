@@ -1,6 +1,7 @@
-"""A PyTorch `Dataset` with new images in it: `python -m examples.torch_dataset URL MODEL`, with a service at URL.
+"""A PyTorch `Dataset` of images and new images made from them.
 
-Copy the class: it needs latentaug_client and torch alone.
+Copy the class; it needs only latentaug_client and torch. To try it with the service at URL and one of its models, run
+`python -m examples.torch_dataset URL MODEL`.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from latentaug.datasets import digits
 
 
 class AugmentedDataset(Dataset[tuple[Tensor, int]]):
-    """Images and those that a model makes of them, made once, when the data set is.
+    """Images, followed by the new images that a model makes from them. They are made once, with the data set.
 
-    Give it training images alone: children of an image that is tested on would be cheating.
+    Give it training images only. New images made from a test image would make the test worthless.
 
     Args:
-        client: of the service.
+        client: a client of the service.
         images: uint8 [n, h, w] or [n, h, w, c].
-        labels: int64 [n]; neighbours are of the same label.
+        labels: int64 [n]; neighbours have the same label.
         model: name of the model.
-        options: as of `Client.augment`, such as `method` and `k`.
+        options: options of `Client.augment`, such as `method` and `k`.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class AugmentedDataset(Dataset[tuple[Tensor, int]]):
 
 
 def main() -> None:
-    """Train a linear classifier on fifty digits and their children, and print its accuracy on the test part."""
+    """Train a linear classifier on fifty digits and new images made from them; print its accuracy on the test part."""
     url, model = sys.argv[1:]
     data = digits.load()
     assert data.labels is not None

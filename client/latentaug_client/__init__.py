@@ -1,4 +1,4 @@
-"""Calls a latentaug service: `Client` waits for each answer, `AsyncClient` is awaited.
+"""Calls a latentaug service. `Client` waits for each answer; `AsyncClient` is awaited.
 
 >>> from latentaug_client import Client
 >>> with Client(url) as client:

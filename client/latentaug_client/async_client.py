@@ -1,4 +1,4 @@
-"""The client that is awaited: `client.Client`, method for method."""
+"""The client whose methods are awaited. It has the methods of `client.Client`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from latentaug_client.retries import Retries
 
 
 class AsyncClient:
-    """As `client.Client`, within one event loop.
+    """Calls one service from within one event loop, as `Client` does from threads.
 
     >>> import asyncio
     >>> async def several():
@@ -46,7 +46,7 @@ class AsyncClient:
         """Close all connections."""
         await self._connection.close()
 
-    async def encode(self, images: Images, *, model: str, resize: bool = False) -> Encoded:
+    async def encode(self, images: Images, *, model: str, resize: bool | None = None) -> Encoded:
         """As `Client.encode`."""
         return await self._connection.send(calls.encode(model, images, resize=resize))
 
@@ -60,7 +60,7 @@ class AsyncClient:
         """As `Client.augment`."""
         return await self._connection.send(calls.augment(model, images, labels, options))
 
-    async def interpolate(self, first: Image, last: Image, *, model: str, steps: int = 8) -> NDArray[Any]:
+    async def interpolate(self, first: Image, last: Image, *, model: str, steps: int | None = None) -> NDArray[Any]:
         """As `Client.interpolate`."""
         return await self._connection.send(calls.interpolate(model, first, last, steps))
 
@@ -92,7 +92,7 @@ class AsyncClient:
         *,
         size: tuple[int, int] | None = None,
     ) -> Record:
-        """As `Client.upload`; files are read before the loop goes on."""
+        """As `Client.upload`. Files are read at once, so the event loop waits for that."""
         return await self._connection.send(calls.upload(name, source, labels, size))
 
     async def delete_dataset(self, name: str) -> None:
@@ -121,7 +121,9 @@ class AsyncClient:
         """As `Client.job`."""
         return AsyncJob(self._connection, await self._connection.send(calls.job(job_id)))
 
-    async def jobs(self, kind: Kind | None = None, status: str | None = None, limit: int = 50) -> list[AsyncJob]:
+    async def jobs(
+        self, kind: Kind | None = None, status: str | None = None, limit: int | None = None
+    ) -> list[AsyncJob]:
         """As `Client.jobs`."""
         return [
             AsyncJob(self._connection, record)

@@ -1,4 +1,4 @@
-"""Every request of the REST API as a value: what to send, and how to read the answer. Nothing here sends anything."""
+"""The requests of the REST API as values: what to send, and how to read the answer. Nothing here sends anything."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ class Call(Generic[T]):
     """One request.
 
     Attributes:
-        verb: of HTTP.
-        path: of the service.
+        verb: HTTP method.
+        path: path of the URL.
         read: turns the answer into what the caller wants.
-        params: of the query string.
-        headers: besides those of the body.
-        body: what to send.
-        repeatable: whether it may be sent again where it is not known if it arrived.
+        params: parameters of the query string.
+        headers: headers, besides those of the body.
+        body: bytes or form to send.
+        json: object to send as JSON instead of a body.
+        repeatable: whether it does no harm if it arrives twice.
     """
 
     verb: str
@@ -52,7 +53,7 @@ class Call(Generic[T]):
     repeatable: bool = True
 
     def request(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
-        """The request that this client sends."""
+        """The request, as `client` sends it."""
         return client.build_request(
             self.verb,
             self.path,
@@ -66,13 +67,13 @@ class Call(Generic[T]):
 
 
 def ready() -> Call[None]:
-    """Whether all parts of the service answer."""
+    """Ask whether all parts of the service answer."""
     return Call("GET", "/readyz", _nothing)
 
 
-def encode(model: str, images: Images, *, resize: bool) -> Call[Encoded]:
+def encode(model: str, images: Images, *, resize: bool | None) -> Call[Encoded]:
     """Images to latents."""
-    body, options = _with_options(payloads.images_body(images, None), {"resize": resize})
+    body, options = _with_options(payloads.images_body(images, None), _given(resize=resize))
     return Call("POST", _model(model, "encode"), payloads.read_encoded, options, {"Accept": NPZ}, body)
 
 
@@ -88,9 +89,9 @@ def augment(model: str, images: Images, labels: ArrayLike | None, options: Mappi
     return Call("POST", _model(model, "augment"), payloads.read_augmented, params, {"Accept": NPZ}, body)
 
 
-def interpolate(model: str, first: payloads.Image, last: payloads.Image, steps: int) -> Call[NDArray[Any]]:
+def interpolate(model: str, first: payloads.Image, last: payloads.Image, steps: int | None) -> Call[NDArray[Any]]:
     """Two images to the strip between them."""
-    body, params = _with_options(payloads.images_body([first, last], None), {"steps": steps})
+    body, params = _with_options(payloads.images_body([first, last], None), _given(steps=steps))
     return Call("POST", _model(model, "interpolate"), payloads.read_npy, params, {"Accept": NPY}, body)
 
 
@@ -122,8 +123,8 @@ def dataset(name: str) -> Call[Record]:
 def upload(
     name: str, source: NDArray[Any] | str | PathLike[str], labels: ArrayLike | None, size: tuple[int, int] | None
 ) -> Call[Record]:
-    """Make a data set."""
-    params = {"name": name} if size is None else {"name": name, "size": f"{size[0]}x{size[1]}"}
+    """Create a data set."""
+    params = _given(name=name, size=None if size is None else f"{size[0]}x{size[1]}")
     body = payloads.dataset_body(source, labels)
     return Call("POST", "/v1/datasets", _json, params, {}, body, repeatable=False)
 
@@ -134,15 +135,14 @@ def delete_dataset(name: str) -> Call[None]:
 
 
 def submit(kind: Kind, params: Mapping[str, Any], key: str | None) -> Call[Record]:
-    """Start a job. With a key of its own it may be sent again without starting twice."""
+    """Start a job. Its idempotency key makes sure that it starts only once, even if the request is sent again."""
     headers = {"Idempotency-Key": key or uuid4().hex}
     return Call("POST", f"/v1/jobs/{kind}", _json, {}, headers, json=params)
 
 
-def jobs(kind: Kind | None, status: str | None, limit: int) -> Call[list[Record]]:
+def jobs(kind: Kind | None, status: str | None, limit: int | None) -> Call[list[Record]]:
     """The newest jobs."""
-    wanted = {"kind": kind, "status": status, "limit": limit}
-    params = {name: value for name, value in wanted.items() if value is not None}
+    params = _given(kind=kind, status=status, limit=limit)
     return Call("GET", "/v1/jobs", lambda response: response.json()["jobs"], params)
 
 
@@ -160,22 +160,26 @@ def result(job_id: str, form: str, figure: str | None) -> Call[bytes]:
     """A job's result.
 
     Raises:
-        ValueError: a form that no result has.
+        ValueError: there is no such form.
     """
     if form not in FORMS:
-        raise ValueError(f"no result comes as {form!r}; take one of {', '.join(FORMS)}")
-    params = {} if figure is None else {"figure": figure}
-    return Call("GET", f"{_job(job_id)}/result", _bytes, params, {"Accept": FORMS[form]})
+        raise ValueError(f"results do not come as {form!r}; use one of {', '.join(FORMS)}")
+    return Call("GET", f"{_job(job_id)}/result", _bytes, _given(figure=figure), {"Accept": FORMS[form]})
 
 
 def events(job_id: str, after: str | None) -> Call[None]:
-    """A job's events from one on; the answer is a stream."""
+    """A job's events after the one with the id `after`, or all of them, as a stream."""
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": after} if after else {})
     return Call("GET", f"{_job(job_id)}/events", _nothing, {}, headers)
 
 
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given; the service has a default for each of the others."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def _with_options(body: Body, options: Mapping[str, Any]) -> tuple[Body, Mapping[str, Any]]:
-    """Options where they belong: among a form's fields, and in the query string otherwise."""
+    """Put options where they belong: into the fields of a form, and otherwise into the query string."""
     if body.files is None:
         return body, options
     fields = {**(body.data or {}), **{name: _text(value) for name, value in options.items()}}

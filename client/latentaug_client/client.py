@@ -1,4 +1,4 @@
-"""The client that waits for each answer."""
+"""The client whose methods wait for the answer."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from latentaug_client.retries import Retries
 
 
 class Client:
-    """Calls one service. May be used by several threads; close it, or use it in a `with` block.
+    """Calls one service. Several threads may share it. Close it after use, or use it in a `with` block.
 
-    Every method raises `errors.LatentaugError`: a `Problem` of the kind that the service names, or `Unreachable`.
-    What the service refuses for the moment (429, 503) is sent again after as long as it says.
+    Every method may raise a `LatentaugError`: a `Problem`, in which the service says what is wrong, or `Unreachable`.
+    If the service is busy (429) or not ready (503), the request is sent again after as long as the service says.
+    Options that you leave out take the service's own defaults.
 
     Args:
-        url: of the service, such as `http://127.0.0.1:8000`.
-        key: where the service asks for one.
-        timeout: seconds for one answer.
-        retries: how often to try again.
+        url: the service's URL, such as `http://127.0.0.1:8000`.
+        key: API key, if the service asks for one.
+        timeout: seconds to wait for an answer.
+        retries: how often to send a request again.
 
     >>> with Client(url) as client:
     ...     [dataset["name"] for dataset in client.datasets()][:2]
@@ -50,8 +51,13 @@ class Client:
         """Close all connections."""
         self._connection.close()
 
-    def encode(self, images: Images, *, model: str, resize: bool = False) -> Encoded:
-        """Images to latents, as `Encoded`.
+    def encode(self, images: Images, *, model: str, resize: bool | None = None) -> Encoded:
+        """Encode images to latent vectors.
+
+        Args:
+            images: as for `augment`.
+            model: name of a trained model.
+            resize: whether to resize the images to the size that the model takes.
 
         >>> client.encode(images, model="digits-vae").latents.shape
         (40, 20)
@@ -59,7 +65,7 @@ class Client:
         return self._connection.send(calls.encode(model, images, resize=resize))
 
     def decode(self, latents: NDArray[Any], *, model: str) -> NDArray[Any]:
-        """Latents float32 [n, latent_dim] to images uint8 [n, h, w(, 3)].
+        """Decode latents, float32 [n, latent_dim], to images, uint8 [n, h, w(, 3)].
 
         >>> client.decode(np.zeros((2, 20), np.float32), model="digits-vae").shape
         (2, 8, 8)
@@ -69,13 +75,14 @@ class Client:
     def augment(
         self, images: Images, labels: ArrayLike | None = None, *, model: str, **options: Unpack[AugmentOptions]
     ) -> Augmented:
-        """Make new images of these.
+        """Make new images from these.
 
         Args:
-            images: an array, or a sequence of arrays, paths, bytes of image files or PIL images.
-            labels: one an image; neighbours are then of the same label.
+            images: uint8 or float in 0..1, [n, h, w] or [n, h, w, c]; or a sequence of such arrays of one size, of
+                paths, of the bytes of image files, or of PIL images.
+            labels: one label for each image, or None; with labels, an image's neighbours have its own label.
             model: name of a trained model.
-            options: as `AugmentOptions` names them; the service's own defaults otherwise.
+            options: the options in `AugmentOptions`.
 
         >>> new = client.augment(images, labels, model="digits-vae", method="interpolation", k=3)
         >>> new.images.shape, new.images.dtype
@@ -87,8 +94,8 @@ class Client:
         """
         return self._connection.send(calls.augment(model, images, labels, options))
 
-    def interpolate(self, first: Image, last: Image, *, model: str, steps: int = 8) -> NDArray[Any]:
-        """The strip of images between two, uint8 [steps, h, w(, 3)].
+    def interpolate(self, first: Image, last: Image, *, model: str, steps: int | None = None) -> NDArray[Any]:
+        """The images on the way from one image to another, uint8 [steps, h, w(, 3)], both ends included.
 
         >>> client.interpolate(images[0], images[1], model="digits-vae", steps=5).shape
         (5, 8, 8)
@@ -96,11 +103,11 @@ class Client:
         return self._connection.send(calls.interpolate(model, first, last, steps))
 
     def models(self) -> list[Record]:
-        """All models."""
+        """The descriptions of all models."""
         return self._connection.send(calls.models())
 
     def model(self, name: str) -> Record:
-        """One model's description.
+        """The description of one model.
 
         >>> client.model("digits-vae")["latent_dim"]
         20
@@ -112,11 +119,11 @@ class Client:
         self._connection.send(calls.delete_model(name))
 
     def datasets(self) -> list[Record]:
-        """All data sets."""
+        """The descriptions of all data sets."""
         return self._connection.send(calls.datasets())
 
     def dataset(self, name: str) -> Record:
-        """One data set's description."""
+        """The description of one data set."""
         return self._connection.send(calls.dataset(name))
 
     def upload(
@@ -127,13 +134,13 @@ class Client:
         *,
         size: tuple[int, int] | None = None,
     ) -> Record:
-        """Make a data set.
+        """Create a data set.
 
         Args:
-            name: of the data set.
-            source: images as an array, a .zip or .npz file, or a folder with a folder of images for each class.
-            labels: one an image, with an array only.
-            size: height and width that every image is resized to; needed where sizes differ.
+            name: name of the new data set.
+            source: an array of images, a .zip or .npz file, or a folder with one folder of images per class.
+            labels: one label for each image of an array; the other sources have their own.
+            size: height and width in pixels to resize every image to; needed if the images have several sizes.
 
         >>> client.upload("few", images, labels)["images"]
         40
@@ -146,7 +153,7 @@ class Client:
         self._connection.send(calls.delete_dataset(name))
 
     def train(self, dataset: str, *, key: str | None = None, **params: Unpack[TrainOptions]) -> Job:
-        """Start to train a model on a data set; parameters as of `POST /v1/jobs/train`.
+        """Start a job that trains a model on a data set. `TrainOptions` has its parameters.
 
         >>> job = client.train("digits", name="small", latent_dim=4, epochs=1).wait()
         >>> job.status, job.record["result"]["model"]
@@ -158,7 +165,7 @@ class Client:
         return self.submit("train", {"dataset": dataset, **params}, key)
 
     def evaluate(self, dataset: str, *, key: str | None = None, **params: Unpack[EvaluateOptions]) -> Job:
-        """Start to measure whether augmentation helps; parameters as of `POST /v1/jobs/evaluate`.
+        """Start a job that measures whether new images help. `EvaluateOptions` has its parameters.
 
         >>> job = client.evaluate("digits", model="digits-vae", labelled=50, draws=2, classifiers=["knn"],
         ...                       spaces=["image"], methods=["interpolation"], comparators=[], combine=False)
@@ -171,7 +178,7 @@ class Client:
     def augment_dataset(
         self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[AugmentJobOptions]
     ) -> Job:
-        """Start to augment a whole data set; parameters as of `POST /v1/jobs/augment`.
+        """Start a job that augments the training part of a data set. `AugmentJobOptions` has its parameters.
 
         >>> job = client.augment_dataset("digits", "digits-vae", k=1).wait()
         >>> read_labelled(job.result("npz")).images.shape[1:]
@@ -183,24 +190,25 @@ class Client:
         """Start a job.
 
         Args:
-            kind: of job.
-            params: what to do.
-            key: repeated with the same one, within a day, the call gives the same job; by default a new one.
+            kind: kind of job.
+            params: parameters of the job.
+            key: idempotency key. Within a day, a second call with the same key gives the same job and starts no other.
+                By default every call has a new one.
         """
         return Job(self._connection, self._connection.send(calls.submit(kind, params, key)))
 
     def job(self, job_id: str) -> Job:
-        """A job by its id."""
+        """The job with this id."""
         return Job(self._connection, self._connection.send(calls.job(job_id)))
 
-    def jobs(self, kind: Kind | None = None, status: str | None = None, limit: int = 50) -> list[Job]:
-        """The newest jobs, of one kind or state where these are given."""
+    def jobs(self, kind: Kind | None = None, status: str | None = None, limit: int | None = None) -> list[Job]:
+        """The newest jobs, of one kind or in one state if you name it."""
         return [Job(self._connection, record) for record in self._connection.send(calls.jobs(kind, status, limit))]
 
     def check_ready(self) -> None:
-        """Raise an error that names the parts of the service that do not answer, if any."""
+        """Raise an error if the service is not ready; it names the parts that do not answer."""
         self._connection.send(calls.ready())
 
     def ready(self) -> bool:
-        """Whether the service takes requests."""
+        """Whether the service is ready for requests."""
         return self._connection.ready()

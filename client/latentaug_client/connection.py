@@ -1,4 +1,4 @@
-"""Sending requests and reading their answers: once for those who wait, once for those who await."""
+"""Sends requests and reads their answers, once for code that waits and once for code that awaits."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TypeVar
 
 import httpx
+from httpx_sse import EventSource
 
 from latentaug_client import errors
 from latentaug_client.calls import Call
-from latentaug_client.events import Event, EventLines
+from latentaug_client.events import Event, read
 from latentaug_client.retries import Retries
 
 T = TypeVar("T")
 
 
 class Connection:
-    """The way to a service, for any number of threads.
+    """A connection to a service, for any number of threads.
 
     Args:
-        url: of the service.
-        key: where it asks for one.
-        timeout: seconds for one answer.
-        retries: how often to try again.
+        url: the service's URL.
+        key: API key to send, or None.
+        timeout: seconds to wait for an answer.
+        retries: how often to send a request again.
     """
 
     def __init__(self, url: str, key: str | None, timeout: float, retries: Retries) -> None:
@@ -36,14 +37,14 @@ class Connection:
         self._http.close()
 
     def ready(self) -> bool:
-        """Whether the service takes requests."""
+        """Whether the service is ready for requests."""
         try:
             return self._http.get("/readyz").status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
     def send(self, call: Call[T]) -> T:
-        """Send a request, again where that may help, and read its answer."""
+        """Send a request, more than once if that may help, and read the answer."""
         attempt = 0
         while True:
             attempt += 1
@@ -62,22 +63,21 @@ class Connection:
             time.sleep(pause)
 
     def stream(self, call: Call[None]) -> Iterator[Event]:
-        """The events of one connection."""
+        """The events that come over one connection."""
         try:
             with self._http.stream(call.verb, call.path, headers=call.headers) as response:
                 if not response.is_success:
                     response.read()
                     raise errors.problem(response)
-                lines = EventLines()
-                for line in response.iter_lines():
-                    if event := lines.take(line):
+                for message in EventSource(response).iter_sse():
+                    if event := read(message):
                         yield event
         except httpx.TransportError as error:
-            raise errors.Unreachable(f"the events of {self._http.base_url} broke off: {error}") from error
+            raise errors.Unreachable(f"a job's events from {self._http.base_url} broke off: {error}") from error
 
 
 class AsyncConnection:
-    """The way to a service, within one event loop; arguments as of `Connection`."""
+    """A connection to a service within one event loop. Its arguments are those of `Connection`."""
 
     def __init__(self, url: str, key: str | None, timeout: float, retries: Retries) -> None:
         self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=timeout)
@@ -88,14 +88,14 @@ class AsyncConnection:
         await self._http.aclose()
 
     async def ready(self) -> bool:
-        """Whether the service takes requests."""
+        """Whether the service is ready for requests."""
         try:
             return (await self._http.get("/readyz")).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
     async def send(self, call: Call[T]) -> T:
-        """Send a request, again where that may help, and read its answer."""
+        """Send a request, more than once if that may help, and read the answer."""
         attempt = 0
         while True:
             attempt += 1
@@ -114,18 +114,17 @@ class AsyncConnection:
             await asyncio.sleep(pause)
 
     async def stream(self, call: Call[None]) -> AsyncIterator[Event]:
-        """The events of one connection."""
+        """The events that come over one connection."""
         try:
             async with self._http.stream(call.verb, call.path, headers=call.headers) as response:
                 if not response.is_success:
                     await response.aread()
                     raise errors.problem(response)
-                lines = EventLines()
-                async for line in response.aiter_lines():
-                    if event := lines.take(line):
+                async for message in EventSource(response).aiter_sse():
+                    if event := read(message):
                         yield event
         except httpx.TransportError as error:
-            raise errors.Unreachable(f"the events of {self._http.base_url} broke off: {error}") from error
+            raise errors.Unreachable(f"a job's events from {self._http.base_url} broke off: {error}") from error
 
 
 def _headers(key: str | None) -> dict[str, str]:

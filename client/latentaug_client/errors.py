@@ -1,15 +1,15 @@
-"""What can go wrong, as one tree.
+"""Everything that can go wrong, as one tree of exceptions.
 
 LatentaugError
-├── Problem         the service said no, and why
+├── Problem         the service refused the request, and says why
 │   ├── Invalid     400, 413, 415, 422: the request itself is wrong
-│   ├── Denied      401, 403: the key is missing, unknown or lacks the scope
-│   ├── NotFound    404
-│   ├── Conflict    409: the name is taken, or the state does not allow it
-│   ├── Busy        429, 503: come back in `retry_after` seconds; the client has already tried
-│   └── TooLate     504: no answer within the time
-├── Unreachable     no answer at all
-└── JobFailed       the job ended in another way than by success
+│   ├── Denied      401, 403: the API key is missing or unknown, or may not do this
+│   ├── NotFound    404: there is no such model, data set or job
+│   ├── Conflict    409: the name is taken, or the present state does not allow it
+│   ├── Busy        429, 503: try again in `retry_after` seconds; the client has already tried several times
+│   └── TooLate     504: the answer was not ready in time
+├── Unreachable     there was no answer at all
+└── JobFailed       a job failed or was cancelled
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import httpx
 
 
 class LatentaugError(Exception):
-    """The root of the tree."""
+    """Any error of this package."""
 
 
 class Problem(LatentaugError):
-    """An answer that says what is wrong and what to do next.
+    """The service refused the request; the message says what is wrong and what to do.
 
     Attributes:
-        status: of HTTP.
-        code: stable, for programs; such as `invalid_input`.
-        detail: in words.
-        errors: pairs of (field, message) where single fields are at fault.
+        status: the HTTP status.
+        code: a short name for programs that does not change, such as `invalid_input`.
+        detail: the service's message.
+        errors: pairs of (field, message) for the fields that are wrong.
         retry_after: seconds until it is worth trying again, or None.
     """
 
@@ -51,11 +51,11 @@ class Invalid(Problem):
 
 
 class Denied(Problem):
-    """The key is missing, unknown or lacks the scope."""
+    """The API key is missing or unknown, or may not do this."""
 
 
 class NotFound(Problem):
-    """No such model, data set or job."""
+    """There is no such model, data set or job."""
 
 
 class Conflict(Problem):
@@ -63,19 +63,19 @@ class Conflict(Problem):
 
 
 class Busy(Problem):
-    """Too much at once, or not ready; still so after all attempts."""
+    """The service has too much to do or is not ready, even after several attempts."""
 
 
 class TooLate(Problem):
-    """No answer within the time allowed."""
+    """The answer was not ready within the time allowed."""
 
 
 class Unreachable(LatentaugError):
-    """No answer at all: nothing listens there, or the connection broke."""
+    """There was no answer: nothing listens at the URL, or the connection broke."""
 
 
 class JobFailed(LatentaugError):
-    """A job that was waited for failed or was cancelled.
+    """A job failed or was cancelled while it was waited for.
 
     Attributes:
         record: the job's record.
@@ -104,19 +104,19 @@ _KINDS: dict[int, type[Problem]] = {
 
 
 def problem(response: httpx.Response) -> Problem:
-    """The error that an answer with an error status stands for."""
+    """The exception for an answer with an error status."""
     try:
         said = response.json()
         code, detail = str(said["code"]), str(said["detail"])
         errors = [(str(entry["loc"]), str(entry["msg"])) for entry in said.get("errors", [])]
-    except (ValueError, KeyError, TypeError):  # a proxy's words, not the service's
+    except (ValueError, KeyError, TypeError):  # the answer is a proxy's, not the service's
         code, detail, errors = "unknown", response.text[:200] or response.reason_phrase, []
     kind = _KINDS.get(response.status_code, Problem)
     return kind(response.status_code, code, detail, errors, retry_after(response))
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Seconds of the header `Retry-After`, or None."""
+    """Seconds in the `Retry-After` header, or None."""
     try:
         return max(0.0, float(response.headers["Retry-After"]))
     except (KeyError, ValueError):

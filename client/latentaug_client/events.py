@@ -1,10 +1,11 @@
-"""Server-sent events: lines to events."""
+"""The events of a job."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from httpx_sse import ServerSentEvent
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Event:
 
     Attributes:
         type: `progress`, `metrics` or `end`.
-        id: where to go on after it.
+        id: its place among the job's events; the next connection goes on after it.
         data: what it says.
     """
 
@@ -22,21 +23,6 @@ class Event:
     data: dict[str, Any]
 
 
-@dataclass
-class EventLines:
-    """Collects the lines of one event after the other."""
-
-    _fields: dict[str, str] = field(default_factory=dict)
-
-    def take(self, line: str) -> Event | None:
-        """Take one line without its end; return the event that it completes."""
-        if line:
-            name, _, value = line.partition(":")
-            if name in ("id", "event", "data"):
-                value = value.removeprefix(" ")
-                self._fields[name] = f"{self._fields[name]}\n{value}" if name in self._fields else value
-            return None
-        fields, self._fields = self._fields, {}
-        if "data" not in fields:  # a comment that keeps the connection open
-            return None
-        return Event(fields.get("event", "message"), fields.get("id", ""), json.loads(fields["data"]))
+def read(message: ServerSentEvent) -> Event | None:
+    """The event in a message of the stream, or None for one without data, which only keeps the connection open."""
+    return Event(message.event, message.id, message.json()) if message.data else None

@@ -1,4 +1,4 @@
-"""The jobs of a service: once for those who wait, once for those who await."""
+"""The jobs of a service, once for code that waits and once for code that awaits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Job:
     """A job of a service.
 
     Attributes:
-        record: what was known of it when it was last looked at.
+        record: what the service said about it when it was last asked.
     """
 
     def __init__(self, connection: Connection, record: Record) -> None:
@@ -30,29 +30,29 @@ class Job:
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The job's id."""
         return str(self.record["id"])
 
     @property
     def status(self) -> str:
-        """queued, running, succeeded, failed or cancelled, when it was last looked at."""
+        """queued, running, succeeded, failed or cancelled, as of the last `record`."""
         return str(self.record["status"])
 
     def refresh(self) -> Self:
-        """Look at it again."""
+        """Ask the service about the job again."""
         self.record = self._connection.send(calls.job(self.id))
         return self
 
     def wait(self, *, progress: bool = False, timeout: float | None = None) -> Self:
-        """Wait until it has succeeded.
+        """Wait until the job has succeeded.
 
         Args:
-            progress: whether to say on standard error how far it is.
-            timeout: seconds to wait at most.
+            progress: whether to print its progress on standard error.
+            timeout: most seconds to wait; None for no limit.
 
         Raises:
-            JobFailed: it failed, or was cancelled.
-            TimeoutError: it has not ended in time; it goes on.
+            JobFailed: it failed or was cancelled.
+            TimeoutError: it has not ended in time. The job goes on.
         """
         end = None if timeout is None else time.monotonic() + timeout
         shown = ""
@@ -63,7 +63,7 @@ class Job:
             if self.status not in LIVING:
                 break
             if end is not None and time.monotonic() >= end:
-                raise TimeoutError(f"job {self.id} is {self.status} after {timeout:g} s; it goes on")
+                raise TimeoutError(f"job {self.id} is still {self.status} after {timeout:g} s; it goes on")
             time.sleep(POLL_SECONDS)
             self.refresh()
         if self.status != "succeeded":
@@ -71,16 +71,21 @@ class Job:
         return self
 
     def cancel(self) -> Self:
-        """Stop it."""
+        """Stop the job."""
         self.record = self._connection.send(calls.cancel(self.id))
         return self
 
     def result(self, form: str = "json", *, figure: str | None = None) -> bytes:
-        """Its result as `json`, and by kind as `csv`, `markdown`, `png`, `npz` or `zip`; or one of its figures."""
+        """The job's result.
+
+        Args:
+            form: `json`; and depending on the kind of job `csv`, `markdown`, `png`, `npz` or `zip`.
+            figure: name of one of an evaluation's figures, which comes as PNG whatever the form.
+        """
         return self._connection.send(calls.result(self.id, "png" if figure else form, figure))
 
     def events(self) -> Iterator[Event]:
-        """Its events from the first on, as they come, until it ends. A broken connection is taken up again."""
+        """All events of the job, as they come, until it ends. A broken connection is resumed where it broke."""
         after: str | None = None
         broken = 0
         while True:
@@ -98,10 +103,10 @@ class Job:
 
 
 class AsyncJob:
-    """As `Job`, to await.
+    """A job, as `Job`, whose methods are awaited.
 
     Attributes:
-        record: what was known of it when it was last looked at.
+        record: what the service said about it when it was last asked.
     """
 
     def __init__(self, connection: AsyncConnection, record: Record) -> None:
@@ -110,7 +115,7 @@ class AsyncJob:
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The job's id."""
         return str(self.record["id"])
 
     @property
@@ -134,7 +139,7 @@ class AsyncJob:
             if self.status not in LIVING:
                 break
             if end is not None and time.monotonic() >= end:
-                raise TimeoutError(f"job {self.id} is {self.status} after {timeout:g} s; it goes on")
+                raise TimeoutError(f"job {self.id} is still {self.status} after {timeout:g} s; it goes on")
             await asyncio.sleep(POLL_SECONDS)
             await self.refresh()
         if self.status != "succeeded":
@@ -169,7 +174,7 @@ class AsyncJob:
 
 
 def _progress_line(record: Mapping[str, Any]) -> str:
-    """How far a job is, in one line."""
+    """A job's progress in one line."""
     progress = record["progress"]
     left = progress.get("eta_seconds")
     return f"{record['kind']} {record['status']} {progress['fraction']:4.0%} {progress['stage']}" + (

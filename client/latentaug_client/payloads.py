@@ -1,4 +1,4 @@
-"""Images and labels to the bytes of a request, and the bytes of an answer to arrays. Nothing is ever unpickled."""
+"""Turns images and labels into the bytes of a request, and the bytes of an answer into arrays. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 class Picture(Protocol):
-    """A PIL image, as far as it is needed; PIL itself is not."""
+    """What is needed of a PIL image, so that PIL itself is not needed."""
 
     def save(self, file: Any, format: str) -> None:
         """Write the image."""
@@ -28,12 +28,13 @@ class Picture(Protocol):
 
 Image: TypeAlias = NDArray[Any] | str | PathLike[str] | bytes | Picture
 Images: TypeAlias = NDArray[Any] | Sequence[Image]
-"""An array uint8 or float in 0..1, [n, h, w] or [n, h, w, c]; or arrays of one size, paths, bytes or PIL images."""
+"""Images: uint8 or float in 0..1, [n, h, w] or [n, h, w, c]; or a sequence of arrays of one size, paths, bytes or PIL
+images."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """A request's body: bytes of one type, or a form."""
+    """The body of a request: bytes with their type, or a form."""
 
     content: bytes | None = None
     headers: Mapping[str, str] | None = None
@@ -43,12 +44,12 @@ class Body:
 
 @dataclass(frozen=True)
 class Encoded:
-    """What `encode` gives.
+    """What `encode` returns.
 
     Attributes:
         latents: means of q(z|x), float32 [n, latent_dim].
-        log_variances: float32 [n, latent_dim].
-        reconstruction_error: mean squared error a pixel, intensities in 0..1, float32 [n].
+        log_variances: logarithms of its variances, float32 [n, latent_dim].
+        reconstruction_error: mean squared error per pixel of intensities in 0..1, float32 [n].
     """
 
     latents: NDArray[np.float32]
@@ -58,13 +59,13 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Augmented:
-    """What `augment` gives.
+    """What `augment` returns.
 
     Attributes:
-        images: uint8 [m, h, w], or [m, h, w, 3] where the model is of colour.
-        labels: one each, or None where none were sent.
-        source: int64 [m], each image's source by its place in the request.
-        neighbour: int64 [m], the neighbour it leans on; -1 for none.
+        images: the new images, uint8 [m, h, w], or [m, h, w, 3] from a model of colour images.
+        labels: one label for each new image, or None if no labels were sent.
+        source: int64 [m], index of the image in the request that each was made from.
+        neighbour: int64 [m], index of the neighbour that it was moved towards or away from; -1 if there is none.
     """
 
     images: NDArray[np.uint8]
@@ -75,21 +76,23 @@ class Augmented:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images uint8 [n, h, w(, 3)] and their labels, one each or None."""
+    """Images, uint8 [n, h, w(, 3)], and one label for each, or None."""
 
     images: NDArray[np.uint8]
     labels: NDArray[Any] | None
 
 
 def images_body(images: Images, labels: ArrayLike | None) -> Body:
-    """Images and labels as npz where they are numbers, as files in a form where they are files.
+    """Images and labels as npz if they are arrays, and as the files of a form if they are files.
 
     Raises:
-        ValueError: as many labels as images are needed, or arrays that are not of one size.
+        ValueError: there are more or fewer labels than images, or the arrays have several sizes.
     """
     array = _stacked(images)
     if labels is not None and len(np.asarray(labels)) != len(images):
-        raise ValueError(f"{len(images)} images but {len(np.asarray(labels))} labels; give one label an image")
+        raise ValueError(
+            f"there are {len(images)} images but {len(np.asarray(labels))} labels; give one label for each image"
+        )
     if array is not None:
         return Body(_npz({"images": array}, labels), {"Content-Type": NPZ})
     files = [("images", (f"{i}", _file(image))) for i, image in enumerate(images)]
@@ -98,23 +101,23 @@ def images_body(images: Images, labels: ArrayLike | None) -> Body:
 
 
 def dataset_body(source: NDArray[Any] | str | PathLike[str], labels: ArrayLike | None) -> Body:
-    """A data set: an array with labels, a .zip or .npz file, or a folder of class folders.
+    """A data set: an array with labels, a .zip or .npz file, or a folder with one folder per class.
 
     Raises:
-        ValueError: labels beside files, which have their own; or a folder without an image.
+        ValueError: labels were given with files, which have their own; or a folder holds no images.
     """
     if isinstance(source, np.ndarray):
         return Body(_npz({"images": source}, labels), {"Content-Type": NPZ})
     path = Path(source)
     if labels is not None:
-        raise ValueError("labels go with an array; in a zip or folder each image's folder is its label")
+        raise ValueError("labels go with arrays only; in a zip or folder, the name of an image's folder is its label")
     if path.is_dir():
         return Body(_zipped(path), {"Content-Type": ZIP})
     return Body(path.read_bytes(), {"Content-Type": NPZ if path.suffix == ".npz" else ZIP})
 
 
 def image_files(folder: Path) -> list[Path]:
-    """All image files in a folder and in those within it, by path.
+    """All image files in a folder and its subfolders, sorted by path.
 
     Raises:
         ValueError: there are none.
@@ -126,26 +129,26 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def npy_body(array: NDArray[Any]) -> Body:
-    """One array."""
+    """One array as npy."""
     out = io.BytesIO()
     np.save(out, array, allow_pickle=False)
     return Body(out.getvalue(), {"Content-Type": NPY})
 
 
 def read_npy(response: httpx.Response) -> NDArray[Any]:
-    """The array of an answer."""
+    """The array in an answer."""
     array: NDArray[Any] = np.load(io.BytesIO(response.content), allow_pickle=False)
     return array
 
 
 def read_augmented(response: httpx.Response) -> Augmented:
-    """New images."""
+    """The new images in an answer."""
     arrays = _arrays(response.content)
     return Augmented(arrays["images"], arrays.get("labels"), arrays["source"], arrays["neighbour"])
 
 
 def read_encoded(response: httpx.Response) -> Encoded:
-    """Latents."""
+    """The latents in an answer."""
     arrays = _arrays(response.content)
     return Encoded(arrays["latents"], arrays["log_variances"], arrays["reconstruction_error"])
 
@@ -162,27 +165,27 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _stacked(images: Images) -> NDArray[Any] | None:
-    """One array of all images where they are arrays, else None."""
+    """All images as one array if they are arrays, else None."""
     if isinstance(images, np.ndarray):
         return images
     arrays = [image for image in images if isinstance(image, np.ndarray)]
     if not arrays:
         return None
     if len(arrays) < len(images):
-        raise ValueError("some images are arrays and some are not; give all in one form")
+        raise ValueError("some images are arrays and some are not; give all of them in one form")
     if len({array.shape for array in arrays}) > 1:
         raise ValueError("the arrays have several shapes; give arrays of one shape, or PIL images or paths")
     return np.stack(arrays)
 
 
 def _file(image: Image) -> bytes:
-    """An image file's bytes."""
+    """The bytes of an image file."""
     if isinstance(image, bytes):
         return image
     if isinstance(image, str | PathLike):
         return Path(image).read_bytes()
     if isinstance(image, np.ndarray) or not hasattr(image, "save"):
-        raise TypeError(f"{type(image).__name__} is no image; give arrays, paths, bytes of files or PIL images")
+        raise TypeError(f"a {type(image).__name__} is not an image; give arrays, paths, bytes of files or PIL images")
     out = io.BytesIO()
     image.save(out, format="PNG")
     return out.getvalue()
@@ -198,7 +201,7 @@ def _npz(arrays: Mapping[str, NDArray[Any]], labels: ArrayLike | None) -> bytes:
 
 
 def _zipped(folder: Path) -> bytes:
-    """A folder's image files under their paths in it."""
+    """A zip of a folder's image files under their paths in it."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
         for path in image_files(folder):

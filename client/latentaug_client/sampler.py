@@ -1,4 +1,4 @@
-"""`LatentAugmenter`: a sampler for scikit-learn's and imbalanced-learn's pipelines. Needs `latentaug-client[sklearn]`.
+"""`LatentAugmenter`: a sampler for the pipelines of imbalanced-learn. It needs `latentaug-client[sklearn]`.
 
 >>> from sklearn.datasets import load_digits
 >>> from latentaug_client.sampler import LatentAugmenter
@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
@@ -23,39 +23,38 @@ from imblearn.utils import check_target_type
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from latentaug_client.client import Client
+from latentaug_client.errors import Invalid
+from latentaug_client.options import AugmentOptions, Decode, Method
 from latentaug_client.payloads import Augmented
-
-MOST_CHILDREN = 64
-"""Of one image in one request: the service's own bound on k and copies."""
 
 
 class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-learn has no types
-    """Adds images that a service's VAE makes, until each class has as many as wanted.
+    """Adds images made by a service's VAE until each class has as many as you want.
 
-    Rows are images in 0..1 of the model's size, as [n, h, w], [n, h, w, c] or flattened as `images.reshape(n, -1)`; new
-    rows come in the same form, on the service's 256 grey levels, behind those that were there. They are made of the
-    class's own rows only, each row serving as evenly as the number allows. A pipeline of imbalanced-learn samples the
-    training part of each fold alone, never what is scored.
+    The rows of X are images in 0..1 of the size that the model takes, as [n, h, w] or [n, h, w, c], or flattened as
+    `images.reshape(n, -1)`. The new rows have the same form and follow the given ones; their values are those of 256
+    grey levels. They are made from rows of their own class, from each of them equally often as far as possible.
+    A pipeline of imbalanced-learn samples only the training part of each fold, never the part that is scored.
 
     Args:
-        url: of the service.
+        url: the service's URL.
         model: name of a trained model.
-        key: where the service asks for one.
-        method: `interpolation`, `extrapolation` or `noise`.
-        alpha: how far.
-        decode: `reconstruction`, or `residual`, which keeps the detail that the model blurs.
-        sampling_strategy: how many of each class, as imbalanced-learn's over-samplers take it: by default as many as
-            the largest class has.
-        random_state: seed of the noise, and of which rows serve once more than others; None is 0.
+        key: API key, if the service asks for one.
+        method: `interpolation`, `extrapolation` or `noise`; None for the service's default.
+        alpha: how far a new image lies from the one it is made from; None for the service's default.
+        decode: `reconstruction`, or `residual`, which keeps detail that the model blurs; None for the service's
+            default.
+        sampling_strategy: how many rows each class is to have, as for the over-samplers of imbalanced-learn. By default
+            each class gets as many as the largest has.
+        random_state: seed for the noise, and for which rows are used once more than others. None means 0.
 
     Attributes:
-        sampling_strategy_: how many new rows of each class were made.
-        source_: int64 [m], for each new row the row of X that it was made of, so that both can be kept in one fold.
-        neighbour_: int64 [m], the row of X that it leans on; -1 for noise, which has none.
+        sampling_strategy_: how many new rows were made for each class.
+        source_: int64 [m], the row of X that each new row was made from, so that both can be kept in one fold.
+        neighbour_: int64 [m], the row of X that it was moved towards or away from; -1 for noise, which has none.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -63,9 +62,9 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         "url": [str],
         "model": [str],
         "key": [str, None],
-        "method": [StrOptions({"interpolation", "extrapolation", "noise"})],
-        "alpha": [Interval(Real, 0, 10, closed="both")],
-        "decode": [StrOptions({"reconstruction", "residual"})],
+        "method": [str, None],  # which there are, and how far alpha goes, is the service's to say
+        "alpha": [Real, None],
+        "decode": [str, None],
     }
 
     def __init__(
@@ -74,9 +73,9 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         model: str = "",
         *,
         key: str | None = None,
-        method: Literal["noise", "interpolation", "extrapolation"] = "interpolation",
-        alpha: float = 0.5,
-        decode: Literal["reconstruction", "residual"] = "reconstruction",
+        method: Method | None = None,
+        alpha: float | None = None,
+        decode: Decode | None = None,
         sampling_strategy: Any = "auto",
         random_state: int | None = None,
     ) -> None:
@@ -92,13 +91,13 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
     def _check_X_y(  # noqa: N802  (the base class's name)
         self, X: Any, y: Any, accept_sparse: Any = None
     ) -> tuple[Any, NDArray[Any], bool]:
-        """As the base class checks them, but images may stay images."""
+        """Check them as the base class does, but let images have more than two dimensions."""
         y, binarised = check_target_type(y, indicate_one_vs_all=True)
         X, y = validate_data(self, X=X, y=y, reset=True, accept_sparse=accept_sparse or ["csr", "csc"], allow_nd=True)
         return X, y, binarised
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        """X and the new rows behind it; `sampling_strategy_` says how many of each class."""
+        """X followed by the new rows; `sampling_strategy_` says how many of each class."""
         dense = X.toarray() if sparse.issparse(X) else np.asarray(X)
         random = check_random_state(0 if self.random_state is None else self.random_state)
         parts, sources, neighbours = [dense], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
@@ -122,31 +121,36 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         height, width, channels = model["height"], model["width"], model["channels"]
         if features != height * width * channels:
             raise ValueError(
-                f"X has {features} features; the model {self.model!r} takes {height}x{width}x{channels} = "
-                f"{height * width * channels}: give images of that size, flattened"
+                f"X has {features} features, but the model {self.model!r} takes {height}x{width}x{channels} = "
+                f"{height * width * channels}; give images of that size"
             )
         return height, width, channels
 
     def _children(self, client: Client, rows: NDArray[Any], wanted: int, random: np.random.RandomState) -> Augmented:
-        """`wanted` new images of one class's: first one of each row, in random order, then another, and so on."""
+        """Make `wanted` new images of one class: first one from each row, in random order, then another, and so on."""
         if rows.min() < 0 or rows.max() > 1:
-            raise ValueError(f"X lies in {rows.min():g}..{rows.max():g}; scale it to 0..1, as intensities")
+            raise ValueError(f"X has values from {rows.min():g} to {rows.max():g}; scale it to 0..1")
         each = -(-wanted // len(rows))
-        most = MOST_CHILDREN if self.method == "noise" else min(MOST_CHILDREN, len(rows) - 1)
-        if each > most:
+        try:
+            made = client.augment(rows.astype(np.float32), model=self.model, **self._options(each, random))
+        except Invalid as error:
+            if error.code != "too_few_images":
+                raise
             raise ValueError(
-                f"{wanted} new images were wanted of {len(rows)}: at most {most} of each can be made; "
-                "give more of this class, ask for fewer, or use method='noise'"
-            )
-        made = client.augment(
-            rows.astype(np.float32),
-            model=self.model,
-            method=self.method,
-            alpha=self.alpha,
-            k=each,
-            decode=self.decode,
-            seed=int(random.randint(2**31)),
-        )
+                f"{wanted} new images were wanted from {len(rows)}, {each} from each: {error.detail}. "
+                "Give more images of this class, ask for fewer, or use method='noise'"
+            ) from error
         order = each * random.permutation(len(rows)) + np.arange(each)[:, None]  # [each, n], places in `made`
         chosen = order.ravel()[:wanted]
         return Augmented(made.images[chosen], None, made.source[chosen], made.neighbour[chosen])
+
+    def _options(self, each: int, random: np.random.RandomState) -> AugmentOptions:
+        """What to ask for: `each` new images from each row, and those options that were given."""
+        options: AugmentOptions = {"k": each, "seed": int(random.randint(2**31))}
+        if self.method is not None:
+            options["method"] = self.method
+        if self.alpha is not None:
+            options["alpha"] = self.alpha
+        if self.decode is not None:
+            options["decode"] = self.decode
+        return options

@@ -1,7 +1,7 @@
-"""One typed `Settings`, made once at start and passed in.
+"""The settings of all processes. They are read once at start, with `load`, and passed on.
 
-Every value can be set by an environment variable `LATENTAUG_<NAME>`. A variable with that prefix that names no setting
-is refused, so that a misspelt one cannot be ignored in silence.
+The environment variable `LATENTAUG_<NAME>` sets a value. A variable with that prefix that names no setting is refused,
+so that a misspelt one is not silently ignored.
 """
 
 from __future__ import annotations
@@ -9,19 +9,27 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from latentaug.runtime import sockets
 
 PREFIX = "LATENTAUG_"
 OF_CALLERS = {f"{PREFIX}URL", f"{PREFIX}KEY"}
-"""Where the command line looks for a service; no settings of the service itself."""
+"""Variables with our prefix that are the command line's: where it finds the service, and the key to send."""
 
-# What some values must begin with, and an example of a right one.
+# What some values must look like, and an example of each.
 _FORMS = {
     "redis_url": (r"(rediss?|unix)://.", "redis://host:6379/0 or unix:///path"),
     "store_url": (r"(file|s3|gs|az|memory|https?)://", "file:///folder or s3://bucket/prefix"),
@@ -32,92 +40,95 @@ _FORMS = {
 
 
 def available_cores() -> int:
-    """Cores that this process may really use: its CPU affinity where the system has one, else all."""
+    """Number of cores that this process may use: those of its CPU affinity, on a system that has one, or else all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 class Settings(BaseSettings):
-    """All settings of all processes; units and defaults stand beside each."""
+    """The settings, each with its default and its unit."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     # Where things live
     home: Path = Path("var")
-    """Folder for everything the service writes: store, embedded Redis, sockets."""
+    """Folder for everything that the service writes: the store, the embedded Valkey, sockets."""
     store_url: str | None = None
-    """Where models, data sets and results rest: `file:///...`, `s3://bucket/prefix`. Default: `<home>/store`."""
+    """Where models, data sets and results are kept: `file:///...`, `s3://bucket/prefix`. Default: `<home>/store`."""
     data_dir: Path | None = None
-    """Folder with local copies of public data sets (`mnist/*.gz`, `ujipen/`), read instead of downloading."""
+    """Folder with copies of public data sets (`mnist/*.gz`, `ujipen/`), which are then not downloaded."""
     redis_url: SecretStr | None = None
-    """`redis://`, `rediss://` or `unix://` URL. Without it, `python -m service.stack` runs an embedded server."""
+    """`redis://`, `rediss://` or `unix://` URL. Without it, `python -m service.stack` runs an embedded Valkey."""
     model_server_url: str | None = None
-    """`unix:///path` or `http://host:port`. Default: the Unix socket `<home>/model-server.sock`."""
+    """`unix:///path` or `http://host:port`. Default: the Unix socket `<home>/model-server.sock`, or one in the system's
+    temporary folder if that path is too long for a socket."""
 
     # The API
     host: str = "127.0.0.1"
-    """Address the API listens on. Any other than a loopback address needs keys."""
+    """Address that the API listens on. API keys are required unless it is a loopback address."""
     port: int = Field(default=8000, ge=0, le=65535)
-    """Port the API listens on."""
+    """Port that the API listens on."""
     api_keys: SecretStr | None = None
-    """Keys, comma separated: `key:scope+scope`; scopes infer, train, admin; the key itself or its `sha256$<hex>`."""
+    """API keys with their scopes, separated by commas: `key:scope+scope`. Scopes are infer, train and admin. A key may
+    be given as its hash, `sha256$<hex>`."""
     api_keys_file: Path | None = None
-    """File of keys, one `sha256$<hex>:scope+scope` a line; plain keys are refused in files."""
+    """File of API keys, one `sha256$<hex>:scope+scope` per line. Keys that are not hashed are refused."""
     rate_limit: str | None = None
-    """Requests a caller may make, e.g. `100/second` or `1000/minute`. Default: no limit."""
+    """How many requests a caller may make, such as `100/second` or `1000/minute`. Default: no limit."""
     request_timeout: float = Field(default=30.0, gt=0, le=600)
-    """Seconds within which an encode, decode or augment request is answered, else 504."""
+    """Seconds within which an encode, decode or augment request must be answered; otherwise the answer is 504."""
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
-    """Largest request body, bytes, for inference."""
+    """Most bytes in the body of an encode, decode, augment or interpolate request."""
     max_dataset_bytes: int = Field(default=1024 * 2**20, ge=1024)
-    """Largest data set, bytes: of its upload and of its decoded images."""
+    """Most bytes of a data set, counted in its upload and again in its decoded images."""
     max_images: int = Field(default=4096, ge=1)
-    """Most images or latents in one inference request, and most times k in its answer."""
+    """Most images or latents in one request. An augment request may return k times as many."""
     max_queued_jobs: int = Field(default=100, ge=1)
-    """Most jobs waiting per kind; one more gets 429."""
+    """Most jobs of one kind that may wait; another one is refused with 429."""
 
     # The model server
     device: str = "auto"
-    """`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`."""
+    """Device to compute on: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:1`."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """What the model server computes in. bfloat16, for decoding alone, is faster where processor or GPU have it, and
-    moves an odd grey level (docs/performance.md); tf32 is for float32 products on NVIDIA's GPUs."""
+    """Number format in which the model server computes. bfloat16, used for decoding only, is faster on processors and
+    GPUs that have it, and changes a grey level here and there (docs/performance.md). tf32 is for NVIDIA GPUs."""
     threads: int = Field(default_factory=lambda: max(1, available_cores() // 2), ge=1)
-    """Compute threads of each busy process. Default: half the cores it may use, for a worker may be busy beside it."""
+    """Compute threads of each busy process. Default: half the cores, because two processes may be busy at once."""
     model_cache_size: int = Field(default=16, ge=1)
-    """Most models held in memory by the model server; the least recently used one is dropped."""
+    """Most models that the model server keeps in memory; it drops the least recently used one."""
     max_batch_samples: int = Field(default=256, ge=1)
-    """Most images or latents computed in one batch."""
+    """Most images or latents that are computed in one batch."""
     max_queue_samples: int = Field(default=16384, ge=1)
-    """Most images or latents waiting in the model server; more get 429."""
+    """Most images or latents that may wait in the model server; further requests are refused with 429."""
     drain_seconds: float = Field(default=10.0, ge=0)
-    """Seconds that a process told to stop goes on answering what it has accepted."""
+    """Seconds that a process has, once it is told to stop, to finish the requests that it has accepted."""
 
     # Jobs
     queues: tuple[Literal["train", "evaluate", "augment"], ...] = ("train", "evaluate", "augment")
-    """Queues that `python -m worker` serves, each by a process of its own."""
+    """Queues that `python -m worker` serves, each with a process of its own."""
     evaluate_processes: int = Field(default=1, ge=1, le=256)
-    """Processes for the evaluate queue, which share the cells of one job and the threads of one process."""
+    """Processes for the evaluate queue. They share the work of one job and the threads of one process."""
     train_processes: int = Field(default=1, ge=1, le=64)
-    """Processes that share one training through torchrun, a GPU each, so never more than there are GPUs; on a CPU more
-    than one gains nothing."""
+    """Processes that share one training through torchrun, each with a GPU of its own, so there may be at most as many
+    as GPUs. On a CPU more than one gains nothing."""
     job_timeout: float = Field(default=24 * 3600.0, gt=0)
-    """Seconds that a job may run, or a sub-job of a job that is shared among processes."""
+    """Seconds that a job may run, or one of its sub-jobs if several processes share it."""
     lease_seconds: float = Field(default=15.0, ge=3)
-    """Seconds without a sign of life after which a running job is taken from its worker and started again."""
+    """Seconds after which a running job whose worker gives no sign of life is started again by another."""
     max_attempts: int = Field(default=3, ge=1)
-    """Times a job is started before its worker's death counts as its failure."""
+    """How often a job is started in all if its workers die; then it has failed."""
     job_retention_days: float = Field(default=30.0, ge=0)
     """Days for which the record and files of a job are kept after its end, at least 1. Then they are deleted, but never
     while an unfinished job names that job in `beside`. 0 keeps them for ever. Models and data sets always stay."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severity that is logged."""
+    """Lowest severity that is logged."""
     log_format: Literal["text", "json"] = "text"
-    """`text` for people, or `json`: one object a line, with the ids of the request and the job."""
+    """`text` for people, or `json`: one object per line, with the ids of the request and the job."""
     otlp_endpoint: str | None = None
-    """`http://collector:4318`: where OpenTelemetry traces go, by OTLP over HTTP. Needs the extra `tracing`."""
+    """URL that OpenTelemetry traces are sent to by OTLP over HTTP, such as `http://collector:4318`. It needs the extra
+    `tracing`."""
 
     @field_validator("redis_url", "store_url", "model_server_url", "rate_limit", "otlp_endpoint", mode="after")
     @classmethod
@@ -156,40 +167,50 @@ class Settings(BaseSettings):
 
     @property
     def dataset_folders(self) -> tuple[Path, ...]:
-        """Where files of public data sets are looked for, in this order; the last keeps what is downloaded."""
+        """Folders in which files of public data sets are looked for, in order; downloads go to the last."""
         downloads = self.home / "downloads"
         return (self.data_dir, downloads) if self.data_dir else (downloads,)
 
     @property
     def resolved_store_url(self) -> str:
-        """The artefact store's URL."""
+        """URL of the artefact store."""
         return self.store_url or (self.home.absolute() / "store").as_uri()
 
     @property
     def resolved_model_server_url(self) -> str:
-        """The model server's URL."""
-        return self.model_server_url or f"unix://{self.home.absolute() / 'model-server.sock'}"
+        """URL of the model server."""
+        return self.model_server_url or f"unix://{sockets.short(self.home.absolute() / 'model-server.sock')}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take nothing but what the constructor is given: `load` alone reads an environment."""
+        return (init_settings,)
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Read the settings from the environment.
+    """Read the settings from environment variables.
 
     Args:
-        environment: variables to check for unknown names; the process's own by default.
+        environment: the variables, by default those of this process.
         overrides: values that win over the environment.
 
     Raises:
         ValueError: a variable with our prefix that names no setting (the nearest name is suggested), or bad values,
             one line for each, which says what is wrong but never shows the value: it may be a secret.
     """
-    names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    for variable in environment if environment is not None else os.environ:
-        if variable.upper().startswith(PREFIX) and variable.upper() not in names | OF_CALLERS:
-            near = difflib.get_close_matches(variable.upper(), names, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"{variable} is not a setting{hint}")
+    variables = os.environ if environment is None else environment
+    _refuse_unknown(variables)
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, value in variables.items()}
     try:
-        return Settings(**overrides)
+        return Settings(**{**source(), **overrides})
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
     except SettingsError:  # carries no name; there is one setting that is read as JSON
@@ -198,7 +219,17 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
     raise ValueError("\n".join(_line(fault["loc"], fault["msg"]) for fault in faults))
 
 
+def _refuse_unknown(variables: Iterable[str]) -> None:
+    """Refuse variables with our prefix that name no setting."""
+    names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for variable in variables:
+        if variable.upper().startswith(PREFIX) and variable.upper() not in names | OF_CALLERS:
+            near = difflib.get_close_matches(variable.upper(), names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"{variable} is not a setting{hint}")
+
+
 def _line(place: tuple[int | str, ...], message: str) -> str:
-    """A fault in one line; what is wrong with several settings together names them itself."""
+    """One fault in one line; a message about several settings together names them itself."""
     message = message.removeprefix("Value error, ")
     return f"{PREFIX}{str(place[0]).upper()}: {message}" if place else message

@@ -1,11 +1,13 @@
-"""The commands."""
+"""The commands of `latentaug`."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -19,7 +21,9 @@ from rich.table import Table
 from latentaug.errors import LatentaugError as ServiceError
 from latentaug.options import AugmentOptions, Decode, EvaluateParams, Method, TrainParams
 from service.cli import doctor as examination
-from service.cli.folders import Manifest, batches, check_apart, dataset_name, new_folder
+from service.cli import names
+from service.cli.errors import words
+from service.cli.folders import Manifest, batches, check_apart, new_folder
 from service.cli.options import given, option
 from service.cli.progress import bar, console, show
 from service.cli.session import Target, session
@@ -28,30 +32,35 @@ from service.stack import run as stack
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="New training images from few labelled ones, and an honest verdict on whether they help.",
+    help="Makes new training images from the few labelled ones you have, and measures whether they help.",
 )
 out = Console()
 
 
-Source = Annotated[str, typer.Argument(help="A folder of class folders, a .zip or .npz, or the name of a data set.")]
-Size = Annotated[str | None, typer.Option(help="Resize every image to this height x width, such as 28x28.")]
+Source = Annotated[
+    str, typer.Argument(help="Folder of one folder per class, .zip or .npz file, or name of a data set.")
+]
+Size = Annotated[str | None, typer.Option(help="Height and width in pixels to resize every image to, such as 28x28.")]
 
 
 @app.callback()
 def common(
     context: typer.Context,
     url: Annotated[
-        str | None, typer.Option(envvar="LATENTAUG_URL", help="Of the service; else one is started.")
+        str | None,
+        typer.Option(envvar="LATENTAUG_URL", help="Service URL; a local service is started if you leave it out."),
     ] = None,
-    key: Annotated[str | None, typer.Option(envvar="LATENTAUG_KEY", help="Where the service asks for one.")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="LATENTAUG_KEY", help="API key, if the service asks for one.")
+    ] = None,
 ) -> None:
-    """Remember which service is meant."""
+    """Remember which service to talk to."""
     context.obj = Target(url, key)
 
 
 @app.command()
-def up(port: Annotated[int | None, typer.Option(help="To listen on; 0 for any free one.")] = None) -> None:
-    """Run the whole service here until Ctrl+C."""
+def up(port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one.")] = None) -> None:
+    """Run the whole service on this machine until you press Ctrl+C."""
     if port is not None:
         os.environ["LATENTAUG_PORT"] = str(port)
     raise typer.Exit(stack.main())
@@ -61,17 +70,19 @@ def up(port: Annotated[int | None, typer.Option(help="To listen on; 0 for any fr
 def train(
     context: typer.Context,
     source: Source,
-    name: Annotated[str | None, typer.Option(help="Of the model; by default the data set's, and -vae.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the new model; by default it is named after the data set.")
+    ] = None,
     latent_dim: Annotated[int | None, option(TrainParams, "latent_dim")] = None,
     epochs: Annotated[int | None, option(TrainParams, "epochs")] = None,
     beta: Annotated[float | None, option(TrainParams, "beta")] = None,
     size: Size = None,
     seed: Annotated[int | None, option(TrainParams, "seed")] = None,
 ) -> None:
-    """Train a VAE on images, without their labels."""
+    """Train a VAE on images. Labels are not needed."""
     with _session(context) as client:
-        dataset = _dataset(client, source, size)
-        name = name or _model_name(dataset)
+        dataset = names.dataset(client, source, names.pair(size), console)
+        name = name or names.model_name(dataset)
         job = client.train(dataset, name=name, **given(latent_dim=latent_dim, epochs=epochs, beta=beta, seed=seed))
         show(job)
         out.print(f"model {name} (job {job.id})")
@@ -80,26 +91,28 @@ def train(
 @app.command()
 def augment(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Of images, or of class folders.")],
-    to: Annotated[Path, typer.Option("--out", help="Folder to make; it must not be there yet.")],
-    model: Annotated[str | None, typer.Option(help="To use; by default one is trained on the folder.")] = None,
+    folder: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder of images, or of a folder per class.")
+    ],
+    to: Annotated[Path, typer.Option("--out", help="New folder for the images.")],
+    model: Annotated[str | None, typer.Option(help="Model to use; by default one is trained on the folder.")] = None,
     method: Annotated[Method | None, option(AugmentOptions, "method")] = None,
     alpha: Annotated[float | None, option(AugmentOptions, "alpha")] = None,
     k: Annotated[int | None, option(AugmentOptions, "k")] = None,
     decode: Annotated[Decode | None, option(AugmentOptions, "decode")] = None,
     size: Size = None,
-    resize: Annotated[bool, typer.Option(help="Resize images to the model's size.")] = False,
+    resize: Annotated[bool, typer.Option(help="Resize the images to the size that the model takes.")] = False,
     seed: Annotated[int | None, option(AugmentOptions, "seed")] = None,
 ) -> None:
-    """Make new images of a folder's: a folder in, a folder and its manifest.csv out."""
-    with _complaining():
+    """Make new images from a folder of images, with a manifest.csv that says how each was made."""
+    with _errors(context):
         check_apart(folder, to)
     with _session(context) as client, new_folder(to) as partial:
         if model is None:
-            model, resize = _own_model(client, str(folder), size), resize or size is not None
+            model, resize = _own_model(client, folder, size), resize or size is not None
         options = AugmentOptions(**given(method=method, alpha=alpha, k=k, decode=decode, seed=seed, resize=resize))
         asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed", "resize"})
-        version = client.model(model)["version"]
+        version = names.description(client, model)["version"]
         written = Manifest(partial, {**asked, "model": model, "version": version})
         parts = batches(folder)
         with bar() as shown:
@@ -119,19 +132,21 @@ def augment(
 def evaluate(
     context: typer.Context,
     source: Source,
-    to: Annotated[Path | None, typer.Option("--out", help="Folder to make for the report's files.")] = None,
-    model: Annotated[str | None, typer.Option(help="To use; by default one is trained.")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="New folder for the files of the report.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model to use; by default one is trained.")] = None,
     labelled: Annotated[int | None, option(EvaluateParams, "labelled")] = None,
     draws: Annotated[int | None, option(EvaluateParams, "draws")] = None,
-    classifier: Annotated[list[str] | None, option(EvaluateParams, "classifiers")] = None,
-    space: Annotated[list[str] | None, option(EvaluateParams, "spaces")] = None,
+    classifiers: Annotated[list[str] | None, option(EvaluateParams, "classifiers", "--classifier")] = None,
+    spaces: Annotated[list[str] | None, option(EvaluateParams, "spaces", "--space")] = None,
     size: Size = None,
     seed: Annotated[int | None, option(EvaluateParams, "seed")] = None,
 ) -> None:
-    """Measure whether new images help SVM, kNN and MLP, against tuned baselines and affine copies."""
+    """Measure whether new images help classifiers, compared with no new images and with affine copies."""
     with _session(context) as client:
-        dataset = _dataset(client, source, size)
-        asked = given(model=model, labelled=labelled, draws=draws, classifiers=classifier, spaces=space, seed=seed)
+        dataset = names.dataset(client, source, names.pair(size), console)
+        if model is not None:
+            names.description(client, model)
+        asked = given(model=model, labelled=labelled, draws=draws, classifiers=classifiers, spaces=spaces, seed=seed)
         job = client.evaluate(dataset, **asked)
         show(job)
         if to is not None:
@@ -144,19 +159,21 @@ def evaluate(
 @app.command()
 def jobs(
     context: typer.Context,
-    job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Follow this job to its end instead.")] = None,
-    kind: Annotated[str | None, typer.Option(help="train, evaluate or augment.")] = None,
-    status: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or cancelled.")] = None,
+    job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Id of a job to follow until it ends.")] = None,
+    kind: Annotated[str | None, typer.Option(help="List only train, evaluate or augment jobs.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="List only queued, running, succeeded, failed or cancelled jobs.")
+    ] = None,
     cancel: Annotated[str | None, typer.Option(help="Id of a job to stop.")] = None,
 ) -> None:
     """List the newest jobs, follow one, or stop one."""
     with _session(context) as client:
         if job_id is not None:
-            show(client.job(job_id))
+            show(names.job(client, job_id))
             return
         if cancel is not None:
-            client.job(cancel).cancel()
-        table = Table("id", "kind", "status", "done", "stage", "begun")
+            names.job(client, cancel).cancel()
+        table = Table("id", "kind", "status", "done", "stage", "created")
         for job in client.jobs(kind, status):  # type: ignore[arg-type]  # the service says which there are
             progress = job.record["progress"]
             done = f"{progress['fraction']:.0%}"
@@ -166,11 +183,13 @@ def jobs(
 
 @app.command()
 def doctor(context: typer.Context) -> None:
-    """Look whether all is there that the service needs, and say what to mend. The exit status is 1 if it is not.
+    """Check that the service has what it needs, and say how to fix what is missing.
 
-    With a URL it asks the service there; without one it looks at this machine and its settings.
+    With --url it asks that service; otherwise it checks this machine and its settings.
+
+    The exit status is 1 if something keeps the service from working.
     """
-    marks = {"well": "[green]well[/]", "note": "[yellow]note[/]", "ill": "[red]ill[/]"}
+    marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
     table = Table("", "", "")
     target: Target = context.obj
     if target.url is None:
@@ -179,54 +198,28 @@ def doctor(context: typer.Context) -> None:
         with Client(target.url, target.key, timeout=10, retries=Retries(attempts=1)) as client:
             findings = examination.examine_service(client)
     for finding in findings:
-        table.add_row(finding.what, marks[finding.state], finding.words)
+        fix = f"\nfix: {finding.fix}" if finding.fix else ""
+        table.add_row(finding.what, marks[finding.state], escape(finding.found + fix))
     out.print(table)
-    raise typer.Exit(1 if any(finding.state == "ill" for finding in findings) else 0)
+    raise typer.Exit(1 if any(finding.state == "error" for finding in findings) else 0)
 
 
 def main() -> None:
     """The entry point."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     app()
 
 
-@contextmanager
-def _session(context: typer.Context) -> Iterator[Client]:
-    """The service; what it refuses ends the command."""
-    with _complaining(), session(context.obj, console) as client:
-        yield client
+def _end(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl+C does, with everything cleaned up."""
+    raise SystemExit(128 + number)
 
 
-@contextmanager
-def _complaining() -> Iterator[None]:
-    """What goes wrong ends the command with its words and exit status 1."""
-    try:
-        yield
-    except (LatentaugError, ServiceError, ValueError, OSError) as error:
-        console.print(f"[red]{type(error).__name__}[/] {escape(str(error))}", highlight=False)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _dataset(client: Client, source: str, size: str | None) -> str:
-    """The data set that `source` names, uploaded first where it is a folder or a file."""
-    path = Path(source)
-    if not path.exists():
-        return str(client.dataset(source)["name"])
-    name = dataset_name(path) if path.is_dir() else path.stem
-    if size is not None:
-        name = f"{name[:50]}-{size}"
-    try:
-        return str(client.dataset(name)["name"])
-    except NotFound:
-        with console.status(f"uploading {path} as {name}"):
-            return str(client.upload(name, path, size=_pair(size))["name"])
-
-
-def _own_model(client: Client, source: str, size: str | None) -> str:
-    """A model of the folder itself, trained where there is none yet."""
-    dataset = _dataset(client, source, size)
-    name = _model_name(dataset)
+def _own_model(client: Client, folder: Path, size: str | None) -> str:
+    """The model of this very folder, trained first if the service has none."""
+    dataset = names.dataset(client, str(folder), names.pair(size), console)
+    name = names.model_name(dataset)
     try:
         client.model(name)
     except NotFound:
@@ -234,17 +227,24 @@ def _own_model(client: Client, source: str, size: str | None) -> str:
     return name
 
 
-def _model_name(dataset: str) -> str:
-    return f"{dataset[:60]}-vae"
+@contextmanager
+def _session(context: typer.Context) -> Iterator[Client]:
+    """A client of the service; an error ends the command."""
+    with _errors(context), session(context.obj, console) as client:
+        yield client
 
 
-def _pair(size: str | None) -> tuple[int, int] | None:
-    if size is None:
-        return None
-    height, _, width = size.partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise ValueError(f"--size {size} is no height x width; write it as 28x28")
-    return int(height), int(width)
+@contextmanager
+def _errors(context: typer.Context) -> Iterator[None]:
+    """An error ends the command with a sentence about it and exit status 1."""
+    options = {parameter.name: parameter.opts[0] for parameter in context.command.params if parameter.name}
+    try:
+        yield
+    except (LatentaugError, ServiceError, ValueError, OSError) as error:
+        console.print(f"[red]error:[/] {escape(words(error, options))}", highlight=False)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""`python -m service.cli.device NAME`: what the device of that name is.
+"""`python -m service.cli.device NAME`: says what the device of that name is.
 
-A process of its own, for it loads torch, and no command should take a second longer for that.
+It is a process of its own because it loads torch, which would make every command a second slower.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from service.model_server.serving import choose_device
 
 
 def main() -> int:
-    """Print the device, or why there is none; the result is the exit status."""
+    """Print the device, or why there is none; return the exit status."""
     try:
         device = choose_device(sys.argv[1])
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""`latentaug doctor`: what this machine and its settings lack, and how to mend it."""
+"""`latentaug doctor`: what keeps the service from working on this machine, and how to fix it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from latentaug_client import Client
+from latentaug_client import Client, Denied, Unreachable
 from latentaug_client import LatentaugError as ClientError
 from redis.exceptions import RedisError
 
@@ -21,44 +21,47 @@ from latentaug.runtime import settings as configuration
 from latentaug.runtime.jobs.connection import connect
 from latentaug.runtime.settings import PREFIX, Settings
 from latentaug.storage.objects import ArtefactStore
-from service.stack import health as healthcheck
+from service.stack import health
 from service.stack.valkey import EmbeddedRedis
 
-State = Literal["well", "note", "ill"]
+State = Literal["ok", "warning", "error"]
 FREE_BYTES = 2 * 2**30
-"""Less free disk than this is worth a note."""
+"""Less free disk than this is worth a warning."""
+_START = "`latentaug up` starts the whole service"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """What one check found.
 
     Attributes:
-        what: it is.
-        state: well; note where it is worth knowing; ill where it keeps the service from working.
-        words: what was found and, unless all is well, what to do.
+        what: the thing checked.
+        state: ok; warning for something worth knowing; error for something that keeps the service from working.
+        found: what was found.
+        fix: what to do about it, or None.
     """
 
     what: str
     state: State
-    words: str
+    found: str
+    fix: str | None = None
 
 
 def examine() -> list[Finding]:
-    """Look at everything, the settings first: without them there is nothing else to look at."""
+    """Check this machine. The settings come first, because nothing else can be checked without them."""
     try:
         settings = configuration.load()
     except ValueError as error:
-        return [Finding("settings", "ill", f"{error}; mend the environment (docs/configuration.md)")]
+        return [Finding("settings", "error", str(error), "correct that environment variable (docs/configuration.md)")]
     checks: list[Callable[[Settings], Finding]] = [_device, _store, _disk, _redis, _model_server, _api]
-    return [Finding("settings", "well", f"home {settings.home.absolute()}"), *(check(settings) for check in checks)]
+    return [Finding("settings", "ok", f"home {settings.home.absolute()}"), *(check(settings) for check in checks)]
 
 
 def examine_service(client: Client) -> list[Finding]:
     """Ask a service that runs elsewhere."""
     questions: dict[str, Callable[[], str]] = {
         "service": lambda: _says_ready(client),
-        "key": lambda: f"taken: {len(client.models())} models, {len(client.datasets())} data sets",
+        "key": lambda: f"accepted: {len(client.models())} models, {len(client.datasets())} data sets",
         "jobs": lambda: f"{len(client.jobs(status='running'))} running, {len(client.jobs(status='queued'))} queued",
     }
     return [_asked(what, question) for what, question in questions.items()]
@@ -66,24 +69,30 @@ def examine_service(client: Client) -> list[Finding]:
 
 def _asked(what: str, question: Callable[[], str]) -> Finding:
     try:
-        return Finding(what, "well", question())
+        return Finding(what, "ok", question())
+    except Unreachable as error:
+        return Finding(what, "error", str(error), "start the service, or correct --url")
+    except Denied as error:
+        return Finding(what, "error", error.detail, "give a valid key with --key or in LATENTAUG_KEY")
     except ClientError as error:
-        return Finding(what, "ill", str(error))
+        return Finding(what, "error", str(error), "run `latentaug doctor` on the machine of the service")
 
 
 def _says_ready(client: Client) -> str:
     client.check_ready()
-    return "Redis, store and model server answer"
+    return "ready; Redis, store and model server answer"
 
 
 def _device(settings: Settings) -> Finding:
     command = [sys.executable, "-m", "service.cli.device", settings.device]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if asked.returncode != 0:
-        words = asked.stdout.strip() or f"torch does not load; install it again: {asked.stderr.strip()[-300:]}"
-        return Finding("device", "ill", words)
-    cores = f"{configuration.available_cores()} cores, {settings.threads} threads"
-    return Finding("device", "well", f"{asked.stdout.strip()}; {cores}")
+    said = asked.stdout.strip()
+    if asked.returncode == 0:
+        cores = f"{configuration.available_cores()} cores, {settings.threads} threads for each busy process"
+        return Finding("device", "ok", f"{said}; {cores}")
+    if said:
+        return Finding("device", "error", said, f"set {PREFIX}DEVICE to auto")
+    return Finding("device", "error", f"torch does not load: {asked.stderr.strip()[-300:]}", "install torch again")
 
 
 def _store(settings: Settings) -> Finding:
@@ -93,17 +102,18 @@ def _store(settings: Settings) -> Finding:
         store.put(path, b"written")
         store.delete(path)
     except (LatentaugError, OSError, ValueError) as error:
-        return Finding("store", "ill", f"{url} cannot be written: {error}; mend its rights, or set {PREFIX}STORE_URL")
-    return Finding("store", "well", f"{url} can be written")
+        fix = f"correct its access rights, or set {PREFIX}STORE_URL"
+        return Finding("store", "error", f"{url} cannot be written: {error}", fix)
+    return Finding("store", "ok", f"{url} can be written")
 
 
 def _disk(settings: Settings) -> Finding:
     there = next(path for path in [settings.home.absolute(), *settings.home.absolute().parents] if path.exists())
     free = shutil.disk_usage(there).free
-    words = f"{free / 2**30:.1f} GiB free in {there}"
+    found = f"{free / 2**30:.1f} GiB free in {there}"
     if free < FREE_BYTES:
-        return Finding("disk", "note", f"{words}; data sets and checkpoints may need more")
-    return Finding("disk", "well", words)
+        return Finding("disk", "warning", found, "free some space; data sets and checkpoints may need more")
+    return Finding("disk", "ok", found)
 
 
 def _redis(settings: Settings) -> Finding:
@@ -112,27 +122,29 @@ def _redis(settings: Settings) -> Finding:
     try:
         connect(settings, socket_timeout=2.0).ping()
     except (RedisError, LatentaugError, OSError, ValueError) as error:
-        return Finding("redis", "ill", f"no answer ({type(error).__name__}); start it, or mend {PREFIX}REDIS_URL")
-    return Finding("redis", "well", "the server at the URL answers")
+        fix = f"start the server, or correct {PREFIX}REDIS_URL"
+        return Finding("redis", "error", f"the server does not answer ({type(error).__name__})", fix)
+    return Finding("redis", "ok", f"the server at {PREFIX}REDIS_URL answers")
 
 
 def _embedded() -> Finding:
-    """Start one in a folder of its own, for that of the service may be running."""
+    """Start one in a folder of its own, because the service's may be running."""
     try:
         with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(Path(folder)):
-            return Finding("redis", "well", f"embedded; {PREFIX}REDIS_URL would name another")
+            return Finding("redis", "ok", f"the embedded server starts; {PREFIX}REDIS_URL is not set")
     except (LatentaugError, OSError) as error:
-        return Finding("redis", "ill", f"the embedded server does not start: {error}; set {PREFIX}REDIS_URL")
+        fix = f"run a Redis or Valkey server of your own and set {PREFIX}REDIS_URL"
+        return Finding("redis", "error", f"the embedded server does not start: {error}", fix)
 
 
 def _model_server(settings: Settings) -> Finding:
-    if healthcheck.alive("model-server", settings):
-        return Finding("model server", "well", f"answers at {settings.resolved_model_server_url}")
-    return Finding("model server", "note", "does not run; `latentaug up` starts it with all the rest")
+    if health.alive("model-server", settings):
+        return Finding("model server", "ok", f"answers at {settings.resolved_model_server_url}")
+    return Finding("model server", "warning", "is not running", _START)
 
 
 def _api(settings: Settings) -> Finding:
-    address = f"http://{settings.host}:{settings.port}"
-    if healthcheck.alive("api", settings):
-        return Finding("API", "well", f"answers at {address}")
-    return Finding("API", "note", f"does not answer at {address}; `latentaug up` starts it with all the rest")
+    address = health.url(settings.host, settings.port)
+    if health.alive("api", settings):
+        return Finding("API", "ok", f"answers at {address}")
+    return Finding("API", "warning", f"does not answer at {address}", _START)

@@ -1,13 +1,11 @@
-"""A folder of images to requests, and their answers to a folder of images with a manifest."""
+"""Reads a folder of images batch by batch, and writes new images into a folder with a manifest."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,17 +15,17 @@ from latentaug_client.payloads import image_files
 from latentaug.imaging.pixels import Pixels, encode_png
 
 MOST_IMAGES = 1024
-"""Of one request. Neighbours are looked for within it."""
+"""Most images in one request. Neighbours are looked for among the images of the same request."""
 MANIFEST = "manifest.csv"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images that are sent together.
+    """Images that are sent in one request.
 
     Attributes:
         files: their paths.
-        label: the folder they lie in, or None.
+        label: name of their class folder, or None without classes.
     """
 
     files: Sequence[Path]
@@ -35,65 +33,64 @@ class Batch:
 
 
 def batches(folder: Path) -> list[Batch]:
-    """The images of a folder by class, so that neighbours are of the same class; large classes in equal parts.
+    """The images of a folder, class by class, so that neighbours are of the same class.
 
-    An image's class is the folder that it lies in. Where no image lies in one there are no classes.
+    An image's class is the folder that it lies in; images directly in `folder` have no class. Large classes are split
+    into equal parts.
 
     Raises:
-        ValueError: no images at all, or some in class folders and some beside them.
+        ValueError: there are no images, or some lie in class folders and some beside them.
     """
     files = image_files(folder)
     loose = [path for path in files if path.parent == folder]
     if loose and len(loose) < len(files):
-        raise ValueError(f"{loose[0]} lies beside class folders; put it into one, or take it away")
+        raise ValueError(f"{loose[0]} lies beside the class folders; move it into one of them, or remove it")
     classes: dict[str | None, list[Path]] = {}
     for path in files:
         classes.setdefault(None if loose else path.parent.name, []).append(path)
     return [Batch(part, label) for label, members in classes.items() for part in _parts(members)]
 
 
-def dataset_name(folder: Path) -> str:
-    """A name for the data set that a folder makes: of the folder's own name and its contents."""
-    digest = hashlib.sha256()
-    for path in image_files(folder):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    name = re.sub(r"[^A-Za-z0-9]+", "-", folder.resolve().name).strip("-")[:40] or "images"
-    return f"{name}-{digest.hexdigest()[:8]}"
-
-
 def check_apart(folder: Path, new: Path) -> None:
-    """Refuse to make `new` within `folder`, where its images would be taken for real ones the next time.
+    """Refuse a new folder inside `folder`: the next command would take its images for real ones.
 
     Raises:
-        ValueError: it lies there.
+        ValueError: `new` lies inside `folder`.
     """
     if new.resolve().is_relative_to(folder.resolve()) and new.resolve() != folder.resolve():
-        raise ValueError(f"{new} lies in {folder}; name a folder elsewhere")
+        raise ValueError(f"{new} lies inside {folder}, where new images would pass for real ones; name another folder")
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder that is there, whole, once the block has ended well, and not at all otherwise.
+    """A folder to write into, which gets its name once the block has ended without an error.
+
+    After an error, or Ctrl+C, nothing of it remains, nor of the parent folders made for it.
 
     Raises:
-        ValueError: something is there already.
+        ValueError: `path` exists already and is not an empty folder.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ValueError(f"{path} is there already; name another folder, or delete it")
+        raise ValueError(f"{path} already exists; name another folder, or delete this one")
     partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)  # of a command that was killed
+    new_parents = [parent for parent in path.parents if not parent.exists()]
     partial.mkdir(parents=True)
     try:
         yield partial
         if path.exists():
             path.rmdir()
         partial.rename(path)
-    finally:
+    except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):  # somebody else may have put something there
+            for parent in new_parents:
+                parent.rmdir()
+        raise
 
 
 class Manifest:
-    """Writes new images into a folder, each with its line in `manifest.csv`."""
+    """Writes new images into a folder, and a line about each into `manifest.csv`."""
 
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
         self._folder = folder
@@ -125,7 +122,7 @@ class Manifest:
 
 
 def _parts(files: Sequence[Path]) -> list[Sequence[Path]]:
-    """Parts of at most `MOST_IMAGES`, as equal as can be: a small last one would lack neighbours."""
+    """Parts of at most `MOST_IMAGES` and of equal size, because a small last part would lack neighbours."""
     count = -(-len(files) // MOST_IMAGES)
     stops = [len(files) * i // count for i in range(count + 1)]
     return [files[start:stop] for start, stop in pairwise(stops)]

@@ -12,11 +12,11 @@ import typer
 from pydantic import BaseModel
 
 
-def option(options: type[BaseModel], name: str) -> Any:
-    """A typer option that says what `options` says of one of its fields."""
+def option(options: type[BaseModel], name: str, *flags: str) -> Any:
+    """A typer option that says what `options` says of one of its fields; a list's `flags` may be given repeatedly."""
     field = options.model_fields[name]
     shown = "" if field.is_required() or field.default is None else f" Default: {_plain(field.default)}."
-    return typer.Option(help=" ".join((field.description or "").split()) + shown, show_default=False)
+    return typer.Option(*flags, help=" ".join((field.description or "").split()) + shown, show_default=False)
 
 
 def given(**values: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How far a command is, as a bar on standard error; standard output is for results."""
+"""Shows on standard error how far a command is; standard output is for results."""
 
 from __future__ import annotations
 
@@ -14,11 +14,37 @@ console = Console(stderr=True)
 
 
 def show(job: Job) -> None:
-    """Wait for a job behind a progress bar; Ctrl+C leaves it running.
+    """Wait behind a progress bar until a job has succeeded. Ctrl+C ends the wait and not the job.
 
     Raises:
         JobFailed: it failed or was cancelled.
     """
+    try:
+        _follow(job)
+    except KeyboardInterrupt:
+        console.print(
+            "The job was not cancelled and goes on while the service runs.\n"
+            f"To follow it, type: latentaug jobs {job.id}\n"
+            f"To stop it, type: latentaug jobs --cancel {job.id}",
+            highlight=False,
+        )
+        raise
+    if job.status != "succeeded":
+        raise JobFailed(job.record)
+
+
+def bar() -> Progress:
+    """A progress bar for each task of a command."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f}%"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def _follow(job: Job) -> None:
     with bar() as shown:
         task = shown.add_task(job.record["kind"], total=1.0)
         while job.status in LIVING:
@@ -27,16 +53,3 @@ def show(job: Job) -> None:
             time.sleep(POLL_SECONDS)
             job.refresh()
         shown.update(task, completed=1.0)
-    if job.status != "succeeded":
-        raise JobFailed(job.record)
-
-
-def bar() -> Progress:
-    """A bar of a command's tasks."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f}%"),
-        TimeElapsedColumn(),
-        console=console,
-    )

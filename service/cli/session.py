@@ -1,4 +1,4 @@
-"""Which service a command talks to: the one named, the one that runs here, or one of its own."""
+"""Which service a command talks to: the one named, the one that runs on this machine, or one of its own."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from latentaug_client import Client
 from rich.console import Console
 
 from latentaug.runtime import settings as configuration
+from service.stack import health
 from service.stack.local import local_service
-from service.stack.run import answers_ready
 
 TIMEOUT = 300.0
-"""Seconds for one answer: uploads of whole data sets are among them."""
+"""Seconds for one answer; the upload of a whole data set takes longest."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the command line says about the service: its address, and the key where it asks for one."""
+    """Which service the command line names.
+
+    Attributes:
+        url: its URL, or None.
+        key: API key to send, or None.
+    """
 
     url: str | None = None
     key: str | None = None
@@ -30,19 +35,19 @@ class Target:
 def session(target: Target, console: Console) -> Iterator[Client]:
     """A client of the service.
 
-    Without a URL it is the one at the settings' host and port, if that answers; else the whole service is started for
-    as long as the command runs, in the settings' home, where models and results stay.
+    Without a URL, that is the service at the settings' host and port, if one answers there. Otherwise a whole service
+    is started for as long as the command runs. It keeps models and results in the settings' home.
     """
     if target.url is not None:
         with Client(target.url, target.key, timeout=TIMEOUT) as client:
             yield client
         return
     settings = configuration.load()
-    if answers_ready(settings.host, settings.port):
-        with Client(f"http://{settings.host}:{settings.port}", target.key, timeout=TIMEOUT) as client:
+    if health.ready(settings.host, settings.port):
+        with Client(health.url(settings.host, settings.port), target.key, timeout=TIMEOUT) as client:
             yield client
         return
     with ExitStack() as until_the_end:
-        with console.status("starting the service, for this command"):
+        with console.status("Starting a local service for this command"):
             url = until_the_end.enter_context(local_service(settings.home, os.environ))
         yield until_the_end.enter_context(Client(url, target.key, timeout=TIMEOUT))

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from latentaug.errors import InvalidInput
-from latentaug.runtime import logs, tracing
+from latentaug.errors import Conflict, InvalidInput
+from latentaug.runtime import logs, sockets, tracing
 from latentaug.runtime.processes import MISCONFIGURED
 from latentaug.runtime.settings import Settings, load
 from latentaug.storage.objects import ArtefactStore
@@ -88,7 +88,7 @@ async def serve(settings: Settings) -> int:
         await server.serve(sockets=[listener])
     finally:
         if urlsplit(url).scheme == "unix":
-            Path(urlsplit(url).path).unlink(missing_ok=True)
+            sockets.remove(Path(urlsplit(url).path))
     return status
 
 
@@ -102,7 +102,7 @@ def main() -> int:
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
             return runner.run(serve(settings))
-    except (ValueError, InvalidInput) as error:
+    except (ValueError, InvalidInput, Conflict) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return MISCONFIGURED
     except OSError as error:

@@ -7,8 +7,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-MAX_SOCKET_PATH = 100
-"""Bytes; systems allow 104 to 108."""
+from latentaug.runtime import sockets
 
 
 def listen(url: str) -> socket.socket:
@@ -19,6 +18,7 @@ def listen(url: str) -> socket.socket:
 
     Raises:
         ValueError: neither of these.
+        Conflict: the socket's path is too long, or its folder is not private.
         OSError: the address is taken by a live server, or cannot be bound.
     """
     parts = urlsplit(url)
@@ -30,9 +30,7 @@ def listen(url: str) -> socket.socket:
 
 
 def _listen_unix(path: Path) -> socket.socket:
-    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
-        raise ValueError(f"the socket's path {path} is over {MAX_SOCKET_PATH} bytes; set a shorter LATENTAUG_HOME")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    sockets.make_folder(path)
     _clear(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)  # 0600 from the start: nobody can slip in before a chmod

@@ -1,6 +1,8 @@
-"""`python -m service.stack.health api|model-server`: exit 0 where that process is alive and answers, 1 where not.
+"""Asks a process over HTTP whether it is alive or ready.
 
-What the containers' health checks run. Asks for liveness, not readiness: a restart mends no part that others wait for.
+The containers' health checks run `python -m service.stack.health api|model-server`: the exit status is 0 if that
+process is alive, and 1 if it is not. They ask whether it is alive, not whether it is ready: a restart repairs none of
+the other parts that it waits for.
 """
 
 from __future__ import annotations
@@ -14,7 +16,46 @@ from urllib.parse import urlsplit
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.settings import Settings
 
-TIMEOUT = 4.0  # seconds
+TIMEOUT = 4.0
+"""Seconds to wait for a connection, and again for each part of an answer."""
+
+
+def ready(host: str, port: int) -> bool:
+    """Whether the API at this address says that the whole service can do its work."""
+    return _answers(url(host, port), "/readyz")
+
+
+def alive(process: str, settings: Settings) -> bool:
+    """Whether the process `api` or `model-server` is alive."""
+    if process == "api":
+        return _answers(url(settings.host, settings.port), "/healthz")
+    return _answers(settings.resolved_model_server_url, "/v2/health/live")
+
+
+def url(host: str, port: int) -> str:
+    """The URL at which this machine itself reaches what listens on `host` and `port`."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _answers(base: str, path: str) -> bool:
+    """Whether what listens at `base`, which may be anything, answers a request for `path` with 200."""
+    connection = _connection(base)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _connection(base: str) -> http.client.HTTPConnection:
+    """A connection to `http://host:port` or `unix:///path`; it is opened with the first request."""
+    parts = urlsplit(base)
+    if parts.scheme == "unix":
+        return _UnixConnection(parts.path)
+    return http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=TIMEOUT)
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -25,36 +66,18 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        """Connect to the socket at the path."""
+        """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(TIMEOUT)
         self.sock.connect(self._path)
 
 
-def alive(process: str, settings: Settings) -> bool:
-    """Whether `api` or `model-server` answers its liveness address with 200."""
-    if process == "api":
-        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 (compared, not bound)
-        connection, path = http.client.HTTPConnection(host, settings.port, timeout=TIMEOUT), "/healthz"
-    else:
-        url = urlsplit(settings.resolved_model_server_url)
-        path = "/v2/health/live"
-        if url.scheme == "unix":
-            connection = _UnixConnection(url.path)
-        else:
-            connection = http.client.HTTPConnection(url.hostname or "127.0.0.1", url.port, timeout=TIMEOUT)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
 def main() -> int:
-    """Read the command line and the settings; the result is the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m service.stack.health", description=__doc__)
+    """Read the command line and the settings; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m service.stack.health",
+        description="Tells whether a process is alive: the exit status is 0 if it is, and 1 if it is not.",
+    )
     parser.add_argument("process", choices=["api", "model-server"])
     return 0 if alive(parser.parse_args().process, configuration.load()) else 1
 

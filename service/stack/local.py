@@ -1,4 +1,7 @@
-"""The whole service as a process of its own, for as long as a `with` block lasts: for the command line and examples."""
+"""The whole service in a process of its own, for as long as a `with` block lasts.
+
+The command line and the examples use it.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,24 @@ from pathlib import Path
 
 from latentaug.errors import Unavailable
 from latentaug.runtime.lifeline import tied
-from service.stack import ports
-from service.stack.run import answers_ready
+from service.stack import health, ports
 
 HOST = "127.0.0.1"
-START_TIMEOUT = 90.0  # seconds, the first imports on a cold disk included
-STOP_TIMEOUT = 60.0  # seconds
-POLL = 0.2  # seconds
+START_TIMEOUT = 90.0
+"""Seconds until the service must be ready; its first imports from a cold disk take most of them."""
+STOP_TIMEOUT = 60.0
+"""Seconds until the service must have stopped."""
+POLL = 0.2
+"""Seconds between two looks whether it is ready."""
 
 
 @contextmanager
 def local_service(home: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Start `python -m service.stack` on a free port, give its URL once it is ready, and stop it again.
+    """Start `python -m service.stack` on a free port, yield its URL once it is ready, and stop it at the end.
 
     Args:
-        home: folder for what the service writes; its log is `service.log` in there.
-        environment: of the service, whole; its home, host and port are set here.
+        home: folder for what the service writes; its log is the file `service.log` in it.
+        environment: all environment variables of the service; its home, host and port are set here.
 
     Raises:
         Unavailable: it does not become ready, or does not stop.
@@ -47,9 +52,9 @@ def local_service(home: Path, environment: Mapping[str, str]) -> Iterator[str]:
 
 def _wait(stack: subprocess.Popen[bytes], port: int, home: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT
-    while not answers_ready(HOST, port):
+    while not health.ready(HOST, port):
         if stack.poll() is not None or time.monotonic() > deadline:
-            raise Unavailable(f"the service did not become ready; see {home / 'service.log'}")
+            raise Unavailable(f"the local service did not become ready; its log {home / 'service.log'} says why")
         time.sleep(POLL)
 
 
@@ -59,4 +64,6 @@ def _stop(stack: subprocess.Popen[bytes]) -> None:
         stack.wait(timeout=STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         stack.kill()
-        raise Unavailable("the service had to be killed; that is a fault worth reporting") from None
+        raise Unavailable(
+            f"the local service did not stop within {STOP_TIMEOUT:.0f} s and was killed; please report this"
+        ) from None

@@ -12,7 +12,7 @@ def check(host: str, port: int) -> None:
     """Make sure that a server can listen on `port` of every address that `host` names.
 
     Raises:
-        Conflict: the port is taken or not ours to take, or the host is not this machine.
+        Conflict: the port is taken or needs more rights, or the host is another machine.
     """
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
@@ -23,13 +23,13 @@ def check(host: str, port: int) -> None:
                 probe.bind(address)
     except (OSError, UnicodeError) as error:
         raise Conflict(
-            f"cannot listen on port {port} of {host} ({error}); stop what listens there, or set {PREFIX}PORT "
-            f"or {PREFIX}HOST to another"
+            f"cannot listen on port {port} of {host} ({error}); stop the program that listens there, or choose another "
+            f"with {PREFIX}PORT or {PREFIX}HOST"
         ) from error
 
 
 def free(host: str) -> int:
-    """A port of `host` on which nothing listens now."""
+    """A port of `host` on which nothing listens at the moment."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((host, 0))

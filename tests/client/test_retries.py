@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import pytest
 from latentaug_client import Busy, Client, Problem, Unreachable
-from latentaug_client.events import EventLines
 from latentaug_client.retries import Retries
 
 QUICK = Retries(attempts=3, pause=0.01, longest=0.5)
@@ -17,6 +16,17 @@ MODELS = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
 LATER = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n"
 BROKEN = b""
+RECORD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 43\r\n\r\n"
+    b'{"id":"1","kind":"train","status":"queued"}'
+)
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\n%s"
+EVENTS = (
+    'id: 1-0\nevent: progress\ndata: {"stage": "two\u2028lines\u0085"}\n\n'
+    ": ping\r\n\r\n"
+    'id: 1-1\nevent: metrics\ndata: {"loss":\ndata: 1}\n\n'
+    "id: 1-2\nevent: end\ndata: {}\n\n"
+)
 
 
 @contextmanager
@@ -84,11 +94,32 @@ def test_a_proxys_words_are_no_reason_to_break() -> None:
         client.models()
 
 
-def test_lines_make_events() -> None:
-    lines = [": ping", "", "id: 1-0", "event: progress", 'data: {"a":', "data: 1}", "", "data: {}", ""]
-    taker = EventLines()
-    events = [event for line in lines if (event := taker.take(line))]
-    assert [(event.id, event.type, event.data) for event in events] == [
-        ("1-0", "progress", {"a": 1}),
-        ("", "message", {}),
+def test_a_stream_is_read_as_events() -> None:
+    """Pings are left out, data may take several lines, and only line ends end a line: not U+2028 or U+0085."""
+    with answering([RECORD, STREAM % EVENTS.encode()]) as (url, asked), Client(url, retries=QUICK) as client:
+        events = [(event.id, event.type, event.data) for event in client.job("1").events()]
+    assert events == [
+        ("1-0", "progress", {"stage": "two\u2028lines\u0085"}),
+        ("1-1", "metrics", {"loss": 1}),
+        ("1-2", "end", {}),
     ]
+    assert b"text/event-stream" in asked[1]
+
+
+def test_a_stream_that_breaks_is_resumed_where_it_broke() -> None:
+    whole = STREAM % EVENTS.encode()
+    broken, rest = whole[: whole.index(b"id: 1-2")], STREAM % EVENTS[EVENTS.index("id: 1-2") :].encode()
+    with answering([RECORD, broken, rest]) as (url, asked), Client(url, retries=QUICK) as client:
+        assert [event.id for event in client.job("1").events()] == ["1-0", "1-1", "1-2"]
+    assert b"last-event-id: 1-1" in asked[2].lower()
+
+
+def test_a_page_of_something_else_is_no_stream() -> None:
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"
+    with (
+        answering([RECORD, page, page, page]) as (url, asked),
+        Client(url, retries=QUICK) as client,
+        pytest.raises(Unreachable, match="text/html"),
+    ):
+        list(client.job("1").events())
+    assert len(asked) == 4

@@ -9,8 +9,9 @@ import pytest
 from imblearn.pipeline import make_pipeline
 from imblearn.utils import estimator_checks
 from imblearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
-from latentaug_client import NotFound
+from latentaug_client import Client, Invalid, NotFound
 from latentaug_client.sampler import LatentAugmenter
+from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
@@ -85,6 +86,27 @@ def test_another_random_state_gives_other_rows(url: str) -> None:
 
 def test_wrong_parameters_are_refused_by_name() -> None:
     check_param_validation("LatentAugmenter", LatentAugmenter())
+
+
+def test_what_is_left_out_is_the_services_to_choose(url: str) -> None:
+    sampler = clone(LatentAugmenter(url, MODEL))
+    assert [sampler.get_params()[name] for name in ("method", "alpha", "decode")] == [None, None, None]
+    left_out, _ = sampler.fit_resample(X, Y)
+    with Client(url) as client:
+        made = client.augment(X[:20].reshape(-1, 8, 8), model=MODEL)
+        same = client.augment(X[:20].reshape(-1, 8, 8), model=MODEL, method="interpolation", alpha=0.5)
+    assert (made.images == same.images).all(), "these are the service's defaults"
+    named, _ = LatentAugmenter(url, MODEL, method="interpolation", alpha=0.5).fit_resample(X, Y)
+    other, _ = LatentAugmenter(url, MODEL, method="interpolation", alpha=0.1).fit_resample(X, Y)
+    assert (left_out == named).all()
+    assert not (left_out == other).all()
+
+
+def test_an_option_that_the_service_does_not_know_is_refused_by_name(url: str) -> None:
+    with pytest.raises(Invalid, match="alpha"):
+        LatentAugmenter(url, MODEL, alpha=-1).fit_resample(X, Y)
+    with pytest.raises(Invalid, match="method"):
+        LatentAugmenter(url, MODEL, method="rotation").fit_resample(X, Y)  # type: ignore[arg-type]
 
 
 def test_a_pipeline_samples_training_folds_alone(url: str) -> None:

@@ -58,6 +58,26 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.queues == ("train",)
 
 
+def test_a_given_environment_is_read_instead_of_the_processs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENTAUG_PORT", "9001")
+    monkeypatch.setenv("LATENTAUG_THREADS", "many")
+    settings = load({"LATENTAUG_HOME": "/srv/latentaug", "latentaug_queues": '["evaluate"]', "PATH": "/bin"})
+    assert settings.home == Path("/srv/latentaug")
+    assert settings.queues == ("evaluate",)
+    assert settings.port == 8000
+    with pytest.raises(ValueError, match="LATENTAUG_PORT: "):
+        load({"LATENTAUG_PORT": "eighty"})
+
+
+def test_what_the_caller_passes_wins_over_the_environment() -> None:
+    assert load({"LATENTAUG_PORT": "9001"}, port=9002).port == 9002
+
+
+def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENTAUG_PORT", "9001")
+    assert Settings().port == 8000
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104
 def test_without_keys_only_a_loopback_address_is_served(host: str) -> None:
     with pytest.raises(ValueError, match=r"^host .* can be reached from outside: set LATENTAUG_API_KEYS"):
@@ -80,6 +100,14 @@ def test_everything_lives_under_home_by_default(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     assert settings.resolved_store_url == f"file://{tmp_path}/store"
     assert settings.resolved_model_server_url == f"unix://{tmp_path}/model-server.sock"
+
+
+def test_a_home_of_any_length_has_a_socket_that_the_system_takes() -> None:
+    homes = [Path("/" + "x" * length) for length in (80, 90, 200)]
+    paths = [Settings(home=home).resolved_model_server_url.removeprefix("unix://") for home in homes]
+    assert paths[0] == f"{homes[0]}/model-server.sock"
+    assert all(len(path) <= 103 for path in paths)
+    assert len(set(paths)) == 3
 
 
 def test_threads_leave_a_core_for_a_second_busy_process() -> None:

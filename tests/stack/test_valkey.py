@@ -88,6 +88,35 @@ def test_any_home_will_do(tmp_path: Path, name: str) -> None:
         assert redis.ping()
 
 
+def test_the_socket_of_a_long_home_stays_where_it_is_and_is_removed_in_the_end(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path / ("x" * 120))
+    with Redis.from_url(server.start()) as redis:
+        path = Path(redis.get_connection_kwargs()["path"])
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        assert within(5, lambda: not server.running())
+        server.stop()
+        server.start()
+        assert redis.ping()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    server.stop()
+    assert not path.parent.exists()
+
+
+def test_a_socket_never_lies_where_others_may_write(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path / ("x" * 120))
+    folder = Path(server.url.removeprefix("unix://")).parent
+    folder.mkdir()
+    folder.chmod(0o777)
+    try:
+        with pytest.raises(Conflict, match="private folder"):
+            server.start()
+    finally:
+        folder.rmdir()
+    with server as url, Redis.from_url(url) as redis:
+        assert redis.ping()
+
+
 def test_a_second_one_in_the_same_home_is_refused(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path) as url:
         with pytest.raises(Conflict, match="stop it first"):

@@ -6,10 +6,12 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ from typing import Any
 import pytest
 
 from latentaug.runtime.processes import MISCONFIGURED
-from service.stack.run import answers_ready
+from service.stack import health
 from tests.worker.conftest import alive, children, within
 
 READY = 90.0
@@ -122,6 +124,26 @@ def test_it_does_a_job_starts_again_what_dies_and_stops_clean(stack: Stack, tmp_
     assert not any(alive(pid) for pid in below)
 
 
+@pytest.mark.parametrize("length", [90, 120])
+def test_a_home_with_a_long_path_outlives_its_valkey(tmp_path: Path, length: int) -> None:
+    home = tmp_path / ("h" * max(1, length - len(str(tmp_path)) - 1))
+    temporary = tempfile.mkdtemp(prefix="la-")
+    stack = Stack(home, TMPDIR=temporary)
+    try:
+        assert stack.ready()
+        assert len(os.fsencode(home)) >= length
+        for _ in range(2):
+            os.kill(stack.pid_of("valkey-server"), signal.SIGKILL)
+            assert within(10, lambda: not stack.ready())
+            assert within(READY, stack.ready)
+        stack.process.send_signal(signal.SIGTERM)
+        assert stack.process.wait(20) == 0
+        assert list(Path(temporary).glob("latentaug*")) == []
+    finally:
+        stack.close()
+        shutil.rmtree(temporary)
+
+
 def test_nothing_is_left_when_it_is_killed(stack: Stack) -> None:
     below = stack.below()
     assert len(below) >= 7
@@ -165,7 +187,7 @@ def test_a_part_that_cannot_start_stops_all(
 ) -> None:
     said = refused(**variables)
     assert reason in said
-    assert "cannot start; mend what it says above" in said.splitlines()[-1]
+    assert "cannot start; fix what it says above" in said.splitlines()[-1]
     assert "topsecret" not in said
 
 
@@ -193,5 +215,5 @@ def test_what_answers_otherwise_is_not_ready(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         replying = threading.Thread(target=reply)
         replying.start()
-        assert not answers_ready("127.0.0.1", listener.getsockname()[1])
+        assert not health.ready("127.0.0.1", listener.getsockname()[1])
         replying.join()

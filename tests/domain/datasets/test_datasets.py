@@ -13,7 +13,7 @@ from latentaug import datasets
 from latentaug.datasets import mnist
 from latentaug.datasets.dataset import split
 from latentaug.errors import Conflict, InvalidInput, NotFound, TooFewImages, TooLarge, Unavailable
-from latentaug.runtime.settings import Settings
+from latentaug.runtime.settings import Settings, load
 from latentaug.storage.objects import ArtefactStore
 
 
@@ -76,10 +76,10 @@ def test_digits_agree_with_scikit_learn(store: ArtefactStore, settings: Settings
 
 
 def test_mnist_is_read_from_the_data_folder_and_checked(store: ArtefactStore) -> None:
-    folder = Settings().data_dir
+    folder = load().data_dir
     if folder is None or not (folder / "mnist").is_dir():
         pytest.skip("set LATENTAUG_DATA_DIR to a folder with mnist/*.gz to run this")
-    data = datasets.load("mnist", store, Settings().dataset_folders)
+    data = datasets.load("mnist", store, load().dataset_folders)
     assert data.labels is not None
     assert [len(data.train), len(data.validation), len(data.test)] == [55_000, 5_000, 10_000]
     assert np.bincount(data.labels).tolist() == datasets.describe("mnist", store).class_counts

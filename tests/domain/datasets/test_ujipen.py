@@ -15,7 +15,7 @@ from latentaug.datasets import ujipen
 from latentaug.datasets.penfiles import read_version_1, read_version_2
 from latentaug.datasets.strokes import Pen, draw
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge, Unavailable
-from latentaug.runtime.settings import Settings
+from latentaug.runtime.settings import Settings, load
 from latentaug.storage.objects import ArtefactStore
 
 VERSION_2 = """\
@@ -350,7 +350,7 @@ def test_files_that_hold_other_characters_are_refused(folder: Path, settings: Se
     ("name", "needed"), [("ujipen-v1", "v1/UJIpenchars-w11"), ("ujipen-digits", "ujipenchars2-digits.txt")]
 )
 def test_the_real_files_are_what_their_description_says(name: str, needed: str) -> None:
-    settings = Settings()
+    settings = load()
     if settings.data_dir is None or not (settings.data_dir / "ujipen" / needed).is_file():
         pytest.skip(f"set LATENTAUG_DATA_DIR to a folder with ujipen/{needed} to run this")
     data = ujipen.load(name, settings.dataset_folders)

@@ -1,0 +1,55 @@
+"""What went wrong, in the words of somebody who types commands and never sees a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from latentaug_client import Busy, Denied, JobFailed, Problem, TooLate, Unreachable
+
+_QUERY = re.compile(r"\??\b([a-z_]+)=([A-Za-z0-9.]+)")
+"""An option as a request spells it: `?size=28x28`, `resize=true`."""
+
+
+def words(error: Exception, options: Mapping[str, str]) -> str:
+    """A sentence for the terminal.
+
+    Args:
+        error: what was raised.
+        options: how the service's parameters are typed for this command: `{"latent_dim": "--latent-dim"}`.
+    """
+    match error:
+        case Unreachable():
+            return f"{error}; start the service, or correct --url"
+        case Denied(status=401):
+            return "the service needs a valid API key; give it with --key or in LATENTAUG_KEY"
+        case Busy():
+            return f"the service cannot do this now: {_typed(error.detail, options)}"
+        case TooLate():
+            return "the service did not answer in time; try fewer images, or try again later"
+        case Problem():
+            return _typed(_by_option(error, options) or error.detail, options)
+        case JobFailed():
+            return _typed(str(error), options)
+        case _:
+            return str(error)
+
+
+def _by_option(problem: Problem, options: Mapping[str, str]) -> str | None:
+    """The faults of single values, each with its option, if the service says no more than these."""
+    listed = "; ".join(f"{name}: {fault}" for name, fault in problem.errors)
+    if not listed or not problem.detail.endswith(listed):
+        return None
+    return "; ".join(f"{options.get(name.partition('.')[0], name)}: {fault}" for name, fault in problem.errors)
+
+
+def _typed(detail: str, options: Mapping[str, str]) -> str:
+    """The detail with options as they are typed."""
+
+    def typed(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        if name not in options:
+            return found[0]
+        return options[name] if value == "true" else f"{options[name]} {value}"
+
+    return _QUERY.sub(typed, detail)

@@ -1,0 +1,123 @@
+"""What a command's arguments name: data sets, models and jobs of the service, and images still on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from latentaug_client import Client, Job, NotFound
+from latentaug_client.payloads import image_files
+from rich.console import Console
+
+ARCHIVES = {".zip", ".npz"}
+
+
+def dataset(client: Client, source: str, size: tuple[int, int] | None, console: Console) -> str:
+    """The data set that `source` names; a folder or a file is uploaded, unless the service has the same one already.
+
+    Args:
+        client: of the service.
+        source: a folder, a .zip or .npz file, or the name of a data set.
+        size: height and width in pixels that every uploaded image is resized to, or None.
+        console: where a status line is shown during an upload.
+
+    Raises:
+        ValueError: there is no such data set, folder or file.
+    """
+    path = Path(source)
+    if not path.exists():
+        return _existing_dataset(client, source)
+    name = dataset_name(path, size)
+    try:
+        client.dataset(name)
+    except NotFound:
+        with console.status(f"Uploading {path} as the data set {name}"):
+            client.upload(name, path, size=size)
+    return name
+
+
+def dataset_name(path: Path, size: tuple[int, int] | None = None) -> str:
+    """A name for the data set made of a folder or a file.
+
+    It tells contents and size apart, so that neither a changed folder nor another size is taken for what was uploaded
+    before.
+
+    Raises:
+        ValueError: a folder without images, or a file that is neither a .zip nor an .npz.
+    """
+    digest = _digest_of_folder(path) if path.is_dir() else _digest_of_file(path)
+    stem = path.resolve().name if path.is_dir() else path.stem
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "images"
+    return f"{readable}-{digest[:8]}" + (f"-{size[0]}x{size[1]}" if size else "")
+
+
+def model_name(dataset: str) -> str:
+    """The name of a data set's own model, unless the caller chooses one."""
+    return f"{dataset[:60]}-vae"
+
+
+def description(client: Client, model: str) -> dict[str, Any]:
+    """The description of the model with this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return client.model(model)
+    except NotFound:
+        others = [str(other["name"]) for other in client.models()]
+        raise ValueError(f"there is no model named {model!r}; {_choice(others)}") from None
+
+
+def job(client: Client, job_id: str) -> Job:
+    """The job with this id.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return client.job(job_id)
+    except NotFound:
+        raise ValueError(f"there is no job with the id {job_id}; `latentaug jobs` lists the newest") from None
+
+
+def pair(size: str | None) -> tuple[int, int] | None:
+    """The height and width that `28x28` says.
+
+    Raises:
+        ValueError: it says none.
+    """
+    if size is None:
+        return None
+    height, _, width = size.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise ValueError(f"--size is a height and a width in pixels, such as 28x28, and not {size!r}")
+    return int(height), int(width)
+
+
+def _existing_dataset(client: Client, name: str) -> str:
+    try:
+        return str(client.dataset(name)["name"])
+    except NotFound:
+        names = [str(dataset["name"]) for dataset in client.datasets()]
+        raise ValueError(f"{name!r} is neither a folder or file here nor a data set; {_choice(names)}") from None
+
+
+def _choice(names: list[str]) -> str:
+    return f"the service has {', '.join(names)}" if names else "the service has none yet"
+
+
+def _digest_of_folder(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in image_files(folder):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _digest_of_file(path: Path) -> str:
+    if path.suffix.lower() not in ARCHIVES:
+        raise ValueError(f"{path} is neither a folder nor a .zip or .npz file; give one of these")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
