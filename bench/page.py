@@ -92,6 +92,7 @@ def _moves(browser: Browser, service: Service, count: int) -> list[float]:
     page = browser.new_page()
     page.goto(service.url)
     page.get_by_label("How many").fill(str(SOURCES))
+    page.get_by_label("images each").fill(str(CHILDREN))
     page.get_by_role("button", name="Random images").click()
     page.wait_for_load_state("networkidle")
     return [_move(page, 0.05 + 0.9 * i / count) for i in range(count)]

@@ -57,3 +57,10 @@ def test_no_file_names_an_address_elsewhere(name: str) -> None:
     found = re.findall(r"https?://[^\s\"'`)]+", (web.FOLDER / name).read_text())
 
     assert set(found) <= {"http://www.w3.org/2000/svg"}
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name.endswith((".js", ".html"))])
+def test_no_file_sets_an_option_that_the_service_declares(name: str) -> None:
+    options = "alpha|k|seed|copies|epochs|patience|beta|latent_dim|learning_rate|draws|retries|steps"
+
+    assert not re.findall(rf"\b(?:{options})\b\W{{1,3}}[0-9.]+\b", (web.FOLDER / name).read_text())

@@ -1,7 +1,8 @@
 /** A pad to draw one image on, white on black as the digits are. */
 
 import { base64 } from "./pictures.js";
-import { el, field } from "./dom.js";
+import { field } from "./controls.js";
+import { el } from "./dom.js";
 
 const SIDE = 256; // pixels
 const PEN = 22;

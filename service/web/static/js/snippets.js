@@ -1,6 +1,7 @@
 /** The request behind what is on the screen, as a person would type it: curl and Python. */
 
-import { at, key } from "./api.js";
+import { at } from "./api.js";
+import { key } from "./key.js";
 
 const NPZ = "application/x-npz";
 const ZIP = "application/zip";
