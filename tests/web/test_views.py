@@ -271,19 +271,34 @@ def test_the_options_are_explained_in_the_words_of_the_service(page: Page, servi
     expect(page.get_by_text(meanings["alpha"])).to_be_visible()
 
 
-def test_a_folder_of_more_files_than_a_plain_zip_can_hold_is_packed(page: Page, service: Service) -> None:
+def test_a_folder_is_packed_into_a_zip_that_is_the_same_each_time(page: Page, service: Service) -> None:
     page.goto(service.url)
-    with page.expect_download() as download:
-        page.evaluate("""async () => {
-          const { zip } = await import("/static/js/zip.js");
-          const { save } = await import("/static/js/dom.js");
-          const files = Array.from({ length: 70_000 }, (_, i) => ({ path: `folder/é${i % 10}/${i}.png`, file: new Blob([`${i}`]) }));
-          save(await zip(files), "folder.zip");
-        }""")
+    pack = """async () => {
+      const { zip } = await import("/static/js/zip.js");
+      const { base64 } = await import("/static/js/pictures.js");
+      const files = ["é/1.png", "é/2.png", "b/3.png"].map((path) => ({ path, file: new Blob([path]) }));
+      return base64(await zip(files));
+    }"""
 
-    with zipfile.ZipFile(download.value.path()) as archive:
-        assert len(archive.namelist()) == 70_000
-        assert archive.read("folder/é9/69999.png") == b"69999"
+    packed = base64.b64decode(page.evaluate(pack))
+
+    assert base64.b64decode(page.evaluate(pack)) == packed
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name).decode() for name in archive.namelist()} == {
+            path: path for path in ("é/1.png", "é/2.png", "b/3.png")
+        }
+
+
+def test_a_folder_of_more_files_than_a_zip_can_hold_is_refused_with_advice(page: Page, service: Service) -> None:
+    page.goto(service.url)
+    message = page.evaluate("""async () => {
+      const { zip } = await import("/static/js/zip.js");
+      const file = new Blob();
+      return zip(Array.from({ length: 70_000 }, () => ({ path: "1.png", file }))).catch((error) => error.message);
+    }""")
+
+    assert message.startswith("The folder holds 70,000 images, and one upload can hold 65,535.")
 
 
 def test_the_map_shows_the_image_of_a_dot_and_new_ones_over_it(page: Page, service: Service) -> None:

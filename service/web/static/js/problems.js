@@ -11,7 +11,7 @@ const WORDS = {
   too_large: { title: "This is too large." },
   unsupported_media_type: { title: "This kind of file cannot be read.", text: "Use a zip or npz file, or PNG, JPEG or WebP images." },
   invalid_input: { title: "Something needs to be changed." },
-  too_few_images: { title: "There are too few images." },
+  too_few_images: { title: "Too few images." },
   too_many_requests: { title: "The server is busy.", text: "It has too much to do at the moment. Wait a little and try again." },
   unavailable: { title: "The server is not ready.", text: "Wait a little and try again." },
   deadline_exceeded: { title: "This took too long.", text: "Try again with fewer images." },
