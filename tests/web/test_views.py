@@ -33,11 +33,12 @@ VIEWS = [
     "models",
     "datasets?name=digits",
 ]
+UNKNOWN = "0123456789abcdef0123456789abcdef"
 PHONE = {"width": 360, "height": 740}
 
 
 def _address(service: Service, view: str) -> str:
-    """A view's address; the jobs in braces are those that the service came with."""
+    """A view's address; the jobs in braces are those of the fixture."""
     jobs = service.json("GET", "/v1/jobs?status=succeeded&limit=200")["jobs"]
     oldest = {job["kind"]: job["id"] for job in jobs}
     return f"{service.url}/#/{view.format(**oldest)}"
@@ -155,22 +156,29 @@ def test_what_the_api_refuses_is_said_and_goes_once_it_is_put_right(page: Page, 
     expect(page.locator(".stale")).to_have_count(0)
 
 
+def test_what_is_missing_is_said_without_the_names_of_endpoints(page: Page, service: Service) -> None:
+    page.goto(f"{service.url}/#/train?job={UNKNOWN}")
+
+    expect(page.get_by_role("alert")).to_contain_text("This job is not here.")
+    expect(page.get_by_role("alert")).not_to_contain_text("/v1/")
+
+
 @pytest.mark.parametrize(
-    ("view", "title"),
+    ("path", "title"),
     [
-        ("train?job=0123456789abcdef0123456789abcdef", "This job is not here."),
-        ("map?model=small", "This data set is not here."),
+        ("/v1/models/gone", "This model is not here."),
+        ("/v1/datasets/gone/images", "This data set is not here."),
+        (f"/v1/jobs/{UNKNOWN}/result", "This file is not here."),
     ],
 )
-def test_what_is_missing_is_said_without_the_names_of_endpoints(
-    page: Page, service: Service, view: str, title: str
-) -> None:
-    if view.startswith("map"):  # as if the data set had been deleted since
-        page.route("**/v1/datasets/digits/images*", lambda route: route.continue_(url=f"{service.url}/v1/datasets/gone"))
-    page.goto(f"{service.url}/#/{view}")
+def test_an_error_names_what_is_missing(page: Page, service: Service, path: str, title: str) -> None:
+    page.goto(service.url)
+    ask = """async (path) => {
+      const { get } = await import("/static/js/api.js");
+      return get(path).catch((error) => error.title);
+    }"""
 
-    expect(page.get_by_role("alert")).to_contain_text(title)
-    expect(page.get_by_role("alert")).not_to_contain_text("/v1/")
+    assert page.evaluate(ask, path) == title
 
 
 def test_a_model_whose_name_is_taken_is_refused_in_plain_words(page: Page, service: Service) -> None:
@@ -359,6 +367,11 @@ def test_the_reference_sends_what_is_typed_in(page: Page, service: Service) -> N
     trial.get_by_role("button", name="Send").click()
 
     assert json.loads(trial.locator("pre").inner_text())["name"] == "small"
+
+    trial.get_by_label("model").fill("gone")
+    trial.get_by_role("button", name="Send").click()
+
+    expect(trial.locator("pre")).to_contain_text("not_found")  # as programs see it, not in the page's words
 
 
 def test_files_that_are_dropped_become_sources(page: Page, service: Service) -> None:

@@ -19,7 +19,7 @@ EACH = 30
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A small colour data set: squares in one of three colours, somewhere on grey, in a folder for each."""
+    """A small colour data set: squares of three colours, somewhere on grey, in a folder for each colour."""
     rng = np.random.default_rng(0)
     for name, colour in COLOURS.items():
         place = tmp_path / "squares" / name

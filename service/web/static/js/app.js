@@ -1,6 +1,6 @@
-/** The frame round the views: which one is shown follows the address, `#/view?parameters`. */
+/** The frame around the views: which one is shown follows the address, `#/view?parameters`. */
 
-import "./contract.js"; // asked for at once, while the view's own files come
+import "./contract.js"; // starts to load at once, beside the view's own files
 import { attempt, el } from "./dom.js";
 import { key } from "./key.js";
 

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 
 let asked = get("/openapi.json");
-asked.catch(() => {}); // whoever waits for it is told
+asked.catch(() => {}); // `contract` reports a failure to whoever waits for it
 
 /** @returns {Promise<object>} the OpenAPI document; fetched again where the last try failed */
 export async function contract() {

@@ -41,12 +41,13 @@ export function number(option, attributes = {}) {
   });
 }
 
-/** A text of an option's form; where it has another, the browser says what the option means. */
+/** A text field for an option. If the text does not have the right form, the browser says what the option means. */
 export function text(option, attributes = {}) {
-  const input = el("input", { autocomplete: "off", spellcheck: "false", required: !option.optional, ...attributes, oninput: () => {
+  const check = () => {
     const wrong = input.value && option.pattern && !option.pattern.test(input.value);
     input.setCustomValidity(wrong ? option.meaning : "");
-  } });
+  };
+  const input = el("input", { autocomplete: "off", spellcheck: "false", required: !option.optional, ...attributes, oninput: check });
   return input;
 }
 

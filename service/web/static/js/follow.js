@@ -3,7 +3,7 @@
 import { at, call, get } from "./api.js";
 import { announce, attempt, confirmed, duration, el, problem } from "./dom.js";
 import { events } from "./events.js";
-import { sentence } from "./problems.js";
+import { explained } from "./problems.js";
 
 /**
  * Shows a job until it ends.
@@ -32,7 +32,7 @@ export async function follow(place, id, signal, on = {}) {
   if (record.status === "succeeded") bar.value = 1;
   stage.textContent = record.status;
   announce(`The job has ${record.status === "cancelled" ? "been cancelled" : record.status}.`);
-  if (record.error) card.append(problem({ title: "The job failed.", message: sentence(record.error.detail) }));
+  if (record.error) card.append(problem({ title: "The job failed.", message: explained(record.error) }));
   return record.status === "succeeded" ? record : null;
 }
 

@@ -28,25 +28,29 @@ export class Problem extends Error {
    */
   constructor(status, document, request = { method: "GET", path: "" }) {
     const words = WORDS[document.code] ?? {};
-    super(sentence(words.text ?? document.detail));
+    super(explained(document));
     this.status = status;
-    this.code = document.code;
+    this.answer = document;
     this.title = titleOf(document.code, request) ?? words.title ?? document.title;
     this.fields = words.text ? [] : document.errors ?? [];
   }
 }
 
+/** What an error of the API or of a job means, in whole sentences. */
+export const explained = ({ code, detail }) => sentence(WORDS[code]?.text ?? detail ?? "The answer does not say what went wrong");
+
 /** A title that depends on what was asked for. */
 function titleOf(code, { method, path }) {
-  const [, kind, name] = /^\/v1\/(\w+)(?:\/([^/?]+))?/.exec(path) ?? [];
+  const [, kind, name, rest] = /^\/v1\/(\w+)(?:\/([^/?]+))?(?:\/(\w+))?/.exec(path) ?? [];
   const submits = method === "POST" && kind === "jobs"; // then it is a model or a data set that is missing
+  if (code === "not_found" && rest === "result") return "This file is not here.";
   if (code === "not_found") return `This ${submits ? "model or data set" : NOUNS[kind] ?? "page"} is not here.`;
   const names = method === "POST" && (kind === "datasets" || (submits && name === "train"));
   return code === "conflict" && names ? "That name is taken." : undefined;
 }
 
 /** A text with a capital letter at its start and a full stop at its end. */
-export function sentence(text) {
+function sentence(text) {
   const whole = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
 }

@@ -85,8 +85,8 @@ function trial(path, verb, parameters, bodies) {
     const body = form === JSON_TYPE ? text.value : file?.files[0];
     await attempt(answer, async () => {
       if (verb !== "GET" && types.length && !body) throw new Error("This request needs a body. Choose a file or type JSON in first.");
-      const response = await call(address, { method: verb, headers, body: verb === "GET" ? undefined : body, type: types.length ? form : undefined });
-      answer.replaceChildren(await shown(response));
+      const request = { method: verb, headers, body: verb === "GET" ? undefined : body, type: types.length ? form : undefined };
+      answer.replaceChildren(await call(address, request).then(shown, refused));
     });
   };
   return el("form", { onsubmit: send, "aria-label": `Try ${verb} ${path}` },
@@ -110,11 +110,19 @@ function filled(path, inputs) {
   return { address: query.size ? `${address}?${query}` : address, headers };
 }
 
+/** A refusal as the API wrote it, for those who write programs. */
+function refused(error) {
+  if (!error.status) throw error;
+  return el("div", {}, el("p", { role: "status" }, String(error.status)), json(error.answer));
+}
+
+const json = (value) => el("pre", { tabindex: 0 }, JSON.stringify(value, null, 1));
+
 async function shown(response) {
   const type = response.headers.get("content-type") ?? "";
   const head = el("p", { role: "status" }, `${response.status} ${type}`);
   if (type.startsWith("image/")) return el("div", {}, head, el("img", { src: URL.createObjectURL(await response.blob()), alt: "The answer" }));
-  if (type.includes("json")) return el("div", {}, head, el("pre", { tabindex: 0 }, JSON.stringify(await response.json(), null, 1)));
+  if (type.includes("json")) return el("div", {}, head, json(await response.json()));
   if (type.startsWith("text/") || !type) return el("div", {}, head, el("pre", { tabindex: 0 }, await response.text()));
   const bytes = await response.blob();
   return el("div", {}, head, el("a", { href: URL.createObjectURL(bytes), download: "answer" }, `Save ${bytes.size} bytes`));

@@ -1,10 +1,11 @@
-/** All jobs: their state, why they failed, a way to open or stop each. */
+/** All jobs: the state of each, why it failed, and buttons to open or stop it. */
 
 import { at, call, get } from "../api.js";
 import { field, select } from "../controls.js";
 import { attempt, confirmed, el, save, when } from "../dom.js";
 import { searchable } from "../list.js";
 import { optionsOf } from "../options.js";
+import { explained } from "../problems.js";
 
 export const title = "Jobs";
 
@@ -44,11 +45,12 @@ function filter({ name, choices }, label, query) {
 function entry(job, problems) {
   const { dataset, name, model, method } = job.params;
   const about = [dataset, name ?? model, method].filter(Boolean).join(", ");
-  const shown = OPEN[job.kind] ? el("a", { href: `#/${OPEN[job.kind]}?job=${job.id}` }, `${job.kind} ${job.id.slice(-8)}`) : `${job.kind} ${job.id.slice(-8)}`;
+  const label = `${job.kind} ${job.id.slice(-8)}`;
+  const link = OPEN[job.kind] ? el("a", { href: `#/${OPEN[job.kind]}?job=${job.id}` }, label) : label;
   return {
-    text: `${job.kind} ${job.id} ${job.status} ${about} ${job.error?.detail ?? ""}`,
-    cells: [shown,
-      [state(job), job.error ? el("p", { class: "why" }, job.error.detail) : null],
+    text: `${job.kind} ${job.id} ${job.status} ${about} ${job.error ? explained(job.error) : ""}`,
+    cells: [link,
+      [state(job), job.error ? el("p", { class: "why" }, explained(job.error)) : null],
       about, when(job.created_at), action(job, problems)],
   };
 }
