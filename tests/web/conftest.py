@@ -36,7 +36,7 @@ expect.set_options(timeout=PATIENCE)
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium, closed after the last of these tests: Playwright's event loop would disturb the loops of other tests."""
+    """Chromium, closed after the last of these tests: Playwright's event loop would disturb those of other tests."""
     if machine.executable() is None:
         pytest.skip("no Chromium on this machine")
     with machine.chromium() as running:

@@ -71,6 +71,25 @@ def _drawn(page: Page) -> None:
     page.get_by_role("button", name="Add the drawing").click()
 
 
+def _declared(document: dict[str, Any], path: str, name: str) -> dict[str, Any]:
+    """The schema of an option in the contract: of the query or else of the JSON body."""
+    operation = document["paths"][path]["post"]
+    for parameter in operation.get("parameters", []):
+        if parameter["name"] == name:
+            return _followed(document, parameter["schema"])
+    body = _followed(document, operation["requestBody"]["content"]["application/json"]["schema"])
+    return _followed(document, body["properties"][name])
+
+
+def _followed(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    found = document
+    for part in schema["$ref"].removeprefix("#/").split("/"):
+        found = found[part]
+    return _followed(document, found) | {name: value for name, value in schema.items() if name != "$ref"}
+
+
 def _file(folder: Path) -> Path:
     path = folder / "photo.jpg"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 400, 3), np.uint8)).save(path)
@@ -248,25 +267,6 @@ def test_defaults_and_bounds_are_those_that_the_service_declares(
         control = page.get_by_label(label)
         expect(control).to_have_value(f"{schema['default']:g}")
         expect(control).to_have_attribute("min", f"{schema.get('minimum', schema.get('exclusiveMinimum')):g}")
-
-
-def _declared(document: dict[str, Any], path: str, name: str) -> dict[str, Any]:
-    """The schema of an option in the contract: of the query or else of the JSON body."""
-    operation = document["paths"][path]["post"]
-    for parameter in operation.get("parameters", []):
-        if parameter["name"] == name:
-            return _followed(document, parameter["schema"])
-    body = _followed(document, operation["requestBody"]["content"]["application/json"]["schema"])
-    return _followed(document, body["properties"][name])
-
-
-def _followed(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" not in schema:
-        return schema
-    found = document
-    for part in schema["$ref"].removeprefix("#/").split("/"):
-        found = found[part]
-    return _followed(document, found) | {name: value for name, value in schema.items() if name != "$ref"}
 
 
 def test_the_options_are_explained_in_the_words_of_the_service(page: Page, service: Service) -> None:
