@@ -7,7 +7,7 @@ const UTF8_NAMES = 0x0800;
 const DATE = 0x21; // 1 January 1980, the zero of the format, so that the same files give the same zip
 const REMAINDERS = Uint32Array.from({ length: 256 }, (_, n) => {
   let c = n;
-  for (let k = 0; k < 8; k += 1) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+  for (let bit = 0; bit < 8; bit += 1) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
   return c;
 });
 
