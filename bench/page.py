@@ -1,8 +1,8 @@
 """`make bench-page`: how soon the page shows something, and how soon new images follow a slider.
 
-In Chromium on this machine, from a service of its own with a model of the bundled digits. First paint is the browser's
-own `first-contentful-paint`, each time in a new, empty browser context. From slider to images is from the slider's
-event to the frame after 16 new images are decoded.
+The benchmark starts its own service, trains a model on the bundled digits, and opens the page in Chromium on the same
+machine. First paint is the browser's own `first-contentful-paint`, each time in a new, empty browser context. The time
+from the slider to 16 new images ends with the first frame after all of them are decoded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HOME = Path("build/page")
 TRAIN = {"dataset": "digits", "name": "page", "epochs": 3, "beta": 0.25}
 SOURCES, CHILDREN = 4, 4
 GOALS = {"first paint": 1000.0, "usable playground": 1000.0, "slider to 16 new images": 150.0}
-"""Milliseconds, of the medians."""
+"""What the medians should stay under, in milliseconds."""
 
 _PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
 _NOW = "() => performance.now()"
@@ -47,11 +47,11 @@ _MOVE = """async (value) => {
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure medians and 95th percentiles, and write them beside the goals."""
+    """Measure, and write medians and 95th percentiles beside the goals."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--loads", type=int, default=20, help="times the page is opened (20)")
-    parser.add_argument("--moves", type=int, default=100, help="times the slider is moved (100)")
-    parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
+    parser.add_argument("--loads", type=int, default=20, help="how many times to open the page (20)")
+    parser.add_argument("--moves", type=int, default=100, help="how many times to move the slider (100)")
+    parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder for the results (docs/results)")
     given = parser.parse_args(arguments)
     environment = results.environment()
     shutil.rmtree(HOME, ignore_errors=True)
@@ -63,8 +63,8 @@ def main(arguments: Sequence[str]) -> None:
     page = [
         "# The page",
         "",
-        f"In Chromium on the same machine: {given.loads} times opened anew, the slider moved {given.moves} times, "
-        f"{SOURCES * CHILDREN} new images of 8x8 each time.",
+        f"In Chromium on the same machine: the page was opened {given.loads} times, and the slider was moved "
+        f"{given.moves} times, which made {SOURCES * CHILDREN} new images of 8x8 pixels each time.",
         "",
         "| what | median, ms | 95th percentile, ms | goal, ms |",
         "|---|---|---|---|",
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _load(browser: Browser, service: Service) -> tuple[float, float]:
-    """Milliseconds from opening the page to its first paint, and to new images on it."""
+    """Milliseconds from opening the page to its first paint and to its first new images."""
     page = browser.new_page()
     page.goto(service.url)
     page.locator(".children img").first.wait_for()
@@ -88,10 +88,11 @@ def _load(browser: Browser, service: Service) -> tuple[float, float]:
 
 
 def _moves(browser: Browser, service: Service, count: int) -> list[float]:
-    """Milliseconds of each move."""
+    """Milliseconds from each move of the slider to its new images."""
     page = browser.new_page()
     page.goto(service.url)
     page.get_by_label("How many").fill(str(SOURCES))
+    page.get_by_label("images each").fill(str(CHILDREN))
     page.get_by_role("button", name="Random images").click()
     page.wait_for_load_state("networkidle")
     return [_move(page, 0.05 + 0.9 * i / count) for i in range(count)]

@@ -1,6 +1,6 @@
-"""`python -m docs.screenshots`: what each view of the page shows, from a real run, as docs/images/page-*.png.
+"""Take a picture of each view of the page, from a real run: `python -m docs.screenshots` writes docs/images/page-*.png.
 
-Starts a service of its own, trains on the bundled digits, evaluates, and goes through the views with Chromium.
+It starts its own service, trains and evaluates on the bundled digits, and opens each view in Chromium.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PHONE = {"width": 390, "height": 844}
 
 
 def main() -> None:
-    """Take all of them anew."""
+    """Take all pictures."""
     shutil.rmtree(HOME, ignore_errors=True)
     with running_service(HOME) as service, chromium() as browser:
         train = service.job("train", TRAIN)["id"]
@@ -78,11 +78,11 @@ def _take(
 
 
 def _nothing(page: Page) -> None:
-    """The view as it comes."""
+    """Show the view as it opens."""
 
 
 def _playground(page: Page) -> None:
-    """Two sources with the strip between them, and the provenance of a child."""
+    """Show the steps between two sources, and where a child comes from."""
     page.get_by_label("alpha").fill("0.65")
     page.get_by_label("Decode").select_option("residual")
     page.get_by_role("button", name="source 1,").click()
@@ -91,7 +91,7 @@ def _playground(page: Page) -> None:
 
 
 def _map(page: Page) -> None:
-    """The provenance of a new image."""
+    """Show where a new image comes from."""
     page.locator(".new path").first.hover(force=True)
 
 

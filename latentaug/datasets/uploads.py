@@ -147,9 +147,7 @@ def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, ma
     sizes = {image.shape[:2] for image in images}
     if size is None and len(sizes) > 1:
         shown = ", ".join(f"{height}x{width}" for height, width in sorted(sizes)[:5])
-        raise InvalidInput(
-            f"the images have {len(sizes)} sizes ({shown}); give one size to resize them to, as in ?size=28x28"
-        )
+        raise InvalidInput(f"the images have {len(sizes)} sizes ({shown}); give one size for all, such as 28x28")
     height, width = size or next(iter(sizes))
     if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
         raise InvalidInput(

@@ -1,4 +1,4 @@
-"""The page for people: plain HTML, CSS and ES modules that talk to the API as any other caller does. No build step."""
+"""The page: plain HTML, CSS and ES modules without a build step. It talks to the API as any other caller does."""
 
 from __future__ import annotations
 

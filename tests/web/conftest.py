@@ -1,4 +1,4 @@
-"""The page in a real browser, from a real service."""
+"""The page in a real browser, served by a real service."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ expect.set_options(timeout=PATIENCE)
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium, closed with the last of these tests: Playwright's event loop would be in the way of others' loops."""
+    """Chromium, closed after the last of these tests: Playwright's event loop would disturb those of other tests."""
     if machine.executable() is None:
         pytest.skip("no Chromium on this machine")
     with machine.chromium() as running:
@@ -51,7 +51,7 @@ def started() -> Iterator[tuple[Service, ArtefactStore]]:
 
 @pytest.fixture(scope="package")
 def service(browser: Browser) -> Iterator[Service]:
-    """A service with one model, `small`, of the digits, with places by UMAP, and an evaluation of it."""
+    """A service with one model of the digits, `small`, which has a UMAP projection, and an evaluation of it."""
     with started() as (running, store):
         running.job("train", {"dataset": "digits", "name": "small", "epochs": 2, "beta": 0.25})
         give_places(store, "small")
@@ -61,13 +61,13 @@ def service(browser: Browser) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def empty(browser: Browser) -> Iterator[Service]:
-    """A service as `make run` first shows it."""
+    """A service without models, as after the first `make run`."""
     with started() as (running, _):
         yield running
 
 
 def give_places(store: ArtefactStore, name: str) -> None:
-    """Add what training adds where umap-learn is installed: here a hundred places in two rows."""
+    """Add what training adds if umap-learn is installed: here a hundred points in two rows."""
     description = models.describe(store, name)
     places = models.places_bytes(np.stack([np.arange(100), np.arange(100) % 2], axis=1).astype(np.float32))
     store.put(f"models/{name}/{description.version}/umap.safetensors", places)
@@ -77,10 +77,10 @@ def give_places(store: ArtefactStore, name: str) -> None:
 
 @contextmanager
 def watched(context: BrowserContext, faults: list[str]) -> Iterator[Page]:
-    """A page whose faults are collected: errors on the console, files that are missing, requests to elsewhere."""
+    """A page whose faults are collected: errors on the console, missing files, and requests to other hosts."""
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
-    # What the API refuses is shown to the person; Chromium tells of it on the console as well.
+    # Chromium also logs each answer of 4xx, which the page itself shows to the person.
     page.on(
         "console",
         lambda said: (

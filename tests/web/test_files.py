@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 import httpx
@@ -57,3 +58,29 @@ def test_no_file_names_an_address_elsewhere(name: str) -> None:
     found = re.findall(r"https?://[^\s\"'`)]+", (web.FOLDER / name).read_text())
 
     assert set(found) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_the_first_view_asks_for_all_its_modules_at_once() -> None:
+    asked = re.findall(r'modulepreload" href="/static/([^"]+)"', (web.FOLDER / "index.html").read_text())
+
+    assert set(asked) | {"js/app.js"} == _imported("js/app.js") | _imported("js/views/playground.js")
+
+
+def _imported(name: str) -> set[str]:
+    """A module and all that it imports, directly or not."""
+    found, left = set(), [name]
+    while left:
+        module = left.pop()
+        if module not in found:
+            found.add(module)
+            text = (web.FOLDER / module).read_text()
+            for path in re.findall(r'^import (?:[^"]* from )?"([^"]+)"', text, re.MULTILINE):
+                left.append(posixpath.normpath(f"{posixpath.dirname(module)}/{path}"))
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name.endswith((".js", ".html"))])
+def test_no_file_sets_an_option_that_the_service_declares(name: str) -> None:
+    options = "alpha|k|seed|copies|epochs|patience|beta|latent_dim|learning_rate|draws|retries|steps"
+
+    assert not re.findall(rf"\b(?:{options})\b\W{{1,3}}[0-9.]+\b", (web.FOLDER / name).read_text())

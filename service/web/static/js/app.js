@@ -1,7 +1,8 @@
-/** The frame round the views: which one is shown follows the address, `#/view?parameters`. */
+/** The frame around the views: which one is shown follows the address, `#/view?parameters`. */
 
-import { key } from "./api.js";
+import "./contract.js"; // starts to load at once, beside the view's own files
 import { attempt, el } from "./dom.js";
+import { key } from "./key.js";
 
 const VIEWS = {
   playground: () => import("./views/playground.js"),
@@ -23,10 +24,7 @@ async function show() {
   const { signal } = leaving;
   const [name, query] = location.hash.replace(/^#\//, "").split("?");
   const view = VIEWS[name] ? name : "playground";
-  for (const link of document.querySelectorAll("nav a")) {
-    if (link.hash === `#/${view}`) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  markLink(view);
   const moved = current !== null && current !== view;
   current = view;
   const { title, render } = await VIEWS[view]();
@@ -37,6 +35,13 @@ async function show() {
   main.replaceChildren(el("h1", {}, title), problems, place);
   if (moved) main.focus(); // for those who read by ear; within a view the focus stays where it is
   await attempt(problems, () => render(place, new URLSearchParams(query ?? ""), signal));
+}
+
+function markLink(view) {
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#/${view}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 function prepareKey() {

@@ -1,4 +1,4 @@
-/** Elements, messages and questions: the few things that every view does with the document. */
+/** Elements, messages and questions: what every view does with the document. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -29,51 +29,15 @@ function fill(node, attributes, children) {
   return node;
 }
 
-let made = 0;
-
-/**
- * A labelled form control.
- * @param {string} text what it is
- * @param {HTMLElement} control an input, select or output
- * @param {string} [hint] what to know about it
- * @param {HTMLElement} [shown] what the control stands in, where it is not alone
- */
-export function field(text, control, hint, shown = control) {
-  made += 1;
-  control.id ||= `control-${made}`;
-  if (hint) control.setAttribute("aria-describedby", `${control.id}-hint`);
-  return el("div", { class: "field" },
-    el("label", { for: control.id }, text),
-    shown,
-    hint ? el("small", { id: `${control.id}-hint` }, hint) : null);
-}
-
-/** A select of `choices`, texts or pairs of [value, text]. */
-export function select(choices, chosen, attributes = {}) {
-  const pairs = choices.map((choice) => (Array.isArray(choice) ? choice : [choice, choice]));
-  const node = el("select", attributes, pairs.map(([value, text]) => el("option", { value }, text)));
-  if (pairs.some(([value]) => value === chosen)) node.value = chosen;
-  return node;
-}
-
-/** A group of checkboxes; `values()` on the answer gives those that are ticked. */
-export function checks(legend, choices, ticked) {
-  const boxes = choices.map(([value, text]) =>
-    el("label", { class: "check" }, el("input", { type: "checkbox", value, checked: ticked.includes(value) }), text));
-  const group = el("fieldset", {}, el("legend", {}, legend), boxes);
-  group.values = () => [...group.querySelectorAll(":checked")].map((box) => box.value);
-  return group;
-}
-
-/** What went wrong, in the API's own words. */
+/** A box that says what went wrong. */
 export function problem(error) {
   const fields = (error.fields ?? []).filter((entry) => !error.message.includes(entry.msg));
   return el("div", { class: "problem", role: "alert" },
-    el("strong", {}, error.title ?? "That did not work"), " ", error.message,
+    el("strong", {}, error.title ?? "That did not work."), " ", error.message,
     fields.length ? el("ul", {}, fields.map((entry) => el("li", {}, `${entry.loc}: ${entry.msg}`))) : null);
 }
 
-/** Runs `work` and gives what it returns; where it goes wrong, undefined, and `place` shows why. */
+/** Runs `work` and gives what it returns. Where it goes wrong, gives undefined, and `place` shows why. */
 export async function attempt(place, work) {
   place.replaceChildren();
   try {
@@ -84,7 +48,7 @@ export async function attempt(place, work) {
   }
 }
 
-/** Has a screen reader say something that the eye sees anyway. */
+/** Has a screen reader say what others see. */
 export function announce(text) {
   document.getElementById("live").textContent = text;
 }
@@ -105,7 +69,7 @@ export function confirmed(question, action) {
   });
 }
 
-/** Gives a file to the person. @param {Blob} blob */
+/** Saves a file on the person's machine. @param {Blob} blob */
 export function save(blob, name) {
   const url = URL.createObjectURL(blob);
   el("a", { href: url, download: name }).click();
@@ -113,8 +77,8 @@ export function save(blob, name) {
 }
 
 /**
- * Runs `work` for the newest wish only: one at a time, and what was wished meanwhile is done once, at the end.
- * So a slider is never ahead of its images by more than one answer, and never waits for a clock.
+ * Makes a function that runs `work` once at a time: calls that come while it runs lead to one more run at the end.
+ * So the images are never more than one answer behind a slider, and a slider never waits for a clock.
  */
 export function newest(work) {
   let running = false;
@@ -134,6 +98,9 @@ export function newest(work) {
   };
 }
 
+/** Text in which what stands between backticks is code. */
+export const marked = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
+
 /** A table with a caption and a header cell for each column. */
 export function table(caption, columns, rows) {
   return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
@@ -143,12 +110,12 @@ export function table(caption, columns, rows) {
       el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell) => el("td", {}, cell)))))));
 }
 
-/** A point in time as people here write it. */
+/** A point in time as the person's own country writes it. */
 export function when(text) {
   return text ? new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "";
 }
 
-/** Seconds as a few words. */
+/** Seconds as a person would say them. */
 export function duration(seconds) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;

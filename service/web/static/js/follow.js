@@ -1,7 +1,9 @@
 /** A job while it runs: how far it is, its events as they come, and a way to stop it. */
 
-import { at, call, events, get } from "./api.js";
+import { at, call, get } from "./api.js";
 import { announce, attempt, confirmed, duration, el, problem } from "./dom.js";
+import { events } from "./events.js";
+import { explained } from "./problems.js";
 
 /**
  * Shows a job until it ends.
@@ -9,7 +11,7 @@ import { announce, attempt, confirmed, duration, el, problem } from "./dom.js";
  * @param {string} id
  * @param {AbortSignal} signal
  * @param {{metrics?: (data: object) => void, progress?: () => void}} [on] called with each event
- * @returns {Promise<object>} the record of a job that succeeded; of another end the reason stands in `place`, and null
+ * @returns {Promise<object|null>} the record of a job that succeeded; null after any other end, which `place` explains
  */
 export async function follow(place, id, signal, on = {}) {
   const bar = el("progress", { max: 1, value: 0, "aria-label": "Progress of the job" });
@@ -20,20 +22,23 @@ export async function follow(place, id, signal, on = {}) {
   place.append(card);
   for await (const event of events(id, signal)) {
     if (event.type === "progress") {
-      const { fraction, stage: words, eta_seconds: eta } = event.data;
-      bar.value = fraction;
-      stage.textContent = `${Math.round(100 * fraction)} %, ${words}${eta ? `, about ${duration(eta)} at most` : ""}`;
+      bar.value = event.data.fraction;
+      stage.textContent = progressText(event.data);
       on.progress?.();
     } else if (event.type === "metrics") on.metrics?.(event.data);
   }
-  const record = await get(at("jobs", id), signal);
   cancel.remove();
-  bar.value = record.status === "succeeded" ? 1 : bar.value;
+  const record = await get(at("jobs", id), signal);
+  if (record.status === "succeeded") bar.value = 1;
   stage.textContent = record.status;
-  announce(`The job has ${record.status}`);
-  if (record.status === "succeeded") return record;
-  if (record.error) card.append(problem({ title: `Failed (${record.error.code})`, message: record.error.detail }));
-  return null;
+  announce(`The job has ${record.status === "cancelled" ? "been cancelled" : record.status}.`);
+  if (record.error) card.append(problem({ title: "The job failed.", message: explained(record.error) }));
+  return record.status === "succeeded" ? record : null;
+}
+
+function progressText({ fraction, stage, eta_seconds: seconds }) {
+  const left = seconds ? `, at most ${duration(seconds)} left` : "";
+  return `${Math.round(100 * fraction)} %: ${stage}${left}`;
 }
 
 async function stop(id, problems) {

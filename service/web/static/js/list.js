@@ -1,12 +1,13 @@
-/** A list that can be searched, with its search field. */
+/** A list with a search field over it. */
 
-import { el, field, table } from "./dom.js";
+import { field } from "./controls.js";
+import { el, table } from "./dom.js";
 
 /**
  * @param {string} caption
  * @param {string[]} columns
  * @param {{text: string, cells: Array}[]} entries `text` is what the search looks through
- * @param {string} nothing what to say where there is none
+ * @param {string} nothing what to say where the list is empty
  */
 export function searchable(caption, columns, entries, nothing) {
   const found = el("div");
@@ -16,7 +17,7 @@ export function searchable(caption, columns, entries, nothing) {
     const hits = entries.filter(({ text }) => words.every((word) => text.toLowerCase().includes(word)));
     found.replaceChildren(hits.length
       ? table(caption, columns, hits.map(({ cells }) => cells))
-      : el("p", { class: "hint" }, entries.length ? "Nothing is found by these words." : nothing));
+      : el("p", { class: "hint" }, entries.length ? "Nothing matches these words." : nothing));
   }
   show();
   return el("div", {}, field("Search", search), found);

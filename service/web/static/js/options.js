@@ -1,54 +1,66 @@
-/** How new images are made: the controls of augment's options, shared by the playground and the map. */
+/**
+ * The options of the API's operations: each one's default, bounds, choices and meaning, as the service declares them.
+ * This is the only place where the page learns them.
+ */
 
-import { el, field, select } from "./dom.js";
-
-const MOST = { noise: 3, interpolation: 1, extrapolation: 3 }; // of alpha on the slider; the API takes 10
-
-/** What augment is asked with; kept while the page is open. */
-export const options = {
-  method: "interpolation", alpha: 0.5, k: 4, decode: "reconstruction", neighbours: "dataset", seed: 0,
-};
+import { bodyFields, contract, resolved } from "./contract.js";
 
 /**
- * The controls.
- * @param {() => void} changed called at every move
- * @param {{neighbours?: boolean}} [shown] whether to ask where neighbours are looked for
+ * @typedef {object} Option
+ * @property {string} name
+ * @property {string} meaning what it is, in the service's words
+ * @property {unknown} [default] undefined where one has to be given
+ * @property {boolean} optional whether it can be left out
+ * @property {boolean} whole whether it is a whole number
+ * @property {number} [low] the smallest number
+ * @property {number} [high] the largest number
+ * @property {string[]} choices of a text, or of each text in a list; none where anything goes
+ * @property {boolean} needed whether a list must have an entry
+ * @property {RegExp} [pattern] of a text
  */
-export function optionControls(changed, { neighbours: asks = true } = {}) {
-  const change = (name, value) => {
-    options[name] = value;
-    changed();
-  };
-  const alpha = slider("alpha", 0, MOST[options.method], 0.05, change);
-  const method = select(["interpolation", "extrapolation", "noise"], options.method, { onchange: () => {
-    const most = MOST[method.value];
-    alpha.input.max = most;
-    options.alpha = Math.min(options.alpha, most);
-    alpha.show(options.alpha);
-    change("method", method.value);
-  } });
-  const k = slider("k", 1, 12, 1, change);
-  const decode = select([["reconstruction", "reconstruction"], ["residual", "residual (sharper)"]], options.decode,
-    { onchange: () => change("decode", decode.value) });
-  const neighbours = select([["dataset", "in the data set"], ["batch", "among these"]], options.neighbours,
-    { onchange: () => change("neighbours", neighbours.value) });
-  const seed = el("input", { type: "number", min: 0, step: 1, value: options.seed,
-    oninput: () => { if (seed.value !== "" && seed.checkValidity()) change("seed", seed.valueAsNumber); } });
-  return el("form", { class: "options", "aria-label": "How new images are made", onsubmit: (event) => event.preventDefault() },
-    field("Method", method), field("alpha: how far", alpha.input, null, alpha.node), field("k: images each", k.input, null, k.node),
-    field("Decode", decode), asks ? field("Neighbours", neighbours) : null, field("Seed of the noise", seed));
+
+/**
+ * The options of one operation, from its query and its JSON body.
+ * @param {string} verb such as `post`
+ * @param {string} path as in the contract, such as `/v1/models/{model}/augment`
+ * @returns {Promise<Object<string, Option>>} by name
+ */
+export async function optionsOf(verb, path) {
+  const document = await contract();
+  const operation = document.paths[path][verb];
+  const required = new Set();
+  const schemas = { ...bodyFields(document, operation) };
+  for (const { name, in: place, schema, description, required: needed } of operation.parameters ?? []) {
+    if (place !== "query") continue;
+    schemas[name] = { description, ...schema };
+    if (needed) required.add(name);
+  }
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, option(document, name, schema, required.has(name))]));
 }
 
-function slider(name, min, max, step, change) {
-  const shown = el("output", {}, options[name]);
-  const input = el("input", { type: "range", min, max, step, value: options[name], oninput: () => {
-    shown.value = input.value;
-    change(name, input.valueAsNumber);
-  } });
-  const node = el("span", { class: "slider" }, input, shown);
-  const show = (value) => {
-    input.value = value;
-    shown.value = value;
+function option(document, name, declared, required) {
+  const outer = resolved(document, declared);
+  const inner = resolved(document, outer.anyOf?.find(({ type }) => type !== "null"));
+  const schema = { ...inner, ...outer, type: outer.type ?? inner.type };
+  const items = resolved(document, schema.items);
+  return {
+    name,
+    meaning: (schema.description ?? "").replaceAll("`", "").replaceAll("\n", " "),
+    default: schema.default,
+    optional: !required && (schema.default !== undefined || Boolean(outer.anyOf)),
+    whole: schema.type === "integer",
+    low: least(schema),
+    high: most(schema),
+    choices: schema.enum ?? items.enum ?? [],
+    needed: schema.minItems > 0,
+    pattern: schema.pattern ? new RegExp(schema.pattern) : undefined,
   };
-  return { input, node, show };
+}
+
+const least = ({ type, minimum, exclusiveMinimum }) => minimum ?? (type === "integer" && exclusiveMinimum !== undefined ? exclusiveMinimum + 1 : exclusiveMinimum);
+
+/** The largest number, as far as the browser's numbers are exact. */
+function most({ type, maximum, exclusiveMaximum }) {
+  const high = maximum ?? (type === "integer" && exclusiveMaximum !== undefined ? exclusiveMaximum - 1 : exclusiveMaximum);
+  return high === undefined ? undefined : Math.min(high, Number.MAX_SAFE_INTEGER);
 }

@@ -1,17 +1,16 @@
-/** Pictures on their way in: files that were dropped or chosen, as base64 that the API takes. */
+/** Image files that were dropped or chosen, read as the base64 that the API takes. */
 
-const MAX_SIDE = 256; // pixels; models take at most 128
+const MAX_SIDE = 256; // pixels, twice what any model takes
 const TAKEN = ["image/png", "image/jpeg", "image/webp"];
 
-/** A picture as `data:` URL, from its base64. */
+/** The `data:` URL of an image in base64. */
 export const dataUrl = (base64) => `data:image/png;base64,${base64}`;
 
-/** Whether a file's name says that it is an image. */
+/** Whether a file is an image, by its name. */
 export const isImage = (name) => /\.(png|jpe?g|webp)$/i.test(name);
 
 /**
- * Base64 of an image file: as it is where it is small, else scaled to 256 pixels and as PNG, so that every move of a
- * slider does not send a photograph.
+ * An image file in base64. A large image is scaled down first, so that not every move of a slider sends a photograph.
  * @param {File} file
  */
 export async function read(file) {
@@ -19,7 +18,7 @@ export async function read(file) {
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    throw new Error(`${file.name} is not an image that this browser can read; use PNG, JPEG or WebP.`);
+    throw new Error(`${file.name} is not an image that this browser can read. Choose a PNG, JPEG or WebP file.`);
   }
   const scale = MAX_SIDE / Math.max(bitmap.width, bitmap.height);
   if (scale >= 1 && TAKEN.includes(file.type)) return base64(file);
@@ -44,7 +43,7 @@ export function base64(blob) {
 }
 
 /**
- * The files of a drop, folders walked through.
+ * The files that were dropped, with all that lie in dropped folders.
  * @returns {Promise<{path: string, file: File}[]>}
  */
 export async function dropped(transfer) {
@@ -61,7 +60,7 @@ async function walked(entry, folder) {
   }
   const reader = entry.createReader();
   const found = [];
-  while (true) { // it gives them in portions
+  while (true) { // the browser gives them in portions
     const some = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
     if (!some.length) break;
     found.push(...some);
@@ -69,7 +68,7 @@ async function walked(entry, folder) {
   return (await Promise.all(found.map((inner) => walked(inner, `${path}/`)))).flat();
 }
 
-/** The files of an `<input type=file>`, with the folders of a chosen folder. */
+/** The files of an `<input type=file>`, each with its path within the chosen folder. */
 export const chosen = (input) =>
   [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
 

@@ -52,7 +52,7 @@ export function lines(title, series, unit) {
     ]));
 }
 
-/** Colour of a class: as far from the others as the circle allows. */
+/** Colour of a class: classes are spread evenly over the colour circle. */
 export const colour = (number, count) => `hsl(${Math.round((360 * number) / Math.max(1, count))} 70% 52%)`;
 
 /**
@@ -74,7 +74,7 @@ export function forest(title, arms) {
     ticks(low, high).map((value) => svg("g", {},
       svg("line", { x1: x(value), x2: x(value), y1: 26, y2: bottom, class: Math.abs(value) < 1e-9 ? "zero" : "grid" }),
       svg("text", { x: x(value), y: bottom + 16, "text-anchor": "middle" }, short(value)))),
-    svg("text", { x: width - 16, y: bottom + 32, "text-anchor": "end" }, "gain in accuracy points, plain 95 % interval"),
+    svg("text", { x: width - 16, y: bottom + 32, "text-anchor": "end" }, "gain in accuracy (percentage points) with 95 % interval"),
     arms.map(({ name, gain, verdict }, i) => {
       const y = 34 + step * (i + 0.5);
       return svg("g", { class: verdict.replace(" ", "-") },

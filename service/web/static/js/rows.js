@@ -1,4 +1,4 @@
-/** Single images of a data set by their rows, each fetched once. */
+/** Single images of a data set, by row; each is fetched only once. */
 
 import { at, get } from "./api.js";
 

@@ -1,13 +1,14 @@
-/** A pad to draw one image on, white on black as the digits are. */
+/** A pad to draw an image on: white on black at first, as the digits are. */
 
 import { base64 } from "./pictures.js";
-import { el, field } from "./dom.js";
+import { field } from "./controls.js";
+import { el } from "./dom.js";
 
 const SIDE = 256; // pixels
 const PEN = 22;
 
 /**
- * @param {(image: string) => void} drawn takes the drawing, base64 PNG
+ * @param {(image: string) => void} drawn called with the drawing, a PNG in base64
  * @returns {HTMLElement}
  */
 export function sketchPad(drawn) {

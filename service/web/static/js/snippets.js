@@ -1,14 +1,15 @@
-/** The request behind what is on the screen, as a person would type it: curl and Python. */
+/** The request that makes the images on the screen, as a shell script with curl and as a Python program. */
 
-import { at, key } from "./api.js";
+import { at } from "./api.js";
+import { key } from "./key.js";
 
 const NPZ = "application/x-npz";
 const ZIP = "application/zip";
 
-/** Single-quoted for a shell. */
+/** A text in single quotes for a shell. */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** Address of the sources where all are rows of one data set, else null. */
+/** The address to fetch the sources from, if all are rows of one data set; null otherwise. */
 function address(sources) {
   const { dataset } = sources[0].origin;
   if (!dataset || sources.some(({ origin }) => origin.dataset !== dataset)) return null;
@@ -16,7 +17,7 @@ function address(sources) {
   return `${location.origin}${at("datasets", dataset, "/images")}?rows=${rows}`;
 }
 
-/** Where to, with the options in the query, for a binary body. */
+/** The address of a request with a binary body: its options are in the query. */
 function target(model, body) {
   const { images, labels, ...options } = body;
   return `${location.origin}${at("models", model, "/augment")}?${new URLSearchParams(options)}`;
@@ -47,7 +48,7 @@ END
 `;
 }
 
-/** The same as a Python program that needs nothing but Python. */
+/** The same as a Python program that needs no packages. */
 export function asPython(model, body, sources) {
   const secret = key.get() ? `"Authorization": "Bearer " + os.environ["LATENTAUG_KEY"], ` : "";
   const from = address(sources);

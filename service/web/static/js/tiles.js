@@ -1,7 +1,7 @@
-/** Small images in rows: hover or focus tells where each comes from, a click chooses it. */
+/** Small images as buttons, and the panel that shows where the image under the pointer comes from. */
 
-import { dataUrl } from "./pictures.js";
 import { el } from "./dom.js";
+import { dataUrl } from "./pictures.js";
 
 /**
  * One image as a button.
@@ -18,7 +18,7 @@ export function tile(picture, shown, chosen) {
   return node;
 }
 
-/** A panel for the image that the pointer or the focus is on. `show(picture)` fills it. */
+/** A panel about the image that has the pointer or the focus; `show(picture)` fills it. */
 export function detailPanel(hint) {
   const node = el("aside", { class: "detail", "aria-label": "Where the image comes from" }, el("p", { class: "hint" }, hint));
   const show = (picture) => {

@@ -1,97 +1,104 @@
-/** Do new images help? Start an evaluation, watch it, read the report. */
+/** Would the new images help? Start an evaluation, watch it, read its report. */
 
 import { at, get, post } from "../api.js";
-import { attempt, checks, el, field, select } from "../dom.js";
+import { checks, field, number, select } from "../controls.js";
+import { attempt, el } from "../dom.js";
 import { follow } from "../follow.js";
-import { pick } from "../models.js";
+import { chooseModel } from "../models.js";
+import { optionsOf } from "../options.js";
 import { report } from "../report.js";
 
 export const title = "Evaluate";
 
-const METHODS = [["noise", "noise"], ["interpolation", "interpolation"], ["extrapolation", "extrapolation"]];
-const CLASSIFIERS = [["svm", "SVM"], ["knn", "kNN"], ["mlp", "MLP (slow)"]];
-const SPACES = [["image", "pixels"], ["latent", "latents"]];
-const COMPARATORS = [["duplication", "the same images again"], ["affine", "affine copies"], ["smote", "SMOTE"]];
-const DECODES = [["residual", "residual"], ["reconstruction", "reconstruction"]];
+/** What is filled in at first: an evaluation of minutes. The service's own defaults measure all there is, which takes long. */
+const QUICK = { labelled: 100, classifiers: ["svm", "knn"], spaces: ["image"], comparators: ["affine"], combine: false };
 
 export async function render(place, parameters, signal) {
   if (parameters.has("job")) return watch(place, parameters.get("job"), signal);
-  const { models } = await get("/v1/models", signal);
-  const { datasets } = await get("/v1/datasets", signal);
+  const [{ models }, { datasets }, options] = await Promise.all([
+    get("/v1/models", signal), get("/v1/datasets", signal), optionsOf("post", "/v1/jobs/evaluate")]);
   const labelled = datasets.filter(({ classes }) => classes.length);
-  const name = parameters.get("dataset") ?? pick(models, parameters.get("model"))?.dataset;
+  const name = parameters.get("dataset") ?? chooseModel(models, parameters.get("model"))?.dataset;
   const dataset = labelled.find((entry) => entry.name === name) ?? labelled[0];
   const fitting = models.filter((model) => model.dataset === dataset.name);
-  place.append(el("p", {}, "Labelled images are drawn several times. Each time every classifier is tuned on them, and trained with and without new images. In the end you read whether to use new images, and which."),
-    form(dataset, labelled, fitting, pick(fitting, parameters.get("model"))));
+  place.append(
+    el("p", {}, "Would the new images make a classifier better? We train with and without them several times and compare."),
+    evaluateForm(options, dataset, labelled, fitting, chooseModel(fitting, parameters.get("model"))));
   return undefined;
 }
 
-function form(dataset, datasets, models, wanted) {
+function evaluateForm(options, dataset, datasets, models, wanted) {
   const problems = el("div");
   const chooser = select(datasets.map((entry) => entry.name), dataset.name,
     { onchange: () => { location.hash = `#/evaluate?dataset=${encodeURIComponent(chooser.value)}`; } });
-  const model = select([...models.map((entry) => entry.name), ["", "train one for this"]], wanted?.name ?? "");
+  const model = select([...models.map((entry) => entry.name), ["", "train a new one"]], wanted?.name ?? "");
   const most = dataset.parts.train;
-  const number = (value, max) => el("input", { type: "number", value, min: 1, max, step: 1, required: true });
-  const inputs = { labelled: number(Math.min(100, most), most), draws: number(5, 100), k: number(3, 64) };
-  const groups = {
-    classifiers: checks("Classifiers", CLASSIFIERS, ["svm", "knn"]),
-    methods: checks("Methods", METHODS, METHODS.map(([value]) => value)),
-    spaces: checks("Classified by", SPACES, ["image"]),
-    comparators: checks("Compared with", COMPARATORS, ["affine"]),
-    decode: checks("Decode", DECODES, ["residual"]),
+  const numbers = {
+    labelled: number(options.labelled, { value: Math.min(QUICK.labelled, most), max: most }),
+    draws: number(options.draws),
+    k: number(options.k),
   };
-  const combine = el("input", { type: "checkbox" });
+  const lists = {
+    classifiers: checks("Classifiers", "classifier", options.classifiers, QUICK.classifiers),
+    methods: checks("Methods", "method", options.methods),
+    spaces: checks("What classifiers see", "of these", options.spaces, QUICK.spaces),
+    comparators: checks("Compare with", "of these", options.comparators, QUICK.comparators),
+    decode: checks("Decode", "of these", options.decode),
+  };
+  const combine = el("input", { type: "checkbox", checked: QUICK.combine });
   const submit = async (event) => {
     event.preventDefault();
     await attempt(problems, async () => {
-      const numbers = Object.entries(inputs).map(([name, input]) => [name, input.valueAsNumber]);
-      const lists = Object.entries(groups).map(([name, group]) => [name, group.values()]);
-      const origin = model.value ? { model: model.value } : {};
       const record = await post("/v1/jobs/evaluate", {
-        dataset: dataset.name, ...origin, ...Object.fromEntries([...numbers, ...lists]), combine: combine.checked });
+        dataset: dataset.name,
+        ...(model.value ? { model: model.value } : {}),
+        ...mapped(numbers, (input) => input.valueAsNumber),
+        ...mapped(lists, (group) => group.values()),
+        combine: combine.checked,
+      });
       location.hash = `#/evaluate?job=${record.id}`;
     });
   };
+  const row = (label, name, more = "") => field(label, numbers[name], `${options[name].meaning}${more}`);
   return el("form", { class: "card evaluation", onsubmit: submit, "aria-label": "Start an evaluation" },
     el("div", { class: "grid" },
       field("Data set", chooser), field("Model", model),
-      field("Labelled images", inputs.labelled, `how many you would label, of the ${most} to train on`),
-      field("Draws", inputs.draws, "more draws can prove smaller gains"),
-      field("New images each (k)", inputs.k)),
-    el("div", { class: "grid" }, Object.values(groups)),
-    el("label", { class: "check" }, combine, "Also measure affine copies together with each method"),
+      row("Labelled images", "labelled", ` There are ${most.toLocaleString()}.`),
+      row("Draws", "draws"), row("New images of each (k)", "k")),
+    el("div", { class: "grid" }, Object.values(lists)),
+    el("label", { class: "check" }, combine, "Also measure each method together with affine copies"),
     el("button", { class: "primary" }, "Start"), problems);
 }
+
+const mapped = (inputs, value) => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, value(input)]));
 
 async function watch(place, id, signal) {
   const record = await get(at("jobs", id), signal);
   const { dataset, model, draws } = record.params;
-  place.append(el("p", {}, `Data set ${dataset}${model ? `, model ${model}` : ""}, ${draws} draws`, " · ",
+  place.append(el("p", {}, `Data set ${dataset}${model ? `, model ${[model].flat().join(", ")}` : ""}, ${draws} draws`, " · ",
     el("a", { href: `#/evaluate?dataset=${encodeURIComponent(dataset)}` }, "Evaluate again")));
   const before = el("div");
-  const units = el("div", { class: "units" });
-  place.append(before, units);
+  const parts = el("div", { class: "parts" });
+  place.append(before, parts);
   const progress = async () => {
     const { children } = await get(at("jobs", id), signal);
-    if (children) units.replaceChildren(...squares(children));
+    if (children) parts.replaceChildren(...squares(children));
   };
   await progress();
-  const done = await follow(before, id, signal, { progress: () => { progress().catch(() => {}); } }); // the next one tells again
+  const done = await follow(before, id, signal, { progress: () => { progress().catch(() => {}); } }); // the next event asks again
   if (!done) return;
-  units.remove();
+  parts.remove();
   before.remove();
   place.append(await report(id, signal));
 }
 
-/** The parts of the job, one square each. */
-function squares(children) {
+/** The sub-jobs, one square each. */
+function squares(counts) {
   const states = ["done", "running", "queued", "failed"];
-  const told = states.map((state) => `${children[state]} ${state}`).join(", ");
+  const summary = states.map((state) => `${counts[state]} ${state}`).join(", ");
   return [
-    el("p", {}, `Parts: ${told}`),
+    el("p", {}, `Parts: ${summary}`),
     el("div", { class: "cells", "aria-hidden": "true" }, states.flatMap((state) =>
-      Array.from({ length: children[state] }, () => el("i", { class: state })))),
+      Array.from({ length: counts[state] }, () => el("i", { class: state })))),
   ];
 }

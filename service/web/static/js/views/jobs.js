@@ -1,49 +1,56 @@
-/** All jobs: their state, why they failed, a way to open or stop each. */
+/** All jobs: the state of each, why it failed, and buttons to open or stop it. */
 
 import { at, call, get } from "../api.js";
-import { attempt, confirmed, el, field, save, select, when } from "../dom.js";
+import { field, select } from "../controls.js";
+import { attempt, confirmed, el, save, when } from "../dom.js";
 import { searchable } from "../list.js";
+import { optionsOf } from "../options.js";
+import { explained } from "../problems.js";
 
 export const title = "Jobs";
 
-const PAGE = 50;
 const AGAIN = 2000; // milliseconds between two looks at jobs that have not ended
 const OPEN = { train: "train", evaluate: "evaluate" }; // kinds that have a view of their own
+const FILTERS = { kind: "Kind", status: "State" };
 
 export async function render(place, parameters, signal) {
-  const chooser = (name, values) => select([["", "all"], ...values], parameters.get(name) ?? "", { onchange: () => {
-    const query = new URLSearchParams(parameters);
-    chooserOf[name].value ? query.set(name, chooserOf[name].value) : query.delete(name);
-    query.delete("cursor");
-    location.hash = `#/jobs?${query}`;
-  } });
-  const chooserOf = {
-    kind: chooser("kind", ["train", "evaluate", "augment"]),
-    status: chooser("status", ["queued", "running", "succeeded", "failed", "cancelled"]),
-  };
-  place.append(el("div", { class: "card row" }, field("Kind", chooserOf.kind), field("State", chooserOf.status)));
-  const query = new URLSearchParams({ limit: PAGE });
-  for (const name of ["kind", "status", "cursor"]) if (parameters.get(name)) query.set(name, parameters.get(name));
-  const { jobs, next } = await get(`/v1/jobs?${query}`, signal);
+  const query = new URLSearchParams();
+  for (const name of [...Object.keys(FILTERS), "cursor"]) if (parameters.get(name)) query.set(name, parameters.get(name));
+  const [{ jobs, next }, options] = await Promise.all([get(`/v1/jobs?${query}`, signal), optionsOf("get", "/v1/jobs")]);
   const problems = el("div");
-  refreshWhileLiving(jobs, signal);
-  place.append(problems, searchable("Jobs, newest first", ["job", "state", "about", "created", "actions"],
-    jobs.map((job) => entry(job, problems)), "No jobs yet. Training and evaluating make some."));
+  place.append(
+    el("div", { class: "card row" }, Object.entries(FILTERS).map(([name, label]) => filter(options[name], label, query))),
+    problems,
+    searchable("Jobs, newest first", ["job", "state", "about", "created", "actions"],
+      jobs.map((job) => entry(job, problems)), "There are no jobs yet. Train a model or start an evaluation."));
   if (next) {
-    const older = new URLSearchParams(parameters);
-    older.set("cursor", next);
-    place.append(el("a", { class: "button", href: `#/jobs?${older}` }, "Older jobs"));
+    query.set("cursor", next);
+    place.append(el("a", { class: "button", href: `#/jobs?${query}` }, "Older jobs"));
   }
+  refreshUntilEnded(jobs, signal);
+}
+
+/** A select that shows only the jobs of one kind or in one state. */
+function filter({ name, choices }, label, query) {
+  const chooser = select([["", "all"], ...choices], query.get(name) ?? "", { onchange: () => {
+    const wanted = new URLSearchParams(query);
+    if (chooser.value) wanted.set(name, chooser.value);
+    else wanted.delete(name);
+    wanted.delete("cursor");
+    location.hash = `#/jobs?${wanted}`;
+  } });
+  return field(label, chooser);
 }
 
 function entry(job, problems) {
   const { dataset, name, model, method } = job.params;
   const about = [dataset, name ?? model, method].filter(Boolean).join(", ");
-  const shown = OPEN[job.kind] ? el("a", { href: `#/${OPEN[job.kind]}?job=${job.id}` }, `${job.kind} ${job.id.slice(-8)}`) : `${job.kind} ${job.id.slice(-8)}`;
+  const label = `${job.kind} ${job.id.slice(-8)}`;
+  const link = OPEN[job.kind] ? el("a", { href: `#/${OPEN[job.kind]}?job=${job.id}` }, label) : label;
   return {
-    text: `${job.kind} ${job.id} ${job.status} ${about} ${job.error?.detail ?? ""}`,
-    cells: [shown,
-      [state(job), job.error ? el("p", { class: "why" }, job.error.detail) : null],
+    text: `${job.kind} ${job.id} ${job.status} ${about} ${job.error ? explained(job.error) : ""}`,
+    cells: [link,
+      [state(job), job.error ? el("p", { class: "why" }, explained(job.error)) : null],
       about, when(job.created_at), action(job, problems)],
   };
 }
@@ -51,21 +58,21 @@ function entry(job, problems) {
 const state = (job) => el("span", { class: `state ${job.status}`, "data-job": job.id },
   job.status === "running" ? `running, ${Math.round(100 * job.progress.fraction)} %` : job.status);
 
-const living = (job) => ["queued", "running"].includes(job.status);
+const unfinished = (job) => ["queued", "running"].includes(job.status);
 
-/** Keeps the shown states fresh; where a job ends, the list is made anew. */
-async function refreshWhileLiving(jobs, signal) {
-  let watched = jobs.filter(living);
+/** Keeps the states on the screen up to date; once a job ends, the list is made anew. */
+async function refreshUntilEnded(jobs, signal) {
+  let watched = jobs.filter(unfinished);
   while (watched.length) {
     await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
     if (signal.aborted) return;
     try {
       watched = await Promise.all(watched.map((job) => get(at("jobs", job.id), signal)));
     } catch {
-      continue; // whatever it was, the next look may go well
+      continue; // whatever went wrong, the next look may go well
     }
     watched.forEach((job) => document.querySelector(`[data-job="${job.id}"]`)?.replaceWith(state(job)));
-    if (!watched.every(living)) {
+    if (!watched.every(unfinished)) {
       dispatchEvent(new HashChangeEvent("hashchange"));
       return;
     }
@@ -74,9 +81,9 @@ async function refreshWhileLiving(jobs, signal) {
 
 function action(job, problems) {
   const label = `${job.kind} job ${job.id.slice(-8)}`;
-  if (living(job)) {
+  if (unfinished(job)) {
     const stop = async () => {
-      if (!(await confirmed(`Stop the ${label}?`, "Stop it"))) return;
+      if (!(await confirmed(`Stop the ${label}? What it has computed so far is lost.`, "Stop it"))) return;
       await attempt(problems, async () => {
         await call(at("jobs", job.id), { method: "DELETE" });
         dispatchEvent(new HashChangeEvent("hashchange"));

@@ -1,10 +1,13 @@
 /** The latent space on a plane: the training images, and new ones over them. */
 
 import { at, get, post } from "../api.js";
-import { attempt, el, field, newest, select, svg } from "../dom.js";
-import { pick } from "../models.js";
-import { optionControls, options } from "../options.js";
-import { colour, scale } from "../plot.js";
+import { augmentControls, augmentOptions, chosen } from "../augmentation.js";
+import { choice, field, select } from "../controls.js";
+import { attempt, el, newest, svg } from "../dom.js";
+import { chooseModel } from "../models.js";
+import { optionsOf } from "../options.js";
+import { colour } from "../plot.js";
+import { Projection } from "../projection.js";
 import { imageAt } from "../rows.js";
 import { detailPanel } from "../tiles.js";
 
@@ -13,62 +16,59 @@ export const title = "Latent map";
 const SIDE = 600;
 const EDGE = 24;
 const SOURCES = 6;
-const NEAREST = 5;
-const METHODS = [["pca", "plane of most variance (PCA)"], ["umap", "neighbours together (UMAP)"]];
-const HINT = "Point at a dot to see its image, or go through them with the arrow keys once the map has the focus.";
+const MOST_LABELS = 40; // more would fill the screen
+const SHOWN_OPTIONS = ["method", "alpha", "k", "decode", "seed"]; // neighbours are always those of the data set
+const HINT = "Point at a dot to see its image here. With the keyboard, go to the map with Tab and from dot to dot with the arrow keys.";
 
 export async function render(place, parameters, signal) {
-  const { models } = await get("/v1/models", signal);
+  const [{ models }, augment, project] = await Promise.all([
+    get("/v1/models", signal), augmentOptions(), optionsOf("get", "/v1/models/{model}/projection")]);
   if (!models.length) {
     place.append(el("p", {}, "There is no model to map yet. ", el("a", { href: "#/train" }, "Train one.")));
     return;
   }
-  const model = pick(models, parameters.get("model"));
-  const map = new LatentMap(place, model, signal);
+  const model = chooseModel(models, parameters.get("model"));
+  const map = new LatentMap(place, model, augment, signal);
   const chooser = select(models.map(({ name, dataset }) => [name, `${name} (${dataset})`]), model.name,
     { onchange: () => { location.hash = `#/map?model=${encodeURIComponent(chooser.value)}`; } });
-  const method = select(METHODS, "pca", { onchange: () => attempt(map.problems, () => map.draw(method.value)) });
+  const method = choice(project.method, project.method.default, { onchange: () => attempt(map.problems, () => map.draw(method.value)) });
   place.prepend(el("section", { class: "card row" }, field("Model", chooser),
     model.umap_sha256 ? field("Projection", method) : "",
     el("button", { type: "button", class: "primary", onclick: () => map.more() }, "New images from other sources")));
-  await map.draw();
+  await map.draw(method.value);
 }
 
 class LatentMap {
-  constructor(place, model, signal) {
+  constructor(place, model, options, signal) {
     Object.assign(this, { model, signal, sources: null, at: 0, hidden: new Set() });
     this.problems = el("div");
     this.panel = detailPanel(HINT);
     this.over = svg("g");
     this.figure = el("div", { class: "figure" });
     this.legend = el("div", { class: "legend row", role: "group", "aria-label": "Labels" });
-    this.told = el("p", { class: "hint" });
+    this.caption = el("p", { class: "hint" });
     this.refresh = newest(() => attempt(this.problems, () => this.augment()));
-    place.append(optionControls(this.refresh, { neighbours: false }), this.problems,
-      el("div", { class: "beside" }, el("div", {}, this.legend, this.figure, this.told), this.panel.node));
+    place.append(augmentControls(options, this.refresh, SHOWN_OPTIONS), this.problems,
+      el("div", { class: "beside" }, el("div", {}, this.legend, this.figure, this.caption), this.panel.node));
   }
 
-  async draw(method = "pca") {
+  /** Draws the training images. */
+  async draw(method) {
     const found = await get(`${at("models", this.model.name, "/projection")}?method=${method}`, this.signal);
-    this.projection = found;
-    const xs = found.points.map(([x]) => x);
-    const ys = found.points.map(([, y]) => y);
-    this.x = scale(Math.min(...xs), Math.max(...xs), EDGE, SIDE - EDGE);
-    this.y = scale(Math.min(...ys), Math.max(...ys), SIDE - EDGE, EDGE);
-    const percent = (share) => `${Math.round(100 * share)} %`;
-    const axes = found.explained
-      ? `The axes hold ${percent(found.explained[0])} and ${percent(found.explained[1])} of the latents' variance.`
-      : `Near images are near in latent space; how far clusters are apart says nothing. A new image lies among the ${NEAREST} nearest.`;
-    this.told.textContent = `${found.points.length} of ${this.model.training_images} training images. ${axes} Diamonds are new images, encoded again.`;
-    const dots = found.points.map(([x, y], i) => svg("circle", { cx: this.x(x), cy: this.y(y), r: 4, fill: this.colour(found.labels?.[i]), "data-i": i }));
-    this.dots = dots;
+    this.projection = new Projection(found, SIDE, EDGE);
+    const { points, labels } = this.projection;
+    this.caption.textContent = `${points.length.toLocaleString()} of ${this.model.training_images.toLocaleString()} training images. ${this.projection.explanation()} Diamonds are new images, encoded again.`;
+    this.dots = points.map((_, i) => {
+      const [x, y] = this.projection.pointAt(i);
+      return svg("circle", { cx: x, cy: y, r: 4, fill: this.colour(labels?.[i]), "data-i": i });
+    });
     this.mark = svg("circle", { r: 8, class: "mark", visibility: "hidden" });
-    const map = svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, class: "map", role: "img", tabindex: 0, "aria-label": `Map of ${found.points.length} images of ${this.model.dataset}. Arrow keys go from image to image.`,
-      onpointerover: (event) => this.point(event.target), onkeydown: (event) => this.step(event) },
-    dots, this.over, this.mark);
-    this.figure.replaceChildren(map);
-    this.order = found.points.map((_, i) => i).sort((a, b) => xs[a] - xs[b]);
-    this.showLegend(found.labels);
+    this.figure.replaceChildren(svg("svg", {
+      viewBox: `0 0 ${SIDE} ${SIDE}`, class: "map", role: "img", tabindex: 0,
+      "aria-label": `Map of ${points.length} images of ${this.model.dataset}. The arrow keys go from image to image.`,
+      onpointerover: (event) => this.point(event.target), onkeydown: (event) => this.step(event),
+    }, this.dots, this.over, this.mark));
+    this.showLegend(labels);
     await this.more();
   }
 
@@ -77,21 +77,27 @@ class LatentMap {
     return label === undefined ? "var(--accent)" : colour(classes.indexOf(label), classes.length);
   }
 
+  /** Buttons that hide and show the images of each label. */
   showLegend(labels) {
     if (!labels) return;
-    const present = this.model.classes.filter((label) => labels.includes(label)).slice(0, 40);
+    const present = this.model.classes.filter((label) => labels.includes(label)).slice(0, MOST_LABELS);
     this.legend.replaceChildren(...present.map((label) => {
       const swatch = svg("svg", { viewBox: "0 0 10 10", width: 10, height: 10, "aria-hidden": "true" }, svg("circle", { cx: 5, cy: 5, r: 5, fill: this.colour(label) }));
-      const button = el("button", { type: "button", class: "chip", "aria-pressed": "true", onclick: () => {
+      const button = el("button", { type: "button", class: "chip", "aria-pressed": String(!this.hidden.has(label)), onclick: () => {
         if (!this.hidden.delete(label)) this.hidden.add(label);
         button.setAttribute("aria-pressed", String(!this.hidden.has(label)));
-        this.dots.forEach((dot, i) => dot.toggleAttribute("hidden", this.hidden.has(labels[i])));
+        this.hideDots(labels);
       } }, swatch, ` ${label}`);
       return button;
     }));
+    this.hideDots(labels);
   }
 
-  /** Other sources, and their children over the map. */
+  hideDots(labels) {
+    this.dots.forEach((dot, i) => dot.toggleAttribute("hidden", this.hidden.has(labels[i])));
+  }
+
+  /** Takes other sources and shows their new images over the map. */
   async more() {
     const found = await attempt(this.problems, async () => {
       const query = new URLSearchParams({ count: SOURCES, seed: Math.floor(Math.random() * 2 ** 31) });
@@ -106,40 +112,25 @@ class LatentMap {
     if (!this.sources) return;
     const { images, labels } = this.sources;
     const path = (operation) => at("models", this.model.name, operation);
-    const made = await post(path("/augment"), { images, ...(labels ? { labels } : {}), ...options, neighbours: "dataset" }, { signal: this.signal });
-    const all = [...images, ...made.images];
-    const { latents } = await post(path("/encode"), { images: all }, { signal: this.signal });
-    const places = latents.map((latent) => this.place(latent));
-    this.over.replaceChildren(...made.images.map((image, i) => {
-      const source = made.source[i];
-      const [x, y] = places[images.length + i];
-      const [fromX, fromY] = places[source];
-      const name = `new image from ${labels ? `a ${labels[source]}` : "an image"}`;
-      const picture = { image, name, facts: made.provenance[i], beside: [{ image: images[source], name: "its source" }] };
-      const show = () => this.show(picture, x, y);
-      return svg("g", { class: "new", onpointerenter: show },
-        svg("line", { x1: fromX, y1: fromY, x2: x, y2: y }),
-        svg("path", { d: `M${x} ${y - 6}l6 6-6 6-6-6z`, fill: this.colour(labels?.[source]) }));
-    }));
+    const body = { images, ...(labels ? { labels } : {}), ...chosen, neighbours: "dataset" };
+    const made = await post(path("/augment"), body, { signal: this.signal });
+    const { latents } = await post(path("/encode"), { images: [...images, ...made.images] }, { signal: this.signal });
+    const places = latents.map((latent) => this.projection.place(latent));
+    this.over.replaceChildren(...made.images.map((image, i) =>
+      this.child(made, i, places[made.source[i]], places[images.length + i])));
   }
 
-  /** Where a latent lies in the figure. */
-  place(latent) {
-    const { mean, components, latents } = this.projection;
-    if (latents) return this.placeAmong(latent, latents);
-    const [x, y] = components.map((axis) => axis.reduce((sum, weight, i) => sum + weight * (latent[i] - mean[i]), 0));
-    return [this.x(x), this.y(y)];
-  }
-
-  /** Where the training images lie that are nearest to a latent, the nearer counting more. */
-  placeAmong(latent, latents) {
-    const nearest = latents
-      .map((other, i) => ({ i, weight: 1 / (1e-6 + Math.hypot(...other.map((value, axis) => value - latent[axis]))) }))
-      .sort((a, b) => b.weight - a.weight)
-      .slice(0, NEAREST);
-    const total = nearest.reduce((sum, { weight }) => sum + weight, 0);
-    const [x, y] = [0, 1].map((axis) => nearest.reduce((sum, { i, weight }) => sum + weight * this.projection.points[i][axis], 0) / total);
-    return [this.x(x), this.y(y)];
+  /** A new image as a diamond, with a line to its source. */
+  child(made, i, [fromX, fromY], [x, y]) {
+    const source = made.source[i];
+    const label = this.sources.labels?.[source];
+    const picture = {
+      image: made.images[i], name: `new image from ${label === undefined ? "an image" : `a ${label}`}`,
+      facts: made.provenance[i], beside: [{ image: this.sources.images[source], name: "its source" }],
+    };
+    return svg("g", { class: "new", onpointerenter: () => this.show(picture, x, y) },
+      svg("line", { x1: fromX, y1: fromY, x2: x, y2: y }),
+      svg("path", { d: `M${x} ${y - 6}l6 6-6 6-6-6z`, fill: this.colour(label) }));
   }
 
   async point(target) {
@@ -151,18 +142,20 @@ class LatentMap {
     const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!way) return;
     event.preventDefault();
-    this.at = (this.at + way + this.order.length) % this.order.length;
-    await this.visit(this.order[this.at]);
+    const { order } = this.projection;
+    this.at = (this.at + way + order.length) % order.length;
+    await this.visit(order[this.at]);
   }
 
+  /** Shows training image `i` beside the map. */
   async visit(i) {
-    const row = this.projection.rows[i];
-    const label = this.projection.labels?.[i];
+    const { rows, labels, points } = this.projection;
+    const [x, y] = points[i];
+    const label = labels?.[i];
     await attempt(this.problems, async () => {
-      const image = await imageAt(this.model.dataset, row, this.signal);
-      const [x, y] = this.projection.points[i];
-      this.show({ image, name: label === undefined ? `row ${row}` : `a ${label}`, facts: { label, row, part: "train", x, y } },
-        this.x(x), this.y(y));
+      const image = await imageAt(this.model.dataset, rows[i], this.signal);
+      this.show({ image, name: label === undefined ? `row ${rows[i]}` : `a ${label}`, facts: { label, row: rows[i], part: "train", x, y } },
+        ...this.projection.pointAt(i));
     });
   }
 

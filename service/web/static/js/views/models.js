@@ -9,14 +9,14 @@ export const title = "Models";
 export async function render(place, parameters, signal) {
   const { models } = await get("/v1/models", signal);
   const problems = el("div");
-  place.append(problems, searchable("Models", ["model", "data set", "images", "latent dimensions", "epochs", "trained", "actions"],
-    models.map((model) => entry(model, problems)), "No models yet. Train one first."));
+  place.append(problems, searchable("Models", ["model", "data set", "size", "latent dimensions", "best epoch", "trained", "actions"],
+    models.map((model) => entry(model, problems)), "There are no models yet. Train one first."));
 }
 
 function entry(model, problems) {
   const query = `model=${encodeURIComponent(model.name)}`;
   const remove = async () => {
-    if (!(await confirmed(`Delete the model ${model.name}? It cannot be brought back.`, "Delete"))) return;
+    if (!(await confirmed(`Delete the model ${model.name}? This cannot be undone.`, "Delete"))) return;
     await attempt(problems, async () => {
       await call(at("models", model.name), { method: "DELETE" });
       dispatchEvent(new HashChangeEvent("hashchange"));
@@ -26,7 +26,7 @@ function entry(model, problems) {
     text: `${model.name} ${model.dataset}`,
     cells: [
       el("a", { href: `#/playground?${query}` }, model.name), model.dataset,
-      `${model.width}×${model.height}${model.channels === 3 ? ", colour" : ""}`,
+      `${model.height}×${model.width}${model.channels === 3 ? ", colour" : ""}`,
       String(model.latent_dim), `${model.best_epoch} of ${model.curve.length}`, when(model.created_at),
       el("div", { class: "row" },
         el("a", { class: "button", href: `#/map?${query}`, "aria-label": `Map of ${model.name}` }, "Map"),

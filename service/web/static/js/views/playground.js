@@ -1,189 +1,137 @@
-/** Make new images and look at them: sources beside their children, anew at every move of a slider. */
+/** Make new images and look at them: sources beside their children, made anew at every move of a slider. */
 
 import { at, get, post } from "../api.js";
-import { announce, attempt, confirmed, el, field, newest, save, select } from "../dom.js";
-import { pick } from "../models.js";
-import { optionControls, options } from "../options.js";
-import { chosen as chosenFiles, isImage, read, takesDrops } from "../pictures.js";
+import { augmentControls, augmentOptions, chosen } from "../augmentation.js";
+import { announce, attempt, el, newest, save } from "../dom.js";
+import { chooseModel } from "../models.js";
+import { optionsOf } from "../options.js";
 import { imageAt } from "../rows.js";
-import { sketchPad } from "../sketch.js";
 import { asCurl, asPython } from "../snippets.js";
+import { Sources } from "../sources.js";
 import { detailPanel, tile } from "../tiles.js";
 
 export const title = "Playground";
 
-const RANDOM = 6;
-const STEPS = 10;
-const HINT = "Point at an image, or go to it with Tab, and here stands where it comes from. Click two, and the strip between them appears.";
+const HINT = "Point at an image, or go to it with the Tab key, to see here where it comes from. Click two images to see the steps between them.";
 
-/** What is on the screen; kept while the page is open. Sources: `{image, label, origin}`, image in base64. */
+/** What is on the screen; kept while the page is open. */
 const state = { model: null, sources: [] };
 
 export async function render(place, parameters, signal) {
-  const { models } = await get("/v1/models", signal);
+  const [{ models }, options, sample] = await Promise.all([
+    get("/v1/models", signal), augmentOptions(), optionsOf("get", "/v1/datasets/{dataset}/images")]);
   if (!models.length) {
     place.append(welcome());
     return;
   }
-  const model = pick(models, parameters.get("model") ?? state.model?.name);
+  const model = chooseModel(models, parameters.get("model") ?? state.model?.name);
   if (state.model?.name !== model.name) Object.assign(state, { model, sources: [] });
-  const view = new Playground(place, models, signal);
-  if (state.sources.length) await view.refresh();
-  else await view.random();
+  await new Playground(signal).open(place, models, options, sample);
 }
 
 const welcome = () => el("section", { class: "card" },
   el("h2", {}, "No model yet"),
-  el("p", {}, "New images come from a model that has seen yours. Train one: on the digits that are built in it takes less than a minute."),
+  el("p", {}, "New images come from a model that has been trained on yours. Train one first: on the built-in digits this takes less than a minute."),
   el("p", {}, el("a", { class: "button primary", href: "#/train?dataset=digits" }, "Train on the digits"), " ",
     el("a", { class: "button", href: "#/train" }, "Upload my own images")));
 
 class Playground {
-  constructor(place, models, signal) {
+  constructor(signal) {
     this.signal = signal;
     this.problems = el("div");
     this.grid = el("div", { class: "pairs" });
     this.strip = el("section", { class: "strip", "aria-label": "From one image to the other", hidden: true });
     this.panel = detailPanel(HINT);
+    this.message = el("span", { role: "status" });
     this.selected = new Map(); // key -> picture, in the order of choice
     this.refresh = newest(async () => {
       const fresh = await attempt(this.problems, () => this.augment());
       this.grid.classList.toggle("stale", !fresh);
     });
-    place.append(this.sourceControls(models), optionControls(this.refresh), this.problems,
-      el("div", { class: "beside" }, el("div", {}, this.grid, this.strip, this.actions()), this.panel.node));
+    this.sources = new Sources(state.model, state.sources, this.problems, (all) => {
+      if (all) this.selected.clear();
+      return this.refresh();
+    }, signal);
   }
 
-  sourceControls(models) {
-    const model = select(models.map(({ name, dataset }) => [name, `${name} (${dataset})`]), state.model.name,
-      { onchange: () => { location.hash = `#/playground?model=${encodeURIComponent(model.value)}`; } });
-    this.count = el("input", { type: "number", min: 1, max: 64, value: RANDOM });
-    const file = el("input", { type: "file", accept: "image/png,image/jpeg,image/webp", multiple: true, onchange: () => this.add(chosenFiles(file)) });
-    const label = select([["", "no label"], ...state.model.classes], "");
-    this.label = label;
-    const pad = el("details", { class: "draw" }, el("summary", {}, "Draw one"),
-      sketchPad((image) => this.put({ image, label: label.value || null, origin: { from: "drawn here" } })));
-    const area = el("section", { class: "card sources", "aria-label": "Images to start from" },
-      field("Model", model),
-      field("How many", this.count),
-      el("button", { type: "button", class: "primary", onclick: () => this.random() }, "Random images"),
-      field("Images of yours, or drop them here", file),
-      state.model.classes.length ? field("Label of yours", label) : null,
-      pad,
-      el("button", { type: "button", onclick: () => this.clear() }, "Clear"));
-    takesDrops(area, (files) => this.add(files));
-    return area;
+  /** Shows the view with the images that it had before, or with random ones. */
+  async open(place, models, options, sample) {
+    place.append(this.sources.card(models, sample), augmentControls(options, this.refresh), this.problems,
+      el("div", { class: "beside" }, el("div", {}, this.grid, this.strip, this.actions()), this.panel.node));
+    if (state.sources.length) await this.refresh();
+    else await this.sources.random();
   }
 
   actions() {
-    const copied = (write) => async () => {
-      await navigator.clipboard.writeText(write(state.model.name, this.body(), state.sources));
-      announce("Copied.");
-      this.said.textContent = "Copied.";
-    };
-    this.said = el("span", { role: "status" });
+    const copy = (write) => () => attempt(this.problems, () => this.copy(write));
     return el("div", { class: "row actions" },
       el("button", { type: "button", onclick: () => this.download() }, "Download zip"),
       el("button", { type: "button", onclick: () => this.augmentAll() }, "Augment the whole data set"),
-      el("button", { type: "button", onclick: copied(asCurl) }, "Copy as curl"),
-      el("button", { type: "button", onclick: copied(asPython) }, "Copy as Python"),
+      el("button", { type: "button", onclick: copy(asCurl) }, "Copy as curl"),
+      el("button", { type: "button", onclick: copy(asPython) }, "Copy as Python"),
       el("a", { class: "button", href: `#/evaluate?model=${encodeURIComponent(state.model.name)}` }, "Do they help? Evaluate"),
-      this.said);
+      this.message);
   }
 
-  /** The augment request for what is on the screen. Labels go along where all sources have one. */
+  /** The augment request for what is on the screen. Labels go along where every source has one. */
   body() {
     const labels = state.sources.map(({ label }) => label);
     const labelled = labels.every((label) => label !== null) ? { labels } : {};
-    return { images: state.sources.map(({ image }) => image), ...labelled, ...options, resize: true };
+    return { images: state.sources.map(({ image }) => image), ...labelled, ...chosen, resize: true };
   }
 
-  async random() {
-    const found = await attempt(this.problems, async () => {
-      const query = new URLSearchParams({ count: this.count.value, seed: Math.floor(Math.random() * 2 ** 31) });
-      return get(`${at("datasets", state.model.dataset, "/images")}?${query}`, this.signal);
-    });
-    if (!found) return;
-    state.sources = found.images.map((image, i) => ({
-      image, label: found.labels?.[i] ?? null, origin: { dataset: state.model.dataset, row: found.row[i] },
-    }));
-    this.selected.clear();
-    await this.refresh();
-  }
-
-  async add(files) {
-    const added = await attempt(this.problems, async () => {
-      const images = files.filter(({ file, path }) => file.type.startsWith("image/") || isImage(path));
-      if (!images.length) throw new Error("There is no image among these files; drop PNG, JPEG or WebP.");
-      const label = this.label.value || null;
-      const contents = await Promise.all(images.map(({ file }) => read(file)));
-      return contents.map((image, i) => ({ image, label, origin: { from: images[i].path } }));
-    });
-    if (added) await this.put(...added);
-  }
-
-  async put(...sources) {
-    state.sources.push(...sources);
-    await this.refresh();
-  }
-
-  async clear() {
-    if (!(await confirmed("Take all images away?", "Clear"))) return;
-    state.sources = [];
-    await this.refresh();
-  }
-
-  /** Makes and shows the new images. @returns {Promise<true>} once they are those of the options */
+  /** Makes and shows the new images. @returns {Promise<true>} once the screen shows what the options ask for */
   async augment() {
-    this.said.textContent = state.sources.some(({ label }) => label !== null) && !this.body().labels
-      ? "Some images have no label, so neighbours may be of any class." : "";
+    this.message.textContent = "";
     if (!state.sources.length) {
-      this.grid.replaceChildren(el("p", { class: "hint" }, "No images. Take random ones, drop some, or draw one."));
+      this.grid.replaceChildren(el("p", { class: "hint" }, "There are no images yet. Take random ones, drop some of your own, or draw one."));
       this.strip.hidden = true;
       return true;
     }
-    const made = await post(at("models", state.model.name, "/augment"), this.body(), { signal: this.signal });
-    this.show(made);
+    const body = this.body();
+    if (!body.labels && state.sources.some(({ label }) => label !== null)) {
+      this.message.textContent = "Some images have no label, so neighbours may be of any class.";
+    }
+    this.show(await post(at("models", state.model.name, "/augment"), body, { signal: this.signal }));
     await this.walk();
     return true;
   }
 
   show(made) {
-    const sources = state.sources.map((source, i) => ({
-      key: `source ${i}`, image: source.image, name: `source ${i + 1}${source.label === null ? "" : `, label ${source.label}`}`,
-      facts: { label: source.label, ...source.origin },
-    }));
-    const children = made.images.map((image, i) => {
-      const { source, ...facts } = made.provenance[i];
-      const among = facts.neighbours === "batch" ? sources[facts.neighbour] : undefined;
-      return { key: `child ${i}`, image, name: `new image ${i + 1} from source ${source + 1}`, source,
-        facts: { ...facts, neighbour: facts.neighbour < 0 ? "none" : facts.neighbour, source: sources[source].name },
-        beside: [sources[source], among].filter(Boolean),
-        row: facts.neighbours === "dataset" && facts.neighbour >= 0 ? facts.neighbour : null };
-    });
-    for (const picture of [...sources, ...children]) {
-      if (this.selected.has(picture.key)) this.selected.set(picture.key, picture);
-    }
-    const drawn = (picture) => {
-      const node = tile(picture, (one) => this.tell(one), (one, button) => this.choose(one, button));
-      node.setAttribute("aria-pressed", String(this.selected.has(picture.key)));
-      return node;
-    };
+    const sources = state.sources.map(sourcePicture);
+    const children = made.images.map((image, i) => childPicture(image, i, made.provenance[i], sources));
+    const all = [...sources, ...children];
+    this.keepSelected(all);
     this.grid.replaceChildren(...sources.map((source, i) => el("div", { class: "pair", role: "group", "aria-label": source.name },
-      el("div", { class: "origin" }, drawn(source)),
-      el("div", { class: "children" }, children.filter((child) => child.source === i).map(drawn)))));
-    const told = [...sources, ...children].find(({ key }) => key === this.told?.key);
-    if (told) this.tell(told);
+      el("div", { class: "origin" }, this.tile(source)),
+      el("div", { class: "children" }, children.filter((child) => child.source === i).map((child) => this.tile(child))))));
+    const described = all.find(({ key }) => key === this.described?.key);
+    if (described) this.describe(described);
     announce(`${children.length} new images`);
   }
 
-  /** Where an image comes from; its neighbour in the data set follows as soon as it is here. */
-  async tell(picture) {
+  /** Puts the new pictures in the place of the chosen ones that they follow. */
+  keepSelected(pictures) {
+    const present = new Map(pictures.map((picture) => [picture.key, picture]));
+    for (const key of [...this.selected.keys()]) {
+      if (present.has(key)) this.selected.set(key, present.get(key));
+      else this.selected.delete(key);
+    }
+  }
+
+  tile(picture) {
+    const node = tile(picture, (one) => this.describe(one), (one, button) => this.choose(one, button));
+    node.setAttribute("aria-pressed", String(this.selected.has(picture.key)));
+    return node;
+  }
+
+  /** Shows where an image comes from. Its neighbour in the data set follows as soon as it has arrived. */
+  async describe(picture) {
     this.panel.show(picture);
-    this.told = picture;
-    if (picture.row === undefined || picture.row === null) return;
+    this.described = picture;
+    if (picture.row === undefined) return;
     const image = await imageAt(state.model.dataset, picture.row, this.signal).catch(() => null); // the data set may be gone
-    if (!image || this.told !== picture) return;
+    if (!image || this.described !== picture) return;
     this.panel.show({ ...picture, beside: [...picture.beside, { image, name: "its neighbour" }] });
   }
 
@@ -192,7 +140,7 @@ class Playground {
     else {
       if (this.selected.size === 2) {
         this.selected.clear();
-        this.grid.querySelectorAll("[aria-pressed=true]").forEach((tile_) => tile_.setAttribute("aria-pressed", "false"));
+        this.grid.querySelectorAll("[aria-pressed=true]").forEach((other) => other.setAttribute("aria-pressed", "false"));
       }
       this.selected.set(picture.key, picture);
       button.setAttribute("aria-pressed", "true");
@@ -204,19 +152,28 @@ class Playground {
   async walk() {
     this.strip.hidden = this.selected.size !== 2;
     if (this.strip.hidden) return;
-    const ends = [...this.selected.values()];
+    const [from, to] = [...this.selected.values()];
     const made = await post(at("models", state.model.name, "/interpolate"),
-      { images: ends.map(({ image }) => image), steps: STEPS, resize: true }, { signal: this.signal });
-    const pictures = made.images.map((image, i) => ({ image, name: `step ${i + 1} of ${STEPS}`, facts: {
-      from: ends[0].name, to: ends[1].name, share: (i / (STEPS - 1)).toFixed(2) } }));
-    this.strip.replaceChildren(el("h2", {}, `From ${ends[0].name} to ${ends[1].name}`),
+      { images: [from.image, to.image], resize: true }, { signal: this.signal });
+    const last = made.images.length - 1;
+    const pictures = made.images.map((image, i) => ({
+      image, name: `step ${i + 1} of ${last + 1}`, facts: { from: from.name, to: to.name, share: (i / last).toFixed(2) },
+    }));
+    this.strip.replaceChildren(el("h2", {}, `From ${from.name} to ${to.name}`),
       el("div", { class: "children" }, pictures.map((picture) => tile(picture, this.panel.show))));
   }
 
-  /** The same for every training image, as a job. */
+  async copy(write) {
+    if (!state.sources.length) throw new Error("There are no images on the screen to make a request from.");
+    if (!navigator.clipboard) throw new Error("The browser lets a page copy only over https, or from this machine itself.");
+    await navigator.clipboard.writeText(write(state.model.name, this.body(), state.sources));
+    this.message.textContent = "Copied.";
+  }
+
+  /** Starts a job that does the same to every training image. */
   async augmentAll() {
     await attempt(this.problems, async () => {
-      const { neighbours, ...same } = options; // a job always looks among the training images
+      const { neighbours, ...same } = chosen; // a job always looks for neighbours among the training images
       await post("/v1/jobs/augment", { dataset: state.model.dataset, model: state.model.name, ...same });
       location.hash = "#/jobs?kind=augment";
     });
@@ -228,4 +185,20 @@ class Playground {
       save(await answer.blob(), "new-images.zip");
     });
   }
+}
+
+const sourcePicture = ({ image, label, origin }, i) => ({
+  key: `source ${i}`, image, name: `source ${i + 1}${label === null ? "" : `, label ${label}`}`, facts: { label, ...origin },
+});
+
+/** A new image with its parents: its source, and its neighbour where that is another source. */
+function childPicture(image, i, { source, ...facts }, sources) {
+  const fromDataset = facts.neighbours === "dataset" && facts.neighbour >= 0;
+  const among = facts.neighbours === "batch" ? sources[facts.neighbour] : undefined;
+  return {
+    key: `child ${i}`, image, name: `new image ${i + 1} from source ${source + 1}`, source,
+    facts: { ...facts, neighbour: facts.neighbour < 0 ? "none" : facts.neighbour, source: sources[source].name },
+    beside: [sources[source], among].filter(Boolean),
+    row: fromDataset ? facts.neighbour : undefined,
+  };
 }

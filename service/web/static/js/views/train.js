@@ -1,20 +1,26 @@
 /** From images to a model: choose or upload a data set, look at it, train, watch. */
 
 import { at, get, post } from "../api.js";
-import { attempt, el, field, select } from "../dom.js";
-import { portrait, uploader } from "../datasets.js";
+import { field, number, select, text } from "../controls.js";
+import { portrait } from "../datasets.js";
+import { attempt, el } from "../dom.js";
 import { follow } from "../follow.js";
+import { optionsOf } from "../options.js";
 import { dataUrl } from "../pictures.js";
 import { lines } from "../plot.js";
+import { uploadForm } from "../upload.js";
 
 export const title = "Train";
 
-const SMALL = 256; // pixels; images of no more want a smaller beta
+const SMALL = 256; // pixels; an image of no more has little to reconstruct, so that its divergence weighs too much
+const SMALL_SHARE = 1 / 4; // of the usual beta, for such images
 const SHOWN = 12;
+const UNITS = { reconstruction: "loss per image (lower is better)", divergence: "loss per image" };
+const LONGEST = 50; // letters of the data set's name in the model's
 
 export async function render(place, parameters, signal) {
   if (parameters.has("job")) return watch(place, parameters.get("job"), signal);
-  const { datasets } = await get("/v1/datasets", signal);
+  const [{ datasets }, options] = await Promise.all([get("/v1/datasets", signal), optionsOf("post", "/v1/jobs/train")]);
   const chosen = datasets.find(({ name }) => name === parameters.get("dataset")) ?? datasets[0];
   const open = (name) => { location.hash = `#/train?dataset=${encodeURIComponent(name)}`; };
   const chooser = select(datasets.map(({ name, images }) => [name, `${name} (${images.toLocaleString()} images)`]), chosen.name,
@@ -22,24 +28,24 @@ export async function render(place, parameters, signal) {
   const problems = el("div");
   place.append(
     el("section", { class: "columns" },
-      el("div", {}, el("h2", {}, "Your images"), uploader(({ name }) => open(name))),
-      el("div", {}, el("h2", {}, "The model"), form(chosen, chooser, signal))),
+      el("div", {}, el("h2", {}, "Your images"), await uploadForm(({ name }) => open(name))),
+      el("div", {}, el("h2", {}, "The model"), trainForm(chosen, chooser, options))),
     problems);
   await attempt(problems, async () => { place.append(await portrait(chosen, signal)); });
+  return undefined;
 }
 
-function form(dataset, chooser) {
+function trainForm(dataset, chooser, options) {
   const problems = el("div");
-  const number = (value, attributes = {}) => el("input", { type: "number", value, required: true, step: "any", ...attributes });
   const small = dataset.width * dataset.height <= SMALL;
   const inputs = {
-    name: el("input", { value: freeName(dataset.name), required: true, autocomplete: "off" }),
-    latent_dim: number(20, { min: 1, max: 512, step: 1 }),
-    beta: number(small ? 0.25 : 1, { min: 0, max: 1000 }),
-    epochs: number(100, { min: 1, max: 10_000, step: 1 }),
-    patience: number(5, { min: 1, max: 10_000, step: 1 }),
-    learning_rate: number(0.001, { min: 0, max: 1 }),
-    seed: number(0, { min: 0, step: 1 }),
+    name: text(options.name, { value: freeName(dataset.name), required: true }),
+    latent_dim: number(options.latent_dim),
+    beta: number(options.beta, small ? { value: options.beta.default * SMALL_SHARE } : {}),
+    epochs: number(options.epochs),
+    patience: number(options.patience),
+    learning_rate: number(options.learning_rate),
+    seed: number(options.seed),
   };
   const submit = async (event) => {
     event.preventDefault();
@@ -49,32 +55,30 @@ function form(dataset, chooser) {
       location.hash = `#/train?job=${record.id}`;
     });
   };
+  const row = (label, name, more = "") => field(label, inputs[name], `${options[name].meaning}${more}`);
   return el("form", { class: "card", onsubmit: submit, "aria-label": "Train a model" },
     field("Data set", chooser),
     field("Name of the model", inputs.name),
-    field("Latent dimensions", inputs.latent_dim),
-    field("beta", inputs.beta, "Weight of the divergence; small images want a small one."),
-    field("Epochs at most", inputs.epochs),
-    el("details", {}, el("summary", {}, "More"),
-      field("Patience", inputs.patience, "Epochs without a better validation loss before it stops."),
-      field("Learning rate", inputs.learning_rate), field("Seed", inputs.seed)),
+    row("Latent dimensions", "latent_dim"),
+    row("beta", "beta", small ? " Images as small as these need a small one." : ""),
+    row("Epochs at most", "epochs"),
+    el("details", {}, el("summary", {}, "More options"),
+      row("Patience", "patience"), row("Learning rate", "learning_rate"), row("Random seed", "seed")),
     el("button", { class: "primary" }, "Start training"), problems);
 }
 
-const freeName = (dataset) => `${dataset.slice(0, 50)}-${new Date().toISOString().slice(5, 16).replace(/[-:T]/g, "")}`;
+const freeName = (dataset) => `${dataset.slice(0, LONGEST)}-${new Date().toISOString().slice(5, 16).replace(/[-:T]/g, "")}`;
 
 async function watch(place, id, signal) {
   const record = await get(at("jobs", id), signal);
-  place.append(el("p", {}, `Model ${record.params.name ?? ""} of ${record.params.dataset}`, " · ",
-    el("a", { href: `#/train?dataset=${encodeURIComponent(record.params.dataset)}` }, "Train another")));
+  const { name, dataset } = record.params;
+  place.append(el("p", {}, `${name ? `Model ${name}` : "A model"}, trained on ${dataset}`, " · ",
+    el("a", { href: `#/train?dataset=${encodeURIComponent(dataset)}` }, "Train another")));
   const curves = el("div", { class: "columns" });
   const history = [];
   const metrics = (epoch) => {
     history.push(epoch);
-    curves.replaceChildren(...["reconstruction", "divergence"].map((part) => lines(part, {
-      training: history.map((entry) => entry[`train_${part}`]),
-      validation: history.map((entry) => entry[`validation_${part}`]),
-    }, "nats an image")));
+    curves.replaceChildren(...losses(history));
   };
   const before = el("div");
   place.append(before, curves);
@@ -82,23 +86,31 @@ async function watch(place, id, signal) {
   if (!done) return;
   if (!history.length) { // the events of an old job are gone, its result is not
     const { curve } = await get(at("jobs", id, "/result"), signal);
-    curve.forEach(metrics);
+    curves.replaceChildren(...losses(curve));
   }
-  place.append(await after(done.result.model, record.params.dataset, signal));
+  place.append(await trained(done.result.model, dataset, signal));
 }
 
-async function after(model, dataset, signal) {
+/** The two parts of the loss over the epochs, a plot each. */
+function losses(history) {
+  return Object.keys(UNITS).map((part) => lines(part, {
+    training: history.map((entry) => entry[`train_${part}`]),
+    validation: history.map((entry) => entry[`validation_${part}`]),
+  }, UNITS[part]));
+}
+
+async function trained(model, dataset, signal) {
   const { images } = await get(`${at("datasets", dataset, "/images")}?count=${SHOWN}`, signal);
   const { latents } = await post(at("models", model, "/encode"), { images }, { signal });
   const decoded = await post(at("models", model, "/decode"), { latents }, { signal });
-  const strip = (text, shown) => el("div", { class: "row" }, el("span", { class: "name" }, text),
+  const strip = (name, shown) => el("div", { class: "row" }, el("span", { class: "name" }, name),
     el("div", { class: "sheet" }, shown.map((image) => el("img", { src: dataUrl(image), alt: "" }))));
   const query = `model=${encodeURIComponent(model)}`;
   return el("section", { class: "card", "aria-label": "The trained model" },
     el("h2", {}, `${model} is ready`),
-    el("p", {}, "Test images that it has not seen, and what it makes of them:"),
-    strip("images", images), strip("decoded", decoded.images),
-    el("p", { class: "hint" }, "Where all of these look alike, train again with a smaller beta, or with more images."),
+    el("p", {}, "Here are test images that the model has not seen, and how it reconstructs them:"),
+    strip("test image", images), strip("reconstruction", decoded.images),
+    el("p", { class: "hint" }, "If all reconstructions look alike, train again with a smaller beta or with more images."),
     el("p", { class: "row" },
       el("a", { class: "button primary", href: `#/playground?${query}` }, "Make new images"),
       el("a", { class: "button", href: `#/evaluate?${query}` }, "Do they help? Evaluate"),

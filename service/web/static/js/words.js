@@ -1,0 +1,20 @@
+/** Plain words for the values of the API's options. A value that is not here is shown as it is. */
+
+const WORDS = {
+  residual: "residual (sharper)",
+  batch: "among these",
+  dataset: "in the data set",
+  svm: "SVM",
+  knn: "kNN",
+  mlp: "MLP (slow)",
+  image: "pixels",
+  latent: "latent vectors",
+  duplication: "the same images again",
+  affine: "affine copies (shifted, turned, scaled)",
+  smote: "SMOTE",
+  pca: "widest spread (PCA)",
+  umap: "neighbours together (UMAP)",
+};
+
+/** Pairs of [value, words], as a select or a list of boxes takes them. */
+export const inWords = (values) => values.map((value) => [value, WORDS[value] ?? value]);
