@@ -152,7 +152,7 @@ def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, ma
     if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
         raise InvalidInput(
             f"images of {height}x{width} are outside {MIN_SIDE}..{MAX_SIDE} pixels a side; "
-            "give a size to resize to, as in ?size=64x64"
+            "give a size to resize them to, such as 64x64"
         )
     channels = max(image.shape[2] for image in images)
     if len(images) * height * width * channels > max_bytes:
