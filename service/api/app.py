@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from latentaug.runtime import tracing
@@ -25,7 +25,7 @@ from service.api.jobs.queue import Jobs
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
 from service.api.routes import datasets, inference, jobs, models, page, system
-from service.asgi.short_way import ShortWay
+from service.api.routes.plain import DocumentedApp
 from service.asgi.traced import Traced
 
 DESCRIPTION = """\
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> ASGIApp:
     metrics = Metrics()
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
         store = ArtefactStore(settings.resolved_store_url)
         model_server = ModelServer(settings.resolved_model_server_url)
         queue = Jobs(settings, store)
@@ -75,20 +75,21 @@ def create_app(settings: Settings) -> ASGIApp:
             queue.close()
             tracing.shutdown()
 
-    app = FastAPI(
+    app = DocumentedApp(
+        inference.ENDPOINTS,
         title="latentaug",
         version="1",
         description=DESCRIPTION,
-        lifespan=lifespan,
+        exception_handlers=problems.HANDLERS,
         docs_url=None,  # FastAPI's own pages load their parts from the net
         redoc_url=None,
         generate_unique_id_function=contract.operation_id,
     )
-    problems.install(app)
-    for module in (inference, models, datasets, jobs, system, page):
+    for module in (models, datasets, jobs, system, page):
         app.include_router(module.router)
-    served: ASGIApp = HeadAsGet(app)  # within logs and metrics, which say HEAD
-    served = ShortWay(served, path=inference.PATH, serve=inference.serve)
-    served = Traced(served)
+    plain = [endpoint.route for endpoint in inference.ENDPOINTS]
+    front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
+    front.router.default = HeadAsGet(app)
+    served: ASGIApp = Traced(front)
     served = RequestLog(served)  # around the trace, which tells the request's id
     return RequestMetrics(served, metrics=metrics)  # outermost, so that it counts what RequestLog answers

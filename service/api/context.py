@@ -82,10 +82,15 @@ class Context:
         return await to_thread.run_sync(work, limiter=self.job_threads)
 
 
-async def _of_request(request: Request) -> Context:  # async, or FastAPI would call it in a thread
+def context_of(request: Request) -> Context:
+    """What the endpoint that answers this request works with."""
     context = request.state.context
     assert isinstance(context, Context)  # noqa: S101  the lifespan put it there
     return context
+
+
+async def _of_request(request: Request) -> Context:  # async, or FastAPI would call it in a thread
+    return context_of(request)
 
 
 FromContext = Annotated[Context, Depends(_of_request)]

@@ -23,7 +23,7 @@ from latentaug.runtime.settings import Settings, load
 from latentaug.storage.objects import ArtefactStore
 from service.model_server.app import create_app
 from service.model_server.listening import listen
-from service.model_server.serving import Inference
+from service.model_server.serving import Serving
 
 ENGINE_DIED = 70
 """Exit status for an internal software error, EX_SOFTWARE."""
@@ -39,9 +39,9 @@ log = logging.getLogger("service.model_server")
 class Server(uvicorn.Server):
     """Uvicorn that goes on listening while it drains, so that probes and callers hear 503 rather than nothing."""
 
-    def __init__(self, config: uvicorn.Config, inference: Inference) -> None:
+    def __init__(self, config: uvicorn.Config, serving: Serving) -> None:
         super().__init__(config)
-        self._inference = inference
+        self._serving = serving
         self._loop = asyncio.get_running_loop()
         self._draining: asyncio.Task[None] | None = None
 
@@ -57,7 +57,7 @@ class Server(uvicorn.Server):
             self._draining = self._loop.create_task(self._drain())
 
     async def _drain(self) -> None:
-        await self._inference.drain()
+        await self._serving.drain()
         self.should_exit = True
 
 
@@ -72,9 +72,9 @@ async def serve(settings: Settings) -> int:
         status = ENGINE_DIED
         loop.call_soon_threadsafe(server.begin_drain)
 
-    inference = Inference(settings, ArtefactStore(settings.resolved_store_url), engine_died)
+    serving = Serving(settings, ArtefactStore(settings.resolved_store_url), engine_died)
     config = uvicorn.Config(
-        create_app(inference),
+        create_app(serving),
         http="httptools",
         lifespan="on",
         access_log=False,
@@ -82,7 +82,7 @@ async def serve(settings: Settings) -> int:
         timeout_graceful_shutdown=1,
         backlog=1024,
     )
-    server = Server(config, inference)
+    server = Server(config, serving)
     log.info("listening on %s", url)
     try:
         await server.serve(sockets=[listener])

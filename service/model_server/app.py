@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import re
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
 from typing import Any
@@ -22,30 +21,29 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from latentaug.errors import LatentaugError, MalformedInput, NotFound
 from latentaug.runtime import logs, tracing
-from service.asgi.short_way import ShortWay
 from service.asgi.traced import Traced
 from service.model_server import operations
 from service.model_server.operations import OPERATIONS
-from service.model_server.serving import CLIENT_GONE, Inference, read_body
+from service.model_server.serving import CLIENT_GONE, Serving, read_body
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "schedule_policy", "statistics"]
 MAX_CONTROL_BYTES = 2**16
-INFER = re.compile(r"/v2/models/(?P<model>[^/]+)(/versions/(?P<version>[^/]+))?/infer")
 
 
-def create_app(inference: Inference) -> Starlette:
+def create_app(serving: Serving) -> Starlette:
     """The model server's application; starts and stops the engine's thread with its lifespan."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        inference.batcher.start()
+        serving.batcher.start()
         yield
-        inference.batcher.stop()
+        serving.batcher.stop()
         tracing.shutdown()
 
-    endpoints = Endpoints(inference)
-    paths = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
+    endpoints = Endpoints(serving)
+    paths = ("/v2/models/{model}/versions/{version}", "/v2/models/{model}")
     routes = [
+        *(Route(f"{path}/infer", serving.infer, methods=["POST"]) for path in paths),  # first, for most ask for these
         Route("/v2", endpoints.server),
         Route("/v2/health/live", endpoints.live),
         Route("/v2/health/ready", endpoints.ready),
@@ -58,7 +56,6 @@ def create_app(inference: Inference) -> Starlette:
     ]
     for path in paths:
         routes += [
-            Route(f"{path}/infer", inference.infer, methods=["POST"]),
             Route(path, endpoints.model),
             Route(f"{path}/ready", endpoints.model_ready),
             Route(f"{path}/stats", endpoints.statistics),
@@ -69,17 +66,7 @@ def create_app(inference: Inference) -> Starlette:
         ClientDisconnect: client_gone,
         Exception: failed,
     }
-
-    async def infer(request: Request) -> Response:
-        try:
-            return await inference.infer(request)
-        except LatentaugError as error:
-            return await refused(request, error)
-        except ClientDisconnect as error:
-            return await client_gone(request, error)
-
     middleware = [Middleware(Named), *([Middleware(Traced)] if tracing.active() else [])]
-    middleware.append(Middleware(ShortWay, path=INFER, serve=infer))
     return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan, middleware=middleware)
 
 
@@ -102,9 +89,9 @@ class Named:
 class Endpoints:
     """All endpoints but inference itself."""
 
-    def __init__(self, inference: Inference) -> None:
-        self._inference = inference
-        self._repository = inference.repository
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._repository = serving.repository
 
     async def server(self, _: Request) -> Response:
         """Describe the server."""
@@ -116,7 +103,7 @@ class Endpoints:
 
     async def ready(self, _: Request) -> Response:
         """Whether requests are taken: 503 while draining or without an engine."""
-        ready = self._inference.ready
+        ready = self._serving.ready
         return JSONResponse({"ready": ready}, 200 if ready else 503)
 
     async def models(self, _: Request) -> Response:
@@ -135,7 +122,7 @@ class Endpoints:
         name, _ = operations.parse_name(request.path_params["model"])
         description = await self._repository.describe(name, request.path_params.get("version"))
         held = self._repository.loaded(name)
-        ready = held is not None and held.description.version == description.version and self._inference.ready
+        ready = held is not None and held.description.version == description.version and self._serving.ready
         return JSONResponse({"name": request.path_params["model"], "ready": ready}, 200 if ready else 503)
 
     async def statistics(self, request: Request) -> Response:
@@ -145,14 +132,14 @@ class Endpoints:
             await self._repository.describe(operations.parse_name(wanted)[0], wanted_version)
         found = [
             statistics.to_json(name, model_version)
-            for (name, model_version), statistics in sorted(self._inference.metrics.statistics.items())
+            for (name, model_version), statistics in sorted(self._serving.metrics.statistics.items())
             if wanted in (None, name) and wanted_version in (None, model_version)
         ]
         return JSONResponse({"model_stats": found})
 
     async def metrics(self, _: Request) -> Response:
         """Prometheus metrics."""
-        return Response(generate_latest(self._inference.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(self._serving.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def index(self, request: Request) -> Response:
         """List all models and whether they are in memory."""
@@ -179,7 +166,7 @@ class Endpoints:
         await control(request)
         name = base_name(request.path_params["model"])
         self._repository.unload(name)
-        self._inference.metrics.forget(name)
+        self._serving.metrics.forget(name)
         return Response()
 
 

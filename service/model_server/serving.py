@@ -31,7 +31,7 @@ LARGE_JSON_BYTES = 2**16
 """JSON from this size on is read and written in a thread: it would hold up everyone else."""
 
 
-class Inference:
+class Serving:
     """One device, its models and those who ask for them. Used from one event loop.
 
     Args:

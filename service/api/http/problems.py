@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -68,25 +67,7 @@ def unexpected() -> Response:
     )
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem document."""
-    app.add_exception_handler(LatentaugError, _own)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(ClientDisconnect, _gone)
-
-
-def of_departure() -> Response:
-    """The answer to a caller that has left; only logs and metrics tell of it."""
-    return Response(status_code=CLIENT_CLOSED_REQUEST)
-
-
-def _own(_: Request, error: Exception) -> Response:
-    assert isinstance(error, LatentaugError)  # noqa: S101  narrows what Starlette types as Exception
-    return of_error(error)
-
-
-def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     fields = [(".".join(str(part) for part in entry["loc"][1:]), _in_words(entry)) for entry in error.errors()]
     named = "; ".join(f"{location}: {message}" for location, message in fields)
@@ -99,7 +80,7 @@ def _in_words(entry: Mapping[str, Any]) -> str:
     return str(entry["msg"])
 
 
-def _http(request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     status = HTTPStatus(error.status_code)
     detail, headers = str(error.detail), dict(error.headers or {})
@@ -122,5 +103,24 @@ def _allowed(request: Request) -> list[str]:
     return [method for method in ("GET", "HEAD", "POST", "DELETE") if possible(method)]
 
 
-def _gone(_: Request, __: Exception) -> Response:
-    return of_departure()
+async def _own(_: Request, error: Exception) -> Response:
+    assert isinstance(error, LatentaugError)  # noqa: S101  narrows what Starlette types as Exception
+    return of_error(error)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def _unexpected(_: Request, __: Exception) -> Response:
+    return unexpected()
+
+
+HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    LatentaugError: _own,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+    ClientDisconnect: _gone,
+    Exception: _unexpected,
+}
+"""What answers each kind of error. All are coroutines, for Starlette would call plain functions in a thread."""
