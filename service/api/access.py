@@ -12,9 +12,7 @@ from starlette.responses import Response
 
 from latentaug.errors import Forbidden, Unauthenticated
 from service.api.context import context_of
-
-Answer = Callable[[Request], Awaitable[Response]]
-"""Answers a request, or raises an error of our tree."""
+from service.asgi.endpoint import Answer
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -62,14 +60,14 @@ def guarded(scope: str, answer: Answer) -> Answer:
     """
 
     async def guarded_answer(request: Request) -> Response:
-        request.state.owner = await authorise(request, scope, await bearer(request))
+        request.scope["owner"] = await authorise(request, scope, await bearer(request))
         return await answer(request)
 
     return guarded_answer
 
 
 async def _owner(request: Request) -> str:
-    return str(request.state.owner)
+    return str(request.scope["owner"])
 
 
 Owner = Annotated[str, Depends(_owner)]

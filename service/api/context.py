@@ -84,7 +84,7 @@ class Context:
 
 def context_of(request: Request) -> Context:
     """What the endpoint that answers this request works with."""
-    context = request.state.context
+    context = request.scope["state"]["context"]
     assert isinstance(context, Context)  # noqa: S101  the lifespan put it there
     return context
 

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from latentaug.errors import LatentaugError, MalformedInput, NotFound
 from latentaug.runtime import logs, tracing
+from service.asgi.endpoint import Endpoint
 from service.asgi.traced import Traced
 from service.model_server import operations
 from service.model_server.operations import OPERATIONS
@@ -43,7 +44,9 @@ def create_app(serving: Serving) -> Starlette:
     endpoints = Endpoints(serving)
     paths = ("/v2/models/{model}/versions/{version}", "/v2/models/{model}")
     routes = [
-        *(Route(f"{path}/infer", serving.infer, methods=["POST"]) for path in paths),  # first, for most ask for these
+        *(
+            Route(f"{path}/infer", Endpoint(serving.infer), methods=["POST"]) for path in paths
+        ),  # first, for most ask for these
         Route("/v2", endpoints.server),
         Route("/v2/health/live", endpoints.live),
         Route("/v2/health/ready", endpoints.ready),

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 
 from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
 from latentaug.imaging.archives import read_npy, read_npz, read_zip
 from latentaug.imaging.pixels import Limits, Pixels, decode_image, to_uint8
 from service.api.http import media
 from service.api.http.labels import Labels
-from service.api.http.limits import bound_json
+from service.api.http.limits import bound_json, read_body
 
 MAX_OPTIONS = 32
 MAX_LATENT_DIM = 512
@@ -151,6 +152,39 @@ def read_latents(form: str, body: bytes, latent_dim: int, limits: Limits) -> Lat
     else:
         array = read_npy(body, limits)
     return LatentBatch(_check_latents(array, latent_dim, limits), fields)
+
+
+class BoundedJson(Request):
+    """A request whose body is one JSON object, bounded before it is parsed. FastAPI then takes it as it was read here.
+
+    Args:
+        request: the request as it came.
+        max_bytes: most bytes of the body.
+        max_values: most values in it.
+    """
+
+    def __init__(self, request: Request, max_bytes: int, max_values: int) -> None:
+        super().__init__(request.scope, request.receive)
+        self._max_bytes = max_bytes
+        self._max_values = max_values
+
+    async def body(self) -> bytes:
+        """Read the body once.
+
+        Raises:
+            UnsupportedMediaType: it is not said to be JSON.
+            TooLarge: more than `max_bytes`.
+        """
+        if not hasattr(self, "_body"):
+            media.body_form(self, [media.JSON])
+            self._body = await read_body(self, self._max_bytes)
+        return self._body
+
+    async def json(self) -> dict[str, object]:
+        """Parse the body once; raises what `body` and `read_json` raise."""
+        if not hasattr(self, "_object"):
+            self._object = read_json(await self.body(), self._max_values)
+        return self._object
 
 
 def read_json(body: bytes, max_values: int) -> dict[str, object]:

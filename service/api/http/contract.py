@@ -154,17 +154,9 @@ def latent_request(options: type[BaseModel]) -> Fragment:
     return _request(media.LATENT_BODIES, schemas, options)
 
 
-def json_request(schema: type[BaseModel]) -> Fragment:
-    """A request that is one JSON object."""
-    return {"requestBody": {"required": True, "content": {media.JSON: {"schema": _inlined(schema)}}}}
-
-
-def binary_request(forms: Sequence[str], options: type[BaseModel]) -> Fragment:
-    """A request that is a file; the options stand in the query."""
-    return {
-        "parameters": query(options),
-        "requestBody": {"required": True, "content": {form: {"schema": _BINARY} for form in forms}},
-    }
+def file_request(forms: Sequence[str]) -> Fragment:
+    """A request that is a file."""
+    return {"requestBody": {"required": True, "content": {form: {"schema": _BINARY} for form in forms}}}
 
 
 def _request(forms: Sequence[str], schemas: Mapping[str, Fragment], options: type[BaseModel]) -> Fragment:
@@ -176,10 +168,10 @@ def _request(forms: Sequence[str], schemas: Mapping[str, Fragment], options: typ
         "description": "Seconds to wait for the answer at most.",
     }
     content = {form: {"schema": schemas.get(form, _BINARY)} for form in forms}
-    return {"parameters": [*query(options), timeout], "requestBody": {"required": True, "content": content}}
+    return {"parameters": [*_query(options), timeout], "requestBody": {"required": True, "content": content}}
 
 
-def query(options: type[BaseModel]) -> list[Fragment]:
+def _query(options: type[BaseModel]) -> list[Fragment]:
     """Options that stand in the query string, as parameters."""
     required = options.model_json_schema().get("required", [])
     return [
@@ -194,25 +186,6 @@ def _properties(options: type[BaseModel]) -> dict[str, Fragment]:
     return {
         name: {key: value for key, value in schema.items() if value is not None} for name, schema in properties.items()
     }
-
-
-def _inlined(schema: type[BaseModel]) -> Fragment:
-    """A JSON schema without references, which would point outside of it once it stands in the document."""
-    plain: Fragment = schema.model_json_schema()
-    nested = plain.pop("$defs", {})
-
-    def follow(node: Any) -> Any:
-        if isinstance(node, list):
-            return [follow(entry) for entry in node]
-        if not isinstance(node, dict):
-            return node
-        if "$ref" in node:
-            node = {**nested[node["$ref"].removeprefix("#/$defs/")], **node}
-            del node["$ref"]
-        return {key: follow(value) for key, value in node.items()}
-
-    inlined: Fragment = follow(plain)
-    return inlined
 
 
 def _object(properties: Mapping[str, Fragment], required: str) -> Fragment:

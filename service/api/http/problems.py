@@ -6,15 +6,18 @@ import json
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_type_hints
 
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from latentaug.errors import InvalidInput, LatentaugError
+from latentaug.errors import LatentaugError
+from service.api.http import options
 from service.api.http.media import PROBLEM
 
 CLIENT_CLOSED_REQUEST = 499
@@ -67,17 +70,29 @@ def unexpected() -> Response:
     )
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    fields = [(".".join(str(part) for part in entry["loc"][1:]), _in_words(entry)) for entry in error.errors()]
-    named = "; ".join(f"{location}: {message}" for location, message in fields)
-    return of_error(InvalidInput(f"the request does not fit this endpoint: {named}", fields=fields))
+    fields = [_field(entry, request.scope["endpoint"]) for entry in error.errors()]
+    return of_error(options.invalid(fields))
 
 
-def _in_words(entry: Mapping[str, Any]) -> str:
+def _field(entry: ErrorDetails, endpoint: Callable[..., Any]) -> tuple[str, str]:
+    """The place and the words of one of FastAPI's faults, the same as where we check a schema ourselves."""
+    part, *place = entry["loc"]
+    if part in ("body", "query"):
+        within: ErrorDetails = {**entry, "loc": tuple(place)}
+        return options.field(_schema(endpoint), within)
+    name = ".".join(str(each) for each in place)
     if entry["type"] == "string_pattern_mismatch":  # the pattern is for programs, and stands in /openapi.json
-        return "has a length or characters that it must not have; /openapi.json says which it may"
-    return str(entry["msg"])
+        return name, "has a length or characters that it must not have; /openapi.json says which it may"
+    return name, str(entry["msg"])
+
+
+def _schema(endpoint: Callable[..., Any]) -> type[BaseModel]:
+    """The one schema that an endpoint takes, as its body or as its query string."""
+    hints = get_type_hints(endpoint)
+    del hints["return"]
+    return next(hint for hint in hints.values() if isinstance(hint, type) and issubclass(hint, BaseModel))
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -39,7 +39,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = current
+                MutableHeaders(scope=message).append("X-Request-ID", current)
             await send(message)
 
         try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 from anyio import WouldBlock, to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +22,7 @@ from service.api.http import contract, media
 from service.api.http.answers import write_images
 from service.api.http.bodies import read_images
 from service.api.http.limits import read_body
-from service.api.http.options import NoOptions, SampleOptions, UploadOptions, read_options
+from service.api.http.options import NoOptions, Once, SampleOptions, UploadOptions
 from service.api.samples import sample
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -33,13 +34,14 @@ UPLOAD_RETRY_SECONDS = 5.0
 @router.post(
     "",
     status_code=201,
-    dependencies=[MayTrain],
+    dependencies=[MayTrain, Once],
     responses=contract.problems(400, 409, 413, 415),
-    openapi_extra=contract.binary_request(media.DATASET_BODIES, UploadOptions),
+    openapi_extra=contract.file_request(media.DATASET_BODIES),
 )
-async def upload_dataset(request: Request, response: Response, context: FromContext) -> DatasetDescription:
+async def upload_dataset(
+    request: Request, response: Response, options: Annotated[UploadOptions, Query()], context: FromContext
+) -> DatasetDescription:
     """Upload a data set: an npz with `images` and optional `labels`, or a zip of image files in a folder per label."""
-    options = read_options(UploadOptions, request, {})
     form = media.body_form(request, media.DATASET_BODIES)
     limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
     with _one_of_few(context):
@@ -64,17 +66,17 @@ async def describe_dataset(dataset: str, context: FromContext) -> DatasetDescrip
 @router.get(
     "/{dataset}/images",
     response_class=Response,
-    dependencies=[AnyKey],
+    dependencies=[AnyKey, Once],
     responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | contract.problems(404, 406, 503),
-    openapi_extra={"parameters": contract.query(SampleOptions)},
 )
-async def dataset_images(request: Request, dataset: str, context: FromContext) -> Response:
+async def dataset_images(
+    request: Request, dataset: str, options: Annotated[SampleOptions, Query()], context: FromContext
+) -> Response:
     """Some images of a data set, with their labels and rows: those of `rows`, or `count` at random.
 
     As `application/x-npz` or `application/zip` the answer is a body that augment and encode take.
     """
     form = media.answer_form(request, media.IMAGE_ANSWERS)
-    options = read_options(SampleOptions, request, {})
     await to_thread.run_sync(describe, dataset, context.store)
     loaded = await context.loaded.get(dataset)
     return Response(await context.on_pixels(lambda: write_images(form, sample(loaded, options))), media_type=form)

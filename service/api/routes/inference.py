@@ -19,7 +19,6 @@ from latentaug.augment.neighbours import name_class
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
 from latentaug.imaging.pixels import Pixels, fit
 from latentaug.storage.models import ModelDescription
-from service.api.access import Answer
 from service.api.compute.client import Call, Operation, Outputs
 from service.api.context import Context, context_of
 from service.api.http import contract, media
@@ -29,6 +28,7 @@ from service.api.http.limits import in_time, read_body
 from service.api.http.options import AugmentOptions, ImageOptions, InterpolateOptions, LatentOptions, read_options
 from service.api.routes.plain import PlainEndpoint
 from service.asgi.disconnect import while_connected
+from service.asgi.endpoint import Answer
 from service.oip.tensors import Parameters
 
 CHILDREN_PER_IMAGE = 8

@@ -1,11 +1,12 @@
-"""The jobs: what takes minutes or hours."""
+"""The jobs: work that takes minutes or hours."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 from starlette.requests import Request
@@ -15,19 +16,42 @@ from latentaug.errors import Conflict, NotFound
 from latentaug.runtime.job_params import AugmentParams, EvaluateParams, TrainParams
 from latentaug.runtime.jobs import Event, JobRecord, Kind
 from latentaug.storage import models
-from service.api.access import MayTrain
+from service.api.access import Documented, Owner, guarded
 from service.api.context import Context, FromContext
 from service.api.http import contract, media
-from service.api.http.bodies import read_json
-from service.api.http.limits import read_body
-from service.api.http.options import JobFilter, Options, ResultOptions, read_options, validate
+from service.api.http.bodies import BoundedJson
+from service.api.http.options import JobFilter, NoOptions, Once, ResultOptions
 from service.api.jobs.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
 from service.api.jobs.feasibility import check_augment, check_beside, check_evaluate, check_train
 from service.api.routes.datasets import describe as describe_dataset
+from service.asgi.endpoint import Answer
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+MAX_BODY_BYTES = 2**20
+MAX_BODY_VALUES = 10_000
+RETRY_SECONDS = 2.0
 
-Params = TypeVar("Params", bound=BaseModel)
+
+class JobRoute(APIRoute):
+    """A route for callers whose key may train, and whose body is bounded before FastAPI reads it.
+
+    FastAPI reads and parses a whole body before it looks at any dependency, so neither of these can be one.
+    """
+
+    def get_route_handler(self) -> Answer:
+        """What answers a request."""
+        answer = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            if self.body_field is not None:
+                request = BoundedJson(request, MAX_BODY_BYTES, MAX_BODY_VALUES)
+                await request.json()  # here, for FastAPI would hide what is wrong with it
+            return await answer(request)
+
+        return guarded("train", bounded)
+
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=JobRoute, dependencies=[Documented])
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -35,10 +59,6 @@ IdempotencyKey = Annotated[
         description="Any text of your own; a repeated request with the same key gives the first one's job, for a day.",
     ),
 ]
-
-MAX_BODY = 2**20
-MAX_VALUES = 10_000
-RETRY_SECONDS = 2.0
 
 RESULTS: dict[Kind, dict[str, str]] = {
     "train": {media.JSON: "result.json", media.PNG: "curve.png"},
@@ -59,16 +79,15 @@ _RESULT_FORMS = list(dict.fromkeys(form for files in RESULTS.values() for form i
 _SUBMIT_PROBLEMS = contract.problems(400, 404, 409, 413, 415, 503)
 
 
-@router.post("/train", status_code=202, responses=_SUBMIT_PROBLEMS, openapi_extra=contract.json_request(TrainParams))
+@router.post("/train", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
 async def submit_train(
-    request: Request,
+    params: TrainParams,
     response: Response,
     context: FromContext,
-    owner: Annotated[str, MayTrain],
+    owner: Owner,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Train a model on a data set, without its labels."""
-    params = await _params(request, TrainParams)
     check_train(await to_thread.run_sync(describe_dataset, params.dataset, context.store))
     if idempotency_key is None:
         await to_thread.run_sync(_check_free, context, params.name)
@@ -84,18 +103,15 @@ async def submit_train(
     return record
 
 
-@router.post(
-    "/evaluate", status_code=202, responses=_SUBMIT_PROBLEMS, openapi_extra=contract.json_request(EvaluateParams)
-)
+@router.post("/evaluate", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
 async def submit_evaluate(
-    request: Request,
+    params: EvaluateParams,
     response: Response,
     context: FromContext,
-    owner: Annotated[str, MayTrain],
+    owner: Owner,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Measure whether augmentation helps SVM, kNN and MLP on a data set, over repeated paired draws."""
-    params = await _params(request, EvaluateParams)
     dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
     check_evaluate(params, dataset, [await context.descriptions.get(name) for name in params.model or []])
     for other in await context.on_jobs(lambda: [context.jobs.store.get(job) for job in params.beside]):
@@ -104,40 +120,33 @@ async def submit_evaluate(
     return record
 
 
-@router.post(
-    "/augment", status_code=202, responses=_SUBMIT_PROBLEMS, openapi_extra=contract.json_request(AugmentParams)
-)
+@router.post("/augment", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
 async def submit_augment(
-    request: Request,
+    params: AugmentParams,
     response: Response,
     context: FromContext,
-    owner: Annotated[str, MayTrain],
+    owner: Owner,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Augment a whole data set's training part."""
-    params = await _params(request, AugmentParams)
     dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
     check_augment(params, dataset, await context.descriptions.get(params.model))
     record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
     return record
 
 
-@router.get(
-    "",
-    dependencies=[MayTrain],
-    responses=contract.problems(503),
-    openapi_extra={"parameters": contract.query(JobFilter)},
-)
-async def list_jobs(request: Request, context: FromContext) -> dict[str, list[JobRecord] | str | None]:
+@router.get("", dependencies=[Once], responses=contract.problems(503))
+async def list_jobs(
+    wanted: Annotated[JobFilter, Query()], context: FromContext
+) -> dict[str, list[JobRecord] | str | None]:
     """Jobs, newest first; `next` is the `cursor` of the following page, or null."""
-    wanted = read_options(JobFilter, request, {})
     jobs, following = await context.on_jobs(
         lambda: context.jobs.store.list(wanted.kind, wanted.status, wanted.limit, wanted.cursor)
     )
     return {"jobs": jobs, "next": following}
 
 
-@router.get("/{job}", dependencies=[MayTrain], responses=contract.problems(404, 503))
+@router.get("/{job}", responses=contract.problems(404, 503))
 async def describe_job(job: str, context: FromContext) -> JobRecord:
     """One job's record."""
     return await context.on_jobs(lambda: context.jobs.store.get(job))
@@ -146,13 +155,14 @@ async def describe_job(job: str, context: FromContext) -> JobRecord:
 @router.get(
     "/{job}/result",
     response_class=Response,
-    dependencies=[MayTrain],
+    dependencies=[Once],
     responses=contract.answer(_RESULT_FORMS) | contract.problems(404, 406, 409, 503),
-    openapi_extra={"parameters": contract.query(ResultOptions)},
 )
-async def job_result(request: Request, job: str, context: FromContext) -> Response:
+async def job_result(
+    request: Request, job: str, options: Annotated[ResultOptions, Query()], context: FromContext
+) -> Response:
     """A succeeded job's result: JSON, and by kind a table, a page, a plot, or the images."""
-    figure = read_options(ResultOptions, request, {}).figure
+    figure = options.figure
     record = await context.on_jobs(lambda: context.jobs.store.get(job))
     files = RESULTS[record.kind] if figure is None else {media.PNG: f"figures/{figure}.png"}
     form = media.answer_form(request, list(files))
@@ -168,7 +178,6 @@ async def job_result(request: Request, job: str, context: FromContext) -> Respon
 @router.get(
     "/{job}/events",
     response_class=Response,
-    dependencies=[MayTrain],
     responses=contract.event_stream() | contract.problems(404, 503),
 )
 async def job_events(job: str, context: FromContext, last_event_id: Annotated[str | None, Header()] = None) -> Response:
@@ -184,16 +193,10 @@ async def job_events(job: str, context: FromContext, last_event_id: Annotated[st
     return EventSourceResponse(stream(job, events, after, read), ping=HEARTBEAT_SECONDS)
 
 
-@router.delete("/{job}", dependencies=[MayTrain], responses=contract.problems(404, 409, 503))
+@router.delete("/{job}", responses=contract.problems(404, 409, 503))
 async def cancel_job(job: str, context: FromContext) -> JobRecord:
     """Cancel a job: a waiting one never starts, a running one stops within seconds."""
     return await context.on_jobs(lambda: context.jobs.cancel(job))
-
-
-async def _params(request: Request, schema: type[Params]) -> Params:
-    read_options(Options, request, {})  # the parameters stand in the body, and nothing in the query string
-    media.body_form(request, [media.JSON])
-    return validate(schema, read_json(await read_body(request, MAX_BODY), MAX_VALUES))
 
 
 async def _submit(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from anyio import to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from numpy.typing import NDArray
-from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.errors import Conflict, InvalidInput, LatentaugError, NotFound
@@ -17,7 +18,7 @@ from latentaug.storage.objects import ArtefactStore
 from service.api.access import AnyKey, MayAdminister
 from service.api.context import FromContext
 from service.api.http import contract
-from service.api.http.options import NoOptions, Projection, ProjectionOptions, read_options
+from service.api.http.options import NoOptions, Once, Projection, ProjectionOptions
 from service.api.http.request_log import logger
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -35,15 +36,9 @@ async def describe_model(model: str, context: FromContext) -> ModelDescription:
     return await context.descriptions.get(model)
 
 
-@router.get(
-    "/{model}/projection",
-    dependencies=[AnyKey],
-    responses=contract.problems(404),
-    openapi_extra={"parameters": contract.query(ProjectionOptions)},
-)
-async def project_model(request: Request, model: str, context: FromContext) -> Projection:
+@router.get("/{model}/projection", dependencies=[AnyKey, Once], responses=contract.problems(404))
+async def project_model(model: str, options: Annotated[ProjectionOptions, Query()], context: FromContext) -> Projection:
     """The images that a model was trained on, as points on the plane of most variance (PCA), or on UMAP's."""
-    options = read_options(ProjectionOptions, request, {})
     description = await context.descriptions.get(model)
     project = _project if options.method == "pca" else _project_by_umap
     return await context.on_pixels(lambda: project(context.store, description, options.limit))

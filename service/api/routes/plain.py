@@ -10,8 +10,9 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from service.api.access import Answer, guarded
+from service.api.access import guarded
 from service.api.http import contract
+from service.asgi.endpoint import Answer, Endpoint
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class PlainEndpoint:
     @property
     def route(self) -> Route:
         """The route that serves it."""
-        return Route(self.path, guarded(self.scope, self.answer), methods=["POST"], name=self.name)
+        return Route(self.path, Endpoint(guarded(self.scope, self.answer)), methods=["POST"], name=self.name)
 
     @property
     def documented(self) -> contract.Fragment:
