@@ -168,8 +168,8 @@ class Endpoints:
         """Let go of a model; requests in flight finish with it."""
         await control(request)
         name = base_name(request.path_params["model"])
+        self._serving.metrics.forget(name, self._repository.loaded(name))
         self._repository.unload(name)
-        self._serving.metrics.forget(name)
         return Response()
 
 

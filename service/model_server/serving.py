@@ -95,7 +95,7 @@ class Serving:
                 status = error.status
                 raise
             finally:
-                self.metrics.answered(model.description, operation, status, time.monotonic() - started)
+                self.metrics.answered(model, operation, status, time.monotonic() - started)
             return response
 
     @contextlib.contextmanager
