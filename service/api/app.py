@@ -15,7 +15,7 @@ from latentaug.storage.objects import ArtefactStore
 from service.api import keys
 from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
-from service.api.compute.joining import Coalesced
+from service.api.compute.joining import Joiner
 from service.api.context import Context
 from service.api.http import contract, problems
 from service.api.http.head import HeadAsGet
@@ -29,22 +29,22 @@ from service.api.routes.plain import DocumentedApp
 from service.asgi.traced import Traced
 
 DESCRIPTION = """\
-Train a variational autoencoder on images without labels, make new training images from few labelled ones in its latent
-space (noise, interpolation, extrapolation), and measure whether they help. Every error is `application/problem+json`.
+Train a variational autoencoder on images without labels. Make new training images from few labelled ones in its latent
+space by noise, interpolation or extrapolation. Measure whether they help. Every error is `application/problem+json`.
 """
 
 
 class State(TypedDict):
-    """What the lifespan gives to every request."""
+    """What every request finds in its state."""
 
     context: Context
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Make the application. Nothing is connected to before it starts; Redis and the model server may be away then.
+    """Make the application. It connects to Redis and to the model server when it first needs them; either may be away.
 
     Raises:
-        ValueError: keys or a rate limit that cannot be read.
+        ValueError: the keys or the rate limit cannot be read.
     """
     known = keys.load(settings)
     rate_limit = RateLimit(settings.rate_limit)
@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> ASGIApp:
                     descriptions=Descriptions(store),
                     loaded=LoadedDatasets(store, settings),
                     model_server=model_server,
-                    coalesced=Coalesced(model_server, settings.max_images),
+                    joiner=Joiner(model_server, settings.max_images),
                     jobs=queue,
                     keys=known,
                     rate_limit=rate_limit,

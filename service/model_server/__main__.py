@@ -1,8 +1,8 @@
 """`python -m service.model_server`: run the model server until told to stop.
 
-SIGTERM or SIGINT: no new requests are taken, those taken are answered within `drain_seconds`, then it exits with 0.
+At SIGTERM or SIGINT it takes no new requests, answers those it has taken within `drain_seconds`, and exits with 0.
 If the engine dies, its requests get 503 and the process exits with 70, for its supervisor to start a new one.
-Where it cannot start with its settings, it exits with 2 and a line that says why.
+If it cannot start with its settings, it exits with 2 and a line that says why.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ ENGINE_DIED = 70
 """Exit status for an internal software error, EX_SOFTWARE."""
 
 SWITCH_SECONDS = 3e-5
-"""How long the event loop may keep the interpreter while the engine's thread waits for it, or the other way about. The
-engine gives it up at each of its kernels, and must not wait long until it may start the next; Python's default is 5 ms,
-longer than a small batch takes altogether."""
+"""How long one of the event loop and the engine's thread may keep the interpreter while the other waits for it. The
+engine gives the interpreter up at each of its kernels and must not wait long until it may start the next one. Python's
+default is 5 ms, which is more than a whole small batch takes."""
 
 log = logging.getLogger("service.model_server")
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that goes on listening while it drains, so that probes and callers hear 503 rather than nothing."""
+    """Uvicorn, but it goes on listening while it drains, so that probes and callers get 503 rather than no answer."""
 
     def __init__(self, config: uvicorn.Config, serving: Serving) -> None:
         super().__init__(config)
@@ -46,7 +46,7 @@ class Server(uvicorn.Server):
         self._draining: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; at the second signal go at once."""
+        """Begin to drain; at the second signal exit at once."""
         self._loop.call_soon_threadsafe(self.begin_drain)
 
     def begin_drain(self) -> None:
@@ -93,7 +93,7 @@ async def serve(settings: Settings) -> int:
 
 
 def main() -> int:
-    """Run from the environment's settings, and return the exit status."""
+    """Run with the settings in the environment, and return the exit status."""
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = load()

@@ -32,7 +32,7 @@ MAX_CONTROL_BYTES = 2**16
 
 
 def create_app(serving: Serving) -> Starlette:
-    """The model server's application; starts and stops the engine's thread with its lifespan."""
+    """Make the model server's application, which starts and stops the engine's thread."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -74,9 +74,9 @@ def create_app(serving: Serving) -> Starlette:
 
 
 class Named:
-    """ASGI middleware that has this request's logs tell the API's `X-Request-ID`.
+    """ASGI middleware: the logs of a request show the `X-Request-ID` that the API sent with it.
 
-    It stays set at the end: each request is a task with a context of its own, in which uvicorn logs what failed.
+    The id stays set in the end. Each request is a task with a context of its own, in which uvicorn logs what failed.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -90,7 +90,7 @@ class Named:
 
 
 class Endpoints:
-    """All endpoints but inference itself."""
+    """All endpoints but inference."""
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
@@ -101,16 +101,16 @@ class Endpoints:
         return JSONResponse({"name": "latentaug", "version": version("latentaug"), "extensions": EXTENSIONS})
 
     async def live(self, _: Request) -> Response:
-        """Whether the process answers."""
+        """Tell that the process answers."""
         return JSONResponse({"live": True})
 
     async def ready(self, _: Request) -> Response:
-        """Whether requests are taken: 503 while draining or without an engine."""
+        """Tell whether requests are taken; 503 while draining or without an engine."""
         ready = self._serving.ready
         return JSONResponse({"ready": ready}, 200 if ready else 503)
 
     async def models(self, _: Request) -> Response:
-        """Names of all models that can be asked."""
+        """List the names of all models that can be asked."""
         names = await self._repository.names()
         return JSONResponse({"models": [f"{name}.{operation}" for name in names for operation in OPERATIONS]})
 
@@ -121,7 +121,7 @@ class Endpoints:
         return JSONResponse(operations.metadata(description, operation))
 
     async def model_ready(self, request: Request) -> Response:
-        """Whether a model is in memory; one that is not is loaded by its first request."""
+        """Tell whether a model is in memory; its first request loads one that is not."""
         name, _ = operations.parse_name(request.path_params["model"])
         description = await self._repository.describe(name, request.path_params.get("version"))
         held = self._repository.loaded(name)
@@ -129,7 +129,7 @@ class Endpoints:
         return JSONResponse({"name": request.path_params["model"], "ready": ready}, 200 if ready else 503)
 
     async def statistics(self, request: Request) -> Response:
-        """Statistics of one model, or of all that have been asked since they were loaded."""
+        """Give the statistics of one model, or of all that have been asked since they were loaded."""
         wanted, wanted_version = request.path_params.get("model"), request.path_params.get("version")
         if wanted is not None:
             await self._repository.describe(operations.parse_name(wanted)[0], wanted_version)
@@ -141,7 +141,7 @@ class Endpoints:
         return JSONResponse({"model_stats": found})
 
     async def metrics(self, _: Request) -> Response:
-        """Prometheus metrics."""
+        """Give the metrics for Prometheus."""
         return Response(generate_latest(self._serving.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def index(self, request: Request) -> Response:
@@ -158,14 +158,14 @@ class Endpoints:
         return JSONResponse(entries)
 
     async def load(self, request: Request) -> Response:
-        """Load or reload a model from the artefact store; never from the request."""
+        """Load or reload a model from the artefact store, never from the request."""
         if (await control(request)).get("parameters"):
-            raise MalformedInput("load takes no parameters: models come from the artefact store only")
+            raise MalformedInput("load takes no parameters, as models come from the artefact store only")
         await self._repository.load(base_name(request.path_params["model"]))
         return Response()
 
     async def unload(self, request: Request) -> Response:
-        """Let go of a model; requests in flight finish with it."""
+        """Drop a model and all that was counted for it; requests in flight finish with it."""
         await control(request)
         name = base_name(request.path_params["model"])
         self._serving.metrics.forget(name, self._repository.loaded(name))
@@ -174,7 +174,7 @@ class Endpoints:
 
 
 def base_name(name: str) -> str:
-    """The model of `<model>` or `<model>.<operation>`: its operations are loaded together."""
+    """The name of the model in `<model>` or `<model>.<operation>`; a model is loaded with all its operations."""
     try:
         return operations.parse_name(name)[0]
     except NotFound:
@@ -182,11 +182,11 @@ def base_name(name: str) -> str:
 
 
 async def control(request: Request) -> dict[str, Any]:
-    """A small JSON object, or nothing at all.
+    """Read a body that is a small JSON object, or empty.
 
     Raises:
-        MalformedInput: something else.
-        TooLarge: more than 64 KiB.
+        MalformedInput: it is something else.
+        TooLarge: it has more than 64 KiB.
     """
     try:
         body = json.loads(await read_body(request, MAX_CONTROL_BYTES) or b"{}")
@@ -198,7 +198,7 @@ async def control(request: Request) -> dict[str, Any]:
 
 
 async def refused(_: Request, error: LatentaugError) -> Response:
-    """Any error of our tree as the protocol's error object, with its code and fields."""
+    """Answer an error of our tree as the protocol's error object, with its code and fields."""
     body: dict[str, Any] = {"error": error.detail, "code": error.code}
     if error.fields:
         body["fields"] = error.fields
@@ -207,16 +207,16 @@ async def refused(_: Request, error: LatentaugError) -> Response:
 
 
 async def http_error(_: Request, error: HTTPException) -> Response:
-    """No such path, or not with this verb."""
+    """Answer that there is no such path, or that it does not take this method."""
     code = "not_found" if error.status_code == 404 else "method_not_allowed"
     return JSONResponse({"error": error.detail, "code": code}, error.status_code, error.headers)
 
 
 async def client_gone(_: Request, __: ClientDisconnect) -> Response:
-    """Nobody reads this answer."""
+    """Answer a caller that has left; only metrics tell of it."""
     return Response(status_code=CLIENT_GONE)
 
 
 async def failed(_: Request, __: Exception) -> Response:
-    """A bug; what it was stands in the log, not in the answer."""
+    """Answer a mistake of our own; the log alone tells what it was."""
     return JSONResponse({"error": "internal error; see the model server's log", "code": "internal_error"}, 500)

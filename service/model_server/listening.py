@@ -8,30 +8,30 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 MAX_SOCKET_PATH = 100
-"""Bytes; systems allow 104 to 108."""
+"""Bytes in the path of a Unix socket; systems allow 104 to 108."""
 
 
 def listen(url: str) -> socket.socket:
     """Bind and listen.
 
     Args:
-        url: `unix:///path`, which only this user may then connect to, or `http://host:port`.
+        url: `unix:///path`, to which only this user may then connect, or `http://host:port`.
 
     Raises:
-        ValueError: neither of these.
-        OSError: the address is taken by a live server, or cannot be bound.
+        ValueError: it is neither of these.
+        OSError: a server already listens there, or the address cannot be bound.
     """
     parts = urlsplit(url)
     if parts.scheme == "unix" and parts.path:
         return _listen_unix(Path(parts.path))
     if parts.scheme == "http" and parts.hostname and parts.port is not None:
         return socket.create_server((parts.hostname, parts.port), family=_family(parts.hostname))
-    raise ValueError(f"{url!r} is no address to listen on: use unix:///path or http://host:port")
+    raise ValueError(f"{url!r} is not an address to listen on; use unix:///path or http://host:port")
 
 
 def _listen_unix(path: Path) -> socket.socket:
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
-        raise ValueError(f"the socket's path {path} is over {MAX_SOCKET_PATH} bytes; set a shorter LATENTAUG_HOME")
+        raise ValueError(f"the socket path {path} has more than {MAX_SOCKET_PATH} bytes; set a shorter LATENTAUG_HOME")
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -45,10 +45,10 @@ def _listen_unix(path: Path) -> socket.socket:
 
 
 def _clear(path: Path) -> None:
-    """Take away the socket that a killed server left behind.
+    """Remove the socket that a killed server left behind.
 
     Raises:
-        OSError: a server still answers there.
+        OSError: a server still listens there, or it is not a socket.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
@@ -59,7 +59,7 @@ def _clear(path: Path) -> None:
             if path.is_socket():
                 path.unlink()
                 return
-            raise OSError(f"{path} is in the way and is no socket; take it away or set another address") from None
+            raise OSError(f"{path} is in the way and is not a socket; remove it or set another address") from None
     raise OSError(f"a model server already listens on {path}; stop it first")
 
 

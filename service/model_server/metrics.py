@@ -20,7 +20,7 @@ SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
 
 @dataclass
 class Tally:
-    """A number of events and the nanoseconds they took."""
+    """A number of events, and the nanoseconds that they took together."""
 
     count: int = 0
     ns: int = 0
@@ -40,7 +40,7 @@ class Statistics:
     execution_count: int = 0
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     batches: dict[int, Tally] = field(default_factory=lambda: defaultdict(Tally))
-    """Computations by number of requests in them."""
+    """Computations, by the number of requests in them."""
 
     def to_json(self, name: str, version: str) -> dict[str, Any]:
         """The statistics as the answer to a request for them has them."""
@@ -69,18 +69,18 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         labels = ("model", "op")
         self.requests = Counter(
-            "inference_requests", "Requests answered, by status.", (*labels, "code"), registry=registry
+            "inference_requests", "Requests that were answered, by status.", (*labels, "code"), registry=registry
         )
-        self.samples = Counter("inference_samples", "Images and latents computed.", labels, registry=registry)
-        self.batches = Counter("inference_batches", "Batches computed.", labels, registry=registry)
+        self.samples = Counter("inference_samples", "Images and latents that were computed.", labels, registry=registry)
+        self.batches = Counter("inference_batches", "Batches that were computed.", labels, registry=registry)
         self.batch_size = Histogram(
             "batch_size_samples", "Images and latents in a batch.", labels, registry=registry, buckets=SAMPLES
         )
         self.queue = Histogram("queue_seconds", "Seconds a request waited.", labels, registry=registry, buckets=SECONDS)
         self.compute = Histogram("compute_seconds", "Seconds a batch took.", labels, registry=registry, buckets=SECONDS)
-        self.queued = Gauge("queue_samples", "Images and latents waiting.", registry=registry)
+        self.queued = Gauge("queue_samples", "Images and latents that wait.", registry=registry)
         self.in_flight = Gauge("inflight_requests", "Requests accepted and not yet answered.", registry=registry)
-        memory = Gauge("gpu_memory_bytes", "Memory of the device held by this process.", registry=registry)
+        memory = Gauge("gpu_memory_bytes", "Bytes of the GPU's memory that this process holds.", registry=registry)
         if device.type == "cuda":
             memory.set_function(lambda: float(torch.cuda.memory_reserved(device)))
         self.statistics: dict[tuple[str, str], Statistics] = defaultdict(Statistics)

@@ -324,9 +324,10 @@ def test_an_unloaded_model_leaves_no_metrics_behind(server: Process) -> None:
             assert "counted" not in told
             assert 'inference_requests_total{code="200",model="kept",op="encode"} 1.0' in told
             await call("encode", {"images": images(1, (70, 70, 1))}, ["latents"], model="counted")(client)
-            assert 'inference_requests_total{code="200",model="counted",op="encode"} 1.0' in (
-                await client.metrics()
-            ).decode()
+            assert (
+                'inference_requests_total{code="200",model="counted",op="encode"} 1.0'
+                in (await client.metrics()).decode()
+            )
 
     asyncio.run(run())
     names = [entry["name"] for entry in get(server, "/v2/models/stats")[1]["model_stats"]]

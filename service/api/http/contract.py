@@ -40,8 +40,8 @@ IMAGES_SCHEMA: Fragment = {
     "properties": {
         "images": {**_BASE64_IMAGES, "description": "PNG files, base64."},
         "provenance": {"type": "array", "items": {"type": "object"}, "description": "How each image was made."},
-        "source": {**_ROWS, "description": "Each image's source, by its place in the request. Augment only."},
-        "neighbour": {**_ROWS, "description": "The neighbour it leans on; -1 for none. Augment only."},
+        "source": {**_ROWS, "description": "The source of each image, by its place in the request. Augment only."},
+        "neighbour": {**_ROWS, "description": "The neighbour that it was made with; -1 for none. Augment only."},
         "labels": _LABELS,
     },
 }
@@ -66,18 +66,18 @@ PROBLEM_SCHEMA: Fragment = {
     },
 }
 _PROBLEMS = {
-    400: "Bytes that are not what they claim to be.",
+    400: "The bytes are not what they claim to be.",
     401: "The key is missing or unknown.",
     403: "The key lacks the scope.",
-    404: "No such thing.",
-    406: "The answer has no form that Accept names.",
-    409: "The name is taken, or the present state does not allow it.",
-    413: "Over a limit on bytes, images or pixels.",
-    415: "A request form that cannot be read here.",
-    422: "Well formed but wrong; `errors` names the fields.",
-    429: "Over the caller's rate, or the queue is full. `Retry-After` says when to come back.",
-    503: "Not ready, or draining. `Retry-After` says when to come back.",
-    504: "No answer within the caller's time.",
+    404: "There is no such thing.",
+    406: "The answer cannot be given in any form that `Accept` names.",
+    409: "The name is taken, or the present state does not allow this.",
+    413: "The request exceeds a limit on bytes, images or pixels.",
+    415: "This endpoint cannot read a body of that form.",
+    422: "The request is well formed but wrong; `errors` names the fields.",
+    429: "The caller exceeds the rate, or the queue is full. `Retry-After` says when to try again.",
+    503: "The service is not ready, or is stopping. `Retry-After` says when to try again.",
+    504: "There was no answer within the time that the caller allowed.",
 }
 
 
@@ -114,7 +114,7 @@ def operation(
 
 
 def problems(*statuses: int) -> Responses:
-    """Problem answers, with those that every endpoint behind a key can give."""
+    """Answers that are problems: these, and those that every endpoint behind a key can give."""
     return {
         status: {"description": _PROBLEMS[status], "content": {media.PROBLEM: {"schema": PROBLEM_SCHEMA}}}
         for status in sorted({*statuses, 401, 403, 422, 429})
@@ -125,19 +125,19 @@ def answer(forms: Sequence[str], json_schema: Fragment | None = None, *, status:
     """An answer in one of several forms."""
     schemas = {media.JSON: json_schema or {"type": "object"}, media.CSV: _TEXT, media.MARKDOWN: _TEXT}
     content = {form: {"schema": schemas.get(form, _BINARY)} for form in forms}
-    return {status: {"description": "Done.", "content": content}}
+    return {status: {"description": "The answer, in the form that `Accept` asks for.", "content": content}}
 
 
 def event_stream() -> Responses:
-    """An answer that is a stream of server-sent events, or nothing where the stream is over."""
+    """An answer that is a stream of server-sent events, or empty where the stream is over."""
     return {
         200: {"description": "The events.", "content": {media.EVENTS: {"schema": {"type": "string"}}}},
-        204: {"description": "The job has ended and its end was sent; do not come back."},
+        204: {"description": "The job has ended and the caller has seen its end."},
     }
 
 
 def image_request(forms: Sequence[str], options: type[BaseModel]) -> Fragment:
-    """A request with images; the options stand in the query, or in the fields of JSON and forms."""
+    """A request with images; options stand in the query string, or in the fields of JSON and forms."""
     fields = _properties(options)
     labelled = {**fields, "labels": _LABELS}
     schemas: dict[str, Fragment] = {
@@ -165,14 +165,14 @@ def _request(forms: Sequence[str], schemas: Mapping[str, Fragment], options: typ
         "in": "header",
         "required": False,
         "schema": {"type": "number", "exclusiveMinimum": 0},
-        "description": "Seconds to wait for the answer at most.",
+        "description": "Most seconds to wait for the answer.",
     }
     content = {form: {"schema": schemas.get(form, _BINARY)} for form in forms}
     return {"parameters": [*_query(options), timeout], "requestBody": {"required": True, "content": content}}
 
 
 def _query(options: type[BaseModel]) -> list[Fragment]:
-    """Options that stand in the query string, as parameters."""
+    """The options in the query string, as parameters."""
     required = options.model_json_schema().get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": schema}

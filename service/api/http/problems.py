@@ -1,4 +1,4 @@
-"""Every error as one `application/problem+json` answer (RFC 9457)."""
+"""Every error becomes one `application/problem+json` answer (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from service.api.http import options
 from service.api.http.media import PROBLEM
 
 CLIENT_CLOSED_REQUEST = 499
-"""Status in logs and metrics for a caller that left before the answer; nobody receives it."""
+"""Status in logs and metrics of a caller that left before the answer; nobody receives it."""
 
 
 def problem(
@@ -61,12 +61,12 @@ def of_error(error: LatentaugError) -> Response:
 
 
 def unexpected() -> Response:
-    """The answer to a fault of ours; what it was stays in the log."""
+    """The answer to a mistake of our own; the log alone tells what it was."""
     return problem(
         500,
         LatentaugError.code,
         LatentaugError.title,
-        "the service met a fault of its own; report it with this answer's X-Request-ID",
+        "the service has made a mistake of its own; report it with the X-Request-ID of this answer",
     )
 
 
@@ -84,7 +84,7 @@ def _field(entry: ErrorDetails, endpoint: Callable[..., Any]) -> tuple[str, str]
         return options.field(_schema(endpoint), within)
     name = ".".join(str(each) for each in place)
     if entry["type"] == "string_pattern_mismatch":  # the pattern is for programs, and stands in /openapi.json
-        return name, "has a length or characters that it must not have; /openapi.json says which it may"
+        return name, "is too long or holds characters that are not allowed; /openapi.json says what is allowed"
     return name, str(entry["msg"])
 
 
@@ -100,7 +100,7 @@ async def _http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     detail, headers = str(error.detail), dict(error.headers or {})
     if status == HTTPStatus.NOT_FOUND:
-        detail = f"nothing is at {request.url.path[:200]}; GET /openapi.json lists the endpoints"
+        detail = f"there is nothing at {request.url.path[:200]}; GET /openapi.json lists the endpoints"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed(request))
         detail = f"{request.method} is not possible on {request.url.path[:200]}; use {headers['Allow']}"
@@ -109,7 +109,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods of a path, in all its routes; Starlette's own list is of the first route only."""
+    """The methods of all routes of a path; Starlette itself lists those of the first route only."""
 
     def possible(method: str) -> bool:
         scope = {**request.scope, "method": "GET" if method == "HEAD" else method}

@@ -32,7 +32,7 @@ from service.asgi.endpoint import Answer
 from service.oip.tensors import Parameters
 
 CHILDREN_PER_IMAGE = 8
-"""An augment answer holds at most this times `max_images` images."""
+"""Images in the answer of an augment request, at most, for each of the `max_images` that a request may hold."""
 SHEET_COLUMNS = 16
 
 OF_FILTERS = {"reject_label", "reject_copies", "reject_off_manifold", "retries"}
@@ -42,9 +42,10 @@ Tensors = Mapping[str, NDArray[Any]]
 
 
 async def encode(request: Request) -> Response:
-    """Turn images into latent means and log-variances, with each image's reconstruction error.
+    """Turn images into latent means and log-variances, and tell how well each image is reconstructed.
 
-    The error is the mean squared error per pixel, intensities in 0..1. As `application/x-npy` the answer is the means.
+    The reconstruction error is the mean squared error per pixel, with intensities in 0..1. As `application/x-npy` the
+    answer holds the means alone.
     """
     form = media.answer_form(request, media.LATENT_ANSWERS)
     context = context_of(request)
@@ -80,10 +81,10 @@ async def decode(request: Request) -> Response:
 
 
 async def augment(request: Request) -> Response:
-    """Make new images from the request's: noise, interpolation or extrapolation in latent space (equations 8 to 10).
+    """Make new images of those sent, by noise, interpolation or extrapolation in latent space (equations 8 to 10).
 
-    Neighbours are of the same label where labels are given. The answer is in source order, child j of image i at
-    i * k + j, and depends on nothing but the request: the same bytes in give the same bytes out.
+    Where labels are given, neighbours have the same label. The children come in the order of their sources: child j of
+    image i is at i * k + j. The same request always gets the same bytes.
     """
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     context = context_of(request)
@@ -102,7 +103,7 @@ async def augment(request: Request) -> Response:
             by_dataset = options.neighbours == "dataset"
             tensors["labels"] = batch.labels.codes_in(description.classes) if by_dataset else batch.labels.codes()
         parameters: Parameters = options.model_dump(exclude=_NOT_OF_THE_MODEL, exclude_none=True)
-        # Npy has room for images alone.
+        # An npy holds one array, so the images alone.
         outputs = ["images"] if form == media.NPY and counts is None else ["images", "source", "neighbour"]
         if counts is None:
             parameters = {name: value for name, value in parameters.items() if name not in OF_FILTERS}
@@ -121,9 +122,9 @@ async def augment(request: Request) -> Response:
 
 
 async def interpolate(request: Request) -> Response:
-    """Walk in a straight line from one image's latent to another's and decode each step (Figure 3).
+    """Decode evenly spaced latents on the straight line from one image's latent to another's (Figure 3).
 
-    Takes exactly two images; their labels, if any, do not matter. The first and last answers are their reconstructions.
+    Send exactly two images; labels do not matter. The first and the last image of the answer are their reconstructions.
     """
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     context = context_of(request)
@@ -175,7 +176,7 @@ async def _images(request: Request, context: Context, readable: Sequence[str]) -
 
 
 async def _fit(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
-    """The images as the model takes them, uint8 [n, height, width, channels]."""
+    """The images in the shape that the model takes, uint8 [n, height, width, channels]."""
     height, width, channels = description.height, description.width, description.channels
     if isinstance(batch.images, np.ndarray) and batch.images.shape[1:] == (height, width, channels):
         return batch.images
@@ -194,7 +195,7 @@ async def _call(
     seconds_left: Callable[[], float],
 ) -> Outputs:
     call = Call(description.name, operation, description.version, tensors, parameters, outputs, made)
-    return await context.coalesced.infer(call, seconds_left())
+    return await context.joiner.infer(call, seconds_left())
 
 
 async def _answer(context: Context, form: str, new: NewImages) -> Response:
@@ -205,18 +206,18 @@ async def _answer(context: Context, form: str, new: NewImages) -> Response:
 
 
 def _bound_answer(images: int, description: ModelDescription, context: Context) -> None:
-    """Refuse what would give too large an answer, before anything is computed."""
+    """Refuse a request whose answer would be too large, before anything is computed."""
     most = CHILDREN_PER_IMAGE * context.settings.max_images
     pixel_bytes = images * description.height * description.width * description.channels
     if images > most or pixel_bytes > context.limits.max_bytes:
         raise TooLarge(
-            f"the answer would hold {images} images; at most {most} and {context.limits.max_bytes} bytes of pixels fit "
-            "in one: send fewer images or a smaller k, or make an augment job of a data set"
+            f"the answer would hold {images} images; it may hold {most} at most, and {context.limits.max_bytes} bytes "
+            "of pixels: send fewer images or a smaller k, or augment a data set by a job"
         )
 
 
 def _decoded(images: Pixels, description: ModelDescription, columns: int) -> NewImages:
-    """Decoded latents, on the contact sheet `columns` in a row."""
+    """Decoded latents; a contact sheet shows `columns` of them in a row."""
     model = {"model": description.name, "version": description.version}
     return NewImages(
         images,
@@ -248,7 +249,7 @@ def _augmented(
 
     def sheet() -> list[list[Pixels]]:
         counts = np.bincount(found["source"], minlength=len(sources))
-        made = np.split(found["images"], np.cumsum(counts)[:-1])  # each source's own
+        made = np.split(found["images"], np.cumsum(counts)[:-1])  # the children of each source
         return [[image, *children] for image, children in zip(sources, made, strict=True)]
 
     return NewImages(

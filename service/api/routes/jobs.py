@@ -56,7 +56,7 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         pattern=r"^[\x21-\x7e]{1,255}$",
-        description="Any text of your own; a repeated request with the same key gives the first one's job, for a day.",
+        description="Any text of your own. For a day, a request with the same key gives the job of the first one.",
     ),
 ]
 
@@ -93,8 +93,8 @@ async def submit_train(
         await to_thread.run_sync(_check_free, context, params.name)
     record, created = await _submit(response, context, "train", params, owner, idempotency_key, reserve=params.name)
     if created or record.status == "cancelled":
-        # Again, now that the name is reserved: another job may have made the model just now. With a key this is the
-        # first look, for the model that has the name may be the one that this very request asked for before.
+        # Look again now that the name is reserved, as another job may have made the model just now. With a key this is
+        # the first look, as the model of that name may be the one that this very request asked for before.
         try:
             await to_thread.run_sync(_check_free, context, params.name)
         except Conflict:
@@ -128,7 +128,7 @@ async def submit_augment(
     owner: Owner,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
-    """Augment a whole data set's training part."""
+    """Augment the whole training part of a data set."""
     dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
     check_augment(params, dataset, await context.descriptions.get(params.model))
     record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
@@ -139,7 +139,7 @@ async def submit_augment(
 async def list_jobs(
     wanted: Annotated[JobFilter, Query()], context: FromContext
 ) -> dict[str, list[JobRecord] | str | None]:
-    """Jobs, newest first; `next` is the `cursor` of the following page, or null."""
+    """List jobs, newest first. `next` is the `cursor` of the following page, or null."""
     jobs, following = await context.on_jobs(
         lambda: context.jobs.store.list(wanted.kind, wanted.status, wanted.limit, wanted.cursor)
     )
@@ -148,7 +148,7 @@ async def list_jobs(
 
 @router.get("/{job}", responses=contract.problems(404, 503))
 async def describe_job(job: str, context: FromContext) -> JobRecord:
-    """One job's record."""
+    """Get the record of one job."""
     return await context.on_jobs(lambda: context.jobs.store.get(job))
 
 
@@ -161,7 +161,7 @@ async def describe_job(job: str, context: FromContext) -> JobRecord:
 async def job_result(
     request: Request, job: str, options: Annotated[ResultOptions, Query()], context: FromContext
 ) -> Response:
-    """A succeeded job's result: JSON, and by kind a table, a page, a plot, or the images."""
+    """Get the result of a job that has succeeded: JSON, and by kind a table, a page of text, a plot or the images."""
     figure = options.figure
     record = await context.on_jobs(lambda: context.jobs.store.get(job))
     files = RESULTS[record.kind] if figure is None else {media.PNG: f"figures/{figure}.png"}
@@ -171,7 +171,7 @@ async def job_result(
         content = await context.on_jobs(lambda: context.store.get(f"jobs/{record.id}/{files[form]}"))
     except NotFound as error:
         what = "result" if figure is None else f"figure {figure!r}"
-        raise NotFound(f"job {record.id} has no {what}, or no longer; run the job again") from error
+        raise NotFound(f"job {record.id} has no {what}, or no longer has it; run the job again") from error
     return Response(content, media_type=form)
 
 
@@ -181,7 +181,7 @@ async def job_result(
     responses=contract.event_stream() | contract.problems(404, 503),
 )
 async def job_events(job: str, context: FromContext, last_event_id: Annotated[str | None, Header()] = None) -> Response:
-    """A job's events as they come: `progress`, `metrics`, and last `end`. `Last-Event-ID` resumes after an event."""
+    """Follow a job: `progress` and `metrics` as they come, and `end` last. `Last-Event-ID` resumes after an event."""
 
     async def read(after: str | None) -> list[Event]:
         return await context.on_jobs(lambda: context.jobs.store.events(job, after))
@@ -189,13 +189,13 @@ async def job_events(job: str, context: FromContext, last_event_id: Annotated[st
     after = check_event_id(last_event_id)
     events = await read(after)
     if events and only_the_end_again(events, after):
-        return Response(status_code=204)  # the one answer that ends an EventSource's reconnecting
+        return Response(status_code=204)  # no other answer makes an EventSource stop reconnecting
     return EventSourceResponse(stream(job, events, after, read), ping=HEARTBEAT_SECONDS)
 
 
 @router.delete("/{job}", responses=contract.problems(404, 409, 503))
 async def cancel_job(job: str, context: FromContext) -> JobRecord:
-    """Cancel a job: a waiting one never starts, a running one stops within seconds."""
+    """Cancel a job: one that waits never starts, and one that runs stops within seconds."""
     return await context.on_jobs(lambda: context.jobs.cancel(job))
 
 
@@ -219,15 +219,13 @@ async def _submit(
 
 def _check_free(context: Context, name: str | None) -> None:
     if name is not None and context.store.exists(models.describe_path(name)):
-        raise Conflict(f"a model named {name!r} exists; choose another name or delete it first")
+        raise Conflict(f"there is a model named {name!r}; choose another name or delete that model first")
 
 
 def _check_succeeded(record: JobRecord) -> None:
     if not record.ended:
-        raise Conflict(
-            f"the job is {record.status}; its result is there once it has succeeded", retry_after=RETRY_SECONDS
-        )
+        raise Conflict(f"the job is {record.status}; it has a result once it has succeeded", retry_after=RETRY_SECONDS)
     if record.status == "failed" and record.error is not None:
         raise Conflict(f"the job failed ({record.error.code}): {record.error.detail}")
     if record.status != "succeeded":
-        raise Conflict(f"the job was {record.status}; there is no result, submit it again")
+        raise Conflict(f"the job was {record.status}, so it has no result; submit it again")
