@@ -29,7 +29,7 @@ from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import architecture_of
 from service.model_server import operations
 from service.model_server.engine import TILES, LoadedModel, compute
-from service.model_server.serving import Inference
+from service.model_server.serving import Serving
 from service.oip.messages import InferenceRequest
 from service.stack import ports
 
@@ -231,7 +231,7 @@ def check(contenders: dict[str, Contender]) -> None:
 
 def _loaded(store_url: str, device: str, precision: Literal["float32", "bfloat16"]) -> LoadedModel:
     """The model as the model server holds it, warmed up."""
-    inference = Inference(Settings(threads=1, device=device, precision=precision), ArtefactStore(store_url))
+    inference = Serving(Settings(threads=1, device=device, precision=precision), ArtefactStore(store_url))
     inference.batcher.start()
     try:
         return asyncio.run(inference.repository.get(workload.MODEL))

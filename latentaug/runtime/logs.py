@@ -1,4 +1,4 @@
-"""Logs of all processes, as text or JSON lines, each with the ids of the request and the job that it belongs to."""
+"""The logs of every process: lines of text or of JSON, each with the ids of the request and the job it belongs to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
-    """What a line says beside its message: the ids, and what `extra={"fields": {...}}` holds."""
+    """What a line says beside its message: the ids, and the fields in the call's `extra={"fields": {...}}`."""
     ids = {"request_id": request_id.get(), "job_id": job_id.get()}
     return {name: value for name, value in ids.items() if value is not None} | getattr(record, "fields", {})
 
@@ -38,7 +38,7 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """For people: the message, and the fields behind it."""
+    """Lines for people: the message, followed by the fields."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -50,9 +50,11 @@ class TextLines(logging.Formatter):
 
 
 def configure(settings: Settings) -> None:
-    """Send every log of this process to standard error, in the settings' format."""
-    # Nothing that a line says, but looked up for each (the logging HOWTO, "Optimization").
+    """Send this process's logs to standard error, in the settings' format and from the settings' level on."""
+    # No line says these, but they would be looked up for each (the logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    level = settings.log_level.upper()
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level)  # here too, for some libraries, such as RQ, set their own loggers' level
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)

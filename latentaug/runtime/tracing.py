@@ -1,7 +1,7 @@
-"""OpenTelemetry traces, where `settings.otlp_endpoint` is set and the extra `tracing` is installed; else nothing.
+"""OpenTelemetry traces, made where `settings.otlp_endpoint` is set and the extra `tracing` is installed.
 
-A trace goes on from process to process by W3C's `traceparent`: a header between API and model server, a field of the
-job's hash between API and worker.
+A trace goes on from process to process by W3C's `traceparent`: a header between the API and the model server, a field
+of the job's record between the API and the worker.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ Kind = Literal["SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
 Value = str | int | float | bool
 
 EXPORT_SECONDS = 5.0
-"""Longest wait for the collector, which an ending process must not outlast."""
+"""Longest wait for the collector, so that it does not keep a process from ending."""
 
 
 class Tracer:
-    """Spans of one process.
+    """Makes the spans of one process.
 
     Args:
-        endpoint: base URL of an OTLP receiver over HTTP; spans go to `<endpoint>/v1/traces`.
-        service: the process's name in traces.
+        endpoint: base URL of an OTLP receiver over HTTP; spans are sent to `<endpoint>/v1/traces`.
+        service: name of the process in traces.
     """
 
     def __init__(self, endpoint: str, service: str) -> None:
@@ -48,7 +48,7 @@ class Tracer:
 
     @contextmanager
     def span(self, name: str, kind: Kind, carrier: Mapping[str, str]) -> Iterator[Span]:
-        """A span below the one that `carrier` names, or below this context's."""
+        """A span whose parent is the one that `carrier` names, or else this context's."""
         parent = self._form.extract(carrier) if "traceparent" in carrier else None
         with self._tracer.start_as_current_span(name, parent, SpanKind[kind]) as span:
             made = Span(name)
@@ -68,11 +68,11 @@ class Tracer:
 
 
 class Span:
-    """What a piece of work says about itself, told when it ends.
+    """What a piece of work says about itself; sent when it ends.
 
     Attributes:
-        name: what it was; few different ones.
-        attributes: by OpenTelemetry's names where it has one.
+        name: what the work was; one of few, such as the template of a route.
+        attributes: more about it, under OpenTelemetry's names where there are any.
         fault: what went wrong, or None.
     """
 
@@ -86,7 +86,7 @@ _tracer: Tracer | None = None
 
 
 def check(settings: Settings) -> None:
-    """Refuse settings that ask for traces where nothing can make any.
+    """Refuse settings that ask for traces where nothing can make them.
 
     Raises:
         ValueError: the extra `tracing` is not installed.
@@ -96,7 +96,7 @@ def check(settings: Settings) -> None:
 
 
 def configure(settings: Settings, service: str) -> None:
-    """Begin to trace this process, where the settings say so.
+    """Begin to trace this process, if the settings say so.
 
     Raises:
         ValueError: they do, but the extra `tracing` is not installed.
@@ -108,7 +108,7 @@ def configure(settings: Settings, service: str) -> None:
 
 
 def active() -> bool:
-    """Whether this process traces."""
+    """Whether this process is traced."""
     return _tracer is not None
 
 
@@ -117,9 +117,9 @@ def span(name: str, kind: Kind, carrier: Mapping[str, str] | None = None) -> Ite
     """Trace what is done within.
 
     Args:
-        name: of the span; may be changed until it ends.
-        kind: which side of which conversation this is.
-        carrier: lower-case headers or fields that may hold a `traceparent`; what is no valid one is ignored.
+        name: name of the span; it may be changed until the span ends.
+        kind: whether this process asks or answers, directly or through a queue.
+        carrier: headers or fields, in lower case, that may hold a `traceparent`; an invalid one is ignored.
     """
     if _tracer is None:
         yield Span(name)
@@ -129,12 +129,12 @@ def span(name: str, kind: Kind, carrier: Mapping[str, str] | None = None) -> Ite
 
 
 def carrier() -> dict[str, str]:
-    """The headers by which another process goes on with this trace; none where nothing is traced."""
+    """Headers by which another process goes on with this trace; empty where nothing is traced."""
     return {} if _tracer is None else _tracer.carrier()
 
 
 def shutdown() -> None:
-    """Send what has not been sent, within seconds, and trace no more."""
+    """Send the spans that have not been sent, within seconds, and trace no more."""
     global _tracer  # noqa: PLW0603
     if _tracer is not None:
         _tracer.provider.shutdown()

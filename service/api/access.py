@@ -1,4 +1,4 @@
-"""Who may call an endpoint, and how often: the first thing that any request meets, before its body is read."""
+"""Who may call an endpoint and how often: checked before anything else of a request is read."""
 
 from __future__ import annotations
 
@@ -8,53 +8,83 @@ from typing import Annotated
 from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
+from starlette.responses import Response
 
 from latentaug.errors import Forbidden, Unauthenticated
-from service.api.context import Context, FromContext
+from service.api.context import context_of
+from service.asgi.endpoint import Answer
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False,
     scheme_name="bearer",
-    description="An API key. None is needed where the service listens on a loopback address and has none.",
+    description="An API key. None is needed where the service listens on a loopback address and has no keys.",
 )
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+Documented = Security(bearer)
+"""Says in /openapi.json that an endpoint takes a key. By itself it lets everyone pass."""
 
 
-def allow(scope: str | None) -> Callable[[Request, FromContext, Credentials], Awaitable[str]]:
-    """A dependency that lets callers with `scope` pass, or with any known key where it is None.
+async def authorise(request: Request, scope: str | None, credentials: HTTPAuthorizationCredentials | None) -> str:
+    """Let a caller pass whose key has the scope, or any known key where the scope is None.
 
-    It gives the caller's name: of their key, or empty where no keys are needed.
+    Args:
+        request: of the caller.
+        scope: what the endpoint needs: one of `keys.SCOPES`, or None.
+        credentials: what the request's `Authorization` header holds.
 
-    Raises (when it is called):
+    Returns:
+        A name for the key's owner; empty where the service has no keys and so needs none.
+
+    Raises:
         Unauthenticated: no key, or an unknown one.
         Forbidden: a key without the scope.
-        TooManyRequests: over the rate, counted by key, or by address where there is no known key.
+        TooManyRequests: over the rate, which is counted by key, or by address where there is no known key.
+    """
+    context = context_of(request)
+    key = None if credentials is None else context.keys.find(credentials.credentials)
+    address = request.client.host if request.client else "unknown"
+    await context.rate_limit.count(f"key {key.owner}" if key else f"address {address}")
+    if context.keys.open:
+        return ""
+    if key is None:
+        sent = "the key is not known" if credentials else "no key was sent"
+        raise Unauthenticated(f"{sent}; send the header 'Authorization: Bearer <key>'")
+    if scope is not None and scope not in key.scopes:
+        raise Forbidden(f"this key's scopes are {', '.join(sorted(key.scopes))}; {scope!r} is needed here")
+    return key.owner
+
+
+def guarded(scope: str, answer: Answer) -> Answer:
+    """The same answers, for callers whose key has the scope; nobody else's body is read.
+
+    `Owner` tells an endpoint behind it whose key it was.
     """
 
-    async def authorise(request: Request, context: FromContext, credentials: Credentials) -> str:
-        key = None if credentials is None else context.keys.find(credentials.credentials)
-        address = request.client.host if request.client else "unknown"
-        await context.rate_limit.count(f"key {key.owner}" if key else f"address {address}")
-        if context.keys.open:
-            return ""
-        if key is None:
-            sent = "the key is not known" if credentials else "no key was sent"
-            raise Unauthenticated(f"{sent}; send the header 'Authorization: Bearer <key>'")
-        if scope is not None and scope not in key.scopes:
-            raise Forbidden(f"this key's scopes are {', '.join(sorted(key.scopes))}; {scope!r} is needed here")
-        return key.owner
+    async def guarded_answer(request: Request) -> Response:
+        request.scope["owner"] = await authorise(request, scope, await bearer(request))
+        return await answer(request)
 
-    return authorise
+    return guarded_answer
 
 
-_infer = allow("infer")
-
-AnyKey = Depends(allow(None))
-MayInfer = Depends(_infer)
-MayTrain = Depends(allow("train"))
-MayAdminister = Depends(allow("admin"))
+async def _owner(request: Request) -> str:
+    return str(request.scope["owner"])
 
 
-async def may_infer(request: Request, context: Context) -> None:
-    """What `MayInfer` does, for who calls an endpoint without FastAPI's dependencies."""
-    await _infer(request, context, await _bearer(request))
+Owner = Annotated[str, Depends(_owner)]
+"""Whose key `guarded` let pass; empty where none was needed."""
+
+
+def _allow(scope: str | None) -> Callable[..., Awaitable[str]]:
+    """`authorise` as a dependency of an endpoint whose body FastAPI does not read."""
+
+    async def authorised(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Documented]
+    ) -> str:
+        return await authorise(request, scope, credentials)
+
+    return authorised
+
+
+AnyKey = Depends(_allow(None))
+MayTrain = Depends(_allow("train"))
+MayAdminister = Depends(_allow("admin"))

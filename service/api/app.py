@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from latentaug.runtime import tracing
@@ -15,7 +15,7 @@ from latentaug.storage.objects import ArtefactStore
 from service.api import keys
 from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
-from service.api.compute.joining import Coalesced
+from service.api.compute.joining import Joiner
 from service.api.context import Context
 from service.api.http import contract, problems
 from service.api.http.head import HeadAsGet
@@ -25,33 +25,33 @@ from service.api.jobs.submissions import Jobs
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
 from service.api.routes import datasets, inference, jobs, models, page, system
-from service.asgi.short_way import ShortWay
+from service.api.routes.plain import DocumentedApp
 from service.asgi.traced import Traced
 
 DESCRIPTION = """\
-Train a variational autoencoder on images without labels, make new training images from few labelled ones in its latent
-space (noise, interpolation, extrapolation), and measure whether they help. Every error is `application/problem+json`.
+Train a variational autoencoder on images without labels. Make new training images from few labelled ones in its latent
+space by noise, interpolation or extrapolation. Measure whether they help. Every error is `application/problem+json`.
 """
 
 
 class State(TypedDict):
-    """What the lifespan gives to every request."""
+    """What every request finds in its state."""
 
     context: Context
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Make the application. Nothing is connected to before it starts; Redis and the model server may be away then.
+    """Make the application. It connects to Redis and to the model server when it first needs them; either may be away.
 
     Raises:
-        ValueError: keys or a rate limit that cannot be read.
+        ValueError: the keys or the rate limit cannot be read.
     """
     known = keys.load(settings)
     rate_limit = RateLimit(settings.rate_limit)
     metrics = Metrics()
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
         store = ArtefactStore(settings.resolved_store_url)
         model_server = ModelServer(settings.resolved_model_server_url)
         queue = Jobs(settings, store)
@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> ASGIApp:
                     descriptions=Descriptions(store),
                     loaded=LoadedDatasets(store, settings),
                     model_server=model_server,
-                    coalesced=Coalesced(model_server, settings.max_images),
+                    joiner=Joiner(model_server, settings.max_images),
                     jobs=queue,
                     keys=known,
                     rate_limit=rate_limit,
@@ -75,20 +75,21 @@ def create_app(settings: Settings) -> ASGIApp:
             queue.close()
             tracing.shutdown()
 
-    app = FastAPI(
+    app = DocumentedApp(
+        inference.ENDPOINTS,
         title="latentaug",
         version="1",
         description=DESCRIPTION,
-        lifespan=lifespan,
+        exception_handlers=problems.HANDLERS,
         docs_url=None,  # FastAPI's own pages load their parts from the net
         redoc_url=None,
         generate_unique_id_function=contract.operation_id,
     )
-    problems.install(app)
-    for module in (inference, models, datasets, jobs, system, page):
+    for module in (models, datasets, jobs, system, page):
         app.include_router(module.router)
-    served: ASGIApp = HeadAsGet(app)  # within logs and metrics, which say HEAD
-    served = ShortWay(served, path=inference.PATH, serve=inference.serve)
-    served = Traced(served)
+    plain = [endpoint.route for endpoint in inference.ENDPOINTS]
+    front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
+    front.router.default = HeadAsGet(app)
+    served: ASGIApp = Traced(front)
     served = RequestLog(served)  # around the trace, which tells the request's id
     return RequestMetrics(served, metrics=metrics)  # outermost, so that it counts what RequestLog answers

@@ -1,4 +1,4 @@
-"""What every endpoint works with: the settings, the store, the model server and the jobs, made once at start."""
+"""What every endpoint works with, such as the settings, the store and the jobs; made once at start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from latentaug.runtime.settings import Settings, available_cores
 from latentaug.storage.objects import ArtefactStore
 from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
-from service.api.compute.joining import Coalesced
+from service.api.compute.joining import Joiner
 from service.api.http.limits import RateLimit
 from service.api.jobs.submissions import Jobs
 from service.api.keys import Keys
@@ -26,7 +26,7 @@ from service.api.metrics import Metrics
 Result = TypeVar("Result")
 
 _AT_ONCE_BYTES = 2**14
-"""Bytes that are coded, such as those of twenty digits, in less time than a thread needs to start on them."""
+"""So many bytes, such as those of twenty digits, are coded in less time than a thread needs to begin."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class Context:
     """Everything behind the endpoints.
 
     Attributes:
-        settings: of this process.
-        store: data sets, models and results.
-        descriptions: of the models in the store.
-        loaded: data sets with their images.
-        model_server: computes.
-        coalesced: asks it to, for several callers at once where their calls are small.
-        jobs: job records and their queues.
-        keys: who may call.
-        rate_limit: how often.
-        metrics: of this process.
+        settings: the settings of this process.
+        store: holds data sets, models and results.
+        descriptions: describes the models in the store.
+        loaded: keeps data sets with their images.
+        model_server: the client of the model server, which computes.
+        joiner: asks the model server, and joins small calls of several callers.
+        jobs: the job records and their queues.
+        keys: the keys of those who may call.
+        rate_limit: how often each may call.
+        metrics: what this process counts.
         pixel_threads: bounds the threads that decode and encode images, so that they never take all cores and memory.
-        uploads: bounds the data sets that are uploaded at a time.
+        uploads: bounds the data sets that are being uploaded, as each is held in memory.
         job_threads: bounds the threads that wait for Redis, so that a slow Redis never holds up inference.
     """
 
@@ -54,7 +54,7 @@ class Context:
     descriptions: Descriptions
     loaded: LoadedDatasets
     model_server: ModelServer
-    coalesced: Coalesced
+    joiner: Joiner
     jobs: Jobs
     keys: Keys
     rate_limit: RateLimit
@@ -65,15 +65,15 @@ class Context:
 
     @property
     def limits(self) -> Limits:
-        """Bounds on the images of one inference request, decoded to at most four times the largest body."""
+        """Bounds on the images of one inference request; decoded, they hold at most four times the largest body."""
         return Limits(max_images=self.settings.max_images, max_bytes=4 * self.settings.max_body_bytes)
 
     async def on_pixels(self, work: Callable[[], Result], effort: float = math.inf) -> Result:
-        """Run CPU-bound work on images: in a thread, or at once where that takes less time than changing to one.
+        """Run CPU-bound work on images: in a thread, or at once where it takes less time than changing to one.
 
         Args:
             work: what to do.
-            effort: bytes that it codes at most, or what is as much work (`media.read_effort`), if that is known.
+            effort: most bytes that it codes, or as many as are the same work (`media.read_effort`).
         """
         return work() if effort <= _AT_ONCE_BYTES else await to_thread.run_sync(work, limiter=self.pixel_threads)
 
@@ -82,10 +82,15 @@ class Context:
         return await to_thread.run_sync(work, limiter=self.job_threads)
 
 
-async def _of_request(request: Request) -> Context:  # async, or FastAPI would call it in a thread
-    context = request.state.context
+def context_of(request: Request) -> Context:
+    """What the endpoint that answers this request works with."""
+    context = request.scope["state"]["context"]
     assert isinstance(context, Context)  # noqa: S101  the lifespan put it there
     return context
+
+
+async def _of_request(request: Request) -> Context:  # async, or FastAPI would call it in a thread
+    return context_of(request)
 
 
 FromContext = Annotated[Context, Depends(_of_request)]

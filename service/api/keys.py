@@ -1,8 +1,8 @@
-"""API keys: read once at start, kept as SHA-256, compared in constant time.
+"""API keys: read once at start, kept as SHA-256 and compared in constant time.
 
-`python -m service.api.keys new --scopes infer,train` makes one: it prints the key, stored nowhere, and its line for the
-keys file. `python -m service.api.keys ensure FILE` does so for a service's first start: where FILE is missing, it makes
-a key with every scope, prints it and writes its line to FILE.
+`python -m service.api.keys new --scopes infer,train` makes a key. It prints the key, which is stored nowhere, and the
+line that goes into the file of keys. `python -m service.api.keys ensure FILE` is for the first start of a service: if
+FILE does not exist, it makes a key with every scope, prints it and writes its line to FILE.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _HASHED = re.compile(r"sha256\$([0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Key:
-    """A key as it is kept: what it hashes to and what it may do. No scope contains another."""
+    """A key as it is kept: its hash and its scopes. No scope contains another."""
 
     digest: bytes
     scopes: frozenset[str]
 
     @property
     def owner(self) -> str:
-        """A name for the key's holder that tells nothing about the key."""
+        """A name for the key's owner that tells nothing about the key."""
         return self.digest.hex()[:16]
 
 
@@ -45,11 +45,11 @@ class Keys:
 
     @property
     def open(self) -> bool:
-        """Whether no key is needed, for there are none."""
+        """Whether everyone may call, as there are no keys."""
         return not self._keys
 
     def find(self, token: str) -> Key | None:
-        """The key that `token` is, compared with every key so that time tells nothing."""
+        """The key that `token` is, or None. Every key is compared, so that the time tells nothing."""
         digest = _digest(token)
         found = None
         for key in self._keys:
@@ -62,7 +62,7 @@ def load(settings: Settings) -> Keys:
     """Read the keys that the settings give.
 
     Raises:
-        ValueError: a line that is no key, a plain key in a file, or keys that are set but hold none.
+        ValueError: a line is no key, a file holds a plain key, or keys are set but there are none.
     """
     keys: list[Key] = []
     if settings.api_keys is not None:
@@ -73,7 +73,7 @@ def load(settings: Settings) -> Keys:
         keys += [_parse(line, str(settings.api_keys_file), plain=False) for line in lines if line and line[0] != "#"]
     configured = settings.api_keys is not None or settings.api_keys_file is not None
     if configured and not keys:
-        raise ValueError("keys are set but hold none; make one with: python -m service.api.keys new --scopes infer")
+        raise ValueError("keys are set, but there are none; make one: python -m service.api.keys new --scopes infer")
     return Keys(keys)
 
 
@@ -84,10 +84,10 @@ def new(scopes: Sequence[str]) -> tuple[str, str]:
 
 
 def ensure(file: Path) -> str | None:
-    """Where `file` is missing, make a key with every scope and write its line there, whole or not at all.
+    """If a file does not exist, make a key with every scope and write its line there, whole or not at all.
 
     Returns:
-        The key, or None where the file was there already.
+        The key, or None where the file existed.
     """
     if file.exists():
         return None
@@ -101,35 +101,37 @@ def ensure(file: Path) -> str | None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m service.api.keys", description="Keys for the API.")
+    parser = argparse.ArgumentParser(prog="python -m service.api.keys", description="Make keys for the API.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for_new = commands.add_parser("new", help="make a key and print it once")
-    for_new.add_argument("--scopes", required=True, help=f"comma separated, of {', '.join(SCOPES)}")
-    for_ensure = commands.add_parser("ensure", help="make a key with every scope where the file is missing")
-    for_ensure.add_argument("file", type=Path, help=f"what {PREFIX}API_KEYS_FILE names")
+    for_new = commands.add_parser("new", help="make a key and print it, this once")
+    for_new.add_argument(
+        "--scopes", required=True, help=f"what the key may do, with commas between: {', '.join(SCOPES)}"
+    )
+    for_ensure = commands.add_parser("ensure", help="make a key with every scope if the file does not exist")
+    for_ensure.add_argument("file", type=Path, help=f"the file that {PREFIX}API_KEYS_FILE names")
     chosen = parser.parse_args(arguments)
     if chosen.command == "ensure":
         token = ensure(chosen.file)
-        print(f"key, shown this once: {token}" if token else f"{chosen.file} is there already; nothing changed")
+        print(f"key, shown this once: {token}" if token else f"{chosen.file} exists; nothing was changed")
         return
     scopes = chosen.scopes.split(",")
     if unknown := sorted(set(scopes) - set(SCOPES)):
-        parser.error(f"no such scope: {', '.join(unknown)}; there are {', '.join(SCOPES)}")
+        parser.error(f"unknown scope {', '.join(unknown)}; choose from {', '.join(SCOPES)}")
     token, line = new(scopes)
     print(f"key, shown this once:          {token}")
     print(f"line for {PREFIX}API_KEYS_FILE: {line}")
 
 
 def _parse(entry: str, source: str, *, plain: bool) -> Key:
-    """One `key:scope+scope`; messages never show the key."""
+    """Read one `key:scope+scope`. The messages never show the key."""
     token, _, listed = entry.rpartition(":")
     scopes = frozenset(listed.split("+"))
     if not token or not scopes <= set(SCOPES):
-        raise ValueError(f"{source} has an entry that is not key:scope+scope with scopes of {', '.join(SCOPES)}")
+        raise ValueError(f"{source} has an entry unlike key:scope+scope; the scopes are {', '.join(SCOPES)}")
     if hashed := _HASHED.fullmatch(token):
         return Key(bytes.fromhex(hashed[1]), scopes)
     if not plain:
-        raise ValueError(f"{source} holds a plain key; keep only sha256$... lines, as `keys new` prints them")
+        raise ValueError(f"{source} holds a plain key; write only the sha256$... lines that `keys new` prints")
     return Key(_digest(token), scopes)
 
 

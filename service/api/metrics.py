@@ -1,7 +1,7 @@
 """Prometheus metrics of the API process, and of the workers.
 
 A job's process ends with its job, so what workers do is counted in Redis, by the same scripts that change the job's
-record: it outlives them, is whole over any number of workers and hosts, and needs no port for each.
+record. Those counts outlive the processes, add up over all workers and hosts, and need no port for each process.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 _DONE = {
-    "attempts": ("job_attempts", "Times a worker took up a job or a sub-job."),
+    "attempts": ("job_attempts", "Times that a worker started a job or a sub-job."),
     "lease_losses": (
         "job_lease_losses",
-        "Times a running job or sub-job lost its process: it died or its lease ran out.",
+        "Times that a running job or sub-job lost its process or its lease.",
     ),
-    "epochs": ("training_epochs", "Epochs trained, those lost with their process among them."),
-    "images": ("training_images", "Images that were trained on, once for each epoch."),
-    "training_seconds": ("training_seconds", "Seconds that epochs took, with their validation."),
+    "epochs": ("training_epochs", "Epochs trained, including those lost with their process."),
+    "images": ("training_images", "Images that were trained on, counted once for each epoch."),
+    "training_seconds": ("training_seconds", "Seconds that epochs took, including their validation."),
     "cells": ("evaluation_cells", "Cells of evaluations measured."),
 }
-"""Counters by kind: what workers call them, and their names and meanings here."""
+"""Counters by kind of job: how workers call them, and their names and meanings in the metrics."""
 
 
 @dataclass(frozen=True)
 class JobFigures:
-    """What Redis knows of jobs and workers; nothing where it does not answer.
+    """What Redis knows of jobs and workers; empty where Redis does not answer.
 
     Attributes:
-        jobs: by kind and status; those ended since Redis was last empty.
-        waiting: how many jobs and sub-jobs stand in each kind's queue.
-        workers: processes that serve each kind's queue.
+        jobs: number of jobs by kind and status, the ended ones since Redis was last empty.
+        waiting: number of jobs and sub-jobs in each kind's queue.
+        workers: number of processes that serve each kind's queue.
         counted: what workers have done, by name, then by kind or by kind and status.
     """
 
@@ -52,28 +52,26 @@ class JobFigures:
 
 
 class JobMetrics:
-    """Collector of the latest figures."""
+    """Collects the latest figures for Prometheus."""
 
     def __init__(self) -> None:
         self.figures = JobFigures()
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics, those without figures too."""
+        """All metrics, including those without figures."""
         figures = self.figures
-        jobs = GaugeMetricFamily("jobs", "Jobs by kind and state.", labels=("kind", "status"))
-        ended = CounterMetricFamily("jobs_ended", "Jobs ended, by how.", labels=("kind", "status"))
+        jobs = GaugeMetricFamily("jobs", "Jobs by kind and status.", labels=("kind", "status"))
+        ended = CounterMetricFamily("jobs_ended", "Jobs that ended, by kind and status.", labels=("kind", "status"))
         for labels, count in figures.jobs.items():
             jobs.add_metric(labels, count)
             if labels[1] in ENDS:
                 ended.add_metric(labels, count)
         seconds = CounterMetricFamily(
-            "job_seconds", "Seconds from jobs' first start to their end.", labels=("kind", "status")
+            "job_seconds", "Seconds from the first start of jobs to their end.", labels=("kind", "status")
         )
         for both, total in figures.counted.get("seconds", {}).items():
             seconds.add_metric(both, total)
-        waiting = GaugeMetricFamily(
-            "job_queue_depth", "Jobs and parts of jobs that wait for a worker.", labels=("kind",)
-        )
+        waiting = GaugeMetricFamily("job_queue_depth", "Jobs and sub-jobs that wait for a worker.", labels=("kind",))
         workers = GaugeMetricFamily("workers", "Worker processes that serve a queue.", labels=("kind",))
         for gauge, values in ((waiting, figures.waiting), (workers, figures.workers)):
             for kind, value in values.items():
@@ -93,20 +91,20 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         labels = ("route", "method", "status")
-        self.requests = Counter("http_requests", "Requests answered.", labels, registry=self.registry)
+        self.requests = Counter("http_requests", "Requests that were answered.", labels, registry=self.registry)
         self.seconds = Histogram(
             "http_request_seconds",
-            "Time from a request's first byte to its answer's last.",
+            "Seconds from the first byte of a request to the last of its answer.",
             ("route", "method"),
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.in_flight = Gauge("http_requests_in_flight", "Requests being answered.", registry=self.registry)
+        self.in_flight = Gauge("http_requests_in_flight", "Requests that are being answered.", registry=self.registry)
         self._jobs = JobMetrics()
         self.registry.register(self._jobs)
 
     def expose(self, figures: JobFigures) -> bytes:
-        """The metrics in Prometheus's text form, those of jobs and workers as `figures` has them."""
+        """The metrics in Prometheus's text form, with these figures of jobs and workers."""
         self._jobs.figures = figures
         return generate_latest(self.registry)
 

@@ -18,7 +18,7 @@ def sample(dataset: Dataset, options: SampleOptions) -> NewImages:
     """The images that the options name, each with its label and its row in the data set.
 
     Raises:
-        InvalidInput: a row or a label that the data set does not have.
+        InvalidInput: the data set does not have such a row or label.
     """
     rows = _drawn(dataset, options) if options.rows is None else _named(dataset, options.rows)  # [m]
     images = dataset.images[rows]
@@ -39,7 +39,7 @@ def sample(dataset: Dataset, options: SampleOptions) -> NewImages:
 def _named(dataset: Dataset, rows: str) -> NDArray[np.int64]:
     named = np.array([int(row) for row in rows.split(",")], np.int64)
     if named.max() >= len(dataset.images):
-        raise _wrong("rows", f"row {named.max()} is not in {dataset.name!r}: rows are 0 to {len(dataset.images) - 1}")
+        raise _wrong("rows", f"{dataset.name!r} has no row {named.max()}; its rows are 0 to {len(dataset.images) - 1}")
     return named
 
 
@@ -48,7 +48,10 @@ def _drawn(dataset: Dataset, options: SampleOptions) -> NDArray[np.int64]:
     rows = parts[options.part]
     if options.label is not None:
         if dataset.labels is None or options.label not in dataset.classes:
-            raise _wrong("label", f"no image of {dataset.name!r} has the label {options.label!r}; leave it out")
+            raise _wrong(
+                "label",
+                f"no image of {dataset.name!r} has the label {options.label!r}; leave label out",
+            )
         rows = rows[dataset.labels[rows] == dataset.classes.index(options.label)]
         if len(rows) == 0:
             raise _wrong("label", f"the {options.part} part has no image of that label; choose another part")

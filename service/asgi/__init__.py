@@ -1,1 +1,1 @@
-"""What the API and the model server both put round their endpoints."""
+"""What the endpoints of the API and of the model server have in common."""

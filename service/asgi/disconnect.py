@@ -1,4 +1,4 @@
-"""Work that is given up when its caller leaves; ASGI servers do not cancel a handler by themselves."""
+"""Gives up work when its caller leaves; an ASGI server does not cancel a request by itself."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from starlette.requests import ClientDisconnect, Request
 Result = TypeVar("Result")
 
 WATCH_AFTER = 0.02
-"""Seconds. Most work is done sooner, and to watch for its caller's leaving would take a good part of its time."""
+"""Seconds. Most work is done sooner, and watching whether its caller leaves would take a good part of that time."""
 
 
 async def while_connected(request: Request, work: Awaitable[Result], watch_after: float = WATCH_AFTER) -> Result:
     """Await `work` and cancel it when the caller disconnects. The request's body must have been read.
 
     Args:
-        request: of the caller.
-        work: what to do.
-        watch_after: seconds after which it is noticed that the caller has left.
+        request: the caller's request.
+        work: what to do for the caller.
+        watch_after: seconds of work after which the caller is watched.
 
     Raises:
         ClientDisconnect: the caller left.

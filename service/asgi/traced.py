@@ -1,4 +1,4 @@
-"""ASGI middleware of both servers: a span for each request, below the caller's."""
+"""ASGI middleware of both servers: each request is a span in its caller's trace."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from latentaug.runtime import logs, tracing
 
 UNTRACED = {"/healthz", "/readyz", "/metrics", "/metrics/model-server", "/v2/health/live", "/v2/health/ready"}
-"""What is asked every few seconds and says nothing new."""
+"""Paths that probes ask every few seconds; spans of them would tell nothing."""
 
 
 class Traced:
-    """Traces each request by route template, method and status."""
+    """Makes a span of each request, with its method, its route's template and its status."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -35,8 +35,7 @@ class Traced:
             try:
                 await self._app(scope, receive, watched)
             finally:
-                endpoint = getattr(scope.get("endpoint"), "__name__", "unmatched")  # Starlette tells no more
-                route = getattr(scope.get("route"), "path", endpoint)
+                route = getattr(scope.get("route"), "path", "unmatched")
                 span.name = f"{scope['method']} {route}"
                 span.attributes |= {"http.request.method": scope["method"], "http.route": route}
                 if (current := logs.request_id.get()) is not None:

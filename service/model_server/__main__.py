@@ -1,8 +1,8 @@
 """`python -m service.model_server`: run the model server until told to stop.
 
-SIGTERM or SIGINT: no new requests are taken, those taken are answered within `drain_seconds`, then it exits with 0.
+At SIGTERM or SIGINT it takes no new requests, answers those it has taken within `drain_seconds`, and exits with 0.
 If the engine dies, its requests get 503 and the process exits with 70, for its supervisor to start a new one.
-Where it cannot start with its settings, it exits with 2 and a line that says why.
+If it cannot start with its settings, it exits with 2 and a line that says why.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from latentaug.runtime.settings import Settings, load
 from latentaug.storage.objects import ArtefactStore
 from service.model_server.app import create_app
 from service.model_server.listening import listen
-from service.model_server.serving import Inference
+from service.model_server.serving import Serving
 
 ENGINE_DIED = 70
 """Exit status for an internal software error, EX_SOFTWARE."""
 
 SWITCH_SECONDS = 3e-5
-"""How long the event loop may keep the interpreter while the engine's thread waits for it, or the other way about. The
-engine gives it up at each of its kernels, and must not wait long until it may start the next; Python's default is 5 ms,
-longer than a small batch takes altogether."""
+"""How long one of the event loop and the engine's thread may keep the interpreter while the other waits for it. The
+engine gives the interpreter up at each of its kernels and must not wait long until it may start the next one. Python's
+default is 5 ms, which is more than a whole small batch takes."""
 
 log = logging.getLogger("service.model_server")
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that goes on listening while it drains, so that probes and callers hear 503 rather than nothing."""
+    """Uvicorn, but it goes on listening while it drains, so that probes and callers get 503 rather than no answer."""
 
-    def __init__(self, config: uvicorn.Config, inference: Inference) -> None:
+    def __init__(self, config: uvicorn.Config, serving: Serving) -> None:
         super().__init__(config)
-        self._inference = inference
+        self._serving = serving
         self._loop = asyncio.get_running_loop()
         self._draining: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; at the second signal go at once."""
+        """Begin to drain; at the second signal exit at once."""
         self._loop.call_soon_threadsafe(self.begin_drain)
 
     def begin_drain(self) -> None:
@@ -57,7 +57,7 @@ class Server(uvicorn.Server):
             self._draining = self._loop.create_task(self._drain())
 
     async def _drain(self) -> None:
-        await self._inference.drain()
+        await self._serving.drain()
         self.should_exit = True
 
 
@@ -72,9 +72,9 @@ async def serve(settings: Settings) -> int:
         status = ENGINE_DIED
         loop.call_soon_threadsafe(server.begin_drain)
 
-    inference = Inference(settings, ArtefactStore(settings.resolved_store_url), engine_died)
+    serving = Serving(settings, ArtefactStore(settings.resolved_store_url), engine_died)
     config = uvicorn.Config(
-        create_app(inference),
+        create_app(serving),
         http="httptools",
         lifespan="on",
         access_log=False,
@@ -82,7 +82,7 @@ async def serve(settings: Settings) -> int:
         timeout_graceful_shutdown=1,
         backlog=1024,
     )
-    server = Server(config, inference)
+    server = Server(config, serving)
     log.info("listening on %s", url)
     try:
         await server.serve(sockets=[listener])
@@ -93,7 +93,7 @@ async def serve(settings: Settings) -> int:
 
 
 def main() -> int:
-    """Run from the environment's settings, and return the exit status."""
+    """Run with the settings in the environment, and return the exit status."""
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = load()

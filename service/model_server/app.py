@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import re
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
 from typing import Any
@@ -22,30 +21,32 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from latentaug.errors import LatentaugError, MalformedInput, NotFound
 from latentaug.runtime import logs, tracing
-from service.asgi.short_way import ShortWay
+from service.asgi.endpoint import Endpoint
 from service.asgi.traced import Traced
 from service.model_server import operations
 from service.model_server.operations import OPERATIONS
-from service.model_server.serving import CLIENT_GONE, Inference, read_body
+from service.model_server.serving import CLIENT_GONE, Serving, read_body
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "schedule_policy", "statistics"]
 MAX_CONTROL_BYTES = 2**16
-INFER = re.compile(r"/v2/models/(?P<model>[^/]+)(/versions/(?P<version>[^/]+))?/infer")
 
 
-def create_app(inference: Inference) -> Starlette:
-    """The model server's application; starts and stops the engine's thread with its lifespan."""
+def create_app(serving: Serving) -> Starlette:
+    """Make the model server's application, which starts and stops the engine's thread."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        inference.batcher.start()
+        serving.batcher.start()
         yield
-        inference.batcher.stop()
+        serving.batcher.stop()
         tracing.shutdown()
 
-    endpoints = Endpoints(inference)
-    paths = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
+    endpoints = Endpoints(serving)
+    paths = ("/v2/models/{model}/versions/{version}", "/v2/models/{model}")
     routes = [
+        *(
+            Route(f"{path}/infer", Endpoint(serving.infer), methods=["POST"]) for path in paths
+        ),  # first, for most ask for these
         Route("/v2", endpoints.server),
         Route("/v2/health/live", endpoints.live),
         Route("/v2/health/ready", endpoints.ready),
@@ -58,7 +59,6 @@ def create_app(inference: Inference) -> Starlette:
     ]
     for path in paths:
         routes += [
-            Route(f"{path}/infer", inference.infer, methods=["POST"]),
             Route(path, endpoints.model),
             Route(f"{path}/ready", endpoints.model_ready),
             Route(f"{path}/stats", endpoints.statistics),
@@ -69,24 +69,14 @@ def create_app(inference: Inference) -> Starlette:
         ClientDisconnect: client_gone,
         Exception: failed,
     }
-
-    async def infer(request: Request) -> Response:
-        try:
-            return await inference.infer(request)
-        except LatentaugError as error:
-            return await refused(request, error)
-        except ClientDisconnect as error:
-            return await client_gone(request, error)
-
     middleware = [Middleware(Named), *([Middleware(Traced)] if tracing.active() else [])]
-    middleware.append(Middleware(ShortWay, path=INFER, serve=infer))
     return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan, middleware=middleware)
 
 
 class Named:
-    """ASGI middleware that has this request's logs tell the API's `X-Request-ID`.
+    """ASGI middleware: the logs of a request show the `X-Request-ID` that the API sent with it.
 
-    It stays set at the end: each request is a task with a context of its own, in which uvicorn logs what failed.
+    The id stays set in the end. Each request is a task with a context of its own, in which uvicorn logs what failed.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -100,27 +90,27 @@ class Named:
 
 
 class Endpoints:
-    """All endpoints but inference itself."""
+    """All endpoints but inference."""
 
-    def __init__(self, inference: Inference) -> None:
-        self._inference = inference
-        self._repository = inference.repository
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._repository = serving.repository
 
     async def server(self, _: Request) -> Response:
         """Describe the server."""
         return JSONResponse({"name": "latentaug", "version": version("latentaug"), "extensions": EXTENSIONS})
 
     async def live(self, _: Request) -> Response:
-        """Whether the process answers."""
+        """Tell that the process answers."""
         return JSONResponse({"live": True})
 
     async def ready(self, _: Request) -> Response:
-        """Whether requests are taken: 503 while draining or without an engine."""
-        ready = self._inference.ready
+        """Tell whether requests are taken; 503 while draining or without an engine."""
+        ready = self._serving.ready
         return JSONResponse({"ready": ready}, 200 if ready else 503)
 
     async def models(self, _: Request) -> Response:
-        """Names of all models that can be asked."""
+        """List the names of all models that can be asked."""
         names = await self._repository.names()
         return JSONResponse({"models": [f"{name}.{operation}" for name in names for operation in OPERATIONS]})
 
@@ -131,28 +121,28 @@ class Endpoints:
         return JSONResponse(operations.metadata(description, operation))
 
     async def model_ready(self, request: Request) -> Response:
-        """Whether a model is in memory; one that is not is loaded by its first request."""
+        """Tell whether a model is in memory; its first request loads one that is not."""
         name, _ = operations.parse_name(request.path_params["model"])
         description = await self._repository.describe(name, request.path_params.get("version"))
         held = self._repository.loaded(name)
-        ready = held is not None and held.description.version == description.version and self._inference.ready
+        ready = held is not None and held.description.version == description.version and self._serving.ready
         return JSONResponse({"name": request.path_params["model"], "ready": ready}, 200 if ready else 503)
 
     async def statistics(self, request: Request) -> Response:
-        """Statistics of one model, or of all that have been asked since they were loaded."""
+        """Give the statistics of one model, or of all that have been asked since they were loaded."""
         wanted, wanted_version = request.path_params.get("model"), request.path_params.get("version")
         if wanted is not None:
             await self._repository.describe(operations.parse_name(wanted)[0], wanted_version)
         found = [
             statistics.to_json(name, model_version)
-            for (name, model_version), statistics in sorted(self._inference.metrics.statistics.items())
+            for (name, model_version), statistics in sorted(self._serving.metrics.statistics.items())
             if wanted in (None, name) and wanted_version in (None, model_version)
         ]
         return JSONResponse({"model_stats": found})
 
     async def metrics(self, _: Request) -> Response:
-        """Prometheus metrics."""
-        return Response(generate_latest(self._inference.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        """Give the metrics for Prometheus."""
+        return Response(generate_latest(self._serving.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def index(self, request: Request) -> Response:
         """List all models and whether they are in memory."""
@@ -168,23 +158,23 @@ class Endpoints:
         return JSONResponse(entries)
 
     async def load(self, request: Request) -> Response:
-        """Load or reload a model from the artefact store; never from the request."""
+        """Load or reload a model from the artefact store, never from the request."""
         if (await control(request)).get("parameters"):
-            raise MalformedInput("load takes no parameters: models come from the artefact store only")
+            raise MalformedInput("load takes no parameters, as models come from the artefact store only")
         await self._repository.load(base_name(request.path_params["model"]))
         return Response()
 
     async def unload(self, request: Request) -> Response:
-        """Let go of a model; requests in flight finish with it."""
+        """Drop a model and all that was counted for it; requests in flight finish with it."""
         await control(request)
         name = base_name(request.path_params["model"])
+        self._serving.metrics.forget(name, self._repository.loaded(name))
         self._repository.unload(name)
-        self._inference.metrics.forget(name)
         return Response()
 
 
 def base_name(name: str) -> str:
-    """The model of `<model>` or `<model>.<operation>`: its operations are loaded together."""
+    """The name of the model in `<model>` or `<model>.<operation>`; a model is loaded with all its operations."""
     try:
         return operations.parse_name(name)[0]
     except NotFound:
@@ -192,11 +182,11 @@ def base_name(name: str) -> str:
 
 
 async def control(request: Request) -> dict[str, Any]:
-    """A small JSON object, or nothing at all.
+    """Read a body that is a small JSON object, or empty.
 
     Raises:
-        MalformedInput: something else.
-        TooLarge: more than 64 KiB.
+        MalformedInput: it is something else.
+        TooLarge: it has more than 64 KiB.
     """
     try:
         body = json.loads(await read_body(request, MAX_CONTROL_BYTES) or b"{}")
@@ -208,7 +198,7 @@ async def control(request: Request) -> dict[str, Any]:
 
 
 async def refused(_: Request, error: LatentaugError) -> Response:
-    """Any error of our tree as the protocol's error object, with its code and fields."""
+    """Answer an error of our tree as the protocol's error object, with its code and fields."""
     body: dict[str, Any] = {"error": error.detail, "code": error.code}
     if error.fields:
         body["fields"] = error.fields
@@ -217,16 +207,16 @@ async def refused(_: Request, error: LatentaugError) -> Response:
 
 
 async def http_error(_: Request, error: HTTPException) -> Response:
-    """No such path, or not with this verb."""
+    """Answer that there is no such path, or that it does not take this method."""
     code = "not_found" if error.status_code == 404 else "method_not_allowed"
     return JSONResponse({"error": error.detail, "code": code}, error.status_code, error.headers)
 
 
 async def client_gone(_: Request, __: ClientDisconnect) -> Response:
-    """Nobody reads this answer."""
+    """Answer a caller that has left; only metrics tell of it."""
     return Response(status_code=CLIENT_GONE)
 
 
 async def failed(_: Request, __: Exception) -> Response:
-    """A bug; what it was stands in the log, not in the answer."""
+    """Answer a mistake of our own; the log alone tells what it was."""
     return JSONResponse({"error": "internal error; see the model server's log", "code": "internal_error"}, 500)

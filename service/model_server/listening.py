@@ -14,19 +14,19 @@ def listen(url: str) -> socket.socket:
     """Bind and listen.
 
     Args:
-        url: `unix:///path`, which only this user may then connect to, or `http://host:port`.
+        url: `unix:///path`, to which only this user may then connect, or `http://host:port`.
 
     Raises:
-        ValueError: neither of these.
-        Conflict: the socket's path is too long, or its folder is not private.
-        OSError: the address is taken by a live server, or cannot be bound.
+        ValueError: it is neither of these.
+        Conflict: the path of the socket is too long, or its folder is not private.
+        OSError: a server already listens there, or the address cannot be bound.
     """
     parts = urlsplit(url)
     if parts.scheme == "unix" and parts.path:
         return _listen_unix(Path(parts.path))
     if parts.scheme == "http" and parts.hostname and parts.port is not None:
         return socket.create_server((parts.hostname, parts.port), family=_family(parts.hostname))
-    raise ValueError(f"{url!r} is no address to listen on: use unix:///path or http://host:port")
+    raise ValueError(f"{url!r} is not an address to listen on; use unix:///path or http://host:port")
 
 
 def _listen_unix(path: Path) -> socket.socket:
@@ -43,10 +43,10 @@ def _listen_unix(path: Path) -> socket.socket:
 
 
 def _clear(path: Path) -> None:
-    """Take away the socket that a killed server left behind.
+    """Remove the socket that a killed server left behind.
 
     Raises:
-        OSError: a server still answers there.
+        OSError: a server still listens there, or it is not a socket.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
@@ -57,7 +57,7 @@ def _clear(path: Path) -> None:
             if path.is_socket():
                 path.unlink()
                 return
-            raise OSError(f"{path} is in the way and is no socket; take it away or set another address") from None
+            raise OSError(f"{path} is in the way and is not a socket; remove it or set another address") from None
     raise OSError(f"a model server already listens on {path}; stop it first")
 
 

@@ -1,4 +1,4 @@
-"""One inference request from its bytes to its answer: admission, batcher, engine."""
+"""An inference request on its way from bytes to answer: admission, batcher, engine."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from service.oip.tensors import Parameters
 
 CLIENT_GONE = 499
 LARGE_JSON_BYTES = 2**16
-"""JSON from this size on is read and written in a thread: it would hold up everyone else."""
+"""JSON of this size or more is read and written in a thread, or it would hold up everyone else."""
 
 
-class Inference:
-    """One device, its models and those who ask for them. Used from one event loop.
+class Serving:
+    """Serves the models of one device. Used from one event loop.
 
     Args:
-        settings: all settings.
-        store: where models rest.
-        on_death: called in the engine's thread if that dies.
+        settings: the settings of this process.
+        store: where the models are kept.
+        on_death: called in the engine's thread if that thread dies.
     """
 
     def __init__(
         self, settings: Settings, store: ArtefactStore, on_death: Callable[[BaseException], None] | None = None
     ) -> None:
         torch.set_num_threads(settings.threads)
-        keep_freed()  # or every large tensor's pages are asked for and cleared anew
+        keep_freed()  # else the pages of every large tensor would be asked for and cleared anew
         allow_tf32(settings.precision == "tf32")
         precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         device = choose_device(settings.device)
@@ -72,7 +72,7 @@ class Inference:
         return self.batcher.alive and not self._draining
 
     async def drain(self) -> None:
-        """Take no more requests, and wait until those taken are answered or `drain_seconds` have passed."""
+        """Take no more requests, and wait until those taken are answered, or for `drain_seconds`."""
         self._draining = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), self._drain_seconds)
@@ -81,7 +81,7 @@ class Inference:
         """Answer one inference request.
 
         Raises:
-            LatentaugError: whatever is wrong with it.
+            LatentaugError: what is wrong with it.
         """
         name, operation = operations.parse_name(request.path_params["model"])
         with self._admitted():
@@ -95,13 +95,13 @@ class Inference:
                 status = error.status
                 raise
             finally:
-                self.metrics.answered(model.description, operation, status, time.monotonic() - started)
+                self.metrics.answered(model, operation, status, time.monotonic() - started)
             return response
 
     @contextlib.contextmanager
     def _admitted(self) -> Iterator[None]:
         if not self.ready:
-            raise Unavailable("the model server is going down; try again shortly", retry_after=1)
+            raise Unavailable("the model server is stopping; try again shortly", retry_after=1)
         self._in_flight += 1
         self._idle.clear()
         try:
@@ -149,7 +149,7 @@ class Inference:
 
 
 def allow_tf32(allowed: bool) -> None:
-    """Say whether a GPU may compute float32 products in TF32. PyTorch's own default is to, in convolutions only."""
+    """Set whether a GPU may compute float32 products in TF32. By default PyTorch lets it, in convolutions only."""
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
 
 
@@ -157,7 +157,7 @@ def choose_device(name: str) -> torch.device:
     """The device that the setting `device` names.
 
     Raises:
-        ValueError: it names none that this machine has.
+        ValueError: this machine has no such device.
     """
     there = torch.cuda.device_count()
     known = {"auto": "cuda" if there else "cpu", "cpu": "cpu"}
@@ -169,10 +169,10 @@ def choose_device(name: str) -> torch.device:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """Read a request's body, giving up as soon as it is over the limit.
+    """Read the body of a request, and give up as soon as it exceeds the limit.
 
     Raises:
-        TooLarge: more than `limit` bytes.
+        TooLarge: it has more than `limit` bytes.
     """
     announced = request.headers.get("content-length", "0")
     chunks, total = list[bytes](), int(announced) if announced.isdigit() and len(announced) < 19 else 0
@@ -184,15 +184,15 @@ async def read_body(request: Request, limit: int) -> bytes:
                 break
             chunks.append(chunk)
     if total > limit:
-        raise TooLarge(f"the body is over the {limit} bytes taken; send fewer rows at once")
+        raise TooLarge(f"the body has more than {limit} bytes; send fewer rows at once")
     return b"".join(chunks)
 
 
 def timeout_seconds(parameters: Parameters) -> float:
-    """Seconds that the parameter `timeout` (microseconds) allows; without one, for ever.
+    """Seconds that the parameter `timeout`, in microseconds, allows; infinite where it is not given.
 
     Raises:
-        MalformedInput: not a positive whole number.
+        MalformedInput: it is not a positive whole number.
     """
     timeout = parameters.get("timeout")
     if timeout is None:
@@ -203,16 +203,16 @@ def timeout_seconds(parameters: Parameters) -> float:
 
 
 async def outcome(request: Request, future: Future[Outputs], deadline: float) -> Outputs:
-    """Wait for a result, no longer than the deadline and no longer than the client.
+    """Wait for a result until the deadline passes or the client leaves.
 
     Args:
-        request: whose body has been read, so that all that can still come of it is its end.
-        future: of the result; cancelled if it is not wanted any more.
-        deadline: on the monotonic clock.
+        request: the request; its body must have been read.
+        future: the result to come; cancelled if nobody wants it any more.
+        deadline: when to give up, on the monotonic clock.
 
     Raises:
-        DeadlineExceeded: it has passed.
-        ClientDisconnect: the client has gone.
+        DeadlineExceeded: the deadline has passed.
+        ClientDisconnect: the client has left.
     """
     result = asyncio.wrap_future(future)
     left = None if deadline == float("inf") else deadline - time.monotonic()

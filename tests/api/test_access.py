@@ -56,6 +56,14 @@ def test_each_endpoint_asks_for_its_own_scope(guarded: httpx.Client, method: str
         assert (status == 403) == (key != scope[0]), statuses
 
 
+@pytest.mark.parametrize("path", ["/v1/jobs/train", f"{TINY}/encode"])
+def test_nobody_without_a_key_has_a_body_read(guarded: httpx.Client, path: str) -> None:
+    broken = guarded.post(path, content=b"{", headers={"Content-Type": "application/json"})
+    too_large = guarded.post(path, content=bytes(2**21), headers={"Content-Type": "application/json"})
+
+    assert [broken.status_code, too_large.status_code] == [401, 401]
+
+
 @pytest.mark.parametrize("key", ["i", "t", "a"])
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/datasets", "/v1/models/tiny", "/metrics", "/metrics/model-server"])
 def test_any_key_may_look(guarded: httpx.Client, path: str, key: str) -> None:

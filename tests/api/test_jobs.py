@@ -98,6 +98,35 @@ def test_a_body_that_is_no_json_object_is_refused(api: httpx.Client, body: bytes
     assert api.post(f"{JOBS}/train", content=body, headers={"Content-Type": form}).status_code == status
 
 
+@pytest.mark.parametrize("body", [b'{"dataset": "' + b"x" * 2**20 + b'"}', b'{"x": [' + b"[]," * 10_000 + b"[]]}"])
+def test_a_body_of_too_many_bytes_or_values_is_refused(api: httpx.Client, body: bytes) -> None:
+    answer = api.post(f"{JOBS}/train", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"dataset": "\xff"}', b"[" * 5_000 + b"]" * 5_000, b""])
+def test_a_body_that_is_no_json_is_malformed(api: httpx.Client, body: bytes) -> None:
+    answer = api.post(f"{JOBS}/train", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_input")
+
+
+def test_all_that_is_wrong_is_told_at_once_wherever_it_stands(api: httpx.Client) -> None:
+    answer = train(api, "no key", epochs=0, epoch=1)
+
+    assert [field["loc"] for field in answer.json()["errors"]] == ["idempotency-key", "epochs", "epoch"]
+    assert "no such option; there are dataset, beta" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/datasets/digits/images", "/v1/models/colour/projection"])
+def test_an_option_in_the_query_string_is_given_once(api: httpx.Client, path: str) -> None:
+    answer = api.get(f"{path}?limit=2&limit=3")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"loc": "limit", "msg": "given twice"}]
+
+
 def test_a_repeated_key_gives_the_first_job(api: httpx.Client, home: Home) -> None:
     first, again = train(api, "key-1", epochs=2), train(api, "key-1", epochs=2)
     other_request, other_key = train(api, "key-1", epochs=3), train(api, "key-2", epochs=2)

@@ -63,7 +63,7 @@ def test_an_entry_that_is_no_key_is_refused_without_showing_it(entry: str) -> No
 
 @pytest.mark.parametrize("value", ["", " , "])
 def test_keys_that_are_set_but_empty_do_not_open_the_service(value: str) -> None:
-    with pytest.raises(ValueError, match="hold none"):
+    with pytest.raises(ValueError, match="there are none"):
         keys.load(settings(api_keys=value, host="0.0.0.0"))  # noqa: S104
 
 

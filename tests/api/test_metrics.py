@@ -34,6 +34,16 @@ def test_waiting_jobs_and_missing_workers_are_counted(api: httpx.Client) -> None
     assert value(api, 'workers{kind="train"}') == 0
 
 
+def test_inference_is_counted_by_its_route_however_it_is_answered(api: httpx.Client) -> None:
+    route = "/v1/models/{model}/encode"
+
+    encode = {method: api.request(method, "/v1/models/nobody/encode").status_code for method in ("POST", "GET")}
+
+    assert encode == {"POST": 404, "GET": 405}
+    for method, status in encode.items():
+        assert value(api, f'http_requests_total{{method="{method}",route="{route}",status="{status}"}}') >= 1
+
+
 def test_a_worker_that_serves_a_queue_is_counted(api: httpx.Client, home: Home) -> None:
     with services.process("worker", home.environment(queues='["augment"]')):
         services.wait_until(lambda: value(api, 'workers{kind="augment"}') == 1)

@@ -305,6 +305,35 @@ def test_a_deleted_model_is_gone_once_it_is_unloaded(server: Process) -> None:
     assert isinstance(ask(server, request)[0], NotFound)
 
 
+def test_an_unloaded_model_leaves_no_metrics_behind(server: Process) -> None:
+    save_model(server.store, "counted", shape=(70, 70, 1))
+    save_model(server.store, "kept")
+
+    async def run() -> None:
+        async with connected(server) as client:
+            for model, shape in (("counted", (70, 70, 1)), ("kept", (8, 8, 1))):
+                await call("encode", {"images": images(1, shape)}, ["latents"], model=model)(client)
+            assert 'model="counted"' in (await client.metrics()).decode()
+            large = call("augment", {"images": images(600, (70, 70, 1))}, ["images"], model="counted")
+            in_flight = asyncio.create_task(large(client))
+            while "inflight_requests 1.0" not in (await client.metrics()).decode():
+                await asyncio.sleep(0.01)
+            await client.unload("counted")
+            assert len((await in_flight)["images"]) == 1800  # finished, but counted no more
+            told = (await client.metrics()).decode()
+            assert "counted" not in told
+            assert 'inference_requests_total{code="200",model="kept",op="encode"} 1.0' in told
+            await call("encode", {"images": images(1, (70, 70, 1))}, ["latents"], model="counted")(client)
+            assert (
+                'inference_requests_total{code="200",model="counted",op="encode"} 1.0'
+                in (await client.metrics()).decode()
+            )
+
+    asyncio.run(run())
+    names = [entry["name"] for entry in get(server, "/v2/models/stats")[1]["model_stats"]]
+    assert names.count("counted.encode") == 1
+
+
 def test_damaged_files_make_a_model_unavailable(server: Process) -> None:
     save_model(server.store, "damaged")
     server.store.put("models/damaged/v1/weights.safetensors", b"not these")

@@ -1,4 +1,4 @@
-"""The model server's client: named arrays out, named arrays back, over one keep-alive connection pool."""
+"""The client of the model server: it sends named arrays and gets named arrays back, over one pool of connections."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from service.oip.tensors import Array, Parameters
 CONNECT_SECONDS = 1.0
 CONTROL_SECONDS = 2.0
 RETRY_PAUSE = 0.05
-"""Seconds before the one retry of a refused connection: a restarting server replaces its socket."""
+"""Seconds before a refused connection is tried once more: a server that restarts replaces its socket."""
 GRACE_SECONDS = 0.5
-"""Seconds the server gets beyond the deadline to say itself that it has passed."""
+"""Seconds that the server has beyond the deadline to say itself that the deadline has passed."""
 
 
 Operation: TypeAlias = Literal["encode", "decode", "augment"]
@@ -32,16 +32,16 @@ Outputs: TypeAlias = dict[str, Array]
 
 @dataclass(frozen=True)
 class Call:
-    """One operation of one model.
+    """One operation for a model to do.
 
     Attributes:
-        model: its name.
-        operation: what to do.
-        version: the version meant, or None for the one that the server has.
+        model: name of the model.
+        operation: what it does.
+        version: version of the model, or None for whichever the server has.
         tensors: the inputs, by name.
         parameters: options of the operation.
         outputs: names of the outputs wanted.
-        made: rows of each output for each row of an input, or None where they vary.
+        made: rows of each output for each row of an input, or None where that varies.
     """
 
     model: str
@@ -72,15 +72,15 @@ class ModelServer:
 
         Args:
             call: what to compute.
-            timeout: seconds within which the answer must be here.
+            timeout: seconds within which the answer must have come.
 
         Returns:
             The outputs by name: read-only views of the answer's bytes. Cancelling the call cancels the request.
 
         Raises:
             DeadlineExceeded: no answer in time.
-            Unavailable: the server is away, is going down, or went away meanwhile.
-            LatentaugError: whatever the server says is wrong with the request, as the class it names.
+            Unavailable: the server is away, is stopping, or stopped meanwhile.
+            LatentaugError: whatever the server says is wrong with the request, as an error of the same class.
         """
         path = f"/v2/models/{quote(call.model, safe='')}.{call.operation}"
         if call.version is not None:
@@ -113,7 +113,7 @@ class ModelServer:
         await self._post(f"/v2/repository/models/{quote(model, safe='')}/unload", b"", {}, CONTROL_SECONDS)
 
     async def metrics(self) -> bytes:
-        """Its metrics, in Prometheus's text form.
+        """The server's metrics, in Prometheus's text form.
 
         Raises:
             Unavailable: the server is away, or does not answer in time.
@@ -123,7 +123,7 @@ class ModelServer:
             async with self._session.get(f"{self._base}/metrics", timeout=timeout) as response:
                 return await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unavailable("the model server is away; try again shortly", retry_after=1) from error
+            raise Unavailable("the model server does not answer; try again shortly", retry_after=1) from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -132,7 +132,7 @@ class ModelServer:
     async def _post(
         self, path: str, body: bytes, headers: Mapping[str, str], seconds: float
     ) -> tuple[bytes, Mapping[str, str]]:
-        """Send, once more where nothing listened, and return the answer's body and headers."""
+        """Send a request, once more where nothing listened, and return the answer's body and headers."""
         try:
             async with asyncio.timeout(seconds):
                 try:
@@ -141,7 +141,7 @@ class ModelServer:
                     await asyncio.sleep(RETRY_PAUSE)
                     return await self._send(path, body, headers)
         except aiohttp.ClientError as error:
-            raise Unavailable("the model server is away; try again shortly", retry_after=1) from error
+            raise Unavailable("the model server does not answer; try again shortly", retry_after=1) from error
         except TimeoutError as error:
             raise DeadlineExceeded("the model server did not answer in time; send less or allow more time") from error
 

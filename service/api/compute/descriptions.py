@@ -1,4 +1,4 @@
-"""Model descriptions, read from the store and kept for two seconds, for every inference request needs one."""
+"""Descriptions of models, read from the store and kept for two seconds, as every inference request needs one."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Descriptions:
             return description
         self._kept.pop(name, None)
         if not NAME.fullmatch(name):
-            raise NotFound(f"no model is named {name[:80]!r}; GET /v1/models lists them")
+            raise NotFound(f"no model is named {name[:80]!r}; GET /v1/models lists the models")
         description = await to_thread.run_sync(models.describe, self._store, name)
         self._kept[name] = (time.monotonic() + SECONDS_KEPT, description)
         return description
 
     def forget(self, name: str) -> None:
-        """Read the description anew next time."""
+        """Read a model's description anew the next time."""
         self._kept.pop(name, None)

@@ -1,10 +1,10 @@
-"""Small calls to the model server that are alike and come at the same time go there as one.
+"""Small calls to the model server that are alike and come at the same time are joined into one.
 
-Going to the model server and back takes both processes more time than a single image does. So while one call of a kind
-is under way the next of that kind wait, and when it is back, or has been away for long, all that wait go together. A
-caller alone never waits, and each answer is, to the last bit, what the call would have been answered alone
-(`service.oip.messages.JOINED`). The model server computes them until the last of their callers has left or is out of
-time; each caller's own time ends where it would end alone.
+The way to the model server and back takes both processes more time than a single image does. So while one call of a
+kind is under way, further calls of that kind wait; when it is back, or has been away for long, all that wait are sent
+as one joined call. A caller alone never waits, and each answer is, to the last bit, what its call would have been
+answered alone (`service.oip.messages.JOINED`). The model server computes a joined call until the last of its callers
+has left or is out of time; each caller's own time ends when it would end alone.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from service.api.compute.client import Call, ModelServer, Outputs
 from service.oip.messages import JOINED
 
 SMALL_BYTES = 2**13
-"""Bytes of inputs, such as those of ten digits, up to which a call counts as small."""
+"""A call with at most so many bytes of inputs is small; ten digits have fewer."""
 SMALL_ROWS = 32
-"""Rows in and out up to which a call counts as small."""
+"""A call with at most so many rows, in and out together, is small."""
 MOST_ROWS = 256
-"""Rows in and out of the calls that go together."""
+"""Rows, in and out together, of a joined call."""
 PATIENCE = 0.02
-"""Seconds after which a call holds back no others any more: the server has much else to do, and they are better in its
+"""Seconds after which a call no longer holds others back: then the server is busy, and they had better wait in its
 queue than here."""
 _TURNS = 2
-"""Turns of the event loop in which a request is sent: in one it is made, and in the next aiohttp writes it."""
+"""Turns of the event loop that sending a request takes: in one it is made, and in the next aiohttp writes it."""
 _OF_ONE = (MalformedInput, InvalidInput, TooLarge)
-"""Errors that may be one call's own, and must not be the answer to those that went with it."""
+"""Errors that may be the fault of one call, and so must not answer the others that it was joined with."""
 
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A small call, until when its caller waits, and what it is to be answered through."""
+    """A small call, the time until which its caller waits, and the future that gets its answer."""
 
     call: Call
     until: float
@@ -53,12 +53,12 @@ class _Waiting:
 _Result: TypeAlias = Outputs | BaseException
 
 
-class Coalesced:
-    """Asks the model server, for several small calls at once where it can. Used from one event loop.
+class Joiner:
+    """Asks the model server, and joins small calls on the way. Used from one event loop.
 
     Args:
-        model_server: asked.
-        most_rows: rows that it takes at once.
+        model_server: the model server's client.
+        most_rows: most rows that the model server takes in one request.
     """
 
     def __init__(self, model_server: ModelServer, most_rows: int) -> None:
@@ -69,24 +69,24 @@ class Coalesced:
         self._tasks = set[asyncio.Task[None]]()
 
     async def infer(self, call: Call, timeout: float) -> Outputs:
-        """What `ModelServer.infer` does."""
+        """Have a call computed, as `ModelServer.infer` does."""
         kind = _kind(call)
         if kind is None:
             return await self._model_server.infer(call, timeout)
         waiting = self._waiting[kind]
         waiting.append(_Waiting(call, time.monotonic() + timeout, asyncio.get_running_loop().create_future()))
         answer = waiting[-1].answer
-        # As many as may go together go at once: if there are too many, it is the model server that refuses them.
+        # A full joined call is sent at once: where there are too many calls, the model server refuses them.
         if kind not in self._held or len(waiting) >= self._most(call):
             self._send(kind)
         return await answer
 
     def _most(self, call: Call) -> int:
-        """How many calls like this one may go together."""
+        """How many calls like this one may be joined."""
         return max(1, self._most_rows // _rows(call))
 
     def _send(self, kind: Hashable) -> bool:
-        """Send what waits and hold back what comes after it; false where nothing waits."""
+        """Send the calls that wait and hold back those that come after them; false where none waits."""
         if not (together := self._take(kind)):
             del self._waiting[kind]
             self._held.discard(kind)
@@ -99,7 +99,7 @@ class Coalesced:
         return True
 
     def _take(self, kind: Hashable) -> list[_Waiting]:
-        """As many as may go together, in order, without those whose callers have left."""
+        """As many calls as may be joined, in order, without those whose callers have left."""
         waiting, together = self._waiting[kind], list[_Waiting]()
         while waiting and len(together) < self._most(waiting[0].call):
             if not (first := waiting.popleft()).answer.done():
@@ -107,7 +107,7 @@ class Coalesced:
         return together
 
     async def _answer(self, kind: Hashable, together: list[_Waiting], asking: asyncio.Task[list[Outputs]]) -> None:
-        """Answer calls with what is found for them, but send the next ones first."""
+        """Answer calls that were joined, after sending those that wait behind them."""
 
         def leave(_: asyncio.Future[Outputs]) -> None:
             if all(each.answer.done() for each in together):
@@ -123,7 +123,7 @@ class Coalesced:
             _settle(each.answer, result)
 
     async def _found(self, together: list[_Waiting], asking: asyncio.Task[list[Outputs]]) -> Sequence[_Result]:
-        """Each call's answer, or the error to fail it with."""
+        """Each call's answer, or the error that it fails with."""
         (found,) = await asyncio.gather(asking, return_exceptions=True)
         if not isinstance(found, BaseException):
             return found
@@ -134,7 +134,7 @@ class Coalesced:
         return [result if isinstance(result, BaseException) else result[0] for result in results]
 
     async def _ask(self, together: Sequence[_Waiting]) -> list[Outputs]:
-        """Ask for calls as one; gives each one's answer."""
+        """Ask for calls as one, and give each its own answer."""
         logs.request_id.set(",".join(each.request_id for each in together if each.request_id) or None)
         seconds = max(each.until for each in together) - time.monotonic()
         call = _joined([each.call for each in together])
@@ -142,7 +142,7 @@ class Coalesced:
 
 
 def _kind(call: Call) -> Hashable:
-    """What calls that go together have in common; None where a call goes alone."""
+    """What calls must have in common to be joined; None for a call that goes alone."""
     if call.made is None or _rows(call) > SMALL_ROWS or sum(a.nbytes for a in call.tensors.values()) > SMALL_BYTES:
         return None
     forms = tuple((name, array.shape, array.dtype) for name, array in call.tensors.items())
@@ -150,7 +150,7 @@ def _kind(call: Call) -> Hashable:
 
 
 def _rows(call: Call) -> int:
-    """Rows of an input and of what is made of them."""
+    """Rows of an input, and of what is made of them."""
     return len(next(iter(call.tensors.values()))) * (1 + (call.made or 0))
 
 
@@ -164,7 +164,7 @@ def _joined(calls: Sequence[Call]) -> Call:
 
 
 def _parted(outputs: Outputs, calls: int) -> list[Outputs]:
-    """The outputs of each of the calls that went as one: as many rows of each output for each call."""
+    """The outputs of each joined call: they share the rows of every output equally, in order."""
     sizes = {name: len(array) // calls for name, array in outputs.items()}
     return [
         {name: array[i * sizes[name] : (i + 1) * sizes[name]] for name, array in outputs.items()} for i in range(calls)

@@ -1,1 +1,1 @@
-"""Bytes of a request to values, values to bytes of an answer."""
+"""From the bytes of a request to values, and from values to the bytes of an answer."""

@@ -1,4 +1,4 @@
-"""Computed arrays to the bytes of an answer, in every form the API writes."""
+"""Turns computed arrays into the bytes of an answer, in every form that the API writes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from service.api.http import media
 from service.api.http.labels import Labels
 
 MAX_SHEET_IMAGES = 2048
-SHEET_SIDE = 64  # pixels that an image on a contact sheet is enlarged to, about
+SHEET_SIDE = 64
+"""Pixels to which small images on a contact sheet are enlarged, about."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """An encode answer.
+    """What encode answers.
 
     Attributes:
         latents: the means, float32 [n, latent_dim].
         log_variances: float32 [n, latent_dim].
         reconstruction_error: mean squared error per pixel, intensities in 0..1, float32 [n].
-        labels: as they came, or None.
+        labels: the labels as they came, or None.
     """
 
     latents: NDArray[np.float32]
@@ -45,12 +46,12 @@ class NewImages:
 
     Attributes:
         images: uint8 [m, h, w, c].
-        provenance: gives one entry per image; not asked where the answer's form has no place for it.
+        provenance: makes one entry for each image; called only where the answer's form has room for it.
         per_image: more arrays of length m, such as `source`.
-        settings: what holds for all of them, such as `alpha`.
+        settings: what is the same for all images, such as `alpha`.
         labels: one per image, or None.
-        sheet: gives the rows of a contact sheet, where one is asked for.
-        tally: how many were wanted, made and turned away, where they were counted.
+        sheet: makes the rows of a contact sheet; called only where one is asked for.
+        tally: how many images were wanted, made and rejected, where exact numbers were asked for.
     """
 
     images: Pixels
@@ -65,13 +66,13 @@ class NewImages:
 def tally(
     counts: NDArray[np.int64], source: NDArray[np.int64], refused: NDArray[np.int64], labels: Labels | None
 ) -> dict[str, object]:
-    """What became of a request for exact numbers, in all and, where there are labels, by class.
+    """What became of a request for exact numbers of children: in all and, where there are labels, by class.
 
     Args:
-        counts: int64 [n], wanted of each image.
-        source: int64 [m], of each one made.
-        refused: int64 [n, filters], turned away.
-        labels: of the n images, or None.
+        counts: int64 [n], children wanted of each image.
+        source: int64 [m], the source of each child that was made.
+        refused: int64 [n, filters], children of each image that each filter rejected.
+        labels: labels of the n images, or None.
     """
     made = np.bincount(source, minlength=len(counts))
     found: dict[str, object] = _tally(counts, made, refused)
@@ -85,7 +86,7 @@ def tally(
 
 
 def in_rows(images: Pixels, columns: int) -> list[list[Pixels]]:
-    """Images as the rows of a contact sheet, `columns` in each but perhaps the last."""
+    """Images as the rows of a contact sheet, with `columns` in each row; the last may have fewer."""
     return [list(images[start : start + columns]) for start in range(0, len(images), columns)]
 
 
@@ -119,7 +120,7 @@ def write_images(form: str, new: NewImages) -> bytes:
     """Write images in one of `media.IMAGE_ANSWERS`.
 
     Raises:
-        TooLarge: too many for one contact sheet.
+        TooLarge: there are too many images for one contact sheet.
     """
     if form == media.NPY:
         return write_npy(_squeezed(new.images))
@@ -158,7 +159,9 @@ def _write_sheet(new: NewImages) -> bytes:
     sheet = new.sheet()
     shown = sum(len(row) for row in sheet)
     if shown > MAX_SHEET_IMAGES:
-        raise TooLarge(f"{shown} images on one contact sheet; at most {MAX_SHEET_IMAGES}, or ask for {media.ZIP}")
+        raise TooLarge(
+            f"a contact sheet of {shown} images was asked for; ask for at most {MAX_SHEET_IMAGES}, or for {media.ZIP}"
+        )
     scale = max(1, SHEET_SIDE // max(new.images.shape[1:3]))
     return _png(contact_sheet(sheet, scale), new.settings)
 
@@ -168,5 +171,5 @@ def _png(image: Pixels, provenance: Mapping[str, object]) -> bytes:
 
 
 def _squeezed(images: Pixels) -> Pixels:
-    """Grey images without their channel axis, as they are usually sent."""
+    """Grey images without their channel axis, as most callers send them."""
     return images[..., 0] if images.shape[3] == 1 else images

@@ -1,4 +1,4 @@
-"""Request bodies to batches: images or latents, with their labels and options, out of every form the API reads."""
+"""Reads images or latents, with their labels and options, from request bodies of every form that the API takes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 
 from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
 from latentaug.imaging.archives import read_npy, read_npz, read_zip
 from latentaug.imaging.pixels import Limits, Pixels, decode_image, to_uint8
 from service.api.http import media
 from service.api.http.labels import Labels
-from service.api.http.limits import bound_json
+from service.api.http.limits import bound_json, read_body
 
 MAX_OPTIONS = 32
 MAX_LATENT_DIM = 512
-# Arrays of our own answers, passed over so that an answer can be sent on as a request; any other name is a mistake.
+# Arrays of our own answers are passed over, so that an answer can be sent on as a request; other names are mistakes.
 _ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "method"}
 _ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row"}
 
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """Images of a request.
+    """The images of a request.
 
     Attributes:
         images: each uint8 [h, w, 1 or 3], of any sizes, or one uint8 [n, h, w, c].
@@ -44,7 +45,7 @@ class ImageBatch:
 
 @dataclass(frozen=True)
 class LatentBatch:
-    """Latents of a request: float32 [n, latent_dim], finite, and the options in the body."""
+    """The latents of a request, finite float32 [n, latent_dim], and the options in its body."""
 
     latents: NDArray[np.float32]
     fields: Mapping[str, object] = field(default_factory=dict)
@@ -52,19 +53,19 @@ class LatentBatch:
 
 @dataclass(frozen=True)
 class Form:
-    """A multipart form: its image files' bytes and its fields."""
+    """A multipart form: the bytes of its image files, and its fields."""
 
     files: list[bytes]
     fields: dict[str, str]
 
 
 class _FormParser(MultiPartParser):
-    """Starlette's parser, which itself takes a form that breaks off for one that ends."""
+    """Starlette's parser, which also notes whether the form has ended or has only broken off."""
 
     closed = False
 
     def on_end(self) -> None:
-        """The closing boundary was there."""
+        """Note that the closing boundary has come."""
         self.closed = True
 
 
@@ -72,9 +73,9 @@ async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
     """Split a multipart form into files named `images` and fields.
 
     Raises:
-        MalformedInput: not a form, or one that breaks off.
-        InvalidInput: a file under another name, or a field given twice.
-        TooLarge: too many files.
+        MalformedInput: it is not a form, or breaks off.
+        InvalidInput: a file has another name, or a field is given twice.
+        TooLarge: there are too many files.
     """
     parser = _FormParser(
         Headers({"content-type": content_type}),
@@ -106,12 +107,12 @@ async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
 
 
 def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
-    """Read images out of a body in any of `media.IMAGE_BODIES`.
+    """Read images from a body in any of `media.IMAGE_BODIES`.
 
     Raises:
-        MalformedInput: bytes that are not what they claim to be.
-        InvalidInput: no images, wrong types or shapes, or labels that are not one per image.
-        TooLarge: over `limits`.
+        MalformedInput: the bytes are not what they claim to be.
+        InvalidInput: there are no images, types or shapes are wrong, or there is not one label per image.
+        TooLarge: the images exceed `limits`.
     """
     if isinstance(body, Form):
         batch = _images_from_form(body, limits)
@@ -134,12 +135,12 @@ def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
 
 
 def read_latents(form: str, body: bytes, latent_dim: int, limits: Limits) -> LatentBatch:
-    """Read latents out of a body in any of `media.LATENT_BODIES`.
+    """Read latents from a body in any of `media.LATENT_BODIES`.
 
     Raises:
-        MalformedInput: bytes that are not what they claim to be.
-        InvalidInput: none, another width than `latent_dim`, or numbers that are not finite in float32.
-        TooLarge: more than `limits.max_images`.
+        MalformedInput: the bytes are not what they claim to be.
+        InvalidInput: there are none, they are not `latent_dim` wide, or are not finite in float32.
+        TooLarge: there are more than `limits.max_images`.
     """
     fields: dict[str, object] = {}
     if form == media.JSON:
@@ -153,13 +154,46 @@ def read_latents(form: str, body: bytes, latent_dim: int, limits: Limits) -> Lat
     return LatentBatch(_check_latents(array, latent_dim, limits), fields)
 
 
+class BoundedJson(Request):
+    """A request whose body is one JSON object, bounded before it is parsed. FastAPI then takes it as it was read here.
+
+    Args:
+        request: the request as it came.
+        max_bytes: most bytes of the body.
+        max_values: most values in it.
+    """
+
+    def __init__(self, request: Request, max_bytes: int, max_values: int) -> None:
+        super().__init__(request.scope, request.receive)
+        self._max_bytes = max_bytes
+        self._max_values = max_values
+
+    async def body(self) -> bytes:
+        """Read the body once.
+
+        Raises:
+            UnsupportedMediaType: it is not said to be JSON.
+            TooLarge: more than `max_bytes`.
+        """
+        if not hasattr(self, "_body"):
+            media.body_form(self, [media.JSON])
+            self._body = await read_body(self, self._max_bytes)
+        return self._body
+
+    async def json(self) -> dict[str, object]:
+        """Parse the body once; raises what `body` and `read_json` raise."""
+        if not hasattr(self, "_object"):
+            self._object = read_json(await self.body(), self._max_values)
+        return self._object
+
+
 def read_json(body: bytes, max_values: int) -> dict[str, object]:
     """Parse a JSON object.
 
     Raises:
-        MalformedInput: not JSON.
-        InvalidInput: not an object.
-        TooLarge: more than `max_values` values.
+        MalformedInput: it is not JSON.
+        InvalidInput: it is not an object.
+        TooLarge: it holds more than `max_values` values.
     """
     bound_json(body, max_values)
     try:
@@ -201,7 +235,9 @@ def _images_from_npz(body: bytes, limits: Limits) -> ImageBatch:
 
 def _only(arrays: Mapping[str, NDArray[np.generic]], needed: str) -> NDArray[np.generic]:
     if unknown := sorted(set(arrays) - _ANSWERED):
-        raise InvalidInput(f"the npz holds {unknown[0][:40]!r}, which is not read here; name the arrays as documented")
+        raise InvalidInput(
+            f"the npz holds an array {unknown[0][:40]!r}, which has no meaning here; name arrays as documented"
+        )
     if needed not in arrays:
         raise InvalidInput(f"the npz holds no array named {needed!r}", fields=[(needed, "is missing")])
     return arrays[needed]
@@ -229,7 +265,7 @@ def _from_base64(text: str, i: int) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise MalformedInput(f"image {i} is not base64; encode the file's bytes as RFC 4648 has it") from error
+        raise MalformedInput(f"image {i} is not base64; encode the file's bytes as RFC 4648 describes") from error
 
 
 def _labels_from_text(text: str) -> object:
@@ -241,7 +277,7 @@ def _labels_from_text(text: str) -> object:
 
 def _latent_array(values: object) -> NDArray[np.generic]:
     rows = values if isinstance(values, list) else [values]
-    # Before numpy sees them: it would give each of many texts the longest one's room.
+    # Before numpy sees them, which would give every text as much room as the longest one takes.
     if not all(isinstance(row, list) and all(type(value) in (int, float) for value in row) for row in rows):
         raise _wrong_latents("latents must be an array of arrays of numbers")
     try:

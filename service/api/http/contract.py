@@ -1,4 +1,4 @@
-"""Pieces of the OpenAPI document: bodies that are no JSON models, answers in several forms, problems."""
+"""Pieces of the OpenAPI document that FastAPI cannot tell from types: files as bodies, several forms, problems."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ IMAGES_SCHEMA: Fragment = {
     "properties": {
         "images": {**_BASE64_IMAGES, "description": "PNG files, base64."},
         "provenance": {"type": "array", "items": {"type": "object"}, "description": "How each image was made."},
-        "source": {**_ROWS, "description": "Each image's source, by its place in the request. Augment only."},
-        "neighbour": {**_ROWS, "description": "The neighbour it leans on; -1 for none. Augment only."},
+        "source": {**_ROWS, "description": "The source of each image, by its place in the request. Augment only."},
+        "neighbour": {**_ROWS, "description": "The neighbour that it was made with; -1 for none. Augment only."},
         "labels": _LABELS,
     },
 }
@@ -66,18 +66,18 @@ PROBLEM_SCHEMA: Fragment = {
     },
 }
 _PROBLEMS = {
-    400: "Bytes that are not what they claim to be.",
+    400: "The bytes are not what they claim to be.",
     401: "The key is missing or unknown.",
     403: "The key lacks the scope.",
-    404: "No such thing.",
-    406: "The answer has no form that Accept names.",
-    409: "The name is taken, or the present state does not allow it.",
-    413: "Over a limit on bytes, images or pixels.",
-    415: "A request form that cannot be read here.",
-    422: "Well formed but wrong; `errors` names the fields.",
-    429: "Over the caller's rate, or the queue is full. `Retry-After` says when to come back.",
-    503: "Not ready, or draining. `Retry-After` says when to come back.",
-    504: "No answer within the caller's time.",
+    404: "There is no such thing.",
+    406: "The answer cannot be given in any form that `Accept` names.",
+    409: "The name is taken, or the present state does not allow this.",
+    413: "The request exceeds a limit on bytes, images or pixels.",
+    415: "This endpoint cannot read a body of that form.",
+    422: "The request is well formed but wrong; `errors` names the fields.",
+    429: "The caller exceeds the rate, or the queue is full. `Retry-After` says when to try again.",
+    503: "The service is not ready, or is stopping. `Retry-After` says when to try again.",
+    504: "There was no answer within the time that the caller allowed.",
 }
 
 
@@ -86,8 +86,35 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
+def operation(
+    name: str, description: str, tag: str, path_parameter: str, request: Fragment, responses: Responses
+) -> Fragment:
+    """Document an endpoint that is no FastAPI route, as FastAPI would.
+
+    Args:
+        name: of the endpoint, and its id.
+        description: what it does; paragraphs apart by an empty line.
+        tag: what it is listed under.
+        path_parameter: the one in its path.
+        request: parameters and body, as `image_request` gives them.
+        responses: the answers by status.
+    """
+    in_path = {"name": path_parameter, "in": "path", "required": True}
+    in_path["schema"] = {"type": "string", "title": path_parameter.title()}
+    return {
+        "tags": [tag],
+        "summary": name.title(),
+        "description": description,
+        "operationId": name,
+        "security": [{"bearer": []}],
+        "parameters": [in_path, *request["parameters"]],
+        "responses": {str(status): response for status, response in responses.items()},
+        "requestBody": request["requestBody"],
+    }
+
+
 def problems(*statuses: int) -> Responses:
-    """Problem answers, with those that every endpoint behind a key can give."""
+    """Answers that are problems: these, and those that every endpoint behind a key can give."""
     return {
         status: {"description": _PROBLEMS[status], "content": {media.PROBLEM: {"schema": PROBLEM_SCHEMA}}}
         for status in sorted({*statuses, 401, 403, 422, 429})
@@ -98,19 +125,19 @@ def answer(forms: Sequence[str], json_schema: Fragment | None = None, *, status:
     """An answer in one of several forms."""
     schemas = {media.JSON: json_schema or {"type": "object"}, media.CSV: _TEXT, media.MARKDOWN: _TEXT}
     content = {form: {"schema": schemas.get(form, _BINARY)} for form in forms}
-    return {status: {"description": "Done.", "content": content}}
+    return {status: {"description": "The answer, in the form that `Accept` asks for.", "content": content}}
 
 
 def event_stream() -> Responses:
-    """An answer that is a stream of server-sent events, or nothing where the stream is over."""
+    """An answer that is a stream of server-sent events, or empty where the stream is over."""
     return {
         200: {"description": "The events.", "content": {media.EVENTS: {"schema": {"type": "string"}}}},
-        204: {"description": "The job has ended and its end was sent; do not come back."},
+        204: {"description": "The job has ended and the caller has seen its end."},
     }
 
 
 def image_request(forms: Sequence[str], options: type[BaseModel]) -> Fragment:
-    """A request with images; the options stand in the query, or in the fields of JSON and forms."""
+    """A request with images; options stand in the query string, or in the fields of JSON and forms."""
     fields = _properties(options)
     labelled = {**fields, "labels": _LABELS}
     schemas: dict[str, Fragment] = {
@@ -127,17 +154,9 @@ def latent_request(options: type[BaseModel]) -> Fragment:
     return _request(media.LATENT_BODIES, schemas, options)
 
 
-def json_request(schema: type[BaseModel]) -> Fragment:
-    """A request that is one JSON object."""
-    return {"requestBody": {"required": True, "content": {media.JSON: {"schema": _inlined(schema)}}}}
-
-
-def binary_request(forms: Sequence[str], options: type[BaseModel]) -> Fragment:
-    """A request that is a file; the options stand in the query."""
-    return {
-        "parameters": query(options),
-        "requestBody": {"required": True, "content": {form: {"schema": _BINARY} for form in forms}},
-    }
+def file_request(forms: Sequence[str]) -> Fragment:
+    """A request that is a file."""
+    return {"requestBody": {"required": True, "content": {form: {"schema": _BINARY} for form in forms}}}
 
 
 def _request(forms: Sequence[str], schemas: Mapping[str, Fragment], options: type[BaseModel]) -> Fragment:
@@ -146,14 +165,14 @@ def _request(forms: Sequence[str], schemas: Mapping[str, Fragment], options: typ
         "in": "header",
         "required": False,
         "schema": {"type": "number", "exclusiveMinimum": 0},
-        "description": "Seconds to wait for the answer at most.",
+        "description": "Most seconds to wait for the answer.",
     }
     content = {form: {"schema": schemas.get(form, _BINARY)} for form in forms}
-    return {"parameters": [*query(options), timeout], "requestBody": {"required": True, "content": content}}
+    return {"parameters": [*_query(options), timeout], "requestBody": {"required": True, "content": content}}
 
 
-def query(options: type[BaseModel]) -> list[Fragment]:
-    """Options that stand in the query string, as parameters."""
+def _query(options: type[BaseModel]) -> list[Fragment]:
+    """The options in the query string, as parameters."""
     required = options.model_json_schema().get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": schema}
@@ -162,27 +181,11 @@ def query(options: type[BaseModel]) -> list[Fragment]:
 
 
 def _properties(options: type[BaseModel]) -> dict[str, Fragment]:
+    """The schema of each option; a default of null says no more than that the option may be left out."""
     properties: dict[str, Fragment] = options.model_json_schema().get("properties", {})
-    return properties
-
-
-def _inlined(schema: type[BaseModel]) -> Fragment:
-    """A JSON schema without references, which would point outside of it once it stands in the document."""
-    plain: Fragment = schema.model_json_schema()
-    nested = plain.pop("$defs", {})
-
-    def follow(node: Any) -> Any:
-        if isinstance(node, list):
-            return [follow(entry) for entry in node]
-        if not isinstance(node, dict):
-            return node
-        if "$ref" in node:
-            node = {**nested[node["$ref"].removeprefix("#/$defs/")], **node}
-            del node["$ref"]
-        return {key: follow(value) for key, value in node.items()}
-
-    inlined: Fragment = follow(plain)
-    return inlined
+    return {
+        name: {key: value for key, value in schema.items() if value is not None} for name, schema in properties.items()
+    }
 
 
 def _object(properties: Mapping[str, Fragment], required: str) -> Fragment:

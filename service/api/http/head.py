@@ -1,4 +1,4 @@
-"""HEAD wherever there is GET."""
+"""HEAD, wherever there is GET."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """ASGI middleware: a HEAD is answered as its GET would be, without the content (RFC 9110, section 9.3.2)."""
+    """ASGI middleware: answers HEAD as it would answer GET, but without the content (RFC 9110, section 9.3.2)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -20,7 +20,7 @@ class HeadAsGet:
         async def headers_only(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await send(message)
-                # At once, so that a stream of events sees its caller gone and ends.
+                # At once, so that a stream of events sees that its caller has gone, and ends.
                 await send({"type": "http.response.body"})
 
         asked = {**scope, "method": "GET"}

@@ -21,7 +21,7 @@ class Labels:
 
     Attributes:
         values: the labels, as the caller sent them.
-        dtype: of the array they came in; None where they came as JSON or folder names.
+        dtype: type of the array that they came in; None where they came as JSON or as names of folders.
     """
 
     values: list[int | str]
@@ -29,28 +29,28 @@ class Labels:
 
     @classmethod
     def from_list(cls, values: object) -> Labels:
-        """Take a JSON array.
+        """Read labels from a JSON array.
 
         Raises:
-            InvalidInput: not a list of whole numbers and printable texts of 1 to 100 characters.
+            InvalidInput: it is not a list of whole numbers and printable texts of 1 to 100 characters.
         """
         if not isinstance(values, list):
             raise _wrong("labels must be an array with one entry per image")
         for value in values:
             if isinstance(value, bool) or not isinstance(value, int | str):
-                raise _wrong("a label is a whole number or a text")
+                raise _wrong("each label must be a whole number or a text")
             text = str(value) if isinstance(value, str) or abs(value) < 2**63 else ""
-            # Not printable: control characters, and the lone surrogates that no answer could be encoded with.
+            # Control characters are not printable, nor are lone surrogates, which no answer could be encoded with.
             if not 1 <= len(text) <= MAX_LENGTH or not text.isprintable():
-                raise _wrong(f"a label has 1 to {MAX_LENGTH} printable characters, or fits in 64 bits")
+                raise _wrong(f"each label must have 1 to {MAX_LENGTH} printable characters, or fit in 64 bits")
         return cls(values)
 
     @classmethod
     def from_array(cls, array: NDArray[np.generic]) -> Labels:
-        """Take an array of integers or Unicode texts, [n].
+        """Read labels from an array of integers or Unicode texts, [n].
 
         Raises:
-            InvalidInput: another type or shape.
+            InvalidInput: the array has another type or shape.
         """
         if array.ndim != 1 or array.dtype.kind not in "iuU":
             raise _wrong(f"labels are {array.dtype} {list(array.shape)}; send integers or texts, [n]")
@@ -59,10 +59,10 @@ class Labels:
         return cls(cls.from_list(array.tolist()).values, array.dtype)
 
     def check_length(self, n: int) -> None:
-        """Refuse labels that are not one per image.
+        """Refuse labels of which there is not one per image.
 
         Raises:
-            InvalidInput: another number of labels than `n`.
+            InvalidInput: there are more or fewer labels than `n`.
         """
         if len(self.values) != n:
             raise _wrong(f"{len(self.values)} labels for {n} images; send one per image")
@@ -85,7 +85,7 @@ class Labels:
         """Each label's number in `classes`, int64 [n].
 
         Raises:
-            InvalidInput: a label that is not among them.
+            InvalidInput: a label is not among them.
         """
         numbers = {name: number for number, name in enumerate(classes)}
         for name in self.names:
@@ -96,7 +96,7 @@ class Labels:
         return np.array([numbers[name] for name in self.names], np.int64)
 
     def take(self, rows: NDArray[np.int64]) -> Labels:
-        """The labels of `rows`, in their order."""
+        """The labels of these rows, in their order."""
         return Labels([self.values[row] for row in rows], self.dtype)
 
     def array(self) -> NDArray[np.generic]:
@@ -105,7 +105,7 @@ class Labels:
 
 
 def _is_unicode(texts: NDArray[np.generic]) -> bool:
-    """Whether every character exists; numpy itself fails badly on one that does not."""
+    """Whether every character exists; numpy fails badly on one that does not."""
     if texts.dtype.itemsize == 0:
         return True
     points = np.ascontiguousarray(texts).view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))

@@ -1,4 +1,4 @@
-"""What one caller may take: bytes in a body, values in a JSON text, requests in a time, seconds for an answer."""
+"""Limits for one caller: bytes of a body, values in JSON, requests in a time, and seconds for an answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     """Read the body, giving up as soon as it is, or claims to be, too large.
 
     Raises:
-        TooLarge: more than `max_bytes`.
+        TooLarge: there are more than `max_bytes`.
     """
     claimed = request.headers.get("content-length", "0")
     if claimed.isdecimal() and int(claimed) > max_bytes:
@@ -35,26 +35,26 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 
 
 def bound_json(body: bytes, max_values: int) -> None:
-    """Refuse JSON that would unfold to too many values, before it is parsed.
+    """Refuse JSON that holds too many values, before it is parsed.
 
-    Every value but the first follows a bracket or a comma, so counting those bounds the values. A list of empty lists
-    takes twenty times its text's memory as Python objects.
+    Every value but the first follows a bracket or a comma, so counting those bounds the values. In memory a list of
+    empty lists takes twenty times as much as its text.
 
     Raises:
-        TooLarge: more than `max_values`.
+        TooLarge: it may hold more than `max_values`.
     """
     if body.count(b",") + body.count(b"[") + body.count(b"{") > max_values:
         raise TooLarge(f"the JSON holds more than {max_values} values; send fewer, or application/x-npy")
 
 
 class RateLimit:
-    """Requests per caller, counted in this process over a sliding window."""
+    """Counts each caller's requests in this process, over a sliding window of time."""
 
     def __init__(self, rate: str | None) -> None:
-        """Take a rate such as `100/second`; None for no limit.
+        """Set a rate such as `100/second`, or None for no limit.
 
         Raises:
-            ValueError: not a rate.
+            ValueError: it is not a rate.
         """
         self._rate = parse(rate) if rate else None
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
@@ -63,13 +63,13 @@ class RateLimit:
         """Count one request.
 
         Raises:
-            TooManyRequests: over the rate.
+            TooManyRequests: the caller exceeds the rate.
         """
         if self._rate is None or await self._limiter.hit(self._rate, caller):
             return
         stats = await self._limiter.get_window_stats(self._rate, caller)
         raise TooManyRequests(
-            f"over the rate of {self._rate}; wait as long as Retry-After says",
+            f"you have sent more than {self._rate}; wait as long as Retry-After says",
             retry_after=max(1.0, stats.reset_time - time.time()),
         )
 
@@ -81,11 +81,11 @@ async def in_time(request: Request, settings: Settings) -> AsyncIterator[Callabl
     The bound is `settings.request_timeout`, or less where the caller's `X-Request-Timeout` (seconds) says so.
 
     Yields:
-        A function that gives the seconds left.
+        A function that tells how many seconds are left.
 
     Raises:
-        InvalidInput: an `X-Request-Timeout` that is no positive number.
-        DeadlineExceeded: the time is over.
+        InvalidInput: `X-Request-Timeout` is not a positive number.
+        DeadlineExceeded: the time has passed.
     """
     seconds = _timeout(request, settings)
     end = time.monotonic() + seconds
@@ -116,4 +116,4 @@ def _timeout(request: Request, settings: Settings) -> float:
 
 
 def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"the body is over {max_bytes} bytes; send it in smaller parts")
+    return TooLarge(f"the body has more than {max_bytes} bytes; send it in smaller parts")

@@ -1,4 +1,4 @@
-"""Which form a request has and which form its answer takes: the `Content-Type` and `Accept` headers (RFC 9110)."""
+"""The form that a request has and the form of its answer: the `Content-Type` and `Accept` headers (RFC 9110)."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ IMAGE_ANSWERS = (JSON, NPY, NPZ, ZIP, PNG)
 LATENT_ANSWERS = (JSON, NPY, NPZ)
 
 READ, WRITTEN = 16, 64
-"""Bytes of npy that are read or written in less time than one is coded as JSON, PNG or zip. Those read may be floats,
-which are checked and rounded; those written are copied."""
+"""So many bytes of npy are read, or written, in less time than one byte is coded as JSON, PNG or zip. Those read may be
+floats, which are checked and rounded; those written are only copied."""
 
 
 def body_form(request: Request, readable: Sequence[str]) -> str:
     """The media type of the request's body.
 
     Raises:
-        UnsupportedMediaType: missing, not one of `readable`, or compressed as a whole.
+        UnsupportedMediaType: it is missing or not one of `readable`, or the body is compressed as a whole.
     """
     form = _content_type(request)
     if form not in readable:
@@ -52,31 +52,33 @@ def body_form(request: Request, readable: Sequence[str]) -> str:
 
 
 def answer_form(request: Request, offered: Sequence[str]) -> str:
-    """The media type to answer in: the one the caller likes best, at equal liking the first offered.
+    """The media type to answer in: the one that the caller prefers, or the first offered of those preferred equally.
 
     Raises:
-        NotAcceptable: the caller takes none of `offered`.
+        NotAcceptable: the caller accepts none of `offered`.
     """
     return _best(",".join(request.headers.getlist("accept")) or "*/*", tuple(offered))
 
 
 @lru_cache(maxsize=128)
 def _best(accept: str, offered: tuple[str, ...]) -> str:
-    """What `answer_form` finds; kept, for a caller sends the same header again and again."""
+    """What `answer_form` finds; kept, as callers send the same header again and again."""
     ranges = [parsed for part in accept.split(",") if (parsed := _media_range(part)) is not None]
     best = max(offered, key=lambda form: _quality(form, ranges))  # max keeps the first of equals
     if _quality(best, ranges) <= 0:
-        raise NotAcceptable(f"Accept {accept[:120]!r} names no form of this answer; take one of {', '.join(offered)}")
+        raise NotAcceptable(
+            f"this answer cannot be given as Accept {accept[:120]!r} asks; accept one of {', '.join(offered)}"
+        )
     return best
 
 
 def read_effort(form: str, size: int) -> float:
-    """Bytes of coding that are as much work as reading a body of `size`; infinite where a few can unfold to many."""
+    """Bytes whose coding is as much work as reading a body of `size`; infinite where few bytes can unfold to many."""
     return size / READ if form == NPY else math.inf
 
 
 def write_effort(form: str, size: int) -> float:
-    """Bytes of coding that are as much work as writing `size` bytes of arrays."""
+    """Bytes whose coding is as much work as writing `size` bytes of arrays."""
     return size / WRITTEN if form == NPY else size
 
 
@@ -86,7 +88,7 @@ def is_json(request: Request) -> bool:
 
 
 def _content_type(request: Request) -> str:
-    """The media type that the request claims, without its parameters; empty where it claims none."""
+    """The media type that the request names, without its parameters; empty where it names none."""
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
@@ -107,7 +109,7 @@ def _media_range(text: str) -> tuple[str, float] | None:
 
 
 def _quality(form: str, ranges: Sequence[tuple[str, float]]) -> float:
-    """How much the caller likes a form; the most specific range that covers it decides."""
+    """How much the caller prefers a form, 0 to 1; the most specific range that covers it decides."""
     kind = form.partition("/")[0]
     for pattern in (form, f"{kind}/*", "*/*"):
         matching = [quality for media_range, quality in ranges if media_range == pattern]

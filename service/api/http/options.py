@@ -112,7 +112,7 @@ def read_options(schema: type[Chosen], request: Request, fields: Mapping[str, ob
     Raises:
         InvalidInput: an unknown option, a value out of range, or an option that is given twice.
     """
-    if media.is_json(request):
+    if fields and media.is_json(request):
         _check_types(schema, fields)
     query = request.scope["query_string"]
     return _read_options(schema, query, fields) if fields else _read_query(schema, query)
@@ -150,7 +150,7 @@ def validate(schema: type[Schema], given: object) -> Schema:
     try:
         return schema.model_validate(given)
     except ValidationError as error:
-        raise _invalid(schema, error.errors(include_url=False)) from error
+        raise invalid([field(schema, entry) for entry in error.errors(include_url=False)]) from error
 
 
 def _check_types(schema: type[BaseModel], fields: Mapping[str, object]) -> None:
@@ -163,13 +163,34 @@ def _check_types(schema: type[BaseModel], fields: Mapping[str, object]) -> None:
     except ValidationError as error:
         wrong = [entry for entry in error.errors(include_url=False) if entry["loc"] and entry["type"] != "missing"]
         if wrong:
-            raise _invalid(schema, wrong) from error
+            raise invalid([field(schema, entry) for entry in wrong]) from error
 
 
-def _invalid(schema: type[BaseModel], entries: Sequence[ErrorDetails]) -> InvalidInput:
-    fields = [(_location(entry), _message(schema, entry)) for entry in entries]
+def refuse_repeated(request: Request) -> None:
+    """Refuse a query string that gives an option twice.
+
+    Raises:
+        InvalidInput: one is given twice.
+    """
+    names = [name for name, _ in QueryParams(request.scope["query_string"]).multi_items()]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInput(f"{name[:40]!r} is given twice", fields=[(name[:40], "given twice")])
+
+
+Once = Depends(refuse_repeated)
+"""Of an endpoint that takes each option at most once."""
+
+
+def invalid(fields: list[tuple[str, str]]) -> InvalidInput:
+    """The error of one or more wrong fields, each with its place and what is wrong with it."""
     named = "; ".join(f"{location}: {message}" if location else message for location, message in fields[:5])
     return InvalidInput(named, fields=fields)
+
+
+def field(schema: type[BaseModel], entry: ErrorDetails) -> tuple[str, str]:
+    """The place and the words of one of pydantic's faults, found when a value was checked against a schema."""
+    return _location(entry), _message(schema, entry)
 
 
 def _location(entry: ErrorDetails) -> str:

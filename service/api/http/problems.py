@@ -1,25 +1,27 @@
-"""Every error as one `application/problem+json` answer (RFC 9457)."""
+"""Every error becomes one `application/problem+json` answer (RFC 9457)."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_type_hints
 
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from latentaug.errors import InvalidInput, LatentaugError
+from latentaug.errors import LatentaugError
+from service.api.http import options
 from service.api.http.media import PROBLEM
 
 CLIENT_CLOSED_REQUEST = 499
-"""Status in logs and metrics for a caller that left before the answer; nobody receives it."""
+"""Status in logs and metrics of a caller that left before the answer; nobody receives it."""
 
 
 def problem(
@@ -59,52 +61,46 @@ def of_error(error: LatentaugError) -> Response:
 
 
 def unexpected() -> Response:
-    """The answer to a fault of ours; what it was stays in the log."""
+    """The answer to a mistake of our own; the log alone tells what it was."""
     return problem(
         500,
         LatentaugError.code,
         LatentaugError.title,
-        "the service met a fault of its own; report it with this answer's X-Request-ID",
+        "the service has made a mistake of its own; report it with the X-Request-ID of this answer",
     )
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem document."""
-    app.add_exception_handler(LatentaugError, _own)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(ClientDisconnect, _gone)
-
-
-def of_departure() -> Response:
-    """The answer to a caller that has left; only logs and metrics tell of it."""
-    return Response(status_code=CLIENT_CLOSED_REQUEST)
-
-
-def _own(_: Request, error: Exception) -> Response:
-    assert isinstance(error, LatentaugError)  # noqa: S101  narrows what Starlette types as Exception
-    return of_error(error)
-
-
-def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    fields = [(".".join(str(part) for part in entry["loc"][1:]), _in_words(entry)) for entry in error.errors()]
-    named = "; ".join(f"{location}: {message}" for location, message in fields)
-    return of_error(InvalidInput(f"the request does not fit this endpoint: {named}", fields=fields))
+    fields = [_field(entry, request.scope["endpoint"]) for entry in error.errors()]
+    return of_error(options.invalid(fields))
 
 
-def _in_words(entry: Mapping[str, Any]) -> str:
+def _field(entry: ErrorDetails, endpoint: Callable[..., Any]) -> tuple[str, str]:
+    """The place and the words of one of FastAPI's faults, the same as where we check a schema ourselves."""
+    part, *place = entry["loc"]
+    if part in ("body", "query"):
+        within: ErrorDetails = {**entry, "loc": tuple(place)}
+        return options.field(_schema(endpoint), within)
+    name = ".".join(str(each) for each in place)
     if entry["type"] == "string_pattern_mismatch":  # the pattern is for programs, and stands in /openapi.json
-        return "has a length or characters that it must not have; /openapi.json says which it may"
-    return str(entry["msg"])
+        return name, "is too long or holds characters that are not allowed; /openapi.json says what is allowed"
+    return name, str(entry["msg"])
 
 
-def _http(request: Request, error: Exception) -> Response:
+def _schema(endpoint: Callable[..., Any]) -> type[BaseModel]:
+    """The one schema that an endpoint takes, as its body or as its query string."""
+    hints = get_type_hints(endpoint)
+    del hints["return"]
+    return next(hint for hint in hints.values() if isinstance(hint, type) and issubclass(hint, BaseModel))
+
+
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     status = HTTPStatus(error.status_code)
     detail, headers = str(error.detail), dict(error.headers or {})
     if status == HTTPStatus.NOT_FOUND:
-        detail = f"nothing is at {request.url.path[:200]}; GET /openapi.json lists the endpoints"
+        detail = f"there is nothing at {request.url.path[:200]}; GET /openapi.json lists the endpoints"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed(request))
         detail = f"{request.method} is not possible on {request.url.path[:200]}; use {headers['Allow']}"
@@ -113,7 +109,7 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods of a path, in all its routes; Starlette's own list is of the first route only."""
+    """The methods of all routes of a path; Starlette itself lists those of the first route only."""
 
     def possible(method: str) -> bool:
         scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
@@ -122,5 +118,24 @@ def _allowed(request: Request) -> list[str]:
     return [method for method in ("GET", "HEAD", "POST", "DELETE") if possible(method)]
 
 
-def _gone(_: Request, __: Exception) -> Response:
-    return of_departure()
+async def _own(_: Request, error: Exception) -> Response:
+    assert isinstance(error, LatentaugError)  # noqa: S101  narrows what Starlette types as Exception
+    return of_error(error)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def _unexpected(_: Request, __: Exception) -> Response:
+    return unexpected()
+
+
+HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    LatentaugError: _own,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+    ClientDisconnect: _gone,
+    Exception: _unexpected,
+}
+"""What answers each kind of error. All are coroutines, for Starlette would call plain functions in a thread."""

@@ -1,4 +1,4 @@
-"""The log of requests, each named by its id."""
+"""The log of requests, each with its id."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class RequestLog:
-    """ASGI middleware: names each request (`X-Request-ID`, in and out), logs it, and answers what nothing caught."""
+    """ASGI middleware: gives each request an id (`X-Request-ID`), logs it, and answers errors that nothing caught."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,7 +39,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = current
+                MutableHeaders(scope=message).append("X-Request-ID", current)
             await send(message)
 
         try:

@@ -1,1 +1,1 @@
-"""The endpoints, one module per noun."""
+"""The endpoints, one module for each noun."""

@@ -1,12 +1,13 @@
-"""The data sets: the built-in ones and uploads."""
+"""The data sets: built-in ones and uploads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 from anyio import WouldBlock, to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,7 +23,7 @@ from service.api.http import contract, media
 from service.api.http.answers import write_images
 from service.api.http.bodies import read_images
 from service.api.http.limits import read_body
-from service.api.http.options import NoOptions, SampleOptions, UploadOptions, read_options
+from service.api.http.options import NoOptions, Once, SampleOptions, UploadOptions
 from service.api.samples import sample
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -34,13 +35,14 @@ UPLOAD_RETRY_SECONDS = 5.0
 @router.post(
     "",
     status_code=201,
-    dependencies=[MayTrain],
+    dependencies=[MayTrain, Once],
     responses=contract.problems(400, 409, 413, 415),
-    openapi_extra=contract.binary_request(media.DATASET_BODIES, UploadOptions),
+    openapi_extra=contract.file_request(media.DATASET_BODIES),
 )
-async def upload_dataset(request: Request, response: Response, context: FromContext) -> DatasetDescription:
-    """Upload a data set: an npz with `images` and optional `labels`, or a zip of image files in a folder per label."""
-    options = read_options(UploadOptions, request, {})
+async def upload_dataset(
+    request: Request, response: Response, options: Annotated[UploadOptions, Query()], context: FromContext
+) -> DatasetDescription:
+    """Upload a data set: an npz with `images` and optional `labels`, or a zip of one folder of images per label."""
     form = media.body_form(request, media.DATASET_BODIES)
     limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
     with _one_of_few(context):
@@ -52,30 +54,30 @@ async def upload_dataset(request: Request, response: Response, context: FromCont
 
 @router.get("", dependencies=[AnyKey, NoOptions], responses=contract.problems())
 async def list_datasets(context: FromContext) -> dict[str, list[DatasetDescription]]:
-    """All data sets: the built-in ones, then the uploads by name."""
+    """List all data sets: the built-in ones, then the uploads by name."""
     return {"datasets": await to_thread.run_sync(_all, context.store)}
 
 
 @router.get("/{dataset}", dependencies=[AnyKey], responses=contract.problems(404))
 async def describe_dataset(dataset: str, context: FromContext) -> DatasetDescription:
-    """One data set: its shape, classes, parts and checksum."""
+    """Describe one data set: its shape, classes, parts and checksum."""
     return await to_thread.run_sync(describe, dataset, context.store)
 
 
 @router.get(
     "/{dataset}/images",
     response_class=Response,
-    dependencies=[AnyKey],
+    dependencies=[AnyKey, Once],
     responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | contract.problems(404, 406, 503),
-    openapi_extra={"parameters": contract.query(SampleOptions)},
 )
-async def dataset_images(request: Request, dataset: str, context: FromContext) -> Response:
-    """Some images of a data set, with their labels and rows: those of `rows`, or `count` at random.
+async def dataset_images(
+    request: Request, dataset: str, options: Annotated[SampleOptions, Query()], context: FromContext
+) -> Response:
+    """Get some images of a data set with their labels and rows: those that `rows` names, or `count` at random.
 
-    As `application/x-npz` or `application/zip` the answer is a body that augment and encode take.
+    As `application/x-npz` or `application/zip`, the answer can be sent to augment and encode as it is.
     """
     form = media.answer_form(request, media.IMAGE_ANSWERS)
-    options = read_options(SampleOptions, request, {})
     await to_thread.run_sync(describe, dataset, context.store)
     loaded = await context.loaded.get(dataset)
     return Response(await context.on_pixels(lambda: write_images(form, sample(loaded, options))), media_type=form)
@@ -102,16 +104,16 @@ def describe(name: str, store: ArtefactStore) -> DatasetDescription:
     """Describe a data set; a name that no data set can have is not found, like any other.
 
     Raises:
-        NotFound: no such data set.
+        NotFound: there is no such data set.
     """
     if not NAME.fullmatch(name):
-        raise NotFound(f"no data set is named {name[:80]!r}; GET /v1/datasets lists them")
+        raise NotFound(f"no data set is named {name[:80]!r}; GET /v1/datasets lists the data sets")
     return datasets.describe(name, store)
 
 
 @contextmanager
 def _one_of_few(context: Context) -> Iterator[None]:
-    """Hold one of the few places for uploads, for each holds a whole data set in memory."""
+    """Hold one of the few places for uploads, as each has a whole data set in memory."""
     borrower = object()
     try:
         context.uploads.acquire_on_behalf_of_nowait(borrower)

@@ -1,22 +1,23 @@
-"""Images in, images out: encode, decode, augment, interpolate."""
+"""Images in, images out: encode, decode, augment, interpolate.
+
+These endpoints read their own bodies, in any of several forms, so FastAPI has nothing to parse for them and would only
+cost time.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter
-from fastapi.routing import APIRoute
 from numpy.typing import NDArray
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.augment.counts import counted
 from latentaug.augment.neighbours import name_class
-from latentaug.errors import InvalidInput, LatentaugError, TooFewImages, TooLarge
+from latentaug.errors import InvalidInput, TooFewImages, TooLarge
 from latentaug.imaging.pixels import Pixels, fit
 from latentaug.options import (
     AugmentOptions,
@@ -27,24 +28,21 @@ from latentaug.options import (
     RenderingOptions,
 )
 from latentaug.storage.models import ModelDescription
-from service.api.access import MayInfer, may_infer
 from service.api.compute.client import Call, Operation, Outputs
-from service.api.context import Context, FromContext
-from service.api.http import contract, media, problems
+from service.api.context import Context, context_of
+from service.api.http import contract, media
 from service.api.http.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
 from service.api.http.bodies import Form, ImageBatch, read_form, read_images, read_latents
 from service.api.http.limits import in_time, read_body
 from service.api.http.options import read_options
+from service.api.routes.plain import PlainEndpoint
 from service.asgi.disconnect import while_connected
+from service.asgi.endpoint import Answer
 from service.oip.tensors import Parameters
 
-router = APIRouter(prefix="/v1/models/{model}", tags=["inference"], dependencies=[MayInfer])
-
 CHILDREN_PER_IMAGE = 8
-"""An augment answer holds at most this times `max_images` images."""
+"""Images in the answer of an augment request, at most, for each of the `max_images` that a request may hold."""
 SHEET_COLUMNS = 16
-
-_PROBLEMS = contract.problems(400, 404, 406, 413, 415, 503, 504)
 
 _OF_FILTERS = set(Rejecting.model_fields)
 _NOT_OF_THE_MODEL = set(AugmentOptions.model_fields) - set(RenderingOptions.model_fields)
@@ -52,20 +50,16 @@ _NOT_OF_THE_MODEL = set(AugmentOptions.model_fields) - set(RenderingOptions.mode
 Tensors = Mapping[str, NDArray[Any]]
 
 
-@router.post(
-    "/encode",
-    response_class=Response,
-    responses=contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | _PROBLEMS,
-    openapi_extra=contract.image_request(media.IMAGE_BODIES, ImageOptions),
-)
-async def encode(request: Request, model: str, context: FromContext) -> Response:
-    """Turn images into latent means and log-variances, with each image's reconstruction error.
+async def encode(request: Request) -> Response:
+    """Turn images into latent means and log-variances, and tell how well each image is reconstructed.
 
-    The error is the mean squared error per pixel, intensities in 0..1. As `application/x-npy` the answer is the means.
+    The reconstruction error is the mean squared error per pixel, with intensities in 0..1. As `application/x-npy` the
+    answer holds the means alone.
     """
     form = media.answer_form(request, media.LATENT_ANSWERS)
+    context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
-        description = await context.descriptions.get(model)
+        description = await context.descriptions.get(request.path_params["model"])
         batch = await _images(request, context, media.IMAGE_BODIES)
         options = read_options(ImageOptions, request, batch.fields)
         images = await _fit(context, batch, description, options)
@@ -77,17 +71,12 @@ async def encode(request: Request, model: str, context: FromContext) -> Response
         return Response(await context.on_pixels(lambda: write_encoded(form, encoded), effort), media_type=form)
 
 
-@router.post(
-    "/decode",
-    response_class=Response,
-    responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | _PROBLEMS,
-    openapi_extra=contract.latent_request(LatentOptions),
-)
-async def decode(request: Request, model: str, context: FromContext) -> Response:
+async def decode(request: Request) -> Response:
     """Turn latents, float32 [n, latent_dim], into images."""
     form = media.answer_form(request, media.IMAGE_ANSWERS)
+    context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
-        description = await context.descriptions.get(model)
+        description = await context.descriptions.get(request.path_params["model"])
         body_form = media.body_form(request, media.LATENT_BODIES)
         body = await read_body(request, context.settings.max_body_bytes)
         effort = media.read_effort(body_form, len(body))
@@ -100,21 +89,16 @@ async def decode(request: Request, model: str, context: FromContext) -> Response
         return await _answer(context, form, _decoded(images, description, SHEET_COLUMNS))
 
 
-@router.post(
-    "/augment",
-    response_class=Response,
-    responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | _PROBLEMS,
-    openapi_extra=contract.image_request(media.IMAGE_BODIES, AugmentOptions),
-)
-async def augment(request: Request, model: str, context: FromContext) -> Response:
-    """Make new images from the request's: noise, interpolation or extrapolation in latent space (equations 8 to 10).
+async def augment(request: Request) -> Response:
+    """Make new images of those sent, by noise, interpolation or extrapolation in latent space (equations 8 to 10).
 
-    Neighbours are of the same label where labels are given. The answer is in source order, child j of image i at
-    i * k + j, and depends on nothing but the request: the same bytes in give the same bytes out.
+    Where labels are given, neighbours have the same label. The children come in the order of their sources: child j of
+    image i is at i * k + j. The same request always gets the same bytes.
     """
     form = media.answer_form(request, media.IMAGE_ANSWERS)
+    context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
-        description = await context.descriptions.get(model)
+        description = await context.descriptions.get(request.path_params["model"])
         batch = await _images(request, context, media.IMAGE_BODIES)
         options = read_options(AugmentOptions, request, batch.fields)
         codes = None if batch.labels is None else batch.labels.codes()
@@ -128,7 +112,7 @@ async def augment(request: Request, model: str, context: FromContext) -> Respons
             by_dataset = options.neighbours == "dataset"
             tensors["labels"] = batch.labels.codes_in(description.classes) if by_dataset else batch.labels.codes()
         parameters: Parameters = options.model_dump(exclude=_NOT_OF_THE_MODEL, exclude_none=True)
-        # Npy has room for images alone.
+        # An npy holds one array, so the images alone.
         outputs = ["images"] if form == media.NPY and counts is None else ["images", "source", "neighbour"]
         if counts is None:
             parameters = {name: value for name, value in parameters.items() if name not in _OF_FILTERS}
@@ -146,20 +130,15 @@ async def augment(request: Request, model: str, context: FromContext) -> Respons
         return await _answer(context, form, _augmented(found, tensors, batch, options, description))
 
 
-@router.post(
-    "/interpolate",
-    response_class=Response,
-    responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | _PROBLEMS,
-    openapi_extra=contract.image_request(media.PAIR_BODIES, InterpolateOptions),
-)
-async def interpolate(request: Request, model: str, context: FromContext) -> Response:
-    """Walk in a straight line from one image's latent to another's and decode each step (Figure 3).
+async def interpolate(request: Request) -> Response:
+    """Decode evenly spaced latents on the straight line from one image's latent to another's (Figure 3).
 
-    Takes exactly two images; their labels, if any, do not matter. The first and last answers are their reconstructions.
+    Send exactly two images; labels do not matter. The first and the last image of the answer are their reconstructions.
     """
     form = media.answer_form(request, media.IMAGE_ANSWERS)
+    context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
-        description = await context.descriptions.get(model)
+        description = await context.descriptions.get(request.path_params["model"])
         batch = await _images(request, context, media.PAIR_BODIES)
         options = read_options(InterpolateOptions, request, batch.fields)
         if len(batch.images) != 2:
@@ -174,23 +153,24 @@ async def interpolate(request: Request, model: str, context: FromContext) -> Res
         return await _answer(context, form, _decoded(images, description, options.steps))
 
 
-_ROUTES = {route.name: route for route in router.routes if isinstance(route, APIRoute)}
-PATH = re.compile(rf"/v1/models/(?P<model>[^/]+)/(?P<operation>{'|'.join(_ROUTES)})")
+_PROBLEMS = contract.problems(400, 404, 406, 413, 415, 503, 504)
+_LATENTS = contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | _PROBLEMS
+_IMAGES = contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | _PROBLEMS
 
 
-async def serve(request: Request) -> Response:
-    """Answer a request to one of these endpoints, past FastAPI (`ShortWay`)."""
-    route = _ROUTES[request.path_params["operation"]]
-    request.scope["route"] = route  # for metrics and traces
-    context: Context = request.state.context
-    try:
-        await may_infer(request, context)
-        response: Response = await route.endpoint(request, request.path_params["model"], context)
-        return response
-    except LatentaugError as error:
-        return problems.of_error(error)
-    except ClientDisconnect:
-        return problems.of_departure()
+def _endpoint(
+    operation: str, answer: Answer, request: contract.Fragment, responses: contract.Responses
+) -> PlainEndpoint:
+    path = f"/v1/models/{{model}}/{operation}"
+    return PlainEndpoint(path, operation, "infer", "inference", answer, request, responses)
+
+
+ENDPOINTS = (
+    _endpoint("encode", encode, contract.image_request(media.IMAGE_BODIES, ImageOptions), _LATENTS),
+    _endpoint("decode", decode, contract.latent_request(LatentOptions), _IMAGES),
+    _endpoint("augment", augment, contract.image_request(media.IMAGE_BODIES, AugmentOptions), _IMAGES),
+    _endpoint("interpolate", interpolate, contract.image_request(media.PAIR_BODIES, InterpolateOptions), _IMAGES),
+)
 
 
 async def _images(request: Request, context: Context, readable: Sequence[str]) -> ImageBatch:
@@ -205,7 +185,7 @@ async def _images(request: Request, context: Context, readable: Sequence[str]) -
 
 
 async def _fit(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
-    """The images as the model takes them, uint8 [n, height, width, channels]."""
+    """The images in the shape that the model takes, uint8 [n, height, width, channels]."""
     height, width, channels = description.height, description.width, description.channels
     if isinstance(batch.images, np.ndarray) and batch.images.shape[1:] == (height, width, channels):
         return batch.images
@@ -224,7 +204,7 @@ async def _call(
     seconds_left: Callable[[], float],
 ) -> Outputs:
     call = Call(description.name, operation, description.version, tensors, parameters, outputs, made)
-    return await context.coalesced.infer(call, seconds_left())
+    return await context.joiner.infer(call, seconds_left())
 
 
 async def _answer(context: Context, form: str, new: NewImages) -> Response:
@@ -235,18 +215,18 @@ async def _answer(context: Context, form: str, new: NewImages) -> Response:
 
 
 def _bound_answer(images: int, description: ModelDescription, context: Context) -> None:
-    """Refuse what would give too large an answer, before anything is computed."""
+    """Refuse a request whose answer would be too large, before anything is computed."""
     most = CHILDREN_PER_IMAGE * context.settings.max_images
     pixel_bytes = images * description.height * description.width * description.channels
     if images > most or pixel_bytes > context.limits.max_bytes:
         raise TooLarge(
-            f"the answer would hold {images} images; at most {most} and {context.limits.max_bytes} bytes of pixels fit "
-            "in one: send fewer images or a smaller k, or make an augment job of a data set"
+            f"the answer would hold {images} images; it may hold {most} at most, and {context.limits.max_bytes} bytes "
+            "of pixels: send fewer images or a smaller k, or augment a data set by a job"
         )
 
 
 def _decoded(images: Pixels, description: ModelDescription, columns: int) -> NewImages:
-    """Decoded latents, on the contact sheet `columns` in a row."""
+    """Decoded latents; a contact sheet shows `columns` of them in a row."""
     model = {"model": description.name, "version": description.version}
     return NewImages(
         images,
@@ -278,7 +258,7 @@ def _augmented(
 
     def sheet() -> list[list[Pixels]]:
         counts = np.bincount(found["source"], minlength=len(sources))
-        made = np.split(found["images"], np.cumsum(counts)[:-1])  # each source's own
+        made = np.split(found["images"], np.cumsum(counts)[:-1])  # the children of each source
         return [[image, *children] for image, children in zip(sources, made, strict=True)]
 
     return NewImages(

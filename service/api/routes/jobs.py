@@ -1,44 +1,64 @@
-"""The jobs: what takes minutes or hours."""
+"""The jobs: work that takes minutes or hours."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.errors import Conflict, NotFound
-from latentaug.options import AugmentParams, EvaluateParams, Options, TrainParams
+from latentaug.options import AugmentParams, EvaluateParams, TrainParams
 from latentaug.runtime.jobs import Event, JobRecord, Kind
 from latentaug.storage import models
-from service.api.access import MayTrain
+from service.api.access import Documented, Owner, guarded
 from service.api.context import Context, FromContext
 from service.api.http import contract, media
-from service.api.http.bodies import read_json
-from service.api.http.limits import read_body
-from service.api.http.options import JobFilter, ResultOptions, read_options, validate
+from service.api.http.bodies import BoundedJson
+from service.api.http.options import JobFilter, NoOptions, Once, ResultOptions
 from service.api.jobs.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
 from service.api.jobs.feasibility import check_augment, check_beside, check_evaluate, check_train
 from service.api.routes.datasets import describe as describe_dataset
+from service.asgi.endpoint import Answer
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+MAX_BODY_BYTES = 2**20
+MAX_BODY_VALUES = 10_000
+RETRY_SECONDS = 2.0
 
-Params = TypeVar("Params", bound=BaseModel)
+
+class JobRoute(APIRoute):
+    """A route for callers whose key may train, and whose body is bounded before FastAPI reads it.
+
+    FastAPI reads and parses a whole body before it looks at any dependency, so neither of these can be one.
+    """
+
+    def get_route_handler(self) -> Answer:
+        """What answers a request."""
+        answer = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            if self.body_field is not None:
+                request = BoundedJson(request, MAX_BODY_BYTES, MAX_BODY_VALUES)
+                await request.json()  # here, for FastAPI would hide what is wrong with it
+            return await answer(request)
+
+        return guarded("train", bounded)
+
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=JobRoute, dependencies=[Documented])
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
         pattern=r"^[\x21-\x7e]{1,255}$",
-        description="Any text of your own; a repeated request with the same key gives the first one's job, for a day.",
+        description="Any text of your own. For a day, a request with the same key gives the job of the first one.",
     ),
 ]
-
-MAX_BODY = 2**20
-MAX_VALUES = 10_000
-RETRY_SECONDS = 2.0
 
 RESULTS: dict[Kind, dict[str, str]] = {
     "train": {media.JSON: "result.json", media.PNG: "curve.png"},
@@ -59,23 +79,22 @@ _RESULT_FORMS = list(dict.fromkeys(form for files in RESULTS.values() for form i
 _SUBMIT_PROBLEMS = contract.problems(400, 404, 409, 413, 415, 503)
 
 
-@router.post("/train", status_code=202, responses=_SUBMIT_PROBLEMS, openapi_extra=contract.json_request(TrainParams))
+@router.post("/train", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
 async def submit_train(
-    request: Request,
+    params: TrainParams,
     response: Response,
     context: FromContext,
-    owner: Annotated[str, MayTrain],
+    owner: Owner,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Train a model on a data set, without its labels."""
-    params = await _params(request, TrainParams)
     check_train(await to_thread.run_sync(describe_dataset, params.dataset, context.store))
     if idempotency_key is None:
         await to_thread.run_sync(_check_free, context, params.name)
     record, created = await _submit(response, context, "train", params, owner, idempotency_key, reserve=params.name)
     if created or record.status == "cancelled":
-        # Again, now that the name is reserved: another job may have made the model just now. With a key this is the
-        # first look, for the model that has the name may be the one that this very request asked for before.
+        # Look again now that the name is reserved, as another job may have made the model just now. With a key this is
+        # the first look, as the model of that name may be the one that this very request asked for before.
         try:
             await to_thread.run_sync(_check_free, context, params.name)
         except Conflict:
@@ -84,18 +103,15 @@ async def submit_train(
     return record
 
 
-@router.post(
-    "/evaluate", status_code=202, responses=_SUBMIT_PROBLEMS, openapi_extra=contract.json_request(EvaluateParams)
-)
+@router.post("/evaluate", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
 async def submit_evaluate(
-    request: Request,
+    params: EvaluateParams,
     response: Response,
     context: FromContext,
-    owner: Annotated[str, MayTrain],
+    owner: Owner,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Measure whether augmentation helps SVM, kNN and MLP on a data set, over repeated paired draws."""
-    params = await _params(request, EvaluateParams)
     dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
     check_evaluate(params, dataset, [await context.descriptions.get(name) for name in params.model or []])
     for other in await context.on_jobs(lambda: [context.jobs.store.get(job) for job in params.beside]):
@@ -104,55 +120,49 @@ async def submit_evaluate(
     return record
 
 
-@router.post(
-    "/augment", status_code=202, responses=_SUBMIT_PROBLEMS, openapi_extra=contract.json_request(AugmentParams)
-)
+@router.post("/augment", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
 async def submit_augment(
-    request: Request,
+    params: AugmentParams,
     response: Response,
     context: FromContext,
-    owner: Annotated[str, MayTrain],
+    owner: Owner,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
-    """Augment a whole data set's training part."""
-    params = await _params(request, AugmentParams)
+    """Augment the whole training part of a data set."""
     dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
     check_augment(params, dataset, await context.descriptions.get(params.model))
     record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
     return record
 
 
-@router.get(
-    "",
-    dependencies=[MayTrain],
-    responses=contract.problems(503),
-    openapi_extra={"parameters": contract.query(JobFilter)},
-)
-async def list_jobs(request: Request, context: FromContext) -> dict[str, list[JobRecord] | str | None]:
-    """Jobs, newest first; `next` is the `cursor` of the following page, or null."""
-    wanted = read_options(JobFilter, request, {})
+@router.get("", dependencies=[Once], responses=contract.problems(503))
+async def list_jobs(
+    wanted: Annotated[JobFilter, Query()], context: FromContext
+) -> dict[str, list[JobRecord] | str | None]:
+    """List jobs, newest first. `next` is the `cursor` of the following page, or null."""
     jobs, following = await context.on_jobs(
         lambda: context.jobs.store.list(wanted.kind, wanted.status, wanted.limit, wanted.cursor)
     )
     return {"jobs": jobs, "next": following}
 
 
-@router.get("/{job}", dependencies=[MayTrain], responses=contract.problems(404, 503))
+@router.get("/{job}", responses=contract.problems(404, 503))
 async def describe_job(job: str, context: FromContext) -> JobRecord:
-    """One job's record."""
+    """Get the record of one job."""
     return await context.on_jobs(lambda: context.jobs.store.get(job))
 
 
 @router.get(
     "/{job}/result",
     response_class=Response,
-    dependencies=[MayTrain],
+    dependencies=[Once],
     responses=contract.answer(_RESULT_FORMS) | contract.problems(404, 406, 409, 503),
-    openapi_extra={"parameters": contract.query(ResultOptions)},
 )
-async def job_result(request: Request, job: str, context: FromContext) -> Response:
-    """A succeeded job's result: JSON, and by kind a table, a page, a plot, or the images."""
-    figure = read_options(ResultOptions, request, {}).figure
+async def job_result(
+    request: Request, job: str, options: Annotated[ResultOptions, Query()], context: FromContext
+) -> Response:
+    """Get the result of a job that has succeeded: JSON, and by kind a table, a page of text, a plot or the images."""
+    figure = options.figure
     record = await context.on_jobs(lambda: context.jobs.store.get(job))
     files = RESULTS[record.kind] if figure is None else {media.PNG: f"figures/{figure}.png"}
     form = media.answer_form(request, list(files))
@@ -161,18 +171,17 @@ async def job_result(request: Request, job: str, context: FromContext) -> Respon
         content = await context.on_jobs(lambda: context.store.get(f"jobs/{record.id}/{files[form]}"))
     except NotFound as error:
         what = "result" if figure is None else f"figure {figure!r}"
-        raise NotFound(f"job {record.id} has no {what}, or no longer; run the job again") from error
+        raise NotFound(f"job {record.id} has no {what}, or no longer has it; run the job again") from error
     return Response(content, media_type=form)
 
 
 @router.get(
     "/{job}/events",
     response_class=Response,
-    dependencies=[MayTrain],
     responses=contract.event_stream() | contract.problems(404, 503),
 )
 async def job_events(job: str, context: FromContext, last_event_id: Annotated[str | None, Header()] = None) -> Response:
-    """A job's events as they come: `progress`, `metrics`, and last `end`. `Last-Event-ID` resumes after an event."""
+    """Follow a job: `progress` and `metrics` as they come, and `end` last. `Last-Event-ID` resumes after an event."""
 
     async def read(after: str | None) -> list[Event]:
         return await context.on_jobs(lambda: context.jobs.store.events(job, after))
@@ -180,20 +189,14 @@ async def job_events(job: str, context: FromContext, last_event_id: Annotated[st
     after = check_event_id(last_event_id)
     events = await read(after)
     if events and only_the_end_again(events, after):
-        return Response(status_code=204)  # the one answer that ends an EventSource's reconnecting
+        return Response(status_code=204)  # no other answer makes an EventSource stop reconnecting
     return EventSourceResponse(stream(job, events, after, read), ping=HEARTBEAT_SECONDS)
 
 
-@router.delete("/{job}", dependencies=[MayTrain], responses=contract.problems(404, 409, 503))
+@router.delete("/{job}", responses=contract.problems(404, 409, 503))
 async def cancel_job(job: str, context: FromContext) -> JobRecord:
-    """Cancel a job: a waiting one never starts, a running one stops within seconds."""
+    """Cancel a job: one that waits never starts, and one that runs stops within seconds."""
     return await context.on_jobs(lambda: context.jobs.cancel(job))
-
-
-async def _params(request: Request, schema: type[Params]) -> Params:
-    read_options(Options, request, {})  # the parameters stand in the body, and nothing in the query string
-    media.body_form(request, [media.JSON])
-    return validate(schema, read_json(await read_body(request, MAX_BODY), MAX_VALUES))
 
 
 async def _submit(
@@ -216,15 +219,13 @@ async def _submit(
 
 def _check_free(context: Context, name: str | None) -> None:
     if name is not None and context.store.exists(models.describe_path(name)):
-        raise Conflict(f"a model named {name!r} exists; choose another name or delete it first")
+        raise Conflict(f"there is a model named {name!r}; choose another name or delete that model first")
 
 
 def _check_succeeded(record: JobRecord) -> None:
     if not record.ended:
-        raise Conflict(
-            f"the job is {record.status}; its result is there once it has succeeded", retry_after=RETRY_SECONDS
-        )
+        raise Conflict(f"the job is {record.status}; it has a result once it has succeeded", retry_after=RETRY_SECONDS)
     if record.status == "failed" and record.error is not None:
         raise Conflict(f"the job failed ({record.error.code}): {record.error.detail}")
     if record.status != "succeeded":
-        raise Conflict(f"the job was {record.status}; there is no result, submit it again")
+        raise Conflict(f"the job was {record.status}, so it has no result; submit it again")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from anyio import to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from numpy.typing import NDArray
-from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.errors import Conflict, InvalidInput, LatentaugError, NotFound
@@ -17,7 +18,7 @@ from latentaug.storage.objects import ArtefactStore
 from service.api.access import AnyKey, MayAdminister
 from service.api.context import FromContext
 from service.api.http import contract
-from service.api.http.options import NoOptions, Projection, ProjectionOptions, read_options
+from service.api.http.options import NoOptions, Once, Projection, ProjectionOptions
 from service.api.http.request_log import logger
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -25,25 +26,19 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 @router.get("", dependencies=[AnyKey, NoOptions], responses=contract.problems())
 async def list_models(context: FromContext) -> dict[str, list[ModelDescription]]:
-    """All models, by name."""
+    """List all models, by name."""
     return {"models": await to_thread.run_sync(_all, context.store)}
 
 
 @router.get("/{model}", dependencies=[AnyKey], responses=contract.problems(404))
 async def describe_model(model: str, context: FromContext) -> ModelDescription:
-    """One model: its shape, data set, sigma, training curve and checksums, and the job that made it."""
+    """Describe one model: its shape, data set, sigma, training curve, checksums, and the job that made it."""
     return await context.descriptions.get(model)
 
 
-@router.get(
-    "/{model}/projection",
-    dependencies=[AnyKey],
-    responses=contract.problems(404),
-    openapi_extra={"parameters": contract.query(ProjectionOptions)},
-)
-async def project_model(request: Request, model: str, context: FromContext) -> Projection:
-    """The images that a model was trained on, as points on the plane of most variance (PCA), or on UMAP's."""
-    options = read_options(ProjectionOptions, request, {})
+@router.get("/{model}/projection", dependencies=[AnyKey, Once], responses=contract.problems(404))
+async def project_model(model: str, options: Annotated[ProjectionOptions, Query()], context: FromContext) -> Projection:
+    """Show the images that a model was trained on as points on a plane, by principal components (PCA) or by UMAP."""
     description = await context.descriptions.get(model)
     project = _project if options.method == "pca" else _project_by_umap
     return await context.on_pixels(lambda: project(context.store, description, options.limit))
@@ -68,8 +63,8 @@ async def delete_model(model: str, context: FromContext) -> Response:
     try:
         await context.model_server.unload(model)
     except LatentaugError as error:
-        # A model server that is away has nothing loaded, or drops it when it is asked for the next version.
-        logger.warning("the model server was not told of a deleted model: %s", error.detail)
+        # A model server that does not answer has nothing loaded, or drops it when asked for the next version.
+        logger.warning("the model server could not be told that a model was deleted: %s", error.detail)
     return Response(status_code=204)
 
 
@@ -91,9 +86,9 @@ def _project_by_umap(store: ArtefactStore, description: ModelDescription, limit:
     places = models.read_places(store, description)
     if places is None:
         raise InvalidInput(
-            f"the model {description.name!r} has no places by UMAP; train one where umap-learn is installed "
+            f"the model {description.name!r} has no UMAP; train a model where umap-learn is installed "
             "(pip install 'latentaug[umap]'), or use method=pca",
-            fields=[("method", "umap is not there for this model")],
+            fields=[("method", "this model has no UMAP")],
         )
     projected = models.read_projected(store, description)
     shown = sample(len(projected.latents), min(limit, len(places)))

@@ -1,4 +1,4 @@
-"""The page for people, and the reference of the API that works without the net."""
+"""The page for people, and the reference of the API, which works offline."""
 
 from __future__ import annotations
 

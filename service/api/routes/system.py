@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, how is it doing."""
+"""Health, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PROBE_SECONDS = 2.0
 
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """200 while this process answers, whatever the state of what stands behind it."""
+    """Answer 200 as long as this process answers, even if Redis, the store or the model server do not."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", responses={503: contract.problems(503)[503]})
 async def readyz(context: FromContext) -> dict[str, str]:
-    """200 while Redis, the store and the model server answer; else 503 that names those that do not."""
+    """Answer 200 while Redis, the store and the model server answer, else 503 with the names of those that do not."""
     probes = {
         "redis": _probe(context.on_jobs(context.jobs.ping)),
         "store": _probe(context.on_jobs(lambda: context.store.exists("models"))),
@@ -36,7 +36,7 @@ async def readyz(context: FromContext) -> dict[str, str]:
     }
     answers = await asyncio.gather(*probes.values())
     if silent := [name for name, answers_well in zip(probes, answers, strict=True) if not answers_well]:
-        raise Unavailable(f"not ready: {', '.join(silent)} not answering", retry_after=1)
+        raise Unavailable(f"not ready, as there is no answer from: {', '.join(silent)}", retry_after=1)
     return {"status": "ready"}
 
 
@@ -47,11 +47,11 @@ async def readyz(context: FromContext) -> dict[str, str]:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **contract.problems()},
 )
 async def metrics(context: FromContext) -> Response:
-    """Metrics of the API process, and of jobs and workers as Redis knows them, for Prometheus."""
+    """Get metrics for Prometheus: of the API process, and of jobs and workers as Redis knows them."""
     try:
         figures = await context.on_jobs(context.jobs.figures)
     except Unavailable:
-        figures = JobFigures()  # without Redis nobody can count them
+        figures = JobFigures()  # nobody else can count them
     return Response(context.metrics.expose(figures), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -62,7 +62,7 @@ async def metrics(context: FromContext) -> Response:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **contract.problems(503)},
 )
 async def model_server_metrics(context: FromContext) -> Response:
-    """Metrics of the model server, for Prometheus, which cannot ask at its Unix socket."""
+    """Get the model server's metrics, for Prometheus cannot ask at its Unix socket."""
     return Response(await context.model_server.metrics(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -72,7 +72,7 @@ async def _model_server(context: Context) -> None:
 
 
 async def _probe(question: Awaitable[object]) -> bool:
-    """Whether a part answers in time."""
+    """Whether a part of the service answers in time."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             await question

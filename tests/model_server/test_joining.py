@@ -14,20 +14,20 @@ import numpy as np
 import pytest
 
 from latentaug.errors import DeadlineExceeded, InvalidInput, TooFewImages, TooManyRequests, Unavailable
-from service.api.compute import joining as coalescing
+from service.api.compute import joining
 from service.api.compute.client import Call, ModelServer
-from service.api.compute.joining import Coalesced
+from service.api.compute.joining import Joiner
 from tests.model_server.conftest import Process, Start, save_model
 
 SLOW = """
 import time
-from service.model_server import __main__ as program, serving as inference
+from service.model_server import __main__ as program, serving
 
-def compute(key, payloads, plainly=inference.compute):
+def compute(key, payloads, plainly=serving.compute):
     time.sleep(0 if key.operation == "warm-up" else {seconds})
     return plainly(key, payloads)
 
-inference.compute = compute
+serving.compute = compute
 raise SystemExit(program.main())
 """
 
@@ -103,8 +103,8 @@ def together(process: Process, calls: Sequence[Call], timeout: float = 20) -> li
     """The answers to calls that come at the same time; exceptions are returned."""
 
     async def work(client: ModelServer) -> list[Any]:
-        coalesced = Coalesced(client, most_rows=1024)
-        return await asyncio.gather(*(coalesced.infer(call, timeout) for call in calls), return_exceptions=True)
+        joiner = Joiner(client, most_rows=1024)
+        return await asyncio.gather(*(joiner.infer(call, timeout) for call in calls), return_exceptions=True)
 
     found: list[Any] = with_server(process, work)
     return found
@@ -150,7 +150,7 @@ def test_calls_of_any_kind_are_answered_as_alone_to_the_last_bit_in_fewer_reques
 @pytest.mark.parametrize(
     "call",
     [
-        decode(0, coalescing.SMALL_ROWS),
+        decode(0, joining.SMALL_ROWS),
         augment(0, 12, neighbours="batch"),
         replace(
             augment(0, 2),
@@ -192,10 +192,10 @@ def test_a_server_that_is_away_is_so_for_everyone(tmp_path: Path) -> None:
 
 def test_a_slow_call_does_not_hold_the_next_back_for_long(slow: Process) -> None:
     async def work(client: ModelServer) -> None:
-        coalesced = Coalesced(client, most_rows=1024)
-        await coalesced.infer(encode(0), 20)  # loads the model
-        tasks = [asyncio.create_task(coalesced.infer(decode(seed), 20)) for seed in range(5)]
-        await asyncio.sleep(coalescing.PATIENCE + 0.2)
+        joiner = Joiner(client, most_rows=1024)
+        await joiner.infer(encode(0), 20)  # loads the model
+        tasks = [asyncio.create_task(joiner.infer(decode(seed), 20)) for seed in range(5)]
+        await asyncio.sleep(joining.PATIENCE + 0.2)
         assert not any(task.done() for task in tasks)
         assert await metric(slow, "queue_samples") == 4  # in the server's queue while the first is computed
         assert all(isinstance(answer, dict) for answer in await asyncio.gather(*tasks))
@@ -206,25 +206,25 @@ def test_a_slow_call_does_not_hold_the_next_back_for_long(slow: Process) -> None
 
 def test_who_leaves_is_not_asked_for_and_the_others_are_answered(slow: Process) -> None:
     async def work(client: ModelServer) -> None:
-        coalesced = Coalesced(client, most_rows=1024)
-        await coalesced.infer(encode(0), 20)
-        tasks = [asyncio.create_task(coalesced.infer(decode(seed), 20)) for seed in range(6)]
+        joiner = Joiner(client, most_rows=1024)
+        await joiner.infer(encode(0), 20)
+        tasks = [asyncio.create_task(joiner.infer(decode(seed), 20)) for seed in range(6)]
         await asyncio.sleep(0)
         tasks[1].cancel()  # waits
-        await asyncio.sleep(coalescing.PATIENCE + 0.2)
+        await asyncio.sleep(joining.PATIENCE + 0.2)
         tasks[2].cancel()  # is under way, with others
         found = await asyncio.gather(*tasks, return_exceptions=True)
         assert [isinstance(answer, dict) for answer in found] == [True, False, False, True, True, True]
         assert await metric(slow, "inference_samples_total") == 2 + 5
 
-        tasks = [asyncio.create_task(coalesced.infer(decode(seed), 20)) for seed in range(4)]
+        tasks = [asyncio.create_task(joiner.infer(decode(seed), 20)) for seed in range(4)]
         await asyncio.sleep(0.2)
         for task in tasks:
             task.cancel()  # all of them: nobody waits any more
         await asyncio.gather(*tasks, return_exceptions=True)
         while await metric(slow, "inflight_requests"):
             await asyncio.sleep(0.02)
-        assert isinstance(await coalesced.infer(decode(9), 20), dict)
+        assert isinstance(await joiner.infer(decode(9), 20), dict)
         assert await metric(slow, "inference_samples_total") == 2 + 5 + 1 + 1
 
     with_server(slow, work)
