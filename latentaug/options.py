@@ -11,7 +11,7 @@ appears.
     AugmentOptions      what one request is asked
     AugmentParams       what an augment job is asked
     TrainingOptions     how a VAE is trained; TrainParams is a train job
-    DesignOptions       what an evaluation measures; EvaluateParams is an evaluate job
+    Design       what an evaluation measures; EvaluateParams is an evaluate job
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ BALANCE = r"majority|mean|[1-9][0-9]{0,6}"
 """What `balance` may be: the largest class's size, the mean size, or a number."""
 
 MAX_LATENT_DIM = 512
+MAX_ALPHA = 10.0
+MAX_K = 64
+MAX_RETRIES = 100
 DEFAULT_LATENT_DIMS = [20]
 
 _T = TypeVar("_T")
@@ -62,15 +65,17 @@ def _distinct(values: list[_T]) -> list[_T]:
 
 
 def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    """One name, or a tuple of them, as a list."""
+    return [value] if isinstance(value, str) else list(value) if isinstance(value, tuple) else value
 
+
+_LISTED, _DISTINCT, _SOME = BeforeValidator(_as_list), AfterValidator(_distinct), Field(min_length=1)
 
 Name = Annotated[str, AfterValidator(_name)]
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 LatentDim = Annotated[int, Field(ge=1, le=MAX_LATENT_DIM)]
-Models = Annotated[list[Name], AfterValidator(_distinct), Field(min_length=1, max_length=16)]
-_SOME = Field(min_length=1)
+Models = Annotated[list[Name], _DISTINCT, Field(min_length=1, max_length=16)]
 
 
 class Options(BaseModel):
@@ -90,10 +95,10 @@ class Seeded(Options):
 class Strength(Seeded):
     """How far new images lie from their sources, and among how many neighbours."""
 
-    alpha: float = Field(default=0.5, ge=0, le=10, allow_inf_nan=False)
+    alpha: float = Field(default=0.5, ge=0, le=MAX_ALPHA, allow_inf_nan=False)
     """How far a new image goes: 0 gives the image's own reconstruction. Interpolation takes at most 1, which gives the
     neighbour's."""
-    k: int = Field(default=3, ge=1, le=64)
+    k: int = Field(default=3, ge=1, le=MAX_K)
     """How many nearest neighbours of the same label serve each image; each gives one new image."""
 
 
@@ -102,7 +107,7 @@ class Altering(Strength):
 
     method: Method = "interpolation"
     """Noise z + alpha N(0, sigma); interpolation z + alpha (z_k - z); extrapolation z + alpha (z - z_k)."""
-    copies: int | None = Field(default=None, ge=1, le=64)
+    copies: int | None = Field(default=None, ge=1, le=MAX_K)
     """New images of each image, for noise only. Default: k."""
     decode: Decode = "reconstruction"
     """`reconstruction` gives the decoder's image; `residual` gives the source plus the change that the decoder makes,
@@ -130,7 +135,7 @@ class Rejecting(Options):
     """Turn away new images that hardly differ from their source."""
     reject_off_manifold: bool = False
     """Turn away new images that are far from every real one."""
-    retries: int = Field(default=10, ge=0, le=100)
+    retries: int = Field(default=10, ge=0, le=MAX_RETRIES)
     """Further rounds in which to make again what was turned away; what still lacks then is counted as missing."""
 
     @property
@@ -248,7 +253,7 @@ class AffineRanges(Options):
     """Share of the size: 0.1 is a size of 0.9 to 1.1."""
 
 
-class DesignOptions(Strength):
+class Design(Strength):
     """What an evaluation measures (paper section 4)."""
 
     model_config = ConfigDict(strict=True)
@@ -258,15 +263,15 @@ class DesignOptions(Strength):
     draws: int = Field(default=10, ge=1, le=100)
     """How many times the labelled images are drawn; fewer draws give wider intervals. Each draw gives every arm the
     same images."""
-    methods: Annotated[list[Method], AfterValidator(_distinct), _SOME] = [*METHODS]
+    methods: Annotated[list[Method], _LISTED, _DISTINCT, _SOME] = [*METHODS]
     """How latents are altered."""
-    classifiers: Annotated[list[Classifier], AfterValidator(_distinct), _SOME] = [*CLASSIFIERS]
+    classifiers: Annotated[list[Classifier], _LISTED, _DISTINCT, _SOME] = [*CLASSIFIERS]
     """Which classifiers are measured."""
-    spaces: Annotated[list[Space], AfterValidator(_distinct), _SOME] = [*SPACES]
+    spaces: Annotated[list[Space], _LISTED, _DISTINCT, _SOME] = [*SPACES]
     """Where the classifiers work: on pixels (`image`) or on latents."""
-    decode: Annotated[list[Decode], BeforeValidator(_as_list), AfterValidator(_distinct), _SOME] = ["residual"]
+    decode: Annotated[list[Decode], _LISTED, _DISTINCT, _SOME] = ["residual"]
     """How altered latents become images: one name, or a list to compare both."""
-    comparators: Annotated[list[Comparator], AfterValidator(_distinct)] = [*COMPARATORS]
+    comparators: Annotated[list[Comparator], _LISTED, _DISTINCT] = [*COMPARATORS]
     """Plain augmentations to compare with: the same images again, affine copies, SMOTE on pixels."""
     affine: AffineRanges = AffineRanges()
     """How far affine copies go."""
@@ -286,14 +291,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "verdict": {},
     "paper": {"decode": ["reconstruction"], "spaces": ["image"], "comparators": [], "combine": False, "tune": False},
 }
-"""What differs from the defaults of `DesignOptions`, by the name of a preset.
+"""What differs from the defaults of `Design`, by the name of a preset.
 
 The verdict's are the defaults: tuned classifiers, every comparator. The paper's are those of its section 4, which
 compares untuned classifiers with none but their baseline, in image space.
 """
 
 
-class EvaluateParams(DesignOptions, TrainingOptions):
+class EvaluateParams(Design, TrainingOptions):
     """Parameters of an evaluate job: what is measured, and how its VAEs are trained."""
 
     model_config = ConfigDict(strict=True)
@@ -303,12 +308,12 @@ class EvaluateParams(DesignOptions, TrainingOptions):
     protocol: Preset = "verdict"
     """`verdict` takes the defaults named here. `paper` takes those of the paper's section 4: `decode` reconstruction,
     `spaces` image, no `comparators`, `combine` and `tune` false. What you give beside it holds in both."""
-    model: Annotated[Models, BeforeValidator(_as_list)] | None = None
+    model: Annotated[Models, _LISTED] | None = None
     """A model trained on this data set, or a list of several with different latent dimensions, used instead of training
     one for each latent dimension."""
-    latent_dims: Annotated[list[LatentDim], AfterValidator(_distinct), Field(max_length=16)] | None = None
+    latent_dims: Annotated[list[LatentDim], _DISTINCT, Field(max_length=16)] | None = None
     """Latent dimensions; one VAE is trained for each. Default: 20, or the model's own."""
-    beside: Annotated[list[JobId], AfterValidator(_distinct), Field(max_length=32)] = []
+    beside: Annotated[list[JobId], _DISTINCT, Field(max_length=32)] = []
     """Ids of earlier evaluations of this data set, to be drawn with this one in its figures `accuracy-by-labels` and
     `gain-by-copies`, where they differ in `labelled` or in `k`."""
 

@@ -19,13 +19,12 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from latentaug import datasets
-from latentaug.augment.classical import Ranges
 from latentaug.datasets import Dataset
 from latentaug.errors import Conflict, InvalidInput, NotFound
-from latentaug.evaluation.design import Design, Parts
+from latentaug.evaluation.design import Parts
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Unit
-from latentaug.options import DEFAULT_LATENT_DIMS, EvaluateParams
+from latentaug.options import DEFAULT_LATENT_DIMS, Design, EvaluateParams
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import VAE, Architecture, from_bytes, to_bytes
@@ -180,21 +179,7 @@ class Grid:
 
 def design_of(params: EvaluateParams) -> Design:
     """What an evaluate job measures."""
-    return Design(
-        labelled=params.labelled,
-        draws=params.draws,
-        seed=params.seed,
-        methods=tuple(params.methods),
-        alpha=params.alpha,
-        k=params.k,
-        classifiers=tuple(params.classifiers),
-        spaces=tuple(params.spaces),
-        decode=tuple(params.decode),
-        comparators=tuple(params.comparators),
-        affine=Ranges(**params.affine.model_dump()),
-        combine=params.combine,
-        tune=params.tune,
-    )
+    return Design.model_validate({name: getattr(params, name) for name in Design.model_fields})
 
 
 def _vae_file(latent_dim: int) -> str:

@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from latentaug.errors import InvalidInput
+from latentaug.options import AffineRanges
 
 Images = NDArray[np.float32]
 
 _CHUNK = 1024
 
 
-@dataclass(frozen=True)
-class Ranges:
-    """How far an affine copy may be moved, turned and scaled, in each direction.
-
-    Attributes:
-        shift: part of each side, 0..0.5; by default 2 of MNIST's 28 pixels.
-        rotation: degrees, 0..180.
-        scale: part of the size, 0..0.9; 0.1 gives sizes from 0.9 to 1.1.
-
-    Raises:
-        InvalidInput: a value outside its range.
-    """
-
-    shift: float = 2 / 28
-    rotation: float = 10.0
-    scale: float = 0.1
-
-    def __post_init__(self) -> None:
-        for name, top in (("shift", 0.5), ("rotation", 180), ("scale", 0.9)):
-            if not 0 <= getattr(self, name) <= top:  # true for NaN too
-                raise InvalidInput(f"affine {name} is {getattr(self, name)}; use 0 to {top:g}")
+DEFAULT = AffineRanges()
 
 
-DEFAULT = Ranges()
-
-
-def affine(images: Images, copies: int, seed: int, ranges: Ranges = DEFAULT) -> Images:
+def affine(images: Images, copies: int, seed: int, ranges: AffineRanges = DEFAULT) -> Images:
     """Make random affine copies. Shift, rotation and scale are uniform in their ranges, and new for each copy.
 
     Copies are interpolated bilinearly; outside the image its border is repeated.
@@ -68,7 +43,7 @@ def affine(images: Images, copies: int, seed: int, ranges: Ranges = DEFAULT) -> 
     return result.clip(0, 1)
 
 
-def _inverse_maps(n: int, height: int, width: int, ranges: Ranges, rng: np.random.Generator) -> torch.Tensor:
+def _inverse_maps(n: int, height: int, width: int, ranges: AffineRanges, rng: np.random.Generator) -> torch.Tensor:
     """Where each copy's points lie in the original, in `affine_grid`'s coordinates: float32 [n, 2, 3]."""
     angle = np.deg2rad(rng.uniform(-ranges.rotation, ranges.rotation, n))
     scale = rng.uniform(1 - ranges.scale, 1 + ranges.scale, n)

@@ -21,9 +21,7 @@ from latentaug.augment.methods import Altered, check_alpha, move
 from latentaug.augment.neighbours import Floats, Latents, Reference, Rows, neighbours
 from latentaug.augment.rejection import ACCEPTED, Filters
 from latentaug.errors import InvalidInput
-from latentaug.options import FILTERS
-
-MAX_RETRIES = 100
+from latentaug.options import FILTERS, MAX_RETRIES
 
 _CHUNK = 2**14
 """Children made at a time, so that what lies between is small beside the result."""

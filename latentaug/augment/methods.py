@@ -11,10 +11,7 @@ import numpy as np
 
 from latentaug.augment.neighbours import Floats, Latents, Reference, Rows, check_latents, neighbours
 from latentaug.errors import InvalidInput
-from latentaug.options import METHODS
-
-MAX_ALPHA = 10.0
-MAX_CHILDREN = 1000
+from latentaug.options import MAX_ALPHA, MAX_K, METHODS
 
 
 def move(origin: Latents, towards: Latents, share: Floats | np.float32, method: str, sigma: Floats) -> Latents:
@@ -94,8 +91,8 @@ def alter(
         latents: float32 [n, d], finite, within +-1e9.
         method: one of `METHODS`.
         alpha: how far children go: 0..10, and 0..1 for interpolation.
-        k: neighbours of each source, 1..1000; noise has none.
-        copies: children of each source with noise, 1..1000; the other methods have one for each neighbour.
+        k: neighbours of each source, 1..64; noise has none.
+        copies: children of each source with noise, 1..64; the other methods have one for each neighbour.
         sigma: float32 [d], standard deviations over the projected data set.
         seed: seed of the noise, 0..2^64 - 1.
         labels: int64 [n]; neighbours have the same label. None allows neighbours of any label.
@@ -109,8 +106,8 @@ def alter(
     """
     children = copies if method == "noise" else k
     check_alpha(method, alpha)
-    if not 1 <= children <= MAX_CHILDREN:
-        raise InvalidInput(f"{children} children of each image were asked for; use k and copies of 1 to {MAX_CHILDREN}")
+    if not 1 <= children <= MAX_K:
+        raise InvalidInput(f"{children} children of each image were asked for; use k and copies of 1 to {MAX_K}")
     if not 0 <= seed < 2**64:
         raise InvalidInput(f"seed is {seed}; use 0 to 2^64 - 1")
     check_latents(latents, labels, len(sigma))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from latentaug.errors import InvalidInput
+from latentaug.options import CLASSIFIERS
 
 try:
     from sklearnex.svm import SVC  # the same SVC, tens of times faster, but only for Linux on x86-64
@@ -28,7 +29,6 @@ Samples = NDArray[np.float32]
 Labels = NDArray[np.int64]
 Options = dict[str, float]
 
-NAMES = ("svm", "knn", "mlp")
 SVM_LIBRARY = str(SVC.__module__).partition(".")[0]
 MLP_STEPS = 200
 """The MLP takes at least as many steps."""
@@ -73,7 +73,7 @@ def make(
     """Make a classifier, with the paper's settings where `options` is None.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `options.CLASSIFIERS`.
         classes: number of classes.
         seed: of the MLP's weights, order and dropout; in the others nothing is random.
         options: what `tune` returns.
@@ -89,7 +89,7 @@ def make(
         return KNN(classes, **(options or {}))
     if name == "mlp":
         return MLP(classes, seed, steps, device=device, **(options or {}))
-    raise InvalidInput(f"classifier is {name!r}; use one of {', '.join(NAMES)}")
+    raise InvalidInput(f"classifier is {name!r}; use one of {', '.join(CLASSIFIERS)}")
 
 
 def tune(name: str, X: Samples, y: Labels, classes: int, seed: int, device: str = "cpu") -> Options | None:
@@ -99,7 +99,7 @@ def tune(name: str, X: Samples, y: Labels, classes: int, seed: int, device: str 
     is tried on one fold. Of more than 3,000 samples a stratified 3,000 are used.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `options.CLASSIFIERS`.
         X: float32 [n, d], the training samples alone.
         y: int64 [n].
         classes: number of classes.

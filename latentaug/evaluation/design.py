@@ -8,79 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latentaug.augment.classical import DEFAULT, Ranges
-from latentaug.augment.methods import check_alpha
 from latentaug.errors import InvalidInput, TooFewImages
-from latentaug.evaluation import classifiers
 from latentaug.evaluation import draws as labelled
-from latentaug.evaluation.training_sets import COMBINED, COMPARATORS, DECODES, SPACES, Arm, control, parts_of, plan
-from latentaug.options import METHODS
+from latentaug.evaluation.training_sets import COMBINED, Arm, control, parts_of, plan
+from latentaug.options import Design
 
 Labels = NDArray[np.int64]
 
 _NEED_NEIGHBOURS = ("interpolation", "extrapolation", "smote")
-
-
-@dataclass(frozen=True)
-class Design:
-    """What to measure.
-
-    Attributes:
-        labelled: labelled images of each draw, spread over the classes as in the training part; None for all of it.
-        draws: times the labelled images are drawn, 1..100.
-        seed: for draws, noise, affine copies and classifiers.
-        methods: names from `methods.METHODS`.
-        alpha: how far latents are altered.
-        k: neighbours of each image, and new samples for each image in every arm.
-        classifiers: names from `classifiers.NAMES`.
-        spaces: "image", "latent" or both: whether classifiers are given pixels or latents.
-        decode: "reconstruction", "residual" or both: how altered latents become images.
-        comparators: "duplication" (the same images again, as many as other arms add), "affine" and "smote" (SMOTE on
-            pixels), which need no VAE.
-        affine: how far affine copies are shifted, rotated and scaled.
-        combine: whether to measure k affine copies together with k samples of each method too, and with k of both
-            interpolation and extrapolation. Where "affine" is a comparator, as many affine copies are measured beside
-            them.
-        tune: whether each classifier is tuned, once for each draw and space, on the labelled images without new
-            samples. Every arm uses that setting, so that the baseline has had its best.
-
-    Raises:
-        InvalidInput: a value outside its range or choice.
-    """
-
-    labelled: int | None = None
-    draws: int = 10
-    seed: int = 0
-    methods: tuple[str, ...] = METHODS
-    alpha: float = 0.5
-    k: int = 3
-    classifiers: tuple[str, ...] = classifiers.NAMES
-    spaces: tuple[str, ...] = SPACES
-    decode: tuple[str, ...] = ("residual",)
-    comparators: tuple[str, ...] = COMPARATORS
-    affine: Ranges = DEFAULT
-    combine: bool = True
-    tune: bool = True
-
-    def __post_init__(self) -> None:
-        choices = {
-            "methods": METHODS,
-            "classifiers": classifiers.NAMES,
-            "spaces": SPACES,
-            "decode": DECODES,
-            "comparators": COMPARATORS,
-        }
-        for name, allowed in choices.items():
-            chosen = getattr(self, name)
-            if not set(chosen) <= set(allowed) or len(set(chosen)) != len(chosen):
-                raise InvalidInput(f"{name} is {list(chosen)}; name each of {', '.join(allowed)} at most once")
-        if not (self.classifiers and self.spaces and self.decode):
-            raise InvalidInput("name at least one classifier, one space and one decode")
-        for name, low, high in (("draws", 1, 100), ("k", 1, 1000), ("seed", 0, 2**63 - 1)):
-            if not low <= getattr(self, name) <= high:
-                raise InvalidInput(f"{name} is {getattr(self, name)}; use {low} to {high}")
-        for method in self.methods:
-            check_alpha(method, self.alpha)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ import sklearn
 import torch
 
 from latentaug.evaluation import classifiers, summary
-from latentaug.evaluation.design import Design, Parts, Scope
+from latentaug.evaluation.design import Parts, Scope
 from latentaug.evaluation.result import Result, Sizes
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
+from latentaug.options import Design
 from latentaug.vae.architectures import VAE
 
 

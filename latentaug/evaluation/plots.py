@@ -12,7 +12,7 @@ from latentaug.evaluation.phrases import TITLES, describe
 from latentaug.evaluation.result import Result
 from latentaug.evaluation.statistics import CANNOT_TELL, HARMS, HELPS
 from latentaug.evaluation.summary import Row
-from latentaug.evaluation.training_sets import SPACES
+from latentaug.options import SPACES
 from latentaug.vae.curve import as_png
 
 _Point = Callable[[Row], tuple[float, float, float]]  # a value, and how far its bar goes down and up

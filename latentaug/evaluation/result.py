@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from latentaug.evaluation.design import Design
 from latentaug.evaluation.phrases import describe
 from latentaug.evaluation.summary import Row
 from latentaug.evaluation.verdict import Verdict, judge
 from latentaug.evaluation.work_units import Cell
+from latentaug.options import Design
 
 VAE_TRAINING = "the images of the training part, without their labels; no test image"
 
@@ -87,7 +87,7 @@ class Result:
         source = {"dataset": self.dataset, "dataset_checksum": self.dataset_checksum, "model": self.model}
         return {
             **(source if self.dataset else {}),
-            "protocol": {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self.design).items()},
+            "protocol": self.design.model_dump(),
             "sizes": asdict(self.sizes),
             "mlp_steps": self.mlp_steps,
             "verdicts": {name: verdict.text for name, verdict in verdicts},

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from latentaug.augment import classical as affine
 from latentaug.augment.methods import alter, residual, sigma
 from latentaug.errors import InvalidInput
-from latentaug.options import METHODS
+from latentaug.options import METHODS, AffineRanges
 from latentaug.vae.architectures import VAE
 from latentaug.vae.codec import Codec
 
@@ -26,9 +26,6 @@ Images = NDArray[np.float32]
 Samples = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
-SPACES = ("image", "latent")
-DECODES = ("reconstruction", "residual")
-COMPARATORS = ("duplication", "affine", "smote")
 BASELINE = "none"
 COMBINED = (*(f"affine+{method}" for method in METHODS), "affine+interpolation+extrapolation")
 VAE_ARMS = (*METHODS, *COMBINED)
@@ -81,11 +78,11 @@ def plan(
     """All arms, each space's (and in latent space each VAE's) baseline before what is compared with it.
 
     Args:
-        spaces: of `SPACES`.
+        spaces: of `options.SPACES`.
         latent_dims: of the VAEs.
-        comparators: of `COMPARATORS`, and controls of combined arms.
+        comparators: of `options.COMPARATORS`, and controls of combined arms.
         methods: of `VAE_ARMS`.
-        decodes: of `DECODES`; latent space decodes nothing.
+        decodes: of `options.DECODES`; latent space decodes nothing.
     """
     arms: list[Arm] = []
     if "image" in spaces:
@@ -149,7 +146,7 @@ class Draw:
     children: int
     alpha: float
     seed: int
-    ranges: affine.Ranges = affine.DEFAULT
+    ranges: AffineRanges = affine.DEFAULT
 
     @cached_property
     def smote(self) -> tuple[Images, Labels]:

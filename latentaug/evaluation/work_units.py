@@ -12,9 +12,10 @@ import numpy as np
 from latentaug.errors import InvalidInput
 from latentaug.evaluation import classifiers
 from latentaug.evaluation import draws as labelled
-from latentaug.evaluation.design import Design, Parts, Scope
+from latentaug.evaluation.design import Parts, Scope
 from latentaug.evaluation.statistics import Right
 from latentaug.evaluation.training_sets import Arm, Draw, Projection, as_floats, flat
+from latentaug.options import Design
 
 
 @dataclass(frozen=True)

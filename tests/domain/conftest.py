@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from latentaug.datasets import digits
-from latentaug.evaluation.design import Design, Parts
+from latentaug.evaluation.design import Parts
 from latentaug.evaluation.evaluate import evaluate
 from latentaug.evaluation.result import Result
-from latentaug.options import TrainingOptions
+from latentaug.options import Design, TrainingOptions
 from latentaug.vae.architectures import VAE
 from latentaug.vae.training import fit
 

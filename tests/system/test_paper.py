@@ -11,12 +11,12 @@ from bench.comparison import beside_the_paper, best_of_any_kind, over_affine
 from bench.published import METHODS, TABLE_2, Published
 from bench.studies import STUDIES
 from latentaug.datasets import digits
-from latentaug.evaluation.design import Design, Parts
+from latentaug.evaluation.design import Parts
 from latentaug.evaluation.evaluate import evaluate
 from latentaug.evaluation.phrases import describe
 from latentaug.evaluation.result import Result
 from latentaug.evaluation.verdict import most_accurate
-from latentaug.options import EvaluateParams, TrainingOptions, TrainParams
+from latentaug.options import Design, EvaluateParams, TrainingOptions, TrainParams
 from latentaug.vae.training import fit
 
 FEW = {"knn": Published(90.0, {8: (10.0, 99.9, 0.0)}), "svm": TABLE_2["svm"]}

@@ -2,14 +2,15 @@
 
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 
-from latentaug.evaluation.design import Design, Parts
+from latentaug.evaluation.design import Parts
 from latentaug.evaluation.evaluate import conclude, evaluate
-from latentaug.evaluation.training_sets import COMPARATORS, SPACES, Projection
+from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
-from latentaug.options import TrainingOptions
+from latentaug.options import COMPARATORS, SPACES, Design, TrainingOptions
 from latentaug.vae.architectures import VAE, to_bytes
 from latentaug.vae.training import fit
 
@@ -18,12 +19,16 @@ QUICK = Design(
 )
 
 
+def quick(**change: Any) -> Design:
+    return Design(**{**QUICK.model_dump(), **change})
+
+
 def _without_seconds(cells: list[Cell]) -> list[Cell]:
     return [replace(cell, seconds=0) for cell in cells]
 
 
 def test_units_in_any_order_each_with_a_setting_of_its_own_give_the_same_cells(parts: Parts, vae: VAE) -> None:
-    design = replace(QUICK, classifiers=("svm", "knn"), spaces=("image", "latent"), tune=True, methods=("noise",))
+    design = quick(classifiers=("svm", "knn"), spaces=("image", "latent"), tune=True, methods=("noise",))
     cells: list[Cell] = []
     for unit in reversed(units(design, [8])):
         told = Unit(**json.loads(json.dumps(asdict(unit))))
@@ -36,7 +41,7 @@ def test_units_in_any_order_each_with_a_setting_of_its_own_give_the_same_cells(p
 
 
 def test_a_unit_resumes_with_the_tuning_it_had(parts: Parts, vae: VAE) -> None:
-    design = replace(QUICK, tune=True)
+    design = quick(tune=True)
     setting = Setting.of(parts, {8: Projection.of(vae, parts.train_images, parts.test_images, "cpu")}, design)
     first, *rest = measure(setting, units(design, [8])[0])
     moved = replace(first, options={"k": 1.0})
@@ -53,7 +58,9 @@ def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE)
     marked = np.full_like(parts.test_images, 255)
     marked[:, 0, 0] = 1
     planted = replace(parts, test_images=marked, test_labels=np.zeros_like(parts.test_labels))
-    design = replace(QUICK, draws=1, tune=True, comparators=COMPARATORS, combine=True, spaces=SPACES)
+    design = QUICK.model_copy(
+        update={"draws": 1, "tune": True, "comparators": COMPARATORS, "combine": True, "spaces": SPACES}
+    )
     evidence = []
     for given in (parts, planted):
         trained = fit(given.train_images, given.train_images[:50], 8, TrainingOptions(epochs=1, seed=3)).vae
