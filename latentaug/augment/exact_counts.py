@@ -116,7 +116,13 @@ def alter_in_rounds(
 
 @dataclass(frozen=True)
 class _Maker:
-    """Makes children by number. `nearest` is int64 [n, k], rows of `pool`, or None for noise."""
+    """Makes any child from its source and its number.
+
+    Attributes:
+        latents: float32 [n, d], the sources.
+        pool: float32 [r, d], the latents among which neighbours are.
+        nearest: int64 [n, k], rows of `pool`, the neighbours of each source; None for noise.
+    """
 
     latents: Latents
     pool: Latents
@@ -127,7 +133,7 @@ class _Maker:
     seed: int
 
     def make(self, source: Rows, number: Rows) -> Children:
-        """The child of each source that has the number beside it; int64 [m] both."""
+        """Make one child of each source: the one with the number beside it. Both are int64 [m]."""
         share = np.full(len(source), self.alpha, np.float32)
         if self.nearest is None:
             neighbour = np.full(len(source), -1, np.int64)
