@@ -80,7 +80,7 @@ def test_the_command_refuses_an_unknown_scope(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         keys.main(["new", "--scopes", "root"])
 
-    assert "no such scope: root" in capsys.readouterr().err
+    assert "unknown scope root" in capsys.readouterr().err
 
 
 def test_the_first_start_makes_a_key_with_every_scope_and_later_ones_keep_it(tmp_path: Path) -> None:
