@@ -230,20 +230,14 @@ def _doubt(arm: Row) -> str:
 
 
 def _numbers(arm: Row, best: Row | None, rows: Sequence[Row], compared: Sequence[Row]) -> str:
-    sentences = [f"In numbers: {describe(arm)} took accuracy {change(arm, 2)}{_corrected(arm, len(compared))}."]
-    detectable = arm.smallest_detectable
-    if arm.verdict != CANNOT_TELL and detectable is not None and detectable <= _room(arm):
-        sentences.append(f"Gains above {detectable:.2f} points would have shown.")
+    helps, harms, unclear = (sum(row.verdict == word for row in compared) for word in (HELPS, HARMS, CANNOT_TELL))
+    sentences = [
+        f"In numbers: kinds of new images tried: {len(compared)}, proven to help: {helps}, proven to harm: {harms}, no "
+        f"clear effect: {unclear}.",
+        *_evidence(arm, len(compared)),
+    ]
     if best is not None and not arm.of_a_vae:
-        sentences.append(
-            f"The best with VAE images is {describe(best)}, {change(best, 2)}{_corrected(best, len(compared))}."
-        )
-    if len(compared) > 1:
-        helps, harms, unclear = (sum(row.verdict == word for row in compared) for word in (HELPS, HARMS, CANNOT_TELL))
-        sentences.append(
-            f"Of {len(compared)} kinds of new images, proven to help: {helps}; proven to harm: {harms}; no clear "
-            f"effect: {unclear}."
-        )
+        sentences.append(f"The best with VAE images is {describe(best)}: {change(best, 2)}{_p(best)}.")
     plain = [row for row in rows if row.arm == BASELINE]
     if len(plain) > 1:
         listed = ", ".join(f"{row.accuracy:.2f} % on {place(row)}" for row in plain)
@@ -251,11 +245,22 @@ def _numbers(arm: Row, best: Row | None, rows: Sequence[Row], compared: Sequence
     return " ".join(sentences)
 
 
-def _corrected(row: Row, compared: int) -> str:
+def _evidence(arm: Row, compared: int) -> list[str]:
+    """What the words on an arm rest on, as far as they do not say it."""
+    detectable = arm.smallest_detectable
+    corrected = f" after Holm's correction for {compared} comparisons" if compared > 1 else ""
+    if arm.verdict == CANNOT_TELL:
+        return [f"For the best of them{_p(arm).removeprefix(',')}{corrected}."] if _p(arm) else []
+    sentences = [f"With {describe(arm)} accuracy went {change(arm, 2)}{_p(arm)}{corrected}."]
+    if detectable is not None and detectable <= _room(arm):
+        sentences.append(f"Gains above {detectable:.2f} points would have shown.")
+    return sentences
+
+
+def _p(row: Row) -> str:
     if row.p_holm is None:
         return ""
-    p = f"p = {row.p_holm:.3f}" if row.p_holm >= 0.001 else "p < 0.001"
-    return f", {p} after Holm's correction for {compared} comparisons" if compared > 1 else f", {p}"
+    return f", p = {row.p_holm:.3f}" if row.p_holm >= 0.001 else ", p < 0.001"
 
 
 def _about(points: float) -> str:
