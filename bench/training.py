@@ -269,7 +269,7 @@ def validation_loss(network: PlainVAE | VAE, images: Images) -> float:
     for start in range(0, len(images), 1000):
         x = pixels(torch.from_numpy(images[start : start + 1000]))
         mean, log_variance = network.encode(x)
-        total += float(loss(x, network.decode_logits(mean), mean, log_variance).total) * len(x)
+        total += float(loss(x, network.decode_logits(mean), mean, log_variance, beta=1).total) * len(x)
     return total / len(images)
 
 

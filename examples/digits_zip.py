@@ -1,4 +1,4 @@
-"""Writes examples/digits.zip: fifty of the bundled digits in a folder per label, for the curl commands of the README."""
+"""Writes examples/digits.zip: fifty of the bundled digits in a folder per label, for the README's curl commands."""
 
 from __future__ import annotations
 

@@ -30,6 +30,8 @@ Labels = NDArray[np.int64]
 Options = dict[str, float]
 
 SVM_LIBRARY = str(SVC.__module__).partition(".")[0]
+PAPER_K = 3
+"""Neighbours that vote where kNN is not tuned."""
 MLP_STEPS = 200
 """The MLP takes at least as many steps."""
 MLP_BATCH = 128
@@ -86,7 +88,7 @@ def make(
     if name == "svm":
         return SVM(**(options or {}))
     if name == "knn":
-        return KNN(classes, **(options or {}))
+        return KNN(classes, **(options or {"k": PAPER_K}))
     if name == "mlp":
         return MLP(classes, seed, steps, device=device, **(options or {}))
     raise InvalidInput(f"classifier is {name!r}; use one of {', '.join(CLASSIFIERS)}")
@@ -150,7 +152,7 @@ class SVM:
 class KNN:
     """The commonest label among the k nearest samples (Euclidean), by brute force; ties go to the smallest label."""
 
-    def __init__(self, classes: int, k: float = 3) -> None:
+    def __init__(self, classes: int, k: float) -> None:
         self.classes, self.k = classes, int(k)
 
     def fit(self, X: Samples, y: Labels) -> None:

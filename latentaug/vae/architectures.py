@@ -160,7 +160,7 @@ class VAE(nn.Module):
         return self.decode_logits(mean + (0.5 * log_variance).exp() * noise), mean, log_variance
 
 
-def loss(x: Tensor, logits: Tensor, mean: Tensor, log_variance: Tensor, beta: float = 1.0) -> Loss:
+def loss(x: Tensor, logits: Tensor, mean: Tensor, log_variance: Tensor, beta: float) -> Loss:
     """Negative variational lower bound (equation 6), in nats: reconstruction + beta * divergence.
 
     Reconstruction is the Bernoulli likelihood, binary cross entropy from logits against grey levels in 0..1, summed

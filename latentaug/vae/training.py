@@ -217,7 +217,7 @@ def _validate(vae: VAE, images: Tensor) -> Tensor:
     for start in range(0, len(images), _VALIDATION_BATCH):
         x = pixels(images[start : start + _VALIDATION_BATCH])  # [batch, c, h, w]
         mean, log_variance = vae.encode(x)
-        parts = loss(x, vae.decode_logits(mean), mean, log_variance)
+        parts = loss(x, vae.decode_logits(mean), mean, log_variance, beta=1)
         sums += torch.stack([parts.reconstruction, parts.divergence]) * len(x)
     return sums / len(images)
 

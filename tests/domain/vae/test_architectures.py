@@ -91,7 +91,7 @@ def test_the_divergence_is_torchs_own() -> None:
     posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
     expected = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
     x = torch.zeros(5, 1, 8, 8)
-    torch.testing.assert_close(loss(x, x, mean, log_variance).divergence, expected)
+    torch.testing.assert_close(loss(x, x, mean, log_variance, beta=1).divergence, expected)
 
 
 def test_the_draw_is_the_mean_and_the_noise_times_the_deviation() -> None:
