@@ -108,7 +108,7 @@ class Altering(Strength):
     method: Method = "interpolation"
     """Noise z + alpha N(0, sigma); interpolation z + alpha (z_k - z); extrapolation z + alpha (z - z_k)."""
     copies: int | None = Field(default=None, ge=1, le=MAX_K)
-    """New images of each image, for noise only. Default: k."""
+    """New images of each image, for noise only. Default: as many as k."""
     decode: Decode = "reconstruction"
     """`reconstruction` gives the decoder's image; `residual` gives the source plus the change that the decoder makes,
     which is sharper."""
@@ -259,7 +259,7 @@ class Design(Strength):
     model_config = ConfigDict(strict=True)
 
     labelled: int | None = Field(default=None, ge=1)
-    """Number of labelled images in each draw; null for the whole training part."""
+    """Number of labelled images in each draw. Default: the whole training part."""
     draws: int = Field(default=10, ge=1, le=100)
     """How many times the labelled images are drawn; fewer draws give wider intervals. Each draw gives every arm the
     same images."""
