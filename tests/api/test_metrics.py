@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 
 import httpx
 import pytest
@@ -92,3 +93,15 @@ def test_without_a_model_server_its_metrics_are_unavailable() -> None:
     with services.home() as away, services.api(Home(away.folder, away.redis_url)) as client:
         assert client.get("/metrics/model-server").status_code == 503
         assert client.get("/metrics").status_code == 200
+
+
+def test_a_caller_that_leaves_is_counted_as_gone(api: httpx.Client) -> None:
+    series = 'http_requests_total{method="POST",route="/v1/models/{model}/encode",status="499"}'
+
+    with socket.create_connection((api.base_url.host, api.base_url.port)) as caller:
+        caller.sendall(
+            b"POST /v1/models/tiny/encode HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-npy\r\n"
+            b"Content-Length: 1000\r\n\r\nonly the beginning"
+        )
+
+    services.wait_until(lambda: f"{series} 1.0" in api.get("/metrics").text, 10)

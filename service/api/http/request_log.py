@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import time
-from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,7 +30,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         sent = Headers(scope=scope).get("x-request-id", "")
-        current = sent if _ID.fullmatch(sent) else uuid4().hex
+        current = sent if _ID.fullmatch(sent) else secrets.token_hex(16)
         token = request_id.set(current)
         started = time.perf_counter()
         status = 0
