@@ -147,8 +147,8 @@ def _statistics(result: Result) -> list[str]:
     return [
         f"A gain is the difference to the same classifier without new images, in accuracy points. {intervals}",
         f"Helps, harms or cannot tell is decided by {test} with Holm's correction over all of the classifier's "
-        "training sets, at 5 %, so a plain interval may leave out 0 where we cannot tell. It covers that the best one was "
-        "chosen after the fact.",
+        "training sets, at 5 %, so a plain interval may leave out 0 where we cannot tell. It covers that the best one "
+        "was chosen after the fact.",
         "The gain above which these draws would have shown it is half a paired interval at 5 % divided by the number "
         "of training sets.",
         f"Measured on {result.device} with {versions}.",
