@@ -22,6 +22,8 @@ from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import Architecture
 from latentaug.vae.training import fit
 
+pytestmark = pytest.mark.slow
+
 OURS = ["eager PyTorch", "our engine", kernels.NAME, "ours, npy", "ours, PNG in JSON", "ours, multipart"]
 
 

@@ -12,6 +12,8 @@ from redis import Redis
 from latentaug.imaging.archives import write_npy
 from tests.system.composition import Composition, ended
 
+pytestmark = pytest.mark.slow
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.uint8)
 LONG = {"dataset": "digits", "latent_dim": 4, "epochs": 10000, "patience": 10000}
 SHORT = {"dataset": "digits", "latent_dim": 4, "epochs": 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ expect.set_options(timeout=PATIENCE)
 def browser() -> Iterator[Browser]:
     """Chromium, closed after the last of these tests: Playwright's event loop would disturb those of other tests."""
     if machine.executable() is None:
+        assert not os.environ.get("CI"), "CI must have Chromium: .ci/run installs it"
         pytest.skip("no Chromium on this machine")
     with machine.chromium() as running:
         yield running

@@ -23,6 +23,8 @@ from service.stack.valkey import EmbeddedRedis
 from tests.worker.conftest import ENDLESS, WorkerProcess, alive, within
 from worker.queue_process import Insistent
 
+pytestmark = pytest.mark.slow
+
 Submit = Callable[..., JobRecord]
 Start = Callable[..., WorkerProcess]
 SOON = 60.0

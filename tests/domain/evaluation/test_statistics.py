@@ -113,6 +113,7 @@ def test_holms_correction_lies_between_none_and_bonferronis_and_keeps_the_order(
     assert [c for _, c in pairs] == sorted(c for c in corrected if c is not None)
 
 
+@pytest.mark.slow
 def test_corrected_verdicts_are_rarely_wrong_about_any_of_many_arms() -> None:
     rng = np.random.default_rng(0)
     wrong = 0
