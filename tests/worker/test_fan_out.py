@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from latentaug.options import EvaluateParams
@@ -16,6 +17,8 @@ from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.storage.objects import ArtefactStore
 from tests.worker.conftest import WorkerProcess, alive, children, within
 from tests.worker.desk import Desk
+
+pytestmark = pytest.mark.slow
 
 Submit = Callable[..., JobRecord]
 Start = Callable[..., WorkerProcess]

@@ -24,6 +24,8 @@ from latentaug.runtime.processes import MISCONFIGURED
 from service.stack import health
 from tests.worker.conftest import alive, children, within
 
+pytestmark = pytest.mark.slow
+
 READY = 90.0
 
 

@@ -19,6 +19,8 @@ from latentaug.options import TrainingOptions
 from latentaug.vae.training import EpochMetrics, Trained, fit
 from worker.torchrun import fit_on_several
 
+pytestmark = pytest.mark.slow
+
 DIGITS = digits.load()
 TRAIN, VALIDATION = DIGITS.images[DIGITS.train[:401]], DIGITS.images[DIGITS.validation[:100]]
 OPTIONS = TrainingOptions(epochs=3, batch_size=50)  # the last batch has one image, fewer than there are processes
