@@ -37,6 +37,8 @@ demo: install  ## Run the main job on the bundled digits, over HTTP, and print t
 run: install  ## Start the service and stay up; PORT=8000
 	LATENTAUG_PORT=$(PORT) $(BIN)/python -m service.stack
 
+# A process for each core, so one thread for each: more would only wait for one another.
+test test-slow: export OMP_NUM_THREADS = 1
 test: install-dev  ## Run the tests, a process for each core; one test: .venv/bin/pytest tests/...
 	$(BIN)/pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
