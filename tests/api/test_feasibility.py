@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("empty_redis")
 
 @pytest.fixture(scope="module", autouse=True)
 def uploads(api: httpx.Client) -> Iterator[None]:
-    """Of the shape of `tiny`: `bare` without labels, `rare` with a class of two, and `partly` with unlabelled images."""
+    """Of the shape of `tiny`: `bare` without labels, `rare` with a class of two, `partly` with unlabelled images."""
     rare = npz(images=pictures(12), labels=np.array(["many"] * 10 + ["few"] * 2))
     partly = npz(images=pictures(30), labels=np.array(["many"] * 6 + ["few"] * 4 + [""] * 20))
     for name, body in (("bare", npz(images=pictures(8))), ("rare", rare), ("partly", partly)):
