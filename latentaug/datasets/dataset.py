@@ -15,6 +15,8 @@ from latentaug.errors import TooFewImages
 
 VALIDATION_SHARE = 0.1
 TEST_SHARE = 0.3
+UNLABELLED = -1
+"""In place of the label of an image without one."""
 SPLIT_SEED = 0
 """Every data set is split with this seed, so that its parts are always the same."""
 
