@@ -1,7 +1,7 @@
 """Label spreading over a graph, and what each labelled image would be called without its own label.
 
-F <- ALPHA S F + (1 - ALPHA) Y (Zhou, Bousquet, Lal, Weston and Schoelkopf, 2004), with class masses (Zhu, Ghahramani and
-Lafferty, 2003). scikit-learn's `LabelSpreading` would hold a dense matrix of all images by all images: 24 GB of MNIST's.
+F <- ALPHA S F + (1 - ALPHA) Y (Zhou, Bousquet, Lal, Weston and Schoelkopf, 2004), with class masses (Zhu, Ghahramani
+and Lafferty, 2003). It is not scikit-learn's `LabelSpreading`, which takes no graph that was made elsewhere.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ ALPHA = 0.99
 ROUNDS = 80
 """Rounds of spreading; 250 with an ALPHA of 0.995 name 0.03 % more of MNIST's images right."""
 MASSES = 0.5
-"""Power of the class masses. 1 is right where the pool has the labelled images' proportions; a half gets most of what is
-to be gained, and does little harm where it has others."""
+"""Power of the class masses. 1 is right where the pool has the labelled images' proportions; a half gets most of what
+is to be gained, and does little harm where it has others."""
 FAINT = 0.05
 """Images at which less than this part of what typically arrives at a left-out labelled image arrives are unlike all."""
 SINGLE = 2**23

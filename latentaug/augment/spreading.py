@@ -20,10 +20,11 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from latentaug.augment.calibration import interval
+from latentaug.augment.labelling import check_labels
 from latentaug.augment.propagation import Beliefs, believe
 from latentaug.augment.similarity import Floats, Graph, Neighbourhoods, Progress, Rows, Space, edges, similarity
 from latentaug.datasets.dataset import UNLABELLED
-from latentaug.errors import InvalidInput, TooLarge
+from latentaug.errors import InvalidInput
 from latentaug.options import LabelSpace
 
 PAYS = 0.5
@@ -32,8 +33,6 @@ LEAP = 1.5
 """A step is a leap if it is so many times longer than the longest from a labelled image to the one most like it."""
 ASKED = 50
 """Most images whose labels are asked for."""
-MAX_VALUES = 2**28
-"""Most images times classes that are spread at once: a gigabyte."""
 _LOOKED_UP, _COMPARED, _SPREAD = 0.4, 0.9, 0.95  # how far spreading has come when each of these is done
 
 Told = Callable[[float, str], None]
@@ -108,7 +107,6 @@ def spread(
         InvalidInput: no label, no image without one, or no latents to look for neighbours in.
         TooLarge: more images times classes than are spread at once.
     """
-    check(labels, classes)
     found = Neighbourhoods(images, latents)
     return spread_over(
         found, labels, classes, space=space, keep=keep, per_class=per_class, seed=seed, progress=progress
@@ -127,7 +125,7 @@ def spread_over(
     progress: Told | None = None,
 ) -> Spread:
     """Spread labels as `spread` does, over images whose neighbourhoods may be known already; it raises the same."""
-    check(labels, classes)
+    check_labels(labels)
     if space == "latent" and neighbourhoods.latents is None:
         raise InvalidInput("there are no latents to look for neighbours in; give them, or use the space 'pixels'")
     tell = progress or _untold
@@ -152,28 +150,7 @@ def spread_over(
     )
 
 
-def check(labels: Rows, classes: int) -> None:
-    """Refuse labels that cannot be spread.
-
-    Raises:
-        InvalidInput: there is no label, or no image without one.
-        TooLarge: more images times classes than are spread at once.
-    """
-    unlabelled = int((labels == UNLABELLED).sum())
-    if unlabelled == len(labels):
-        raise InvalidInput("no image has a label that could be spread; label at least one image of each class")
-    if not unlabelled:
-        raise InvalidInput("every image has a label already; add images without one")
-    if len(labels) * classes > MAX_VALUES:
-        raise TooLarge(
-            f"labels of {classes} classes cannot be spread over {len(labels)} images at once; use at most "
-            f"{MAX_VALUES // classes} images"
-        )
-
-
-def _best_space(
-    found: Neighbourhoods, labels: Rows, classes: int, space: LabelSpace, seed: int, tell: Told
-) -> Space:
+def _best_space(found: Neighbourhoods, labels: Rows, classes: int, space: LabelSpace, seed: int, tell: Told) -> Space:
     """Where neighbours are looked for: before anything is looked at closely, as that takes longest."""
     spaces = found.spaces if space == "auto" else (space,)
     every, likelihood = np.ones(len(labels), np.bool_), dict[Space, float]()
