@@ -33,6 +33,9 @@ LEAP = 1.5
 """A step is a leap if it is so many times longer than the longest from a labelled image to the one most like it."""
 ASKED = 50
 """Most images whose labels are asked for."""
+APART = 3
+"""More than so many steps lie between any two of them."""
+_AROUND_ROUNDS = 10
 _LOOKED_UP, _COMPARED, _SPREAD = 0.4, 0.9, 0.95  # how far spreading has come when each of these is done
 
 Told = Callable[[float, str], None]
@@ -217,7 +220,9 @@ def _expected(confidence: Floats, called: Rows, classes: int, right: NDArray[np.
 
 
 def ask(s: sparse.csr_array, shares: Floats, new: Rows, most: int = ASKED) -> Rows:
-    """The images whose labels by hand would tell most: the least sure, none of them beside another.
+    """The images whose labels by hand would tell most: amid many unsure ones, and apart from one another.
+
+    An unsure image amid sure ones is odd; one amid many others stands for all of them.
 
     Args:
         s: the graph, [n, n].
@@ -226,15 +231,27 @@ def ask(s: sparse.csr_array, shares: Floats, new: Rows, most: int = ASKED) -> Ro
         most: how many to choose.
     """
     ordered = np.sort(shares[new], axis=1)
-    margin = ordered[:, -1] - (ordered[:, -2] if shares.shape[1] > 1 else 0)
+    unsure = np.zeros(len(shares), np.float32)
+    unsure[new] = 1 - ordered[:, -1] + (ordered[:, -2] if shares.shape[1] > 1 else 0)
+    around = unsure
+    for _ in range(_AROUND_ROUNDS):
+        around = np.float32(0.9) * (s @ around) + np.float32(0.1) * unsure
     beside, chosen = np.zeros(len(shares), np.bool_), list[int]()
-    for row in new[np.argsort(margin, kind="stable")]:
+    for row in new[np.argsort(-around[new], kind="stable")]:
         if len(chosen) == most:
             break
         if not beside[row]:
             chosen.append(int(row))
-            beside[s.indices[s.indptr[row] : s.indptr[row + 1]]] = True
+            beside[_within(s, row, APART)] = True
     return np.array(chosen, np.int64)
+
+
+def _within(s: sparse.csr_array, row: int, steps: int) -> Rows:
+    """The images that so many steps lead to from one."""
+    rows = np.array([row])
+    for _ in range(steps):
+        rows = np.unique(np.concatenate([rows, *(s.indices[s.indptr[each] : s.indptr[each + 1]] for each in rows)]))
+    return rows
 
 
 def _between(tell: Told, start: float, end: float, stage: str) -> Progress:
