@@ -95,6 +95,26 @@ def check_augment(params: AugmentParams, dataset: DatasetDescription, model: Mod
         raise TooFewImages(message, fields=[("k", message)])
 
 
+def check_label(dataset: DatasetDescription, model: ModelDescription) -> None:
+    """Refuse to spread labels where there are none, or nothing to spread them over.
+
+    Raises:
+        InvalidInput: a data set without labels, or without unlabelled images.
+        Conflict: a model for images of another shape.
+    """
+    _check_shape(dataset, model)
+    labelled = dataset.labelled_parts["train"]
+    if not labelled:
+        message = f"{dataset.name!r} has no label to spread; upload it with at least one labelled image of each class"
+        raise InvalidInput(message, fields=[("dataset", message)])
+    if labelled == dataset.parts["train"]:
+        message = (
+            f"every training image of {dataset.name!r} has a label already; upload it together with unlabelled images, "
+            "in a folder named unlabelled or with the label -1"
+        )
+        raise InvalidInput(message, fields=[("dataset", message)])
+
+
 def _check_shape(dataset: DatasetDescription, model: ModelDescription) -> None:
     images = [dataset.height, dataset.width, dataset.channels]
     taken = [model.height, model.width, model.channels]
