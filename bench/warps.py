@@ -266,8 +266,8 @@ def _cost_page(times: dict[str, float]) -> list[str]:
     return [
         "## What it costs",
         "",
-        f"One thread, tiles of {TILE} images of 28x28, by turns, medians. With other work on the machine only the ratio "
-        "can be trusted.",
+        f"One thread, tiles of {TILE} images of 28x28, by turns, medians. With other work on the machine only the "
+        "ratio can be trusted.",
         "",
         "| what | microseconds a child | times decoding |",
         "|---|---|---|",
