@@ -40,7 +40,7 @@ out = Console()
 Source = Annotated[
     str,
     typer.Argument(
-        help="Folder of one folder per class and perhaps one named unlabelled, a .zip or .npz file, or a data set's name."
+        help="Folder of class folders, and perhaps one named unlabelled; a .zip or .npz file; or a data set's name."
     ),
 ]
 Unlabelled = Annotated[
