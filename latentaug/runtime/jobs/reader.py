@@ -175,7 +175,7 @@ class JobReader:
             return None
 
     def _records(self, ids: Sequence[str]) -> list[JobRecord]:
-        """The records of those `ids` that have one, in that order: from Redis all at once, the others from the store."""
+        """The records of those `ids` that have one, in that order: from Redis at once, the others from the store."""
         found = {record.id: record for record in self._living_records(ids)}
         missing = [job_id for job_id in ids if job_id not in found]
         if missing:
