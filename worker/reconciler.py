@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def reconcile_until(stop: threading.Event, settings: Settings) -> None:
-    """Reconcile every few seconds until `stop` is set. Of several processes that do so, one at a time holds the lock."""
+    """Reconcile every few seconds until `stop` is set. Many processes may do this; one at a time holds the lock."""
     pause, rounds = 0.0, 0
     while not stop.wait(pause):
         try:
