@@ -1,10 +1,11 @@
-"""`make paper`: the paper's tables and the verdict on its data sets, all by jobs over HTTP, into docs/results/.
+"""`make paper`: measures the paper's tables, and the verdict on its data sets, by jobs over HTTP, into docs/results/.
 
-    python -m bench.paper                     all but the large studies
-    python -m bench.paper table-1 mnist-100   these
+    python -m bench.paper                     all except the large studies
+    python -m bench.paper table-1 mnist-100   only these
 
-Needs MNIST and UJIPEN: from the folder LATENTAUG_DATA_DIR, else they are downloaded (version 1 of UJIPEN cannot be).
-What is interrupted goes on where it was, within a day, from build/paper; delete that folder to measure anew.
+This needs MNIST and UJIPEN. They are taken from the folder LATENTAUG_DATA_DIR, or else downloaded, which is impossible
+for version 1 of UJIPEN. If it is interrupted, it goes on within a day where it was, from build/paper; delete that
+folder to measure anew.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 def service_settings() -> dict[str, str]:
-    """A core for each of the processes that share an evaluation's cells; training has them all."""
+    """Return settings that give a core to each process that shares an evaluation, and all cores to a training."""
     cores = str(available_cores())
     settings = {"threads": cores, "evaluate_processes": cores}
     if "LATENTAUG_DATA_DIR" in os.environ:
@@ -69,7 +70,7 @@ def _measure(service: Service, study: Study) -> dict[str, Any]:
 
 
 def trained(service: Service, params: dict[str, Any]) -> dict[str, Any]:
-    """A model that an earlier run has trained, or one that is trained now."""
+    """Return a model that an earlier run has trained, or train it now."""
     names = [model["name"] for model in service.json("GET", "/v1/models")["models"]]
     if params["name"] not in names:
         service.job("train", params, JOB_TIMEOUT, key=f"{params['name']}-{_digest(params)}")
@@ -135,7 +136,7 @@ def _read(name: str) -> Result:
 
 
 VERDICTS = {"table-2": ("mnist-1000", "mnist-1000-mlp"), "table-3": ("ujipen-v1",)}
-"""Tables, and verdicts on the same data set."""
+"""The verdicts on the same data set as each table."""
 
 
 def _figures(service: Service, study: Study, path: str) -> list[str]:
