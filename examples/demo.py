@@ -1,6 +1,6 @@
 """`make demo`: does what the service is for, over HTTP, on the digits that ship with the project.
 
-It starts the whole service on a free port with its embedded Redis-compatible server, and trains a VAE as a job. It makes
+It starts the whole service on a free port with its embedded Redis-compatible server and trains a VAE as a job. It makes
 new images from ten digits and saves them as a contact sheet. Then it runs an evaluation job with 100 labelled images,
 prints the report with the verdict for each classifier, and stops everything again.
 """

@@ -191,11 +191,13 @@ class SubpixelConvTranspose2d(nn.ConvTranspose2d):
 class _Reduce(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Compute `reduce`, and keep what its gradients need."""
         ctx.save_for_backward(x, weight)
         return reduce(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        """Map the gradient by the output to those by input, weight and bias; None by an input that needs none."""
         x, weight = ctx.saved_tensors
         by_input = None  # nobody needs the gradient by the images
         if ctx.needs_input_grad[0]:
@@ -206,11 +208,13 @@ class _Reduce(torch.autograd.Function):
 class _Enlarge(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, size: tuple[int, int]) -> Tensor:
+        """Compute `enlarge`, and keep what its gradients need."""
         ctx.save_for_backward(x, weight)
         return enlarge(x, *subpixel_kernel(weight, bias), size)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """Map the gradient by the output to those by input, weight and bias; the size has none."""
         x, weight = ctx.saved_tensors
         by_weight = _weight_gradient(gradient, x, weight.shape)
         return reduce(gradient, weight, None), by_weight, gradient.sum((0, 2, 3)), None
