@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def open(self) -> bool:
-        """Whether it can take a request."""
+        """Whether the connection can take a request."""
         return not self._transport.is_closing()
 
     async def ask(self, request: bytes) -> Response:

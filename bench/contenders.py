@@ -46,7 +46,7 @@ class Contender(Protocol):
         """Answer the request once: uint8 [n * k, h, w, c]."""
 
     def rate(self, seconds: float) -> float:
-        """Requests answered a second, measured for so long."""
+        """Measure the requests answered per second, for this many seconds."""
 
 
 class InProcess:

@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def _against_stock() -> dict[str, Timing]:
-    """Fit and predict every SVM and kNN cell of the draw by both."""
+    """Fit and predict every SVM and kNN cell of the draw with our classifiers and with scikit-learn's."""
     setting = _setting()
     classes = len(setting.parts.classes)
     draw, X_test = setting.draw(0), flat(as_floats(setting.parts.test_images))

@@ -78,7 +78,7 @@ def trained(service: Service, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(service: Service, study: Study, models: list[dict[str, Any]], job: dict[str, Any]) -> None:
-    """The report with what it was measured by, on and with, and its files."""
+    """Write the report, with the command, the machine and the versions that it was measured with, and its files."""
     path = f"/v1/jobs/{job['id']}/result"
     for suffix, form in FORMS.items():
         (RESULTS / f"{study.name}.{suffix}").write_bytes(service.call("GET", path, accept=form))
@@ -114,13 +114,13 @@ def _provenance(service: Service, study: Study, models: list[dict[str, Any]], jo
 
 
 def _asked(job: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that a reader wants to know, without those of training, which took place before."""
+    """The parameters that a reader wants to know, without those of training, which was done before."""
     training = ("beta", "epochs", "patience", "batch_size", "learning_rate", "latent_dims", "beside")
     return {name: value for name, value in job["params"].items() if name not in training}
 
 
 def _other_arms(study: Study) -> str:
-    """Where a table's data set has a verdict too: the best arm of any kind there, for each classifier."""
+    """Lines on the best arm of any kind, for each classifier, where the table's data set has a verdict too."""
     bests = []
     for name in VERDICTS.get(study.name, ()):
         if (RESULTS / f"{name}.json").is_file():
@@ -140,7 +140,7 @@ VERDICTS = {"table-2": ("mnist-1000", "mnist-1000-mlp"), "table-3": ("ujipen-v1"
 
 
 def _figures(service: Service, study: Study, path: str) -> list[str]:
-    """Figures beside the forest plot, as far as this job has them, each written and linked."""
+    """Write and link the figures that this job has besides the forest plot."""
     titles = {
         "accuracy-by-labels": "Accuracy against labelled images",
         "gain-by-copies": "Gain against new samples for each image",

@@ -39,7 +39,7 @@ class ModuleProcess:
 
     @property
     def status(self) -> int | None:
-        """The exit status of a process that has ended and that `keep_running` has not yet started again, else None."""
+        """The exit status, once the process has ended and until `keep_running` starts it again; None otherwise."""
         return None if self._process is None else self._process.poll()
 
     def keep_running(self) -> None:

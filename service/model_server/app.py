@@ -44,9 +44,8 @@ def create_app(serving: Serving) -> Starlette:
     endpoints = Endpoints(serving)
     paths = ("/v2/models/{model}/versions/{version}", "/v2/models/{model}")
     routes = [
-        *(
-            Route(f"{path}/infer", Endpoint(serving.infer), methods=["POST"]) for path in paths
-        ),  # first, for most ask for these
+        # These come first, because most requests are for them.
+        *(Route(f"{path}/infer", Endpoint(serving.infer), methods=["POST"]) for path in paths),
         Route("/v2", endpoints.server),
         Route("/v2/health/live", endpoints.live),
         Route("/v2/health/ready", endpoints.ready),
@@ -198,7 +197,7 @@ async def control(request: Request) -> dict[str, Any]:
 
 
 async def refused(_: Request, error: LatentaugError) -> Response:
-    """Answer an error of our tree as the protocol's error object, with its code and fields."""
+    """Answer an error of our tree as the error object of the Open Inference Protocol, with its code and fields."""
     body: dict[str, Any] = {"error": error.detail, "code": error.code}
     if error.fields:
         body["fields"] = error.fields

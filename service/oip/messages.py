@@ -72,7 +72,7 @@ def parse_request(body: bytes, header_length: str | None, raw: TensorSpec | None
     Args:
         body: the HTTP body.
         header_length: value of `Inference-Header-Content-Length`, or None where it is absent.
-        raw: the model's only required input, for a body without a head to be read as.
+        raw: the model's only required input; a body without a head is read as its values.
 
     Raises:
         MalformedInput: the bytes are not such a request; nothing that they claim was allocated.
@@ -150,7 +150,7 @@ def write_response(response: InferenceResponse, binary: Mapping[str, bool]) -> t
 
 
 def _split(body: bytes, header_length: str | None) -> tuple[dict[str, Any], memoryview]:
-    """Cut a body into its JSON head, parsed, and its binary rest."""
+    """Cut a body into its JSON head, which is parsed, and the binary rest."""
     length = len(body) if header_length is None else _length(header_length, len(body))
     if length > MAX_HEAD_BYTES:
         raise TooLarge(f"the JSON part has {length} bytes, over the {MAX_HEAD_BYTES} taken; send tensors as binary")

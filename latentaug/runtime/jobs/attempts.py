@@ -115,7 +115,7 @@ class Attempts(JobStore):
     def renew(self, job_id: str, attempt: int) -> bool:
         """Renew the lease; False once the job is cancelled or taken over, so that its process must end.
 
-        A job that this attempt itself has ended is still its own, for the process may be writing the last files.
+        A job that this attempt itself has ended is still its own, because the process may be writing the last files.
         """
         with answering():
             return bool(self._renew(args=[job_id, attempt, self._lease_milliseconds]))

@@ -135,7 +135,7 @@ def is_id(text: str) -> bool:
 
 
 def parent_id(job_id: str) -> str | None:
-    """Return the job's id where `job_id` has the form of a sub-job's, `<job>_<name>`, else None."""
+    """Return the job's id where `job_id` has the form of a sub-job's, `<job>_<name>`, and None otherwise."""
     found = _SUB_JOB_ID.fullmatch(job_id)
     return found and found[1]
 
