@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
-# One image for every process of the service; docker-compose.yml says which command each runs.
+# All processes of the service use this image; docker-compose.yml says which command each of them runs.
 #
-# On x86-64 the package index's torch runs on CPU and NVIDIA GPUs alike, and is large. For a small CPU-only image, point
-# TORCH_INDEX_URL at PyTorch's CPU wheel index (its address: https://pytorch.org/get-started/locally/):
+# On x86-64 the package index's torch runs on both CPUs and NVIDIA GPUs, and is large. For a small CPU-only image, set
+# TORCH_INDEX_URL to PyTorch's CPU wheel index (https://pytorch.org/get-started/locally/ gives its address):
 #     docker build --build-arg TORCH_INDEX_URL=... .
 ARG PYTHON_VERSION=3.11.14
 
@@ -12,7 +12,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/latentaug
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md ./
-# torch first and in a layer of its own: it is most of the image and changes least.
+# torch comes first, in a layer of its own, because it is most of the image and changes least.
 RUN if [ -n "$TORCH_INDEX_URL" ]; then \
         /opt/latentaug/bin/pip install --constraint constraints.txt --index-url "$TORCH_INDEX_URL" torch; \
     else \
@@ -32,5 +32,5 @@ ENV PATH=/opt/latentaug/bin:$PATH PYTHONUNBUFFERED=1 LATENTAUG_HOME=/data
 USER 10001
 WORKDIR /home/latentaug
 VOLUME /data
-# Without a command: the whole service in one container, with its embedded Redis-compatible server.
+# Without a command, the container runs the whole service, with its embedded Redis-compatible server.
 CMD ["python", "-m", "service.stack"]

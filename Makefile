@@ -1,9 +1,9 @@
-# Two commands on a fresh machine with Python 3.11: `make demo` and `make test`.
+# On a fresh machine with Python 3.11, start with `make demo` and `make test`.
 PYTHON ?= python3
 PORT ?= 8000
-# Where torch's CPU-only wheels are wanted: make install PIP_FLAGS="--extra-index-url <PyTorch's CPU wheel index>"
+# For torch's CPU-only wheels: make install PIP_FLAGS="--extra-index-url <PyTorch's CPU wheel index>"
 PIP_FLAGS ?=
-# Options of the benchmarks, as in: make bench-serving BENCH="--rounds 1 --turn 0.5 --seconds 0.5 --requests 500"
+# Options of the benchmarks, such as: make bench-serving BENCH="--rounds 1 --turn 0.5 --seconds 0.5 --requests 500"
 BENCH ?=
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -28,24 +28,24 @@ help:  ## Show this list
 	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
-install: .venv/.installed  ## Install what running needs into .venv
-install-dev: .venv/.installed-dev  ## Install what testing needs too
+install: .venv/.installed  ## Install what the service needs into .venv
+install-dev: .venv/.installed-dev  ## Install what the tests and checks need too
 
-demo: install  ## Run the main job on the bundled digits, over HTTP, and print the verdict
+demo: install  ## Train, augment and evaluate on the bundled digits, over HTTP, and print the verdict
 	$(BIN)/python -m examples.demo
 
-run: install  ## Start the service and stay up; PORT=8000
+run: install  ## Start the service and keep it running; PORT=8000 sets its port
 	LATENTAUG_PORT=$(PORT) $(BIN)/python -m service.stack
 
-# A process for each core, so one thread for each: more would only wait for one another.
+# There is a process for each core, so each gets one thread: more would only wait for one another.
 test test-slow: export OMP_NUM_THREADS = 1
-test: install-dev  ## Run the tests, a process for each core; one test: .venv/bin/pytest tests/...
+test: install-dev  ## Run the tests, a process for each core; for a single one: .venv/bin/pytest tests/...
 	$(BIN)/pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: install-dev  ## Run the tests that measure, kill processes or fuzz, and so take minutes
 	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadfile
 
-check: install-dev  ## Lint, types, layers, container files
+check: install-dev  ## Check style, types, import rules and container files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -57,28 +57,28 @@ format: install-dev  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: install-dev  ## Write what docs has from the code, and the site to build/site
+docs: install-dev  ## Write the pages that are made from the code, and the site into build/site
 	$(BIN)/python -m docs.configuration
 	$(BIN)/python -m docs.options
 	$(BIN)/python -m docs.architecture
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-screenshots: install-dev  ## Take the page's pictures into docs/images, from a real run; needs Chromium
+screenshots: install-dev  ## Take pictures of the page from a real run into docs/images; needs Chromium
 	$(BIN)/python -m docs.screenshots
 
-paper: install  ## Measure the paper's tables and the verdicts into docs/results; STUDIES="table-1 ..." for these alone
+paper: install  ## Measure the paper's tables and the verdicts into docs/results; STUDIES="table-1 ..." chooses some
 	$(BIN)/python -m bench.paper $(STUDIES)
 
-bench-grid: install  ## Time the grid of Table 2 for one draw, against stock scikit-learn
+bench-grid: install  ## Time the grid of Table 2 for one draw, and compare with stock scikit-learn
 	$(BIN)/python -m bench.grid
 
 bench-fanout: install  ## Time one evaluation in one and in two processes
 	$(BIN)/python -m bench.fanout
 
-bench-serving: .venv/.installed-bench  ## Measure serving beside its peers; BENCH="--help" tells how
+bench-serving: .venv/.installed-bench  ## Measure serving beside its peers; BENCH="--help" lists the options
 	$(BIN)/python -m bench.serving $(BENCH)
 
-bench-page: install-dev  ## Measure the page in Chromium: first paint, slider to new images
+bench-page: install-dev  ## Measure in Chromium how soon the page shows something, and new images follow a slider
 	$(BIN)/python -m bench.page $(BENCH)
 
 bench-training: .venv/.installed-bench  ## Measure training beside its peers; needs MNIST

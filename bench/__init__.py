@@ -1,1 +1,1 @@
-"""Commands that measure: each prints what stands in docs/."""
+"""Commands that measure. What they write is in docs/results."""

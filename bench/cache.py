@@ -1,4 +1,4 @@
-"""Fifty models of mixed shape against a model server that may hold ten: right answers, bounded memory, hits."""
+"""Fifty models of mixed shape on a model server that may hold ten: are answers right, memory bounded, hits many?"""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ CLIENTS = 4
 ROWS = 8
 """Latents decoded in one request."""
 SKEW = 1.0
-"""The i-th most wanted model is asked for in proportion to i^-SKEW (Zipf's law)."""
+"""Requests for the i-th most wanted model are in proportion to i^-SKEW (Zipf's law)."""
 BYTES_PER_MODEL = 2
-"""The memory bound allows a held model so many times the bytes of its weights."""
+"""How many times the bytes of its weights the memory bound allows for each model that is held."""
 SLACK = 48 * 2**20
-"""Bytes that the memory bound allows beside the models."""
+"""Bytes that the memory bound allows besides the models."""
 SIDES = ((28, 28), (56, 56), (64, 48), (48, 64), (60, 52))
-"""Height and width; each in grey and in colour. Most weigh about 13 MB, so that holding them all would show."""
+"""Height and width of the models, each in grey and in colour. Most take about 13 MB, so that holding all would show."""
 
 
 @dataclass(frozen=True)
 class CacheResult:
-    """What came of it.
+    """What was measured.
 
     Attributes:
-        models: in the store.
-        capacity: of the model server.
-        requests: sent.
-        wrong: answers that were not the plain network's, by more than one grey level.
-        hit_rate: share of the requests whose model the server said it held, just before they were sent.
-        expected_hit_rate: of a least-recently-used cache of that capacity, for the same requests one by one.
-        before: bytes in memory of the model server before its first model.
+        models: models in the store.
+        capacity: models that the model server may hold.
+        requests: requests that were sent.
+        wrong: answers that differed from the plain network's by more than one grey level.
+        hit_rate: fraction of the requests whose model the server said it held, just before they were sent.
+        expected_hit_rate: the same for a least-recently-used cache of that capacity that gets the requests one by one.
+        before: bytes that the model server had in memory before its first model.
         peak: the most bytes that were seen.
-        bound: the most bytes that there may be.
-        all_models: bytes of the weights of all models: what holding them all would take at least.
+        bound: the most bytes that it may have.
+        all_models: bytes of the weights of all models, the least that holding them all would take.
     """
 
     models: int
@@ -65,7 +65,7 @@ class CacheResult:
 def measure(
     home: Path, requests: int, *, models: int = MODELS, capacity: int = CAPACITY, device: str = "cpu"
 ) -> CacheResult:
-    """Run a service of its own in `home`, whose store this fills, and whose models compute on `device`."""
+    """Start a service in `home`, fill its store, and measure it; its models compute on `device`."""
     store = ArtefactStore((home.absolute() / "store").as_uri())
     sizes = [_save(store, i) for i in range(models)]
     order = _order(requests, models)
@@ -89,7 +89,7 @@ def measure(
 
 
 def table(result: CacheResult) -> list[str]:
-    """The result as Markdown."""
+    """Return the result as Markdown."""
     sizes = (result.before, result.peak, result.bound, result.all_models)
     return [
         "| models | held at most | requests | wrong answers | hit rate | of an LRU cache | memory before | peak "
@@ -103,7 +103,7 @@ def table(result: CacheResult) -> list[str]:
 
 
 def lru_hits(order: Sequence[int], capacity: int) -> int:
-    """Hits of a least-recently-used cache that is asked one by one."""
+    """Count the hits of a least-recently-used cache that gets the requests one by one."""
     held, hits = list[int](), 0
     for wanted in order:
         if wanted in held:
@@ -115,7 +115,7 @@ def lru_hits(order: Sequence[int], capacity: int) -> int:
 
 
 def same_images(found: plain.Images, expected: plain.Images) -> bool:
-    """Whether no pixel is off by more than the one grey level that rounding may turn."""
+    """Return whether no pixel is off by more than one grey level, the most that rounding can change."""
     return found.shape == expected.shape and bool((np.abs(found.astype(int) - expected) <= 1).all())
 
 

@@ -1,4 +1,4 @@
-"""Callers over HTTP: so many at once that each wait for their answer, or arrivals that wait for nobody."""
+"""Callers over HTTP: a number of clients that each wait for their answers, or arrivals that wait for nobody."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Answer:
 
     Attributes:
         status: HTTP status; 0 where the connection broke.
-        seconds: from when it was due to be sent until it was here.
-        late: seconds that the caller itself was behind its schedule.
-        ended: on the monotonic clock.
-        retry_after: the header, or None.
+        seconds: the time from when the request was due to be sent until its answer was here.
+        late: seconds by which the caller itself was behind its schedule.
+        ended: when the answer was here, on the monotonic clock.
+        retry_after: the header `Retry-After`, or None.
     """
 
     status: int
@@ -36,10 +36,10 @@ class Answer:
 
 
 async def call(url: str, request: Request) -> bytes:
-    """One answer's body.
+    """Send one request and return the body of the answer.
 
     Raises:
-        SystemExit: any other status than 200, in the server's own words.
+        SystemExit: the status is not 200; the message is the server's.
         OSError: the server is not there.
     """
     with closing(await connect(url)) as connection:
@@ -47,14 +47,14 @@ async def call(url: str, request: Request) -> bytes:
 
 
 async def closed_loop(url: str, request: Request, clients: int, seconds: float, least: int = 1) -> float:
-    """Requests answered a second by callers that each send the next when the last is answered.
+    """Measure the requests answered per second where each caller sends its next one when its last one is answered.
 
     Args:
-        url: of the server.
-        request: sent again and again.
-        clients: callers at once.
-        seconds: for so long.
-        least: requests that each caller sends at least.
+        url: the server's URL.
+        request: what is sent again and again.
+        clients: how many callers there are.
+        seconds: how long they go on.
+        least: the fewest requests that each caller sends.
     """
     written = request.written(url)
 
@@ -76,17 +76,17 @@ async def closed_loop(url: str, request: Request, clients: int, seconds: float, 
 async def open_loop(
     url: str, request: Request, rate: float, seconds: float, deadline: float, seed: int
 ) -> list[Answer]:
-    """Answers to arrivals that follow a Poisson process, whether the server keeps up or not.
+    """Send requests as a Poisson process, whether the server keeps up or not, and return the answers.
 
-    Latency counts from when a request was due, so that a caller which falls behind cannot hide a slow server.
+    Latency counts from when a request was due, so that a caller that falls behind cannot hide a slow server.
 
     Args:
-        url: of the server.
-        request: sent again and again.
-        rate: arrivals a second, in the mean.
-        seconds: arrivals go on for so long.
-        deadline: seconds, sent along as `X-Request-Timeout`.
-        seed: of the arrivals.
+        url: the server's URL.
+        request: what is sent again and again.
+        rate: mean arrivals per second.
+        seconds: how long requests go on arriving.
+        deadline: seconds that are sent along as `X-Request-Timeout`.
+        seed: seed of the arrivals.
     """
     written = request.written(url, {"X-Request-Timeout": f"{deadline:g}"})
     with ExitStack() as stack:
@@ -114,7 +114,7 @@ async def open_loop(
 
 
 def _arrivals(rate: float, seconds: float, seed: int) -> Sequence[float]:
-    """Times at which requests are due, seconds from the start."""
+    """The times at which requests are due, in seconds from the start."""
     rng, times, now = np.random.default_rng(seed), list[float](), 0.0
     while (now := now + rng.exponential(1 / rate)) < seconds:
         times.append(now)

@@ -1,4 +1,4 @@
-"""An evaluation beside the paper's table, and its combined arms beside affine copies alone: Markdown sections."""
+"""Markdown sections that compare an evaluation with the paper's table, and its combined arms with affine copies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from latentaug.evaluation.work_units import Cell
 
 
 def beside_the_paper(result: Result, published: dict[str, Published]) -> str:
-    """The table with each of our numbers beside the paper's, in brackets, and whether its arms reach its best."""
+    """Return the table with the paper's number in brackets beside each of ours, and whether its arms reach its best."""
     lines = [
         "## Beside the paper",
         "",
@@ -32,7 +32,7 @@ def beside_the_paper(result: Result, published: dict[str, Published]) -> str:
 
 
 def over_affine(result: Result) -> str:
-    """Gains of the combined arms in image space over affine copies alone: over k of them, and over as many."""
+    """Return the gains of the combined arms in image space over affine copies alone: k of them, and as many of them."""
     lines = [
         "## Do VAE samples add to affine copies?",
         "",
@@ -61,7 +61,7 @@ def _reach(result: Result, classifier: str, published: Published) -> str:
 
 
 def best_of_any_kind(result: Result, classifier: str) -> str:
-    """The most accurate arm of all in words, those of no VAE included."""
+    """Name the most accurate arm of all, including those without a VAE."""
     best = most_accurate(result.of_classifier(classifier))
     return f"{describe(best)} with {best.accuracy:.2f} %"
 

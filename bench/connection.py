@@ -24,14 +24,14 @@ class Response:
 
 
 def written(url: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A POST request as bytes."""
+    """Write a POST request as bytes."""
     about = {"Host": urlsplit(url).netloc, "Content-Length": str(len(body)), **headers}
     lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in about.items())]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
 async def connect(url: str) -> Connection:
-    """A connection to the server at `url`, `http://host:port`; close it in the end.
+    """Connect to the server at `url`, `http://host:port`; the caller must close the connection.
 
     Raises:
         OSError: nothing listens there.
@@ -42,7 +42,7 @@ async def connect(url: str) -> Connection:
 
 
 class Connection(asyncio.Protocol):
-    """A keep-alive connection, of which one request at a time is sent."""
+    """A keep-alive connection that sends one request at a time."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def open(self) -> bool:
-        """Whether it can take a request."""
+        """Whether the connection can take a request."""
         return not self._transport.is_closing()
 
     async def ask(self, request: bytes) -> Response:

@@ -1,4 +1,4 @@
-"""Who takes part in the serving benchmark. Each answers the same request and does it for a while at full speed."""
+"""Who takes part in the serving benchmark. Each answers the same request again and again at full speed, for a while."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ class Contender(Protocol):
         """Answer the request once: uint8 [n * k, h, w, c]."""
 
     def rate(self, seconds: float) -> float:
-        """Requests answered a second, measured for so long."""
+        """Measure the requests answered per second, for this many seconds."""
 
 
 class InProcess:
     """A function called in a process of its own, with no server around it.
 
-    Not in ours, where one contender would find the C library's memory as another left it: our engine has it keep what
-    it frees, which plain PyTorch does not.
+    In this process one contender would find the C library's memory as another one left it: our engine makes the library
+    keep the memory that it frees, and plain PyTorch does not.
 
     Args:
-        make: makes the function, called there once with `arguments`.
-        arguments: of `make`.
-        images: of one request.
-        together: requests in one call: those of all clients where one alone is too small for an honest batch.
+        make: makes the function; it is called once, in the new process, with `arguments`.
+        arguments: the arguments of `make`.
+        images: the images of one request.
+        together: requests in one call: those of all clients where a single one is too small for a fair batch.
     """
 
     def __init__(self, make: Callable[..., Augment], arguments: Sequence[Any], images: Images, together: int) -> None:
@@ -89,7 +89,7 @@ class InProcess:
 def _serve(
     make: Callable[..., Augment], arguments: Sequence[Any], requests: Sequence[Images], pipe: Connection
 ) -> None:
-    """Answer once for None, and for so many seconds otherwise, until nobody asks any more."""
+    """Answer once when asked with None, or for as many seconds as asked, until nobody asks any more."""
     torch.set_num_threads(1)
     augment = make(*arguments)
     with suppress(EOFError):
@@ -150,7 +150,7 @@ class Paused:
 
 
 def eager(store_url: str, device: str) -> Augment:
-    """The plain network."""
+    """Make the contender that is the plain network."""
     model = workload.plain_model(ArtefactStore(store_url), device=device)
     return lambda requests: plain.augment(model, requests, k=workload.CHILDREN, alpha=workload.ALPHA)
 
@@ -161,7 +161,7 @@ def engine(
     options: Mapping[str, str | int | float],
     precision: Literal["float32", "bfloat16"] = "float32",
 ) -> Augment:
-    """The model server's engine, without its batcher and without HTTP."""
+    """Make the contender that is the model server's engine, without its batcher and without HTTP."""
     model, outputs = _loaded(store_url, device, precision), {"images": True}
 
     def augment(requests: Sequence[Images]) -> list[Images]:
@@ -178,7 +178,7 @@ def engine(
 
 
 def kernels_alone(store_url: str, device: str) -> Augment:
-    """The engine's kernels, in its largest tiles, without anything between them; it gives no images."""
+    """Make the contender that runs only the engine's kernels, in its largest tiles; it makes no images."""
     architecture = architecture_of(models.describe(ArtefactStore(store_url), workload.MODEL))
 
     @cache
@@ -196,7 +196,7 @@ def kernels_alone(store_url: str, device: str) -> Augment:
 
 @contextmanager
 def litserve(store_url: str, device: str, images: Images, shape: Shape, home: Path) -> Iterator[Contender]:
-    """LitServe with the plain network, its largest batch being a request of each client."""
+    """Make the contender that is the plain network behind LitServe; its largest batch is one request of each client."""
     port = ports.free("127.0.0.1")
     arguments = ["-m", "bench.litserve_server", store_url, str(port), str(shape.clients), device]
     with (home / "litserve.log").open("wb") as log:
@@ -207,16 +207,16 @@ def litserve(store_url: str, device: str, images: Images, shape: Shape, home: Pa
             _wait(contender, process, home / "litserve.log")
             yield Paused(contender, process.pid)
         finally:
-            with suppress(ProcessLookupError):  # it did not start, and the error that says so goes on
+            with suppress(ProcessLookupError):  # it did not start, and the error that says so is on its way
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
 def check(contenders: dict[str, Contender]) -> None:
-    """See that all give the same images: a contender that computes something else is not one.
+    """Check that all contenders make the same images.
 
-    Ties between neighbours and the last bit of a sum may fall either way, so an odd pixel may differ. The kernels
-    alone give none and are passed over.
+    Ties between neighbours and the last bit of a sum may fall either way, so a few pixels may differ. The kernels alone
+    make no images and are left out.
 
     Raises:
         SystemExit: more than one pixel in a hundred differs by more than one grey level from the first contender's.

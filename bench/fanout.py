@@ -1,4 +1,4 @@
-"""`python -m bench.fanout`: how much sooner two processes finish one evaluation than one does, a core each.
+"""`python -m bench.fanout`: how much sooner two processes finish one evaluation than one does.
 
 The same grid on the bundled digits (SVM, kNN and MLP, four draws) is measured by one and by two processes of the
 evaluate queue, with one thread each. Trust the ratio only on a machine with two idle cores.
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _seconds(processes: int) -> float:
-    """From the job's submission to its end, with `processes` of one thread each."""
+    """Seconds from the job's submission to its end, with this many processes of one thread each."""
     shutil.rmtree(HOME, ignore_errors=True)
     with running_service(HOME, threads=str(processes), evaluate_processes=str(processes)) as service:
         started = time.monotonic()

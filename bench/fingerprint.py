@@ -1,8 +1,8 @@
-"""Digests of what the service computes on the digits, for one fixed seed: `python -m bench.fingerprint`.
+"""`python -m bench.fingerprint`: prints digests of what the service computes on the digits, for one fixed seed.
 
-Two versions of the code that print the same lines compute the same bytes. To compare another version, copy this file
-into its `bench/`: it knows nothing of the code but the REST contract and where models rest. Numbers may differ between
-machines, so run both on one.
+Two versions of the code that print the same lines compute the same bytes. To compare with another version, copy this
+file into its `bench/`: it knows nothing about the code except the REST contract and where models are stored. Numbers
+may differ between machines, so run both versions on the same one.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _tell(title: str, *parts: bytes) -> None:
 
 
 def _digest(arrays: Mapping[str, Any]) -> bytes:
-    """One digest of arrays by name, but for the model's version, which is its job's random id."""
+    """One digest of arrays and their names, without the model's version, which is its job's random id."""
     digest = hashlib.sha256()
     for name in sorted(set(arrays) - {"version"}):
         array = np.ascontiguousarray(arrays[name])

@@ -1,8 +1,8 @@
-"""`make bench-grid`: the grid of Table 2 for one draw, how long it takes and how it compares with stock scikit-learn.
+"""`make bench-grid`: how long the grid of Table 2 takes for one draw, and how it compares with stock scikit-learn.
 
-First the whole grid (4 VAEs, 3 methods, 3 classifiers) as a job over HTTP, a core for each process; then its SVM and
-kNN cells one after the other in one thread, ours and scikit-learn's own classifiers by turns on the same samples. The
-VAEs are those of `make paper`, trained first where they are not.
+First the whole grid (4 VAEs, 3 methods, 3 classifiers) is measured as a job over HTTP, with a core for each process.
+Then its SVM and kNN cells are measured one after the other in one thread: our classifiers and scikit-learn's own take
+turns on the same samples. The VAEs are those of `make paper`, and are trained first if they have not been.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ STOCK: dict[str, Callable[[], Any]] = {
 
 @dataclass
 class Timing:
-    """Seconds of one classifier over the grid, and how often the two predictions agree."""
+    """Seconds that a classifier takes over the grid, ours and scikit-learn's, and how often their predictions agree."""
 
     ours: float = 0.0
     stock: float = 0.0
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def _against_stock() -> dict[str, Timing]:
-    """Fit and predict every SVM and kNN cell of the draw by both."""
+    """Fit and predict every SVM and kNN cell of the draw with our classifiers and with scikit-learn's."""
     setting = _setting()
     classes = len(setting.parts.classes)
     draw, X_test = setting.draw(0), flat(as_floats(setting.parts.test_images))

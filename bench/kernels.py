@@ -1,7 +1,7 @@
-"""The floor of serving and training: the network's matrix products and convolutions alone, by the kernels ours calls.
+"""The floor of serving and training: only the network's matrix products and convolutions, by the kernels that we call.
 
-Nothing else of a request or a step is done: no ReLU, loss, copy, optimiser or batching. Nobody who calls the same
-kernels gets faster than this, however little the rest of it took.
+Nothing else of a request or a step is done: no ReLU, loss, copy, optimiser or batching. Code that calls the same
+kernels cannot be faster than this, however little time the rest takes.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Layer(NamedTuple):
 
 @torch.inference_mode()
 def run(calls: Sequence[Call]) -> None:
-    """Call each once."""
+    """Call each one once."""
     for call in calls:
         call()
 
 
 @torch.inference_mode()
 def together(calls: Sequence[Call], device: str) -> Call:
-    """All of them as one call that returns when they are done; on a GPU as a CUDA graph. Called once already."""
+    """Make all of them one call that returns when they are done, on a GPU as a CUDA graph. It has been called once."""
     run(calls)
     if device == "cpu":
         return lambda: run(calls)
@@ -56,20 +56,20 @@ def together(calls: Sequence[Call], device: str) -> Call:
 
 
 def augmentation(architecture: Architecture, n: int, children: int, device: str) -> list[Call]:
-    """Encode n images and decode `children` of each, n at a time."""
+    """Return the calls that encode n images and decode `children` of each, n at a time."""
     encoder, decoder = layers(architecture, n, device)
     return [frozen(layer) for layer in encoder + decoder * children]
 
 
 def training_step(architecture: Architecture, n: int, device: str) -> list[Call]:
-    """Forward and backward of n images. Images need no gradient, so the first layer gives none by its input."""
+    """Return the calls of a step on n images, forward and backward. Nobody needs the gradient by the images."""
     encoder, decoder = layers(architecture, n, device)
     every = encoder + decoder
     return [call(layer) for call in (forward, by_weight) for layer in every] + [by_input(layer) for layer in every[1:]]
 
 
 def layers(architecture: Architecture, n: int, device: str) -> tuple[list[Layer], list[Layer]]:
-    """The encoder's and the decoder's layers, with tensors of n images."""
+    """Return the encoder's and the decoder's layers, with tensors for n images."""
     vae, found = VAE(architecture).to(device), list[Layer]()
 
     def record(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -89,12 +89,12 @@ def layers(architecture: Architecture, n: int, device: str) -> tuple[list[Layer]
 
 
 def laid_out(x: Tensor) -> Tensor:
-    """Images channels-last, everything else as it is."""
+    """Lay out images channels-last, and leave everything else as it is."""
     return channels_last(x) if x.ndim == 4 else x.contiguous()
 
 
 def forward(layer: Layer) -> Call:
-    """The layer's output from its input."""
+    """Return the call that computes the layer's output from its input."""
     module, x, _ = layer
     weight, bias = module.weight.detach(), module.bias
     if isinstance(module, nn.Linear):
@@ -105,7 +105,7 @@ def forward(layer: Layer) -> Call:
 
 
 def frozen(layer: Layer) -> Call:
-    """The layer's output from its input, by the kernels of `latentaug.vae.inference`."""
+    """Return the call that computes the layer's output, by the kernels of `latentaug.vae.inference`."""
     module, x, _ = layer
     if not isinstance(module, nn.Linear):
         return forward(layer)
@@ -114,7 +114,7 @@ def frozen(layer: Layer) -> Call:
 
 
 def by_input(layer: Layer) -> Call:
-    """The gradient by the layer's input from that by its output."""
+    """Return the call that computes the gradient by the layer's input from that by its output."""
     module, _, y = layer
     weight = module.weight.detach()
     if isinstance(module, nn.Linear):
@@ -123,7 +123,7 @@ def by_input(layer: Layer) -> Call:
 
 
 def by_weight(layer: Layer) -> Call:
-    """The gradient by the layer's weight from its input and that by its output."""
+    """Return the call that computes the gradient by the layer's weight from its input and that by its output."""
     module, x, y = layer
     if isinstance(module, nn.Linear):
         return lambda: y.t() @ x
@@ -132,7 +132,7 @@ def by_weight(layer: Layer) -> Call:
 
 
 def enlarging(x: Tensor, weight: Tensor, bias: Tensor | None) -> Call:
-    """The convolution inside `latentaug.vae.convolutions.enlarge`."""
+    """Return the call of the convolution inside `latentaug.vae.convolutions.enlarge`."""
     kernel, biases = subpixel_kernel(weight, bias)
     stride = kernel.shape[-1] - 2
     return lambda: functional.conv2d(x, kernel, biases, stride=stride, padding=1)

@@ -1,8 +1,8 @@
 """`python -m bench.litserve_server <store url> <port> <largest batch> <device>`: the plain network behind LitServe.
 
-Npy bytes in and out instead of the usual JSON, and requests of any number of images joined in one batch by LitServe's
-own batching, so that it is as fast as LitServe can be; one compute thread. No `from __future__ import annotations`:
-LitServe reads them as types.
+It takes and returns npy bytes instead of the usual JSON, and LitServe's own batching joins requests of any number of
+images, so that it is as fast as LitServe can be. It has one compute thread. There is no `from __future__ import
+annotations` here, because LitServe reads the annotations as types.
 """
 
 import io
@@ -31,23 +31,23 @@ class Augment(litserve.LitAPI):
         self.model = workload.plain_model(ArtefactStore(sys.argv[1]), device=device)
 
     def decode_request(self, request: Annotated[bytes, Body(media_type="application/x-npy")]) -> plain.Images:
-        """Npy bytes to uint8 [n, h, w, c]."""
+        """Read npy bytes as uint8 [n, h, w, c]."""
         return workload.from_npy(request)
 
     def batch(self, inputs: Sequence[plain.Images]) -> Sequence[plain.Images]:
-        """The requests of a batch as they are: `plain.augment` joins them."""
+        """Return the requests of a batch as they are; `plain.augment` joins them."""
         return inputs
 
     def predict(self, x: Sequence[plain.Images]) -> list[plain.Images]:
-        """Augment."""
+        """Make the new images of each request."""
         return plain.augment(self.model, x, k=workload.CHILDREN, alpha=workload.ALPHA)
 
     def unbatch(self, output: list[plain.Images]) -> list[plain.Images]:
-        """One answer for each request."""
+        """Return one answer for each request."""
         return output
 
     def encode_response(self, output: plain.Images) -> Response:
-        """Uint8 [m, h, w, c] to npy bytes."""
+        """Write uint8 [m, h, w, c] as npy bytes."""
         written = io.BytesIO()
         np.save(written, output)
         return Response(written.getvalue(), media_type="application/x-npy")

@@ -1,4 +1,4 @@
-"""How the service bears load: arrivals below and above what it can do, and its memory over many requests."""
+"""How the service behaves under load: arrivals below and above what it can do, and its memory over many requests."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from bench.workload import Shape
 SHAPE = Shape(64, 16)
 SOAK_SHAPE = Shape(16, 8)
 FRACTIONS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
-"""Of the saturation."""
+"""The rates that are measured, as fractions of the saturation."""
 WARM_UP = 0.1
-"""Share of the soak's requests after which memory is first looked at."""
+"""Fraction of the soak's requests after which memory is first looked at."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """What came of one rate of arrivals.
+    """What was measured at one rate of arrivals.
 
     Attributes:
-        fraction: of the saturation.
-        offered: requests that arrived, a second.
-        throughput: requests answered with 200, a second.
-        goodput: those of them that were answered within the deadline, a second.
-        p50: median latency of the accepted, seconds.
-        p99: the same, 99th percentile.
-        refused: share of the requests that got 429.
-        without_retry_after: 429 and 503 that did not say when to come again; must be 0.
+        fraction: the rate as a fraction of the saturation.
+        offered: requests that arrived per second.
+        throughput: requests answered with 200 per second.
+        goodput: requests answered with 200 within the deadline, per second.
+        p50: median latency of the accepted requests, in seconds.
+        p99: 99th percentile of that latency.
+        refused: fraction of the requests that got 429.
+        without_retry_after: answers 429 and 503 that did not say when to try again; there must be none.
         statuses: answers by status; 0 where the connection broke.
         late: 99th percentile of the seconds that the callers themselves were behind schedule.
     """
@@ -54,7 +54,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Soak:
-    """Bytes in memory by process, after the warm-up and at the end of so many requests."""
+    """Bytes in memory by process, after the warm-up and after the last of so many requests."""
 
     requests: int
     before: dict[str, int]
@@ -67,14 +67,14 @@ def curve(
     """Measure saturation, then each fraction of it in turn, round after round.
 
     Args:
-        url: of our service.
-        rounds: of the closed loop that finds the saturation, and of all fractions; medians count.
-        seconds: of each round of the closed loop, and of a fraction in a round.
+        url: our service's URL.
+        rounds: rounds of the closed loop that finds the saturation, and of all fractions; medians count.
+        seconds: length of each round of the closed loop, and of each fraction in a round.
         deadline: seconds within which an answer is of use.
-        fractions: of the saturation.
+        fractions: which fractions of the saturation to measure.
 
     Returns:
-        Saturation in requests a second, and a point for each fraction.
+        Saturation in requests per second, and a point for each fraction.
     """
     request = workload.npy_request(workload.request_images(SHAPE.images), SHAPE)
     rates = [asyncio.run(clients.closed_loop(url, request, SHAPE.clients, seconds)) for _ in range(rounds + 1)]
@@ -90,7 +90,7 @@ def curve(
 
 
 def middle(points: Sequence[Point]) -> Point:
-    """One fraction's rounds as one point: medians of rates and times, sums of what was counted."""
+    """Combine the rounds of one fraction into one point: medians of rates and times, sums of what was counted."""
 
     def median(name: str) -> float:
         return float(np.median([getattr(point, name) for point in points]))
@@ -106,7 +106,7 @@ def middle(points: Sequence[Point]) -> Point:
 
 
 def summarise(fraction: float, answers: Sequence[Answer], deadline: float) -> Point:
-    """One point of the curve; latencies are infinite where nothing was accepted."""
+    """Make one point of the curve. Latencies are infinite where nothing was accepted."""
     began = min((answer.ended - answer.seconds for answer in answers), default=0.0)
     elapsed = max((answer.ended for answer in answers), default=1.0) - began
     accepted = [answer.seconds for answer in answers if answer.status == 200]
@@ -140,7 +140,7 @@ def soak(url: str, requests: int) -> Soak:
 
 
 def table(points: Sequence[Point]) -> list[str]:
-    """The curve as Markdown."""
+    """Return the curve as Markdown."""
     peak = max(point.goodput for point in points)
     return [
         "| load | offered/s | answered/s | goodput/s | of peak | p50 | p99 | refused (429) | no Retry-After "
@@ -156,7 +156,7 @@ def table(points: Sequence[Point]) -> list[str]:
 
 
 def soak_table(soak: Soak) -> list[str]:
-    """Memory as Markdown."""
+    """Return the memory as Markdown."""
     return [
         "| process | after a tenth, MiB | at the end, MiB | growth |",
         "|---|---|---|---|",
@@ -168,19 +168,19 @@ def soak_table(soak: Soak) -> list[str]:
 
 
 def plot(points: Sequence[Point], deadline: float) -> bytes:
-    """Goodput and latency over offered load, as PNG bytes."""
+    """Plot goodput and latency over offered load; return PNG bytes."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     offered = [point.offered for point in points]
     left.plot(offered, [point.goodput for point in points], "o-", label="answered within the deadline")
     left.plot(offered, [point.offered * point.refused for point in points], "s--", label="refused (429)")
     left.plot(offered, offered, ":", color="grey", label="offered")
-    left.set(xlabel="requests offered a second", ylabel="requests a second", ylim=(0, None))
+    left.set(xlabel="requests offered per second", ylabel="requests per second", ylim=(0, None))
     left.legend()
     right.plot(offered, [point.p50 * 1000 for point in points], "o-", label="p50")
     right.plot(offered, [point.p99 * 1000 for point in points], "s-", label="p99")
     right.axhline(deadline * 1000, ls=":", color="grey", label="deadline")
-    right.set(xlabel="requests offered a second", ylabel="latency of the accepted, ms", yscale="log")
+    right.set(xlabel="requests offered per second", ylabel="latency of the accepted, ms", yscale="log")
     right.legend()
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110)

@@ -1,4 +1,4 @@
-"""What a figure was measured on, in a line."""
+"""The machine that a figure was measured on: what it is, and how busy it was."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SPEED_SECONDS, _START_SECONDS = 0.2, 0.2
 
 
 def describe() -> str:
-    """Processor, cores that may be used, system and Python."""
+    """Name the processor, the cores that may be used, the system and Python, in a line."""
     return (
         f"{_processor()}, {available_cores()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}"
@@ -27,12 +27,12 @@ def describe() -> str:
 
 
 def load() -> float:
-    """Processes that ran or wanted to in the last minute: more than the cores, and a time measured is too long."""
+    """Return how many processes ran or wanted to in the last minute; if more than the cores, times are too long."""
     return os.getloadavg()[0]
 
 
 def rate(call: Callable[[], object], seconds: float) -> float:
-    """Calls a second, one after the other, for so long and at least once."""
+    """Measure calls per second, one after the other, for so long and at least once."""
     started, count = time.perf_counter(), 0
     while not count or time.perf_counter() < started + seconds:
         call()
@@ -41,9 +41,9 @@ def rate(call: Callable[[], object], seconds: float) -> float:
 
 
 def beside_a_busy_core() -> float:
-    """A core's speed while another is busy, as a share of its speed alone; median of 3, about 2 s.
+    """Measure a core's speed while another one is busy, as a fraction of its speed alone. This takes about 2 s.
 
-    Well below 1 where the two are threads of one core: there a server's processes slow one another.
+    It is well below 1 where the two are threads of one core, so that a server's processes slow one another.
     """
     return median(_share() for _ in range(3))
 
@@ -58,7 +58,7 @@ def _share() -> float:
 
 
 def _speed() -> float:
-    """Objects a second through JSON and back, a service's daily bread."""
+    """Objects per second that are written as JSON and read back, as a service does all day."""
     document = {"name": "bench", "shape": [64, 28, 28, 1], "parameters": {"k": 3, "alpha": 0.5}}
     return rate(lambda: json.loads(json.dumps(document)), _SPEED_SECONDS)
 

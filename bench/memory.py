@@ -1,4 +1,4 @@
-"""Memory of the running service's processes; Linux only, where `/proc` tells."""
+"""Memory of the running service's processes, read from `/proc`, so on Linux only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PARTS = {"API": "service.api", "model server": "service.model_server"}
 
 
 def resident() -> dict[str, int]:
-    """Bytes in memory of the API and of the model server that this process has started, by name."""
+    """Return the bytes in memory of the API and of the model server that this process has started, by name."""
     commands = {pid: _command(pid) for pid in _descendants(os.getpid())}
     return {
         name: sum(_resident(pid) for pid, command in commands.items() if command[1:3] == ["-m", module])
@@ -19,7 +19,7 @@ def resident() -> dict[str, int]:
 
 
 def _descendants(root: int) -> list[int]:
-    """Processes that `root` has started, they and their children included."""
+    """The processes that `root` has started, directly or through others."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -1,10 +1,11 @@
-"""`make paper`: the paper's tables and the verdict on its data sets, all by jobs over HTTP, into docs/results/.
+"""`make paper`: measures the paper's tables, and the verdict on its data sets, by jobs over HTTP, into docs/results/.
 
-    python -m bench.paper                     all but the large studies
-    python -m bench.paper table-1 mnist-100   these
+    python -m bench.paper                     all except the large studies
+    python -m bench.paper table-1 mnist-100   only these
 
-Needs MNIST and UJIPEN: from the folder LATENTAUG_DATA_DIR, else they are downloaded (version 1 of UJIPEN cannot be).
-What is interrupted goes on where it was, within a day, from build/paper; delete that folder to measure anew.
+This needs MNIST and UJIPEN. They are taken from the folder LATENTAUG_DATA_DIR, or else downloaded, which is impossible
+for version 1 of UJIPEN. If it is interrupted, it goes on within a day where it was, from build/paper; delete that
+folder to measure anew.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 def service_settings() -> dict[str, str]:
-    """A core for each of the processes that share an evaluation's cells; training has them all."""
+    """Return settings that give a core to each process that shares an evaluation, and all cores to a training."""
     cores = str(available_cores())
     settings = {"threads": cores, "evaluate_processes": cores}
     if "LATENTAUG_DATA_DIR" in os.environ:
@@ -69,7 +70,7 @@ def _measure(service: Service, study: Study) -> dict[str, Any]:
 
 
 def trained(service: Service, params: dict[str, Any]) -> dict[str, Any]:
-    """A model that an earlier run has trained, or one that is trained now."""
+    """Return a model that an earlier run has trained, or train it now."""
     names = [model["name"] for model in service.json("GET", "/v1/models")["models"]]
     if params["name"] not in names:
         service.job("train", params, JOB_TIMEOUT, key=f"{params['name']}-{_digest(params)}")
@@ -77,7 +78,7 @@ def trained(service: Service, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(service: Service, study: Study, models: list[dict[str, Any]], job: dict[str, Any]) -> None:
-    """The report with what it was measured by, on and with, and its files."""
+    """Write the report, with the command, the machine and the versions that it was measured with, and its files."""
     path = f"/v1/jobs/{job['id']}/result"
     for suffix, form in FORMS.items():
         (RESULTS / f"{study.name}.{suffix}").write_bytes(service.call("GET", path, accept=form))
@@ -113,13 +114,13 @@ def _provenance(service: Service, study: Study, models: list[dict[str, Any]], jo
 
 
 def _asked(job: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that a reader wants to know, without those of training, which took place before."""
+    """The parameters that a reader wants to know, without those of training, which was done before."""
     training = ("beta", "epochs", "patience", "batch_size", "learning_rate", "latent_dims", "beside")
     return {name: value for name, value in job["params"].items() if name not in training}
 
 
 def _other_arms(study: Study) -> str:
-    """Where a table's data set has a verdict too: the best arm of any kind there, for each classifier."""
+    """Lines on the best arm of any kind, for each classifier, where the table's data set has a verdict too."""
     bests = []
     for name in VERDICTS.get(study.name, ()):
         if (RESULTS / f"{name}.json").is_file():
@@ -135,11 +136,11 @@ def _read(name: str) -> Result:
 
 
 VERDICTS = {"table-2": ("mnist-1000", "mnist-1000-mlp"), "table-3": ("ujipen-v1",)}
-"""Tables, and verdicts on the same data set."""
+"""The verdicts on the same data set as each table."""
 
 
 def _figures(service: Service, study: Study, path: str) -> list[str]:
-    """Figures beside the forest plot, as far as this job has them, each written and linked."""
+    """Write and link the figures that this job has besides the forest plot."""
     titles = {
         "accuracy-by-labels": "Accuracy against labelled images",
         "gain-by-copies": "Gain against new samples for each image",

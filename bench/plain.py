@@ -1,7 +1,7 @@
-"""The paper's network and its augmentation as one writes them in PyTorch without a thought for speed: the peers' half.
+"""The paper's network and its augmentation as one writes them in PyTorch without a thought for speed, to compare with.
 
-The parameters have the names and shapes of `latentaug.vae.architectures.VAE`, so that the two exchange weights and
-must agree.
+The parameters have the names and shapes of those of `latentaug.vae.architectures.VAE`, so that the two can exchange
+weights and must give the same images.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class PlainModel(NamedTuple):
 def load(
     architecture: Architecture, weights: Mapping[str, Tensor], reference: Floats, device: str = "cpu"
 ) -> PlainModel:
-    """The plain network with weights that `latentaug.vae.architectures.VAE` was trained to, on a torch device."""
+    """Make the plain network with the weights of a trained `latentaug.vae.architectures.VAE`, on a torch device."""
     vae = PlainVAE(architecture)
     vae.load_state_dict(weights)
     return PlainModel(vae.eval().to(device), torch.tensor(reference, device=device))

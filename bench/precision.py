@@ -1,4 +1,4 @@
-"""`python -m bench.precision`: what bfloat16 and TF32 move, in latents and in grey levels, against float32."""
+"""`python -m bench.precision`: how far bfloat16 and TF32 are from float32, in latents and in grey levels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service.model_server.serving import allow_tf32
 HOME = Path("build/bench-precision")
 IMAGES = 256
 PRECISIONS = {"cpu": ("bfloat16",), "cuda": ("tf32", "bfloat16")}
-"""What a device is asked for beside float32."""
+"""What each device is measured in besides float32."""
 
 
 def main(arguments: Sequence[str], home: Path = HOME) -> None:
@@ -59,8 +59,8 @@ class Moved(NamedTuple):
     """How far a precision's results are from float32's.
 
     Attributes:
-        latents: the most that one is off, in standard deviations.
-        decoding: most grey levels that a pixel is off, and the share of pixels off by more than one.
+        latents: the most that a latent is off, in standard deviations.
+        decoding: the most grey levels that a pixel is off, and the fraction of pixels off by more than one.
         both: the same where encoding is in that precision too.
     """
 
@@ -71,7 +71,7 @@ class Moved(NamedTuple):
 
 @torch.inference_mode()
 def measure(store: ArtefactStore, precision: str, device: str) -> Moved:
-    """What a precision moves on a device."""
+    """Measure how far a precision is from float32 on a device."""
     vae = read_vae(store, models.describe(store, workload.MODEL))
     exact, other = FrozenVAE(vae), FrozenVAE(vae, torch.bfloat16 if precision == "bfloat16" else torch.float32)
     exact.to(torch.device(device))
@@ -90,7 +90,7 @@ def measure(store: ArtefactStore, precision: str, device: str) -> Moved:
 
 
 def _levels(reference: Tensor, images: Tensor) -> tuple[int, float]:
-    """The largest difference in grey levels, and the share of pixels that differ by more than one."""
+    """The largest difference in grey levels, and the fraction of pixels that differ by more than one."""
     off = (grey_levels(images).int() - reference).abs()
     return int(off.max()), float((off > 1).float().mean())
 

@@ -12,8 +12,8 @@ class Published:
     """One classifier's rows of a table.
 
     Attributes:
-        baseline: without new samples.
-        by_dim: by latent dimension, accuracy with each of `METHODS`.
+        baseline: accuracy without new samples.
+        by_dim: accuracy with each of `METHODS`, by latent dimension.
     """
 
     baseline: float

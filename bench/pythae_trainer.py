@@ -1,6 +1,6 @@
 """`python -m bench.pythae_trainer <folder> <epochs> <device> <seed>`: pythae's own trainer on the plain network.
 
-Reads `images.npz` in the folder and writes `run.json`, a `bench.training.Run`.
+It reads `images.npz` in the folder and writes `run.json`, a `bench.training.Run`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Clock(TrainingCallback):
         self._started = time.perf_counter()
 
     def on_eval_step_begin(self, training_config: BaseTrainerConfig, **_: Any) -> None:
-        """It is over."""
+        """An epoch's training has ended."""
         self.seconds.append(time.perf_counter() - self._started)
 
 

@@ -1,4 +1,4 @@
-"""Results at rest: JSON for machines, a Markdown page for people, with what they were measured on."""
+"""Writes results: JSON for machines and a Markdown page for people, with what they were measured on."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from bench import machine
 
 RESULTS = Path("docs/results")
 FAIR = "One compute thread for everybody; contenders take turns; medians."
-"""What the pages of contenders begin with."""
+"""What the pages that compare contenders begin with."""
 PACKAGES = ("torch", "numpy", "fastapi", "uvicorn", "aiohttp", "litserve", "pythae")
 
 
 def named(name: str, device: str) -> str:
-    """The name of a result by the device that it was measured on."""
+    """Return the name of a result that was measured on this device."""
     return name if device == "cpu" else f"{name}-{device}"
 
 
 def environment(device: str = "cpu") -> dict[str, Any]:
-    """Machine, versions, commit and time; the load tells whether the machine was idle when the measuring began."""
+    """Return machine, versions, commit and time. The load tells whether the machine was idle when measuring began."""
     return {
         "machine": machine.describe(),
         "device": "cpu" if device == "cpu" else torch.cuda.get_device_name(),
@@ -40,7 +40,7 @@ def environment(device: str = "cpu") -> dict[str, Any]:
 
 
 def command(target: str, arguments: Sequence[str]) -> str:
-    """The command that measures again what was measured with these arguments."""
+    """Return the command that measures again what was measured with these arguments."""
     return f'make {target} BENCH="{shlex.join(arguments)}"' if arguments else f"make {target}"
 
 
@@ -50,12 +50,12 @@ def write(
     """Write `<name>.json` and `<name>.md` into a folder, and print the page.
 
     Args:
-        folder: made where missing.
-        name: of both files.
-        command: that measures it again.
-        environment: of `environment()`, taken before the measuring.
+        folder: where to write; it is made if it is missing.
+        name: the name of both files.
+        command: the command that measures it again.
+        environment: what `environment()` returned before measuring began.
         data: what was measured.
-        page: its Markdown lines.
+        page: the Markdown lines of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
     document = {"command": command, "environment": environment, "results": data}

@@ -1,4 +1,4 @@
-"""`make bench-serving`: how fast the service is beside its peers, how it bears load, and how many models it serves.
+"""`make bench-serving`: how fast the service is beside its peers, and how it does under load and with many models.
 
 Four parts, each of which may be left out: throughput of all contenders, the load curve, memory over many requests, and
 fifty models against a cache for ten. The results go to docs/results/serving.md, .json and .png. A quick look:
@@ -27,7 +27,7 @@ PARTS = ("throughput", "load", "soak", "cache")
 LOAD_ROUNDS = 5
 """Most rounds of the load curve."""
 CACHE_SHARE = 10
-"""The cache is asked this part of `--requests`."""
+"""The many models get one request for every `CACHE_SHARE` of `--requests`."""
 
 
 def main(arguments: Sequence[str], home: Path = HOME) -> None:
@@ -35,12 +35,16 @@ def main(arguments: Sequence[str], home: Path = HOME) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15, help="counted rounds of each contender (15)")
     parser.add_argument("--turn", type=float, default=1.5, help="seconds of a contender's turn in a round (1.5)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of a load point (5)")
-    parser.add_argument("--requests", type=int, default=20_000, help="over which memory must stay flat (20000)")
-    parser.add_argument("--deadline", type=float, default=2.0, help="of a request under load, seconds (2)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="seconds of one point of the load curve (5)")
+    parser.add_argument(
+        "--requests", type=int, default=20_000, help="requests over which memory must stay flat (20000)"
+    )
+    parser.add_argument("--deadline", type=float, default=2.0, help="seconds until a request's deadline under load (2)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where everyone computes (cpu)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (all)")
-    parser.add_argument("--contenders", nargs="+", choices=throughput.NAMES, default=throughput.NAMES, help="(all)")
+    parser.add_argument(
+        "--contenders", nargs="+", choices=throughput.NAMES, default=throughput.NAMES, help="who takes part (all)"
+    )
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
     given = parser.parse_args(arguments)
     if not memory.AVAILABLE and {"soak", "cache"} & set(given.parts):

@@ -27,14 +27,14 @@ class Study:
     """One evaluation.
 
     Attributes:
-        name: of its files.
-        title: in words.
+        name: the name of its files.
+        title: what it is, in words.
         models: parameters of the train jobs of its VAEs, which studies share.
-        params: of the evaluate job, without its model.
-        published: the paper's table to set beside.
-        beside: studies to draw its curves with.
+        params: parameters of the evaluate job, without its model.
+        published: the paper's table to compare with.
+        beside: studies to show in the same curves.
         report: whether it has a report of its own, and is not only a point of a curve.
-        large: the better part of an hour on a laptop, or hours; measured only where it is named.
+        large: whether it takes most of an hour on a laptop, or hours; it is then measured only where it is named.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Study:
     large: bool = False
 
 
-# The MLP takes three quarters of the time of all three, so that it has a study of its own.
+# The MLP takes three quarters of the time of all three, so it has a study of its own.
 _FAST: dict[str, Any] = {"classifiers": ["svm", "knn"]}
 _POINT: dict[str, Any] = {**_FAST, "comparators": ["duplication", "affine"], "combine": False}
 
@@ -129,4 +129,4 @@ STUDIES = {
         ),
     )
 }
-"""By name, in the order in which they are measured: first what others are drawn beside."""
+"""The studies by name, in the order in which they are measured: first those that others are shown beside."""

@@ -1,4 +1,4 @@
-"""Images a second of every contender, closed loop, all on the same work with one compute thread."""
+"""Images per second of every contender in a closed loop, all on the same work with one compute thread."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RATIOS = (
 
 @dataclass(frozen=True)
 class Throughput:
-    """What was measured of one shape: images a second of each round, by contender."""
+    """What was measured for one shape: images per second in each round, by contender."""
 
     shape: Shape
     rounds: dict[str, list[float]]
@@ -63,12 +63,12 @@ def measure(
     """Measure the contenders in turn, round after round, so that what slows the machine slows them all.
 
     Args:
-        shape: of the work.
+        shape: the shape of the work.
         store_url: where the model is.
-        url: of our service.
-        home: for logs.
-        rounds: counted; one more comes first and is dropped.
-        seconds: of one contender in one round.
+        url: our service's URL.
+        home: folder for logs.
+        rounds: rounds that count; one more comes first and is dropped.
+        seconds: how long each contender takes in each round.
         names: who takes part.
         device: where those that are not asked over HTTP compute: cpu or cuda.
     """
@@ -85,7 +85,7 @@ def measure(
 
 
 def table(results: Sequence[Throughput]) -> list[str]:
-    """Medians, and medians of the ratios that matter, as Markdown."""
+    """Return the medians, and the medians of the ratios that matter, as Markdown."""
     names = list(results[0].rounds)
     lines = ["| images/s | " + " | ".join(result.shape.name for result in results) + " |"]
     lines.append("|---|" + "---|" * len(results))

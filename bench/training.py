@@ -1,8 +1,9 @@
-"""`make bench-training`: images a second and validation loss of a plain PyTorch loop, of pythae's trainer and of ours.
+"""`make bench-training`: images per second and validation loss of a plain PyTorch loop, pythae's trainer and ours.
 
-The same network, first weights, data, batch, learning rate, loss and epochs; only the order of the images and the draws
-differ. Every contender's network is validated by the same formula. Needs MNIST: from LATENTAUG_DATA_DIR (a folder with
-mnist/*.gz), else it is downloaded. A quick look: `make bench-training BENCH="--rounds 1 --epochs 1 --images 5000"`.
+All have the same network, first weights, data, batch, learning rate, loss and epochs; only the order of the images and
+the random numbers differ. Every contender's network is validated by the same formula. This needs MNIST, which is taken
+from LATENTAUG_DATA_DIR (a folder with mnist/*.gz) or else downloaded. For a quick look:
+`make bench-training BENCH="--rounds 1 --epochs 1 --images 5000"`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Run:
-    """One training: images a second of the median epoch, validation not counted, and the last epoch's loss in nats.
+    """One training: images per second of the median epoch, without validation, and the last epoch's loss in nats.
 
     The loss is NaN where nothing is learnt.
     """
@@ -79,10 +80,10 @@ def main(arguments: Sequence[str]) -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each contender (5)")
-    parser.add_argument("--epochs", type=int, default=3, help="of each training (3)")
-    parser.add_argument("--images", type=int, default=mnist.TRAIN, help=f"to train on ({mnist.TRAIN})")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of each training (3)")
+    parser.add_argument("--images", type=int, default=mnist.TRAIN, help=f"images to train on ({mnist.TRAIN})")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where everyone trains (cpu)")
-    parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES, help="(all)")
+    parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES, help="who takes part (all)")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="folder to write to (docs/results)")
     given = parser.parse_args(arguments)
     if min(given.rounds, given.epochs) < 1:
@@ -118,10 +119,10 @@ def main(arguments: Sequence[str]) -> None:
 def measure(
     parts: tuple[Images, Images], *, rounds: int, epochs: int, device: str, names: Sequence[str] = NAMES
 ) -> dict[str, list[Run]]:
-    """Train by each contender in turn, round after round, each round from other first weights.
+    """Have each contender train in turn, round after round, each round from other first weights.
 
-    One short training of each comes first and is dropped. Each has a process of its own: our training has the C
-    library keep the memory that it frees, which would serve the others too.
+    One short training of each comes first and is dropped. Each has a process of its own: our training makes the C
+    library keep the memory that it frees, which would help the others too.
     """
     train, validation = parts
     runs: dict[str, list[Run]] = {name: [] for name in names}
@@ -206,12 +207,12 @@ def ours(data: Data) -> Run:
 
 
 def ours_bfloat16(data: Data) -> Run:
-    """The same with the network's products in bfloat16."""
+    """Train as `ours` does, with the network's products in bfloat16."""
     return _fit(data, "bfloat16")
 
 
 def kernels_alone(data: Data) -> Run:
-    """The kernels of some steps, again and again."""
+    """Run the kernels of some steps, again and again."""
     calls = kernels.training_step(_architecture(data), BATCH, data.device) * KERNELS_STEPS
     steps = kernels.together(calls, data.device)
     return Run(BATCH * KERNELS_STEPS * machine.rate(steps, KERNELS_SECONDS), math.nan)
@@ -244,7 +245,7 @@ CONTENDERS: dict[str, Callable[[Data], Run]] = {
 
 
 def first_network(data: Data) -> PlainVAE:
-    """The plain network with the weights that ours begins with at this seed."""
+    """Return the plain network with the weights that ours begins with at this seed."""
     architecture = _architecture(data)
     network = PlainVAE(architecture)
     network.load_state_dict(untrained(architecture, data.train, data.seed).state_dict())
@@ -257,13 +258,13 @@ def _architecture(data: Data) -> Architecture:
 
 
 def floats(images: Images) -> Tensor:
-    """Uint8 [n, h, w, c] to float32 [n, c, h, w] in 0..1, all at once, as tutorials do."""
+    """Convert uint8 [n, h, w, c] to float32 [n, c, h, w] in 0..1, all at once, as tutorials do."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
 @torch.inference_mode()
 def validation_loss(network: PlainVAE | VAE, images: Images) -> float:
-    """Reconstruction from the means plus divergence, nats an image."""
+    """Return the reconstruction from the means plus the divergence, in nats per image."""
     network = network.cpu().eval()
     total = 0.0
     for start in range(0, len(images), 1000):

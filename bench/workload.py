@@ -41,7 +41,7 @@ Images = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Shape:
-    """How the work comes: so many images a request, from so many clients at once."""
+    """How the work arrives: images per request, and clients that send at once."""
 
     images: int
     clients: int
@@ -75,12 +75,12 @@ class Request:
 
 
 def training_images() -> Images:
-    """What the model is trained on: bundled digits enlarged to MNIST's shape, uint8 [1000, 28, 28, 1]."""
+    """Return what the model is trained on: bundled digits enlarged to MNIST's shape, uint8 [1000, 28, 28, 1]."""
     return _enlarged(digits.load().images[:TRAINING])
 
 
 def request_images(n: int) -> Images:
-    """What it is asked with: up to 797 others, for an image's neighbours are to be others than itself."""
+    """Return the images of requests: up to 797 others, because an image must not be its own neighbour."""
     return _enlarged(digits.load().images[TRAINING : TRAINING + n])
 
 
@@ -122,19 +122,19 @@ def save(store: ArtefactStore, name: str, vae: VAE, images: Images) -> None:
 
 
 def plain_model(store: ArtefactStore, name: str = MODEL, device: str = "cpu") -> plain.PlainModel:
-    """A kept model as the plain network, on a torch device."""
+    """Load a kept model as the plain network, on a torch device."""
     about = models.describe(store, name)
     weights = load_tensors(models.read_weights(store, about))
     return plain.load(architecture_of(about), weights, models.read_projected(store, about).latents, device)
 
 
 def npy_request(images: Images, shape: Shape) -> Request:
-    """Npy in, npy out."""
+    """Make a request with npy in and npy out."""
     return Request(_path(shape), to_npy(images), _headers("application/x-npy", "application/x-npy"), from_npy)
 
 
 def json_request(images: Images, shape: Shape) -> Request:
-    """Base64 PNG in JSON, both ways."""
+    """Make a request with base64 PNG in JSON, in and out."""
     texts = [b64encode(encode_png(image)).decode() for image in images]
     body = json.dumps({"images": texts, **shape.options}).encode()
     path = f"/v1/models/{MODEL}/augment"
@@ -142,26 +142,26 @@ def json_request(images: Images, shape: Shape) -> Request:
 
 
 def multipart_request(images: Images, shape: Shape) -> Request:
-    """PNG files in a form, npy out."""
+    """Make a request with PNG files in a form, and npy out."""
     files = [("images", (f"{i}.png", encode_png(image), "image/png")) for i, image in enumerate(images)]
     form = httpx.Request("POST", "http://any", files=files)
     return Request(_path(shape), form.read(), _headers(form.headers["Content-Type"], "application/x-npy"), from_npy)
 
 
 def litserve_request(images: Images) -> Request:
-    """The same npy for LitServe."""
+    """Make a request with the same npy for LitServe."""
     return Request("/predict", to_npy(images), _headers("application/x-npy", "*/*"), from_npy)
 
 
 def to_npy(array: NDArray[np.generic]) -> bytes:
-    """An array as npy bytes."""
+    """Write an array as npy bytes."""
     written = io.BytesIO()
     np.save(written, array)
     return written.getvalue()
 
 
 def from_npy(data: bytes) -> Images:
-    """Images of npy bytes, uint8 [n, h, w, c]."""
+    """Read images from npy bytes, uint8 [n, h, w, c]."""
     images: Images = np.load(io.BytesIO(data), allow_pickle=False)
     return images if images.ndim == 4 else images[..., None]
 
@@ -181,5 +181,5 @@ def _path(shape: Shape) -> str:
 
 
 def _headers(content_type: str, accept: str) -> dict[str, str]:
-    """LitServe compresses answers for whoever takes them so, which costs it time; ours never does: nobody takes it."""
+    """LitServe compresses answers for clients that accept it, which costs it time, so no client here does."""
     return {"Accept": accept, "Accept-Encoding": "identity", "Content-Type": content_type}

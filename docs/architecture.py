@@ -33,7 +33,7 @@ Needs = Mapping[str, set[str]]
 
 @dataclass(frozen=True)
 class Box:
-    """Where a root package is drawn: its name, its rows, and its left, top, width and height in pixels."""
+    """A root package in the picture: its name, its rows, and its left, top, width and height in pixels."""
 
     name: str
     rows: Rows
@@ -44,12 +44,12 @@ class Box:
 
     @property
     def middle(self) -> int:
-        """Of its width."""
+        """Where the middle of its width is, in pixels."""
         return self.left + self.width // 2
 
 
 def roots() -> list[str]:
-    """The packages whose imports `make check` watches."""
+    """Return the packages whose imports `make check` watches."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     names: list[str] = project["tool"]["importlinter"]["root_packages"]
     return names
@@ -73,7 +73,7 @@ def rows(needs: Needs) -> Rows:
 
 
 def siblings(graph: ImportGraph, root: str) -> Needs:
-    """What each module or package directly in a root package imports of the others."""
+    """Find what each module or package directly in a root package imports of the others."""
     children = sorted(graph.find_children(root))
     return {
         child: {other for other in children if other != child and _imports(graph, child, other)} for child in children
@@ -81,7 +81,7 @@ def siblings(graph: ImportGraph, root: str) -> Needs:
 
 
 def between(graph: ImportGraph, names: list[str]) -> Needs:
-    """What each root package imports of the others."""
+    """Find what each root package imports of the others."""
     return {name: {other for other in names if other != name and _imports(graph, name, other)} for name in names}
 
 
@@ -90,7 +90,7 @@ def _imports(graph: ImportGraph, importer: str, imported: str) -> bool:
 
 
 def render() -> str:
-    """The diagram, as SVG."""
+    """Return the picture, as SVG."""
     names = roots()
     graph = build_graph(*names)
     needs = between(graph, names)
@@ -138,7 +138,7 @@ def _wrapped(names: list[str], width: int) -> Rows:
 
 
 def _width(name: str) -> int:
-    """Of a module's own box, with the space after it."""
+    """The width of a module's own box, with the space after it."""
     return round(len(_short(name)) * LETTER) + 24
 
 

@@ -12,7 +12,7 @@ COMPUTED = {"threads": "half the cores"}
 
 
 def render() -> str:
-    """The page: one table row per setting."""
+    """Return the page: one table row for each setting."""
     rows = [
         "# Configuration",
         "",

@@ -1,4 +1,4 @@
-"""Equations of the site: ```math fences in LaTeX become MathML, which browsers draw themselves, without a script."""
+"""Equations of the site: ```math fences in LaTeX become MathML, which browsers show themselves, without a script."""
 
 from __future__ import annotations
 

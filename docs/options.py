@@ -23,7 +23,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 
 
 def render() -> str:
-    """The page: one table for each thing that takes options."""
+    """Return the page: one table for each thing that takes options."""
     lines = [
         "# Options",
         "",

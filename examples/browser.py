@@ -21,7 +21,7 @@ _ARGUMENTS = [
 
 
 def executable() -> str | None:
-    """Path of Chromium, or None if it is not installed."""
+    """Return the path of Chromium, or None if it is not installed."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 

@@ -1,8 +1,8 @@
-"""`make demo`: the main job for real, over HTTP, on the digits that ship with the project.
+"""`make demo`: does what the service is for, over HTTP, on the digits that ship with the project.
 
-Starts the whole service on a free port with its embedded Redis-compatible server, trains a VAE as a job, makes new
-images from ten digits and saves them as a contact sheet, runs an evaluation job with 100 labelled images, prints its
-report with the verdict per classifier, and stops everything again.
+It starts the whole service on a free port with its embedded Redis-compatible server and trains a VAE as a job. It makes
+new images from ten digits and saves them as a contact sheet. Then it runs an evaluation job with 100 labelled images,
+prints the report with the verdict for each classifier, and stops everything again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _contact_sheet(service: Service, model: str) -> Path:
-    """Ten digits across; down: real | reconstruction | noise | interpolation | extrapolation."""
+    """Ten digits from left to right; from top to bottom real, reconstruction, noise, interpolation, extrapolation."""
     data = digits.load()
     assert data.labels is not None
     rows = [int(np.flatnonzero(data.labels[data.test] == digit)[0]) for digit in range(10)]

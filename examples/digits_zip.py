@@ -1,4 +1,4 @@
-"""Writes examples/digits.zip: fifty of the bundled digits in a folder per label, for the README's curl commands."""
+"""Writes examples/digits.zip: fifty of the bundled digits, in one folder for each label, for the README's commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PER_DIGIT = 5
 
 
 def main() -> None:
-    """Take the first five images of each digit in the test part."""
+    """Write the first five images of each digit in the test part."""
     data = digits.load()
     assert data.labels is not None
     labels = data.labels[data.test]

@@ -47,7 +47,7 @@ class Service:
             raise SystemExit(f"{verb} {path} answered {error.code}: {error.read().decode()}") from error
 
     def find(self, path: str) -> bytes | None:
-        """Get what may not exist; None if the answer is 404."""
+        """Send a GET request and return the body of the answer; None if the status is 404."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=60) as answer:  # noqa: S310
                 content: bytes = answer.read()
@@ -64,7 +64,7 @@ class Service:
         return answer
 
     def ready(self) -> bool:
-        """Whether the service is ready for requests."""
+        """Return whether the service is ready for requests."""
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310
                 return bool(answer.status == 200)
@@ -78,7 +78,7 @@ class Service:
             kind: train, evaluate or augment.
             params: the job's parameters.
             timeout: most seconds to wait.
-            key: with the key and the parameters of an earlier call, this waits for the job of that call.
+            key: an idempotency key; with the key and the parameters of an earlier call, this waits for that call's job.
 
         Raises:
             SystemExit: the job failed, was cancelled, or has not ended in time.

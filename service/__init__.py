@@ -1,1 +1,1 @@
-"""What answers a request at once: the API, the model server, and the protocol between them."""
+"""What answers a request at once: the API, the model server, and the Open Inference Protocol between them."""

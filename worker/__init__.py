@@ -1,8 +1,8 @@
-"""What takes minutes or hours: training, evaluating, augmenting a whole data set.
+"""What takes minutes or hours: training, evaluating, and augmenting a whole data set.
 
-`python -m worker` is the supervisor; it keeps one queue process for each of `settings.queues`, which starts a new
-process for each job. Only a job's own process imports torch. Any of them may be killed at any time: a job's record and
-its checkpoints say where the next attempt goes on.
+`python -m worker` is the supervisor. It keeps processes running for each of `settings.queues`, and each of those starts
+a new process for each job. Only a job's own process imports torch. Any of them may be killed at any time: a job's
+record and its checkpoints say where the next attempt goes on.
 
     supervisor ─┬─ queue process (train) ──── job's process
                 ├─ queue process (evaluate) ─ job's process

@@ -34,7 +34,7 @@ def main() -> int:
     queue = arguments.queue
     try:
         settings = configuration.load()
-        tracing.check(settings)  # here, since a job would fail if its process refused them
+        tracing.check(settings)  # here, because a job would fail if only its own process refused them
     except ValueError as error:
         print(error, file=sys.stderr)
         return MISCONFIGURED

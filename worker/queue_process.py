@@ -1,4 +1,4 @@
-"""The process of one queue: RQ's worker, with a new process for each job and a lease on its record."""
+"""The process that serves one queue: RQ's worker, with a new process for each job and a lease on its record."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ PARENT = "WORKER_PID"
 """Environment variable that tells a job's process which process has started it."""
 
 AGAIN_SECONDS = 1.0
-"""Seconds after which a timeout that was swallowed comes again."""
+"""Seconds after which a timeout that was swallowed is raised again."""
 
 _log = logging.getLogger(__name__)
 
 
 class Insistent(UnixSignalDeathPenalty):
-    """A job's timeout that comes again each second until the job ends.
+    """A job's timeout that is raised again each second until the job ends.
 
-    Some libraries catch all exceptions in places, as matplotlib does around its imports. A timeout that came only once,
-    at such a moment, would be lost, and the job would go on for ever.
+    Some libraries catch all exceptions in places, as matplotlib does around its imports. A timeout that was raised only
+    once, at such a moment, would be lost, and the job would go on for ever.
     """
 
     def setup_death_penalty(self) -> None:
-        """Set the alarm; RQ unsets it."""
+        """Set the alarm; RQ turns it off when the job has ended."""
         signal.signal(signal.SIGALRM, self.handle_death_penalty)
         signal.setitimer(signal.ITIMER_REAL, self._timeout, AGAIN_SECONDS)
 
@@ -45,7 +45,7 @@ class Insistent(UnixSignalDeathPenalty):
 class QueueWorker(SpawnWorker):
     """Holds a job's lease while its process runs, and ends that process once the lease is refused.
 
-    The lease is kept here and not in the job's process, since a long computation there may let no other thread run.
+    The lease is kept here and not in the job's process, because a long computation there may let no other thread run.
     """
 
     attempts: Attempts
@@ -58,14 +58,14 @@ class QueueWorker(SpawnWorker):
         """Claim the job and run it, or drop it where there is nothing to claim."""
         attempt = attempt_of(job)
         if attempt is None or self.attempts.claim(*attempt) is None:
-            _log.info("leaving %s: it was cancelled or taken by another process, or is no task of ours", job.id)
+            _log.info("leaving %s: it was cancelled or taken by another process, or is not one of our tasks", job.id)
             queue.intermediate_queue.remove(job.id)
             job.delete()
             return
         logs.job_id.set(attempt[0])
         _log.info("starting %s", job.description)
         super().execute_job(job, queue)
-        # The process has ended. If it has not ended its job it died, or was told to stop: then the job waits again.
+        # The process has ended. Unless it ended its job, it died or was told to stop, and the job must wait again.
         record = self.attempts.requeue(*self.attempts.working_at(*attempt), died=not self._stop_requested)
         if record is not None:
             _log.warning("putting %s back in its queue", record.id)
@@ -75,7 +75,7 @@ class QueueWorker(SpawnWorker):
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""
         super().fork_work_horse(job, queue)
-        if self._stop_requested:  # this was asked while the process was being started
+        if self._stop_requested:  # it was asked to stop while the process was being started
             self.kill_horse()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:

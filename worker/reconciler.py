@@ -20,7 +20,7 @@ from latentaug.storage.objects import ArtefactStore
 EVERY = 3.0
 """Seconds between two rounds."""
 PATIENCE = 10.0
-"""Seconds that a job may be on its way from its record to its queue and from there to a worker."""
+"""Seconds that a job may take from its record to its queue, and from its queue to a worker."""
 CLEANUP_EVERY = 20
 """Rounds between two cleanings of RQ's registries."""
 MOST_DELETED = 20
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def reconcile_until(stop: threading.Event, settings: Settings) -> None:
-    """Reconcile every few seconds until `stop` is set; of many processes that do, one holds the lock at a time."""
+    """Reconcile every few seconds until `stop` is set. Many processes may do this; one at a time holds the lock."""
     pause, rounds = 0.0, 0
     while not stop.wait(pause):
         try:

@@ -1,6 +1,6 @@
 """The one function that RQ calls, in a process of the job's own.
 
-A process that has done one sub-job goes on with another of the same job, since starting a process costs seconds.
+A process that has done one sub-job goes on with another of the same job, because starting a process takes seconds.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ TASKS: dict[Kind, str] = {
     "augment": "worker.augment:augment",
     "label": "worker.label:label",
 }
-"""The function that does each kind of job, given its `Work` and parameters. Imported by name, since the process of each
-job imports anew, and a training needs half of what an evaluation does."""
+"""The function that does each kind of job, given its `Work` and parameters. It is imported by name, because each job's
+process starts with no imports, and a training needs only half of what an evaluation does."""
 SUB_JOB_TASKS: dict[Kind, str] = {"evaluate": "worker.sub_jobs:do_sub_job"}
 """The function that does a sub-job, given its `Work` and its job's parameters."""
 FINISH_PAUSE = 1.0
 """Seconds between two tries to write down a job's end while Redis is away."""
 GO_ON = 60.0
-"""Seconds from its start for which a process takes further sub-jobs of its job, before other jobs that wait."""
+"""Seconds from its start for which a process takes further sub-jobs of its job, although other jobs may wait."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def run(job_id: str, attempt: int) -> None:
 
 
 def work_through(first: JobRecord, attempts: Attempts, queue: JobQueue, settings: Settings) -> None:
-    """Do a claimed job or sub-job, and then more of the same job as long as any is to be had.
+    """Do a claimed job or sub-job, and then more of the same job for as long as any of it waits.
 
     Raises:
         Cancelled: the job was cancelled or another attempt has begun.
@@ -124,7 +124,7 @@ def _do(work: Work, task: Callable[[Work], Json | None]) -> tuple[Json | None, J
     except ValidationError as error:  # the API checks them; another writer may not have
         return None, JobError(code="invalid_input", detail=str(error))
     except TimedOut:
-        signal.alarm(0)  # it need not come again
+        signal.alarm(0)  # it need not be raised again
         detail = f"the job ran longer than {work.settings.job_timeout:g} seconds; try smaller parameters"
         return None, JobError(code="timeout", detail=detail)
     except Exception as error:  # noqa: BLE001 (whatever it is, the job has failed and its record says so)

@@ -2,7 +2,7 @@
 
 `fit_on_several` takes the arguments of `training.fit` and does the same. It writes the images into a temporary folder,
 starts `python -m torch.distributed.run ... -m worker.torchrun FOLDER`, passes on what the first process prints, and
-reads the result from the folder. When this process ends they end too, and the death of one ends the others.
+reads the result from the folder. The processes end when this one ends, and if one of them dies the others end too.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _Task(BaseModel):
 
 
 class _Result(BaseModel):
-    """What they made, in `result.json`, beside the weights."""
+    """What they have made, in `result.json`; the weights are in a file beside it."""
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
@@ -76,7 +76,7 @@ def fit_on_several(
 ) -> Trained:
     """Train as `training.fit` does, in `processes` processes that have `threads` threads each.
 
-    `device` is `cpu` for all of them or `cuda` for one GPU each, of which there must then be as many as processes.
+    `device` is `cpu` for all of them, or `cuda` for one GPU each, of which there must be at least as many as processes.
 
     Raises:
         Unavailable: a process died.
@@ -144,7 +144,7 @@ def _trained(files: ArtefactStore) -> Trained:
 
 
 def main(folder: Path) -> None:
-    """Train one process's part; the first one prints each epoch's metrics and writes the checkpoint and the result."""
+    """Train this process's part. The first process prints each epoch's metrics, and writes checkpoint and result."""
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     files = ArtefactStore(folder.as_uri())
     task = _Task.model_validate_json(files.get("task.json"))

@@ -1,4 +1,4 @@
-"""How jobs train VAEs: on which device, in how many processes, from checkpoints that a later attempt goes on from."""
+"""How jobs train VAEs: on which device, in how many processes, and from which checkpoint."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def processes(settings: Settings) -> int:
 
 
 def options(params: TrainingOptions) -> TrainingOptions:
-    """The parameters that training itself takes."""
+    """Return those of a job's parameters that training itself takes."""
     return TrainingOptions.model_validate({name: getattr(params, name) for name in TrainingOptions.model_fields})
 
 
 def train_vae(
     work: Work, dataset: Dataset, latent_dim: int, params: TrainingOptions, on_epoch: Callable[[EpochMetrics], None]
 ) -> Trained:
-    """Train on a data set's training part, without labels, going on from an earlier attempt's checkpoint if any."""
+    """Train on a data set's training part, without labels, from an earlier attempt's checkpoint if there is one."""
     name = f"checkpoint-{latent_dim}.safetensors"
 
     def counted(metrics: EpochMetrics) -> None:

@@ -17,7 +17,7 @@ from latentaug.storage.objects import ArtefactStore
 REPORT_EVERY = 1.0
 """Seconds between two reports that only move the progress on."""
 KEEP_EVERY = 20.0
-"""Seconds between two writes of what a later attempt would go on from."""
+"""Seconds between two writes of what a later attempt would start from."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ class Work:
 
     Attributes:
         record: the job, as it was claimed.
-        artefacts: where data sets, models and results rest.
-        settings: the service's.
+        artefacts: the store of data sets, models and results.
+        settings: the settings of this process.
     """
 
     def __init__(self, record: JobRecord, attempts: Attempts, artefacts: ArtefactStore, settings: Settings) -> None:
@@ -78,14 +78,19 @@ class Work:
             raise Cancelled
 
     def count(self, **done: float) -> None:
-        """Add to what all workers have done, under the names that the API's metrics know."""
+        """Add to the counts of what all workers have done, under the names that the API's metrics know."""
         try:
             self._attempts.count(self.record.kind, **done)
         except Unavailable as error:  # neither is this
             _log.warning("work could not be counted: %s", error)
 
     def fan_out(self, sub_jobs: Mapping[str, BaseModel], low: float, high: float) -> None:
-        """Split the job into sub-jobs, tasks by name, which take its progress from `low` to `high`.
+        """Split the job into sub-jobs, which take its progress from `low` to `high`.
+
+        Args:
+            sub_jobs: the parameters of each sub-job, by its name.
+            low: the job's progress now, 0..1.
+            high: its progress once all sub-jobs have ended, 0..1.
 
         Raises:
             Cancelled: the job was cancelled or another attempt has begun.

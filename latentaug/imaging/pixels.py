@@ -1,7 +1,7 @@
 """Images as uint8 arrays: read from PNG, JPEG and WebP, fitted to a model, written as PNG and as contact sheets.
 
-Images are uint8 [height, width, channels] with 1 (grey) or 3 (red, green, blue) channels, values 0 to 255. Limits on
-the bytes of single images are in here, those on files of many images in `latentaug.imaging.archives`.
+Images are uint8 [height, width, channels] with 1 (grey) or 3 (red, green, blue) channels, values 0 to 255. The limits
+on single images are here; those on files of many images are in `latentaug.imaging.archives`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MIN_SIDE, MAX_SIDE = 8, 128
 """Shortest and longest side, in pixels, of images that a VAE learns."""
 Pixels = NDArray[np.uint8]
 
-# Pillow raises these, among the errors of its own, for bytes that are not the image they claim to be.
+# What Pillow raises, besides errors of its own, for bytes that are not the image they claim to be.
 _BROKEN = (UnidentifiedImageError, OSError, SyntaxError, ValueError, LookupError, EOFError, TypeError, struct.error)
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -45,7 +45,7 @@ class Limits:
 def decode_image(data: bytes, limits: Limits) -> Pixels:
     """Decode one PNG, JPEG or WebP image: its first frame, turned as its EXIF orientation says.
 
-    Transparent images are put on white, and 16-bit grey is reduced to 8 bits.
+    Transparent images are laid on white, and 16-bit grey is reduced to 8 bits.
 
     Returns:
         uint8 [height, width, 1] for grey images, [height, width, 3] for colour.

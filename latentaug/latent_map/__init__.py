@@ -1,1 +1,1 @@
-"""Latents placed on a plane, to look at."""
+"""Latents placed on a plane, for people to look at."""

@@ -25,13 +25,16 @@ class Plane:
     explained: NDArray[np.float64]
 
     def project(self, latents: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Places on the plane, float64 [n, 2], of latents [n, latent_dim]."""
+        """Map latents [n, latent_dim] to their places on the plane, float64 [n, 2]."""
         placed: NDArray[np.float64] = (latents - self.mean) @ self.components.T
         return placed
 
 
 def sample(n: int, limit: int) -> NDArray[np.int64]:
-    """At most `limit` of n rows, int64, in a random order that never changes; larger samples begin with smaller."""
+    """Choose at most `limit` of n rows, int64, in a random order that never changes.
+
+    A larger sample begins with the smaller ones.
+    """
     return np.random.default_rng(0).permutation(n)[:limit]
 
 

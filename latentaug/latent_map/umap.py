@@ -1,6 +1,6 @@
 """Latents on a plane by UMAP (McInnes et al., 2018), where umap-learn is installed (extra `umap`).
 
-UMAP keeps neighbours together, and sets clusters apart that a flat plane lays over one another; distances between
+UMAP keeps neighbours together, and separates clusters that a projection would lay over one another; distances between
 clusters mean nothing. It takes longer than a request may, so it is computed when a model is trained. It runs in a
 process of its own (`python -m latentaug.latent_map.umap`, npy in and out), because its libraries change how later
 numbers are rounded.
@@ -36,5 +36,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # of parts of UMAP that other packages would bring, and of numba's
+    warnings.simplefilter("ignore")  # about UMAP's optional parts that are not installed, and numba's
     main()

@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 def tied(command: Sequence[str]) -> list[str]:
     """Return a command line that runs `command` so that it ends when this process ends.
 
-    Start it from a thread that lives as long as this process, for it is the thread that the kernel watches.
+    Start it from a thread that lives as long as this process, because it is the thread that the kernel watches.
     """
     return [sys.executable, "-IS", __file__, str(os.getpid()), *command]
 

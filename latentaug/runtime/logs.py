@@ -15,7 +15,7 @@ job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
-    """What a line says beside its message: the ids, and the fields in the call's `extra={"fields": {...}}`."""
+    """Return what a line says besides its message: the ids, and the fields in the call's `extra={"fields": {...}}`."""
     ids = {"request_id": request_id.get(), "job_id": job_id.get()}
     return {name: value for name, value in ids.items() if value is not None} | getattr(record, "fields", {})
 
@@ -24,7 +24,7 @@ class JsonLines(logging.Formatter):
     """One JSON object per record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
+        """Return the record as one line of JSON."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -44,17 +44,17 @@ class TextLines(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the base class's name)
-        """The record's line, before any traceback."""
+        """Return the record's line, before any traceback."""
         said = "".join(f" {name}={value}" for name, value in fields(record).items())
         return super().formatMessage(record) + said
 
 
 def configure(settings: Settings) -> None:
     """Send this process's logs to standard error, in the settings' format and from the settings' level on."""
-    # No line says these, but they would be looked up for each (the logging HOWTO, "Optimization").
+    # No line shows these, but they would be looked up for every line (the logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     level = settings.log_level.upper()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(level)  # here too, for some libraries, such as RQ, set their own loggers' level
+    handler.setLevel(level)  # here too, because some libraries, such as RQ, set their own loggers' level
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -39,11 +39,11 @@ class ModuleProcess:
 
     @property
     def status(self) -> int | None:
-        """The exit status of a process that has ended and that `keep_running` has not yet started again, else None."""
+        """The exit status, once the process has ended and until `keep_running` starts it again; None otherwise."""
         return None if self._process is None else self._process.poll()
 
     def keep_running(self) -> None:
-        """Start it if it is not running and its pause is over."""
+        """Start the process if it is not running and its pause is over."""
         now = time.monotonic()
         if self._process is not None:
             if self._process.poll() is None:
@@ -59,12 +59,12 @@ class ModuleProcess:
             self._started = now
 
     def ask_to_stop(self) -> None:
-        """Send it SIGTERM."""
+        """Send the process SIGTERM, if it was started."""
         if self._process is not None:
             self._process.terminate()
 
     def wait(self, deadline: float) -> None:
-        """Wait until it has ended, and kill it at `deadline`, a time of `time.monotonic`."""
+        """Wait until the process has ended, and kill it at `deadline`, on the clock of `time.monotonic`."""
         if self._process is None:
             return
         try:
@@ -77,7 +77,7 @@ class ModuleProcess:
 
 
 def stop(processes: Sequence[ModuleProcess], seconds: float) -> None:
-    """Ask all to stop, and kill those that have not stopped after `seconds`."""
+    """Ask all processes to stop, and kill those that have not stopped after `seconds`."""
     deadline = time.monotonic() + seconds
     for process in processes:
         process.ask_to_stop()

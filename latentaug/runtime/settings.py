@@ -40,7 +40,7 @@ _FORMS = {
 
 
 def available_cores() -> int:
-    """Number of cores that this process may use: those of its CPU affinity, on a system that has one, or else all."""
+    """Return how many cores this process may use: those of its CPU affinity where there is one, otherwise all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=15.0, ge=3)
     """Seconds after which a running job whose worker gives no sign of life is started again by another."""
     max_attempts: int = Field(default=3, ge=1)
-    """How often a job is started in all if its workers die; then it has failed."""
+    """How many times a job is started in all if its workers die. After the last time it has failed."""
     job_retention_days: float = Field(default=30.0, ge=0)
     """Days for which the record and files of a job are kept after its end, at least 1. Then they are deleted, but never
     while an unfinished job names that job in `beside`. 0 keeps them for ever. Models and data sets always stay."""
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     @field_validator("job_retention_days", mode="after")
     @classmethod
     def _no_shorter_than_idempotency_keys(cls, days: float) -> float:
-        if 0 < days < 1:  # a request that is repeated with its Idempotency-Key within a day is given its job
+        if 0 < days < 1:  # a request repeated with its Idempotency-Key within a day must still get its job
             raise ValueError("must be at least 1 day, or 0 to keep jobs for ever")
         return days
 
@@ -202,8 +202,8 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
         overrides: values that win over the environment.
 
     Raises:
-        ValueError: a variable with our prefix that names no setting (the nearest name is suggested), or bad values,
-            one line for each, which says what is wrong but never shows the value: it may be a secret.
+        ValueError: a variable with our prefix names no setting (the nearest name is suggested), or values are wrong.
+            The message has a line for each, which says what is wrong but never shows the value: it may be a secret.
     """
     variables = os.environ if environment is None else environment
     _refuse_unknown(variables)
@@ -215,7 +215,7 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
         faults = error.errors(include_url=False, include_context=False, include_input=False)
     except SettingsError:  # carries no name; there is one setting that is read as JSON
         raise ValueError(f'{PREFIX}QUEUES: write a JSON list, for instance ["train"]') from None
-    # Raised out here, for a traceback would show the first error and in it the values.
+    # Raised out here, because a traceback would show the first error, and the values in it.
     raise ValueError("\n".join(_line(fault["loc"], fault["msg"]) for fault in faults))
 
 

@@ -1,4 +1,4 @@
-"""Where Unix sockets lie. A system takes only short paths for them; a folder of the service may be anywhere."""
+"""Where Unix sockets are. Systems accept only short paths for them, but the service's folder may be anywhere."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 from latentaug.errors import Conflict
 
 LONGEST_PATH = 100
-"""Bytes of a socket's path. Systems allow 103 to 107."""
+"""Most bytes of a socket's path. Systems allow 103 to 107."""
 
 _STAND_IN = re.compile(r"latentaug-[0-9a-f]{16}")
 
 
 def short(path: Path) -> Path:
-    """The path itself, or where it is too long for a socket, one in the system's temporary folder.
+    """Return the path itself or, where it is too long for a socket, one in the system's temporary folder.
 
-    It is the same for every process and at every start, so that all find the socket and a new server finds what a
-    killed one left.
+    It is the same for every process and at every start, so that all processes find the socket, and a new server finds
+    what a killed one left behind.
     """
     if len(os.fsencode(path)) <= LONGEST_PATH:
         return path
@@ -30,10 +30,10 @@ def short(path: Path) -> Path:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder in which the socket at `path` is to lie.
+    """Make the folder for the socket at `path`.
 
     Raises:
-        Conflict: the path is too long even so, or others may write to the folder that stands in for a long path.
+        Conflict: the path is still too long, or others may write to the folder that stands in for a long path.
     """
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise Conflict(
@@ -49,7 +49,7 @@ def make_folder(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a socket, and its folder where that was made for it alone. It need not be there."""
+    """Remove a socket, if it is there, and its folder where that was made for it alone."""
     path.unlink(missing_ok=True)
     if _stands_in(path.parent) and path.parent.is_dir() and not any(path.parent.iterdir()):
         path.parent.rmdir()

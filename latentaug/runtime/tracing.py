@@ -1,7 +1,7 @@
 """OpenTelemetry traces, made where `settings.otlp_endpoint` is set and the extra `tracing` is installed.
 
-A trace goes on from process to process by W3C's `traceparent`: a header between the API and the model server, a field
-of the job's record between the API and the worker.
+W3C's `traceparent` carries a trace from process to process: as a header between the API and the model server, as a
+field of the job's record between the API and the worker.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Tracer:
 
     @contextmanager
     def span(self, name: str, kind: Kind, carrier: Mapping[str, str]) -> Iterator[Span]:
-        """A span whose parent is the one that `carrier` names, or else this context's."""
+        """Open a span whose parent is the one that `carrier` names, or else this context's."""
         parent = self._form.extract(carrier) if "traceparent" in carrier else None
         with self._tracer.start_as_current_span(name, parent, SpanKind[kind]) as span:
             made = Span(name)
@@ -61,7 +61,7 @@ class Tracer:
                     span.set_status(StatusCode.ERROR, made.fault)
 
     def carrier(self) -> dict[str, str]:
-        """Headers that name this context's span."""
+        """Return headers that name this context's span."""
         headers: dict[str, str] = {}
         self._form.inject(headers)
         return headers
@@ -96,7 +96,7 @@ def check(settings: Settings) -> None:
 
 
 def configure(settings: Settings, service: str) -> None:
-    """Begin to trace this process, if the settings say so.
+    """Start tracing this process, if the settings say so.
 
     Raises:
         ValueError: they do, but the extra `tracing` is not installed.
@@ -108,7 +108,7 @@ def configure(settings: Settings, service: str) -> None:
 
 
 def active() -> bool:
-    """Whether this process is traced."""
+    """Return whether this process is traced."""
     return _tracer is not None
 
 
@@ -129,12 +129,12 @@ def span(name: str, kind: Kind, carrier: Mapping[str, str] | None = None) -> Ite
 
 
 def carrier() -> dict[str, str]:
-    """Headers by which another process goes on with this trace; empty where nothing is traced."""
+    """Return headers with which another process can continue this trace; empty where nothing is traced."""
     return {} if _tracer is None else _tracer.carrier()
 
 
 def shutdown() -> None:
-    """Send the spans that have not been sent, within seconds, and trace no more."""
+    """Send the spans that have not been sent yet, which takes a few seconds at most, and stop tracing."""
     global _tracer  # noqa: PLW0603
     if _tracer is not None:
         _tracer.provider.shutdown()

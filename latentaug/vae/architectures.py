@@ -24,7 +24,7 @@ from latentaug.vae.convolutions import StridedConv2d, SubpixelConvTranspose2d
 MAX_LATENT_DIM = 512
 MAX_HIDDEN = 8192
 LEVELS = 0.01, 0.99
-"""Lowest and highest mean level that training starts from: images may be all black, and that has no logit."""
+"""Lowest and highest mean level that training starts from, because images may be all black, and 0 has no logit."""
 OLDER_NAMES = {
     "encoder.0": "encoder.conv_1",
     "encoder.2": "encoder.conv_2",
@@ -34,7 +34,7 @@ OLDER_NAMES = {
     "decoder.5": "decoder.transposed_conv_1",
     "decoder.7": "decoder.transposed_conv_2",
 }
-"""Names of the layers that models saved earlier know by number."""
+"""The present name of each layer that earlier versions saved under a number."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def pixels(images: Tensor) -> Tensor:
 
 
 def to_bytes(vae: VAE) -> bytes:
-    """The weights as safetensors; the same weights give the same bytes."""
+    """Return the weights as safetensors; the same weights give the same bytes."""
     return save({name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()})
 
 
@@ -217,7 +217,7 @@ def from_weights(architecture: Architecture, weights: dict[str, Tensor]) -> VAE:
 
 
 def _present_name(name: str) -> str:
-    """What a weight is called now that may have been saved under an older name."""
+    """The present name of a weight, which may have been saved under an older one."""
     layer, _, kind = name.rpartition(".")
     return f"{OLDER_NAMES.get(layer, layer)}.{kind}"
 

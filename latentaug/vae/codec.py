@@ -1,4 +1,4 @@
-"""A trained VAE for whole arrays, computed in batches: images to latents, and latents to images."""
+"""Apply a trained VAE to whole arrays, batch by batch: images to latents, and latents to images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Codec:
 
     @torch.inference_mode()
     def encode(self, images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mean latents float32 [n, latent_dim] of images [n, h, w, c], uint8 or float32 in 0..1."""
+        """Map images [n, h, w, c], uint8 or float32 in 0..1, to their mean latents, float32 [n, latent_dim]."""
         latents = np.empty((len(images), self.architecture.latent_dim), np.float32)
         for rows, batch in _batches(images):
             latents[rows] = self._vae.encode(torch.tensor(batch, device=self._device))[0].cpu().numpy()
@@ -45,7 +45,7 @@ class Codec:
 
     @torch.inference_mode()
     def decode(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Images float32 [n, h, w, c] in 0..1 of latents float32 [n, latent_dim]."""
+        """Map latents, float32 [n, latent_dim], to images, float32 [n, h, w, c] in 0..1."""
         a = self.architecture
         images = np.empty((len(latents), a.height, a.width, a.channels), np.float32)
         for rows, batch in _batches(latents):
@@ -64,7 +64,7 @@ def read_vae(store: ArtefactStore, model: ModelDescription) -> VAE:
 
 
 def architecture_of(model: ModelDescription) -> Architecture:
-    """The architecture of a stored model's network."""
+    """Return the architecture of a stored model's network."""
     return Architecture(model.height, model.width, model.channels, model.latent_dim, model.hidden)
 
 

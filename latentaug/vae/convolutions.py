@@ -20,9 +20,9 @@ VECTOR = 16
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """The same [n, c, h, w] with its channels side by side in memory; copied only if they are not.
+    """Return the same [n, c, h, w] with its channels side by side in memory; it is copied only if they are not.
 
-    One channel is laid out both ways at once; its strides decide which of them PyTorch takes it for.
+    With a single channel both layouts are the same in memory, and its strides tell PyTorch which of them it is.
     """
     if x.shape[1] == 1:
         return x.reshape(x.shape[0], x.shape[2], x.shape[3], 1).permute(0, 3, 1, 2)
@@ -65,8 +65,8 @@ def subpixel_kernel(weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor,
 def _kernel_places(n_in: int, n_out: int, device: torch.device) -> tuple[Tensor, int]:
     """Where each number of a kernel stands in the flat weight, int64 [f f out, f / 2 + 2, f / 2 + 2, in], and f.
 
-    Zeros stand behind the weight's end. The places are kept, because training needs them in every step, and finding
-    them takes longer than using them.
+    The place behind the weight's end stands for zero. The places are kept, because training needs them in every step,
+    and finding them takes longer than using them.
     """
     factor = 4 if 4 * 4 * n_out <= VECTOR else 2
     taps = torch.arange(factor // 2 + 2)
@@ -80,13 +80,13 @@ def _kernel_places(n_in: int, n_out: int, device: torch.device) -> tuple[Tensor,
 
 
 def enlarge(x: Tensor, kernel: Tensor, bias: Tensor | None, size: tuple[int, int]) -> Tensor:
-    """`conv_transpose2d` with kernel 5, stride 2 and padding 2: the same numbers up to rounding.
+    """Compute `conv_transpose2d` with kernel 5, stride 2 and padding 2: the same numbers up to rounding.
 
     Args:
         x: float [n, in, h, w].
-        kernel: of `subpixel_kernel`.
-        bias: of `subpixel_kernel`, or None.
-        size: (2h or 2h - 1, 2w or 2w - 1), of the output.
+        kernel: the weight that `subpixel_kernel` gives.
+        bias: the bias that `subpixel_kernel` gives, or None.
+        size: height and width of the output: 2h or 2h - 1, and 2w or 2w - 1.
 
     Returns:
         float [n, out, *size].
@@ -95,7 +95,7 @@ def enlarge(x: Tensor, kernel: Tensor, bias: Tensor | None, size: tuple[int, int
 
 
 def subpixels(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-    """What `enlarge` interleaves: from [n, in, h, w] to [n, ceil(2h / f), ceil(2w / f), f f out], contiguous."""
+    """Compute what `enlarge` interleaves: [n, in, h, w] to [n, ceil(2h / f), ceil(2w / f), f f out], contiguous."""
     stride = _factor(kernel) // 2
     x = channels_last(x)
     if x.shape[2] % stride or x.shape[3] % stride:
@@ -107,8 +107,8 @@ def interleave(places: Tensor, kernel: Tensor, size: tuple[int, int]) -> Tensor:
     """Put the outputs of each place where they belong in the image.
 
     Args:
-        places: of `subpixels`, or what was made of each of its numbers, in any type.
-        kernel: that they were computed with.
+        places: what `subpixels` gives, or something computed from each of its numbers, of any type.
+        kernel: the kernel that they were computed with.
         size: as in `enlarge`.
 
     Returns:
@@ -117,7 +117,7 @@ def interleave(places: Tensor, kernel: Tensor, size: tuple[int, int]) -> Tensor:
     factor = _factor(kernel)
     n, height, width, channels = places.shape
     row = places.reshape(n, height, width, factor, channels // factor)  # [n, h, w, f, f out]
-    words = row.view(_word(row.shape[4] * row.element_size()))  # the longer, the fewer to copy
+    words = row.view(_word(row.shape[4] * row.element_size()))  # the longer the words, the fewer to copy
     rows = words.transpose(2, 3).contiguous().view(places.dtype)  # [n, h, f, w, f out]
     image = rows.view(n, factor * height, factor * width, channels // factor**2)
     return image[:, : size[0], : size[1]].permute(0, 3, 1, 2)
@@ -129,12 +129,12 @@ def _factor(kernel: Tensor) -> int:
 
 
 def _word(size: int) -> torch.dtype:
-    """The longest integer type that divides so many bytes evenly."""
+    """The longest integer type whose bytes divide `size` evenly."""
     return next(word for word in (torch.int64, torch.int32, torch.int16, torch.uint8) if size % word.itemsize == 0)
 
 
 def reduce(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`conv2d` with stride 2 and padding 2.
+    """Compute `conv2d` with stride 2 and padding 2.
 
     Args:
         x: float [n, in, h, w].
@@ -177,7 +177,7 @@ class SubpixelConvTranspose2d(nn.ConvTranspose2d):
         super().__init__(in_channels, out_channels, 5, stride=2, padding=2, output_padding=output_padding)
 
     def output_size(self, x: Tensor) -> tuple[int, int]:
-        """Height and width that [n, in, h, w] is enlarged to."""
+        """Return the height and width that [n, in, h, w] is enlarged to."""
         height, width = (2 * x.shape[2 + axis] - 1 + int(self.output_padding[axis]) for axis in range(2))
         return height, width
 
@@ -191,13 +191,15 @@ class SubpixelConvTranspose2d(nn.ConvTranspose2d):
 class _Reduce(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Compute `reduce`, and keep what its gradients need."""
         ctx.save_for_backward(x, weight)
         return reduce(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        """Map the gradient by the output to those by input, weight and bias; None by an input that needs none."""
         x, weight = ctx.saved_tensors
-        by_input = None  # images need none
+        by_input = None  # nobody needs the gradient by the images
         if ctx.needs_input_grad[0]:
             by_input = enlarge(gradient, *subpixel_kernel(weight), (x.shape[2], x.shape[3]))
         return by_input, _weight_gradient(x, gradient, weight.shape), gradient.sum((0, 2, 3))
@@ -206,11 +208,13 @@ class _Reduce(torch.autograd.Function):
 class _Enlarge(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, size: tuple[int, int]) -> Tensor:
+        """Compute `enlarge`, and keep what its gradients need."""
         ctx.save_for_backward(x, weight)
         return enlarge(x, *subpixel_kernel(weight, bias), size)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """Map the gradient by the output to those by input, weight and bias; the size has none."""
         x, weight = ctx.saved_tensors
         by_weight = _weight_gradient(gradient, x, weight.shape)
         return reduce(gradient, weight, None), by_weight, gradient.sum((0, 2, 3)), None
@@ -219,7 +223,7 @@ class _Enlarge(torch.autograd.Function):
 def _weight_gradient(large: Tensor, small: Tensor, shape: torch.Size) -> Tensor:
     """Gradient by the weight of a strided convolution from `large` to `small`, or of its transpose back.
 
-    On a CPU in float32 where `large` has one channel: in bfloat16 oneDNN takes several times as long for it.
+    Where `large` has one channel, a CPU computes it in float32: in bfloat16 oneDNN takes several times as long.
     """
     if large.shape[1] == 1 and not large.is_cuda:
         large, small = large.float(), small.float()

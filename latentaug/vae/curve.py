@@ -1,4 +1,4 @@
-"""The curve of a training as PNG bytes, drawn without matplotlib's global state."""
+"""The loss curve of a training as PNG bytes, plotted without matplotlib's global state."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def curve_plot(history: Sequence[dict[str, Any]]) -> bytes:
         for which, style in (("train", "--"), ("validation", "-")):
             values = [metrics[f"{which}_{part}"] for metrics in history]
             panel.plot(epochs, values, style, marker="." if len(epochs) == 1 else None, label=which)
-        panel.set(title=part, xlabel="epoch", ylabel="nats an image")
+        panel.set(title=part, xlabel="epoch", ylabel="nats per image")
         panel.legend()
     return as_png(figure)
 
 
 def as_png(figure: Figure) -> bytes:
-    """A figure as PNG bytes."""
+    """Return a figure as PNG bytes."""
     out = io.BytesIO()
-    FigureCanvasAgg(figure)  # the figure's canvas from here on
+    FigureCanvasAgg(figure)  # gives the figure its canvas
     figure.savefig(out, format="png")
     return out.getvalue()

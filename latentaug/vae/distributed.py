@@ -21,39 +21,39 @@ class Group(Protocol):
         """Wrap the network so that its gradients are the mean over all processes."""
 
     def rows(self, n: int) -> slice:
-        """This process's rows of a batch of n rows; at least one."""
+        """Return this process's rows of a batch of n rows; at least one."""
 
     def weight(self, n: int) -> float:
-        """Factor of this process's mean loss with which the mean over all processes is the mean over the batch."""
+        """Return what to multiply this process's mean loss by, so that the processes' mean is that of the batch."""
 
     def total(self, sums: Tensor) -> Tensor:
-        """Each number summed over all processes."""
+        """Return each number summed over all processes."""
 
     def agreed(self, values: Tensor) -> Tensor:
-        """The first process's numbers, so that all processes decide alike."""
+        """Return the first process's numbers, so that all processes come to the same decision."""
 
 
 class Alone:
     """A group of one process, which computes everything."""
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network itself."""
+        """Return the network itself."""
         return network
 
     def rows(self, n: int) -> slice:
-        """All rows."""
+        """Return all rows."""
         return slice(0, n)
 
     def weight(self, n: int) -> float:
-        """One: the batch is all this process's."""
+        """Return 1, because this process computes the whole batch."""
         return 1.0
 
     def total(self, sums: Tensor) -> Tensor:
-        """The numbers themselves."""
+        """Return the numbers themselves."""
         return sums
 
     def agreed(self, values: Tensor) -> Tensor:
-        """The numbers themselves."""
+        """Return the numbers themselves."""
         return values
 
 
@@ -69,23 +69,26 @@ class Ranks:
         return DistributedDataParallel(network)
 
     def rows(self, n: int) -> slice:
-        """Parts are as equal as they can be. A batch of fewer rows than processes gives the others its last row."""
+        """Return this process's rows: the parts are as equal as they can be.
+
+        Where a batch has fewer rows than there are processes, those left over get its last row.
+        """
         start, stop = (n * rank // self.count for rank in (self.rank, self.rank + 1))
         return slice(start, stop) if start < stop else slice(n - 1, n)
 
     def weight(self, n: int) -> float:
-        """This process's part of the batch times the number of processes; 0 where its row is another process's."""
+        """Return this process's part of the batch times the number of processes; 0 where its row is another's."""
         start, stop = (n * rank // self.count for rank in (self.rank, self.rank + 1))
         return (stop - start) * self.count / n
 
     def total(self, sums: Tensor) -> Tensor:
-        """The sum over all processes."""
+        """Return each number summed over all processes."""
         summed = sums.clone()
         distributed.all_reduce(summed)
         return summed
 
     def agreed(self, values: Tensor) -> Tensor:
-        """The first process's numbers."""
+        """Return the first process's numbers."""
         theirs = values.clone()
         distributed.broadcast(theirs, 0)
         return theirs

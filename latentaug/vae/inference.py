@@ -1,8 +1,8 @@
 """A trained VAE for inference: its weights are rearranged once into the layouts in which a device computes fastest.
 
-The numbers are those of `VAE.encode` and `VAE.decode` up to rounding, of float32, or of bfloat16 where that is chosen
-for decoding. Everything is channels-last, so that images go in and out as they travel, [n, h, w, c], and flattening
-copies nothing.
+The numbers are those of `VAE.encode` and `VAE.decode` up to rounding: that of float32, or of bfloat16 where it is
+chosen for decoding. Everything is channels-last, so that images go in and out in the layout in which they are sent,
+[n, h, w, c], and flattening copies nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class FrozenVAE:
     """Encoder and decoder of a VAE, without gradients.
 
     Args:
-        vae: the network. Its weights are copied, and so start at torch's own alignment: read from a file they start
-            anywhere, and kernels may sum in another order there, so that a restart could change an answer's last bit.
-        precision: float32 or bfloat16, what is decoded in. In bfloat16 numbers keep 8 bits of their fraction; images
-            are float32 again. Encoding stays in float32, for a latent that moves by little may have another neighbour,
-            and so other images.
+        vae: the network. Its weights are copied, so that they start at torch's own alignment. Weights read from a file
+            may start anywhere; there kernels may sum in another order, and a restart could change an answer's last bit.
+        precision: the number format for decoding, float32 or bfloat16, which keeps 8 bits of a number's fraction. The
+            images are float32 in either case. Encoding stays in float32, because a latent that moves only slightly may
+            get another neighbour, and so give other images.
     """
 
     def __init__(self, vae: VAE, precision: torch.dtype = torch.float32) -> None:
@@ -35,7 +35,7 @@ class FrozenVAE:
         def layer(name: str) -> tuple[Tensor, Tensor]:
             return weights[f"{name}.weight"], weights[f"{name}.bias"]
 
-        # Weights of fully connected layers become [in, out], with which small batches are multiplied faster.
+        # Weights of fully connected layers become [in, out]: small batches are multiplied faster by those.
         conv_1, conv_2, hidden = layer("encoder.conv_1"), layer("encoder.conv_2"), layer("encoder.hidden")
         posterior = zip(layer("mean"), layer("log_variance"), strict=True)
         posterior_weight, posterior_bias = (torch.cat(pair) for pair in posterior)
@@ -81,7 +81,7 @@ class FrozenVAE:
 
     def render(self, latents: Tensor) -> Tensor:
         """Map latents float32 [n, latent_dim] to images in grey levels, uint8 [n, h, w, c]."""
-        return self._interleaved(grey_levels(self._intensities(latents)))  # bytes are quicker moved than floats
+        return self._interleaved(grey_levels(self._intensities(latents)))  # bytes are quicker to move than floats
 
     def _intensities(self, latents: Tensor) -> Tensor:
         """Decode, but leave the pixels as the last layer gives them, float32 [n, h / f, w / f, f f c] in 0..1."""

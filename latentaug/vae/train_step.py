@@ -1,7 +1,7 @@
 """One step of training: loss, gradients and Adam on a batch. On a single GPU it is recorded once, and then replayed.
 
-A step runs over a hundred kernels of a few microseconds each. Python takes longer to start them than a GPU takes to run
-them; recorded as a CUDA graph, they are started by one call.
+A step runs more than a hundred kernels of a few microseconds each. Python takes longer to start them than a GPU takes
+to run them; once they are recorded as a CUDA graph, a single call starts them all.
 """
 
 from __future__ import annotations
@@ -72,15 +72,15 @@ class Recording(NamedTuple):
 
 @dataclass(eq=False)
 class RecordedStep(Step):
-    """The same on a GPU, made and used in a `side_stream`.
+    """A step on a GPU that is recorded and replayed; made and used in a `side_stream`.
 
-    The first step of each batch length is taken plainly, the second is recorded and replayed for all others.
+    For each batch length, the first step is taken as usual; the second is recorded, and replayed for all that follow.
     """
 
     recordings: dict[int, Recording | None] = field(init=False, default_factory=dict)
 
     def take(self, batch: Tensor, noise: Tensor) -> None:
-        """Take a step."""
+        """Take a step, as `Step.take` does."""
         if len(batch) not in self.recordings:  # libraries make themselves ready, which no graph may record
             self.recordings[len(batch)] = None
             super().take(batch, noise)
@@ -101,12 +101,15 @@ class RecordedStep(Step):
 
 
 def step_kind(images: Tensor, group: Group) -> type[Step]:
-    """The fastest kind of step where the images are. The gradients of several processes meet outside of any graph."""
+    """Return the fastest kind of step for these images.
+
+    Where several processes train together no step is recorded, because they exchange their gradients outside any graph.
+    """
     return RecordedStep if images.is_cuda and isinstance(group, Alone) else Step
 
 
 def side_stream(device: torch.device) -> AbstractContextManager[object]:
-    """Where steps are taken: on a GPU in a stream of their own, because the default stream cannot be recorded."""
+    """Return the context to take steps in: a stream of its own on a GPU, whose default stream cannot be recorded."""
     if device.type != "cuda":
         return nullcontext()
     return torch.cuda.stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]

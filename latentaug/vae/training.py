@@ -33,14 +33,15 @@ _VALIDATION_BATCH = 1024
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """What one epoch gave: losses are in nats per image, averaged over the images.
+    """The results of one epoch. Losses are in nats per image, averaged over the images.
 
     Attributes:
         epoch: number of the epoch, from 1.
         train_loss: reconstruction + beta * divergence while training.
         train_reconstruction: as in `architectures.loss`.
         train_divergence: as in `architectures.loss`.
-        validation_reconstruction: decoded from the mean latents, without noise; early stopping watches it.
+        validation_reconstruction: the same for validation images, decoded from the mean latents, without noise; early
+            stopping watches it.
         validation_divergence: as in `architectures.loss`.
         images_per_second: training images per second, without the time of validation.
         seconds: wall time, with validation.
@@ -63,7 +64,7 @@ class Trained:
     Attributes:
         vae: the network.
         options: the options, with the batch size that was taken.
-        history: what every epoch gave.
+        history: the results of every epoch.
         best_epoch: number of the epoch with the lowest validation reconstruction, from 1.
     """
 
@@ -140,7 +141,7 @@ def _epochs(
     on_epoch: Callable[[EpochMetrics], None] | None,
     on_checkpoint: Callable[[Callable[[], bytes]], None] | None,
 ) -> None:
-    """Train until `patience` epochs have brought nothing better, or `epochs` are done."""
+    """Train until `patience` epochs in a row have brought no improvement, or `epochs` are done."""
     while len(run.history) < options.epochs and len(run.history) - run.best_epoch < options.patience:
         metrics = _epoch(run, validation, options)
         run.history.append(metrics)
@@ -223,7 +224,7 @@ def _validate(vae: VAE, images: Tensor) -> Tensor:
 
 
 def untrained(architecture: Architecture, train: Pixels, seed: int) -> VAE:
-    """The network that `fit` begins with, on the CPU."""
+    """Return the network that `fit` begins with, on the CPU."""
     with torch.random.fork_rng(devices=[]):  # leaves the caller's random numbers as they were
         torch.manual_seed(seed)
         vae = VAE(architecture)
@@ -233,7 +234,7 @@ def untrained(architecture: Architecture, train: Pixels, seed: int) -> VAE:
 
 def _start(vae: VAE, options: TrainingOptions, images: Tensor, group: Group) -> _Run:
     vae = vae.to(images.device)
-    # Capturable: nothing in a step waits for the GPU, so that it may be recorded.
+    # Capturable means that nothing in a step waits for the GPU, so that the step can be recorded.
     optimizer = torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True, capturable=images.is_cuda)
     step = step_kind(images, group)(
         group.wrap(vae), optimizer, group, images, options.beta, options.precision == "bfloat16"

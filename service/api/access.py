@@ -1,4 +1,4 @@
-"""Who may call an endpoint and how often: checked before anything else of a request is read."""
+"""Who may call an endpoint and how often. This is checked before a request's body is read."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Documented = Security(bearer)
 
 
 async def authorise(request: Request, scope: str | None, credentials: HTTPAuthorizationCredentials | None) -> str:
-    """Let a caller pass whose key has the scope, or any known key where the scope is None.
+    """Let the caller pass if its key has the scope or, where the scope is None, if its key is known.
 
     Args:
-        request: of the caller.
+        request: the caller's request.
         scope: what the endpoint needs: one of `keys.SCOPES`, or None.
         credentials: what the request's `Authorization` header holds.
 
@@ -35,9 +35,9 @@ async def authorise(request: Request, scope: str | None, credentials: HTTPAuthor
         A name for the key's owner; empty where the service has no keys and so needs none.
 
     Raises:
-        Unauthenticated: no key, or an unknown one.
-        Forbidden: a key without the scope.
-        TooManyRequests: over the rate, which is counted by key, or by address where there is no known key.
+        Unauthenticated: the request has no key, or an unknown one.
+        Forbidden: the key lacks the scope.
+        TooManyRequests: the caller exceeds the rate. It is counted by key, or by address where there is no known key.
     """
     context = context_of(request)
     key = None if credentials is None else context.keys.find(credentials.credentials)
@@ -54,9 +54,9 @@ async def authorise(request: Request, scope: str | None, credentials: HTTPAuthor
 
 
 def guarded(scope: str, answer: Answer) -> Answer:
-    """The same answers, for callers whose key has the scope; nobody else's body is read.
+    """Return `answer` for callers whose key has the scope only; nobody else's body is read.
 
-    `Owner` tells an endpoint behind it whose key it was.
+    An endpoint behind it learns from `Owner` whose key it was.
     """
 
     async def guarded_answer(request: Request) -> Response:
@@ -71,7 +71,7 @@ async def _owner(request: Request) -> str:
 
 
 Owner = Annotated[str, Depends(_owner)]
-"""Whose key `guarded` let pass; empty where none was needed."""
+"""The owner of the key that `guarded` let pass; empty where none was needed."""
 
 
 def _allow(scope: str | None) -> Callable[..., Awaitable[str]]:

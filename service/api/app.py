@@ -41,7 +41,7 @@ class State(TypedDict):
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Make the application. It connects to Redis and to the model server when it first needs them; either may be away.
+    """Make the application. It connects to Redis and to the model server when it first needs them, and starts without.
 
     Raises:
         ValueError: the keys or the rate limit cannot be read.
@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> ASGIApp:
         version="1",
         description=DESCRIPTION,
         exception_handlers=problems.HANDLERS,
-        docs_url=None,  # FastAPI's own pages load their parts from the net
+        docs_url=None,  # FastAPI's own pages load their scripts from the internet
         redoc_url=None,
         generate_unique_id_function=contract.operation_id,
     )
@@ -92,5 +92,5 @@ def create_app(settings: Settings) -> ASGIApp:
     front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
     front.router.default = HeadAsGet(app)
     served: ASGIApp = Traced(front)
-    served = RequestLog(served)  # around the trace, which tells the request's id
+    served = RequestLog(served)  # around the trace, which shows the request's id
     return RequestMetrics(served, metrics=metrics)  # outermost, so that it counts what RequestLog answers

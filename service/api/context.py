@@ -1,4 +1,4 @@
-"""What every endpoint works with, such as the settings, the store and the jobs; made once at start."""
+"""What every endpoint works with, such as the settings, the store and the jobs. It is made once, at the start."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from service.api.metrics import Metrics
 Result = TypeVar("Result")
 
 _AT_ONCE_BYTES = 2**14
-"""So many bytes, such as those of twenty digits, are coded in less time than a thread needs to begin."""
+"""Bytes, such as those of twenty digits, that are encoded or decoded in less time than a thread takes to start."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Context:
         joiner: asks the model server, and joins small calls of several callers.
         jobs: the job records and their queues.
         keys: the keys of those who may call.
-        rate_limit: how often each may call.
+        rate_limit: how often each caller may call.
         metrics: what this process counts.
         pixel_threads: bounds the threads that decode and encode images, so that they never take all cores and memory.
         uploads: bounds the data sets that are being uploaded, as each is held in memory.
@@ -73,7 +73,8 @@ class Context:
 
         Args:
             work: what to do.
-            effort: most bytes that it codes, or as many as are the same work (`media.read_effort`).
+            effort: most bytes that it encodes or decodes, or the number of bytes that are as much work
+                (`media.read_effort`).
         """
         return work() if effort <= _AT_ONCE_BYTES else await to_thread.run_sync(work, limiter=self.pixel_threads)
 
@@ -83,7 +84,7 @@ class Context:
 
 
 def context_of(request: Request) -> Context:
-    """What the endpoint that answers this request works with."""
+    """Return what the endpoint that answers this request works with."""
     context = request.scope["state"]["context"]
     assert isinstance(context, Context)  # noqa: S101  the lifespan put it there
     return context

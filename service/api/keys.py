@@ -45,11 +45,11 @@ class Keys:
 
     @property
     def open(self) -> bool:
-        """Whether everyone may call, as there are no keys."""
+        """Whether everyone may call, because there are no keys."""
         return not self._keys
 
     def find(self, token: str) -> Key | None:
-        """The key that `token` is, or None. Every key is compared, so that the time tells nothing."""
+        """Return the key that `token` is, or None. All keys are compared, so that the time taken reveals nothing."""
         digest = _digest(token)
         found = None
         for key in self._keys:
@@ -62,7 +62,7 @@ def load(settings: Settings) -> Keys:
     """Read the keys that the settings give.
 
     Raises:
-        ValueError: a line is no key, a file holds a plain key, or keys are set but there are none.
+        ValueError: an entry is not a key, a file holds a plain key, or a setting for keys holds none.
     """
     keys: list[Key] = []
     if settings.api_keys is not None:
@@ -78,13 +78,13 @@ def load(settings: Settings) -> Keys:
 
 
 def new(scopes: Sequence[str]) -> tuple[str, str]:
-    """Make a key: the key itself, and its line for the keys file."""
+    """Make a key. Return the key itself, and its line for the file of keys."""
     token = f"latentaug_{secrets.token_urlsafe(32)}"
     return token, f"sha256${_digest(token).hex()}:{'+'.join(scopes)}"
 
 
 def ensure(file: Path) -> str | None:
-    """If a file does not exist, make a key with every scope and write its line there, whole or not at all.
+    """If the file does not exist, make a key with every scope and write its line there, whole or not at all.
 
     Returns:
         The key, or None where the file existed.
@@ -100,12 +100,12 @@ def ensure(file: Path) -> str | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the command line; `arguments` are those of the process unless they are given."""
     parser = argparse.ArgumentParser(prog="python -m service.api.keys", description="Make keys for the API.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for_new = commands.add_parser("new", help="make a key and print it, this once")
+    for_new = commands.add_parser("new", help="make a key and print it, only this once")
     for_new.add_argument(
-        "--scopes", required=True, help=f"what the key may do, with commas between: {', '.join(SCOPES)}"
+        "--scopes", required=True, help=f"what the key may do, separated by commas: {', '.join(SCOPES)}"
     )
     for_ensure = commands.add_parser("ensure", help="make a key with every scope if the file does not exist")
     for_ensure.add_argument("file", type=Path, help=f"the file that {PREFIX}API_KEYS_FILE names")
@@ -127,7 +127,7 @@ def _parse(entry: str, source: str, *, plain: bool) -> Key:
     token, _, listed = entry.rpartition(":")
     scopes = frozenset(listed.split("+"))
     if not token or not scopes <= set(SCOPES):
-        raise ValueError(f"{source} has an entry unlike key:scope+scope; the scopes are {', '.join(SCOPES)}")
+        raise ValueError(f"{source} has an entry that is not key:scope+scope; the scopes are {', '.join(SCOPES)}")
     if hashed := _HASHED.fullmatch(token):
         return Key(bytes.fromhex(hashed[1]), scopes)
     if not plain:

@@ -10,11 +10,11 @@ from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 
 MAX_KEPT_BYTES = 64 * 2**20
-"""A larger data set is read anew each time; the whole of MNIST is smaller."""
+"""A data set larger than this is read anew each time; the whole of MNIST is smaller."""
 
 
 class LoadedDatasets:
-    """Loads one data set at a time and keeps the last one if it is small. Made inside a running event loop."""
+    """Loads one data set at a time and keeps the last one if it is small. Make it inside a running event loop."""
 
     def __init__(self, store: ArtefactStore, settings: Settings) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""Gives up work when its caller leaves; an ASGI server does not cancel a request by itself."""
+"""Gives up work whose caller has left; an ASGI server does not cancel a request by itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 Result = TypeVar("Result")
 
 WATCH_AFTER = 0.02
-"""Seconds. Most work is done sooner, and watching whether its caller leaves would take a good part of that time."""
+"""Seconds. Most work is done sooner, and watching its caller would take a good part of that time."""
 
 
 async def while_connected(request: Request, work: Awaitable[Result], watch_after: float = WATCH_AFTER) -> Result:
@@ -32,7 +32,7 @@ async def while_connected(request: Request, work: Awaitable[Result], watch_after
 
     def leave(_: asyncio.Task[None]) -> None:
         nonlocal left
-        if here:  # or the work was done in the same moment
+        if here:  # otherwise the work was done at the same moment
             left = True
             working.cancel()
 

@@ -1,4 +1,4 @@
-"""A function from request to response as an ASGI application."""
+"""A function from request to response, as an ASGI application."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Endpoint:
-    """The endpoint of a Starlette route that nearly all requests go to.
+    """An endpoint for the Starlette routes that nearly all requests go to.
 
-    Starlette wraps a plain function in a second search for error handlers, inside the application's own; beside a
-    request for a single image the time for that can be measured.
+    Starlette would wrap a plain function in a second search for error handlers, inside the application's own. Where a
+    request holds a single image, the time for that is noticeable.
     """
 
     def __init__(self, answer: Answer) -> None:

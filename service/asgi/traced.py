@@ -1,4 +1,4 @@
-"""ASGI middleware of both servers: each request is a span in its caller's trace."""
+"""ASGI middleware for both servers: makes each request a span in its caller's trace."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from latentaug.runtime import logs, tracing
 
 UNTRACED = {"/healthz", "/readyz", "/metrics", "/metrics/model-server", "/v2/health/live", "/v2/health/ready"}
-"""Paths that probes ask every few seconds; spans of them would tell nothing."""
+"""Paths that probes ask for every few seconds; their spans would tell nobody anything."""
 
 
 class Traced:
-    """Makes a span of each request, with its method, its route's template and its status."""
+    """Makes a span of each request, with the method, the template of the route and the status."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

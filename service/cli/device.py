@@ -1,4 +1,4 @@
-"""`python -m service.cli.device NAME`: says what the device of that name is.
+"""`python -m service.cli.device NAME`: says which device that name stands for on this machine.
 
 It is a process of its own because it loads torch, which would make every command a second slower.
 """

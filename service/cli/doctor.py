@@ -1,4 +1,4 @@
-"""`latentaug doctor`: what keeps the service from working on this machine, and how to fix it."""
+"""`latentaug doctor`: finds what keeps the service from working on this machine, and says how to fix it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def examine() -> list[Finding]:
 
 
 def examine_service(client: Client) -> list[Finding]:
-    """Ask a service that runs elsewhere."""
+    """Check a service that runs elsewhere, over HTTP."""
     questions: dict[str, Callable[[], str]] = {
         "service": lambda: _says_ready(client),
         "key": lambda: f"accepted: {len(client.models())} models, {len(client.datasets())} data sets",
@@ -75,7 +75,7 @@ def _asked(what: str, question: Callable[[], str]) -> Finding:
     except Denied as error:
         return Finding(what, "error", error.detail, "give a valid key with --key or in LATENTAUG_KEY")
     except ClientError as error:
-        return Finding(what, "error", str(error), "run `latentaug doctor` on the machine of the service")
+        return Finding(what, "error", str(error), "run `latentaug doctor` on the machine that runs the service")
 
 
 def _says_ready(client: Client) -> str:
@@ -128,7 +128,7 @@ def _redis(settings: Settings) -> Finding:
 
 
 def _embedded() -> Finding:
-    """Start one in a folder of its own, because the service's may be running."""
+    """Start an embedded server in a folder of its own, because the service's own may be running."""
     try:
         with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(Path(folder)):
             return Finding("redis", "ok", f"the embedded server starts; {PREFIX}REDIS_URL is not set")

@@ -1,4 +1,4 @@
-"""What went wrong, in the words of somebody who types commands and never sees a request."""
+"""What went wrong, in words for somebody who types commands and never sees a request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _QUERY = re.compile(r"\??\b([a-z_]+)=([A-Za-z0-9.]+)")
 
 
 def words(error: Exception, options: Mapping[str, str]) -> str:
-    """A sentence for the terminal.
+    """Return a sentence for the terminal.
 
     Args:
         error: what was raised.
@@ -36,7 +36,7 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
 
 
 def _by_option(problem: Problem, options: Mapping[str, str]) -> str | None:
-    """The faults of single values, each with its option, if the service says no more than these."""
+    """The faults of single values, each with its option, if the service's answer says nothing else."""
     listed = "; ".join(f"{name}: {fault}" for name, fault in problem.errors)
     if not listed or not problem.detail.endswith(listed):
         return None
@@ -44,7 +44,7 @@ def _by_option(problem: Problem, options: Mapping[str, str]) -> str | None:
 
 
 def _typed(detail: str, options: Mapping[str, str]) -> str:
-    """The detail with options as they are typed."""
+    """The detail, with each option as it is typed."""
 
     def typed(found: re.Match[str]) -> str:
         name, value = found.groups()

@@ -1,4 +1,4 @@
-"""Shows on standard error how far a command is; standard output is for results."""
+"""Shows on standard error how far a command has come; standard output is for results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ console = Console(stderr=True)
 
 
 def show(job: Job) -> None:
-    """Wait behind a progress bar until a job has succeeded. Ctrl+C ends the wait and not the job.
+    """Show a progress bar until a job has succeeded. Ctrl+C ends the wait and not the job.
 
     Raises:
         JobFailed: it failed or was cancelled.
@@ -34,7 +34,7 @@ def show(job: Job) -> None:
 
 
 def bar() -> Progress:
-    """A progress bar for each task of a command."""
+    """Return an empty display that shows a progress bar for each task that is added to it."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -33,10 +33,13 @@ class Target:
 
 @contextmanager
 def session(target: Target, console: Console) -> Iterator[Client]:
-    """A client of the service.
+    """Yield a client of the service.
 
     Without a URL, that is the service at the settings' host and port, if one answers there. Otherwise a whole service
     is started for as long as the command runs. It keeps models and results in the settings' home.
+
+    Raises:
+        Unavailable: a local service was needed and did not start.
     """
     if target.url is not None:
         with Client(target.url, target.key, timeout=TIMEOUT) as client:

@@ -1,4 +1,4 @@
-"""The protocol's endpoints: health, metadata, inference, statistics and the model repository."""
+"""The endpoints of the Open Inference Protocol: health, metadata, inference, statistics and the model repository."""
 
 from __future__ import annotations
 
@@ -45,9 +45,8 @@ def create_app(serving: Serving) -> Starlette:
     endpoints = Endpoints(serving)
     paths = ("/v2/models/{model}/versions/{version}", "/v2/models/{model}")
     routes = [
-        *(
-            Route(f"{path}/infer", Endpoint(serving.infer), methods=["POST"]) for path in paths
-        ),  # first, for most ask for these
+        # These come first, because most requests are for them.
+        *(Route(f"{path}/infer", Endpoint(serving.infer), methods=["POST"]) for path in paths),
         Route("/v2", endpoints.server),
         Route("/v2/health/live", endpoints.live),
         Route("/v2/health/ready", endpoints.ready),
@@ -77,7 +76,7 @@ def create_app(serving: Serving) -> Starlette:
 class Named:
     """ASGI middleware: the logs of a request show the `X-Request-ID` that the API sent with it.
 
-    The id stays set in the end. Each request is a task with a context of its own, in which uvicorn logs what failed.
+    The id is not unset at the end: each request is a task with a context of its own, in which uvicorn logs failures.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -91,7 +90,7 @@ class Named:
 
 
 class Endpoints:
-    """All endpoints but inference."""
+    """All endpoints except inference."""
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
@@ -111,7 +110,7 @@ class Endpoints:
         return JSONResponse({"ready": ready}, 200 if ready else 503)
 
     async def models(self, _: Request) -> Response:
-        """List the names of all models that can be asked."""
+        """List the names of all models that can be used."""
         names = await self._repository.names()
         return JSONResponse({"models": [f"{name}.{operation}" for name in names for operation in OPERATIONS]})
 
@@ -130,7 +129,7 @@ class Endpoints:
         return JSONResponse({"name": request.path_params["model"], "ready": ready}, 200 if ready else 503)
 
     async def statistics(self, request: Request) -> Response:
-        """Give the statistics of one model, or of all that have been asked since they were loaded."""
+        """Give the statistics of one model, or of all that have been used since they were loaded."""
         wanted, wanted_version = request.path_params.get("model"), request.path_params.get("version")
         if wanted is not None:
             await self._repository.describe(operations.parse_name(wanted)[0], wanted_version)
@@ -166,7 +165,7 @@ class Endpoints:
         return Response()
 
     async def unload(self, request: Request) -> Response:
-        """Drop a model and all that was counted for it; requests in flight finish with it."""
+        """Drop a model and all that was counted for it. Requests in flight are still answered with it."""
         await control(request)
         name = base_name(request.path_params["model"])
         self._serving.metrics.forget(name, self._repository.loaded(name))
@@ -175,7 +174,7 @@ class Endpoints:
 
 
 def base_name(name: str) -> str:
-    """The name of the model in `<model>` or `<model>.<operation>`; a model is loaded with all its operations."""
+    """Return the model's name in `<model>` or `<model>.<operation>`; a model is loaded with all its operations."""
     try:
         return operations.parse_name(name)[0]
     except NotFound:
@@ -199,7 +198,7 @@ async def control(request: Request) -> dict[str, Any]:
 
 
 async def refused(_: Request, error: LatentaugError) -> Response:
-    """Answer an error of our tree as the protocol's error object, with its code and fields."""
+    """Answer an error of our tree as the error object of the Open Inference Protocol, with its code and fields."""
     body: dict[str, Any] = {"error": error.detail, "code": error.code}
     if error.fields:
         body["fields"] = error.fields
@@ -214,10 +213,10 @@ async def http_error(_: Request, error: HTTPException) -> Response:
 
 
 async def client_gone(_: Request, __: ClientDisconnect) -> Response:
-    """Answer a caller that has left; only metrics tell of it."""
+    """Answer a caller that has left; only the metrics show it."""
     return Response(status_code=CLIENT_GONE)
 
 
 async def failed(_: Request, __: Exception) -> Response:
-    """Answer a mistake of our own; the log alone tells what it was."""
+    """Answer a fault of our own; only the log says what it was."""
     return JSONResponse({"error": "internal error; see the model server's log", "code": "internal_error"}, 500)

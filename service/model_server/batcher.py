@@ -4,8 +4,8 @@ One thread owns the device. As soon as it is free it takes the oldest request, t
 same kind. While it is busy the queue grows, so batches grow with the load, and an idle server adds no delay. A request
 is never split over batches, and a batch keeps to a limit of samples, unless a single request is larger than that.
 
-Under too much load, requests that would be late are refused when they arrive, which costs least: computed late, they
-would be useless, and would make the requests behind them late too.
+When there is too much load, requests that would be late are refused as they arrive, which costs least. Computed late,
+they would be useless, and would make the requests behind them late too.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from latentaug.errors import DeadlineExceeded, LatentaugError, TooManyRequests, 
 log = logging.getLogger(__name__)
 
 MEMORY = 0.9
-"""How much of its weight in the measured speed a batch keeps after each later one."""
+"""How much of its weight in the measured speed a batch keeps each time that another one is computed."""
 PROMPT = 0.8
-"""Part of the time to its deadline that a request may be predicted to need; the rest is for its way back."""
+"""The part of its time until the deadline that a request may be expected to need; the rest is for its way back."""
 
 K = TypeVar("K", bound=Hashable)
 P = TypeVar("P")
@@ -78,8 +78,8 @@ class Batcher(Generic[K, P]):
         self._queues: dict[K, deque[Item[P]]] = {}
         self._numbers = count()
         self._queued = 0
-        self._computing = 0  # samples in the batch in hand
-        self._computed, self._busy = 0.0, 0.0  # samples and seconds of late batches, fading
+        self._computing = 0  # samples in the present batch
+        self._computed, self._busy = 0.0, 0.0  # samples and seconds of recent batches; older ones count less
         self._running: list[Item[P]] = []
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -157,14 +157,14 @@ class Batcher(Generic[K, P]):
             )
 
     def _seconds(self, samples: int) -> float:
-        """How many seconds so many samples take, judged by the last batches; 0 before the first."""
+        """How many seconds so many samples take, judging by recent batches; 0 before the first one."""
         return samples * self._busy / self._computed if self._computed else 0.0
 
     def _withdraw(self, future: Future[Result]) -> None:
-        """Take a cancelled request out of its queue at once, so that it keeps no other request out.
+        """Take a cancelled request out of its queue at once, so that it takes no other request's place.
 
-        This is the future's callback, so it must not hold the request: the two would hold each other, with payload and
-        model, until the garbage collector finds them.
+        This is the future's callback, so it must hold no reference to the request: the two would keep each other, with
+        payload and model, in memory until the garbage collector finds them.
         """
         if not future.cancelled():
             return
@@ -181,7 +181,7 @@ class Batcher(Generic[K, P]):
         try:
             while batch := self._next():
                 self._execute(*batch)
-        except BaseException as error:  # whatever ends this thread, nobody may wait for it for ever
+        except BaseException as error:  # whatever ends this thread, nobody must wait for it for ever
             log.critical("the engine's thread died: %r", error, exc_info=error)
             self._stopping = True
             if self._on_death:
@@ -196,7 +196,7 @@ class Batcher(Generic[K, P]):
                 if not self._queues:
                     self._changed.wait()
                     continue
-                # The key whose head is oldest: no key starves another.
+                # The key whose first request is oldest, so that no key starves another.
                 key = min(self._queues, key=lambda key: self._queues[key][0].number)
                 if batch := self._take(key):
                     self._running = batch
@@ -205,7 +205,7 @@ class Batcher(Generic[K, P]):
         return None
 
     def _take(self, key: K) -> list[Item[P]]:
-        """Pop living requests of one key, in order, as far as the limit on a batch allows."""
+        """Pop requests of one key that are neither cancelled nor late, in order, up to the limit on a batch."""
         queue, batch, total = self._queues[key], list[Item[P]](), 0
         while queue and (not batch or total + queue[0].size <= self._max_batch):
             item = queue.popleft()

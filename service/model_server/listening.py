@@ -11,13 +11,13 @@ from latentaug.runtime import sockets
 
 
 def listen(url: str) -> socket.socket:
-    """Bind and listen.
+    """Open a socket that listens at `url`.
 
     Args:
         url: `unix:///path`, to which only this user may then connect, or `http://host:port`.
 
     Raises:
-        ValueError: it is neither of these.
+        ValueError: `url` has neither form.
         Conflict: the path of the socket is too long, or its folder is not private.
         OSError: a server already listens there, or the address cannot be bound.
     """

@@ -1,4 +1,4 @@
-"""What the model server counts: metrics for Prometheus, and the protocol's statistics of each model."""
+"""What the model server counts: metrics for Prometheus, and the Open Inference Protocol's statistics of each model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Tally:
 
 @dataclass
 class Statistics:
-    """Statistics of one version of `<model>.<operation>`, as the protocol's extension for them defines them."""
+    """Statistics of one version of `<model>.<operation>`, as the Open Inference Protocol's extension defines them."""
 
     last_inference: int = 0
     inference_count: int = 0
@@ -43,7 +43,7 @@ class Statistics:
     """Computations, by the number of requests in them."""
 
     def to_json(self, name: str, version: str) -> dict[str, Any]:
-        """The statistics as the answer to a request for them has them."""
+        """Return the statistics in the form in which they are answered."""
         kinds = ("success", "fail", "queue", "compute_infer")
         return {
             "name": name,
@@ -59,7 +59,7 @@ class Statistics:
 
 
 class Metrics:
-    """All that one server counts.
+    """Everything that one server counts.
 
     Args:
         device: the device whose memory is shown.
@@ -115,7 +115,7 @@ class Metrics:
         statistics.batches[len(sizes)].add(seconds)
 
     def answered(self, model: LoadedModel, operation: str, status: int, seconds: float) -> None:
-        """Count the answer to a request; only those for models that exist, so that callers cannot make up labels."""
+        """Count the answer to a request. The model must exist, so that callers cannot make up labels."""
         if model in self._unloaded:
             return
         description = model.description
@@ -128,8 +128,8 @@ class Metrics:
         """Drop all that was counted under a name. What is still in flight for the model is not counted any more.
 
         Args:
-            name: of the model that is being unloaded.
-            model: the one in memory under that name, if there is one.
+            name: the name of the model that is being unloaded.
+            model: the model in memory under that name, if there is one.
         """
         if model is not None:
             self._unloaded.add(model)

@@ -1,4 +1,7 @@
-"""Models in memory. They are read from the artefact store when first needed; the least recently used makes room."""
+"""Models in memory. They are read from the artefact store when first needed; the least recently used makes room.
+
+A model's files are read one model at a time, and requests for the same model wait for the same reading.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class Repository:
     Args:
         store: the store that holds models.
         device: the device that they compute on.
-        precision: float32 or bfloat16, what they decode in.
+        precision: the number format that they decode in, float32 or bfloat16.
         capacity: most models in memory.
         warm_up: awaited with each freshly loaded model before a request gets it.
     """
@@ -53,15 +56,15 @@ class Repository:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def loaded(self, name: str) -> LoadedModel | None:
-        """The model of this name if it is in memory, otherwise None."""
+        """Return the model of this name if it is in memory, otherwise None."""
         return self._loaded.get(name)
 
     async def get(self, name: str, version: str | None = None) -> LoadedModel:
-        """The model of this name and version; it is loaded first if it is not in memory.
+        """Return the model of this name and version; it is loaded first if it is not in memory.
 
         Args:
             name: the model's name.
-            version: its version; None means the one in memory, or else the one in the store.
+            version: its version; None means the one in memory or, if there is none, the one in the store.
 
         Raises:
             NotFound: there is no such model or version.
@@ -83,18 +86,22 @@ class Repository:
             return await self._load(name, None)
 
     def unload(self, name: str) -> None:
-        """Drop a model from memory, if it is there. Requests under way finish with it."""
+        """Drop a model from memory, if it is there. Requests in flight are still answered with it."""
         if self._loaded.pop(name, None):
             log.info("unloaded %s", name)
 
     async def describe(self, name: str, version: str | None = None) -> ModelDescription:
-        """Describe a model without loading it; it raises the same errors as `get`."""
+        """Describe a model without loading it. It raises the same errors as `get`."""
         if model := self._held(name, version):
             return model.description
         return await asyncio.to_thread(self._describe, name, version)
 
     async def names(self) -> list[str]:
-        """Names of all models, in memory or in the store, sorted."""
+        """Return the names of all models, in memory or in the store, sorted.
+
+        Raises:
+            Unavailable: the store cannot be reached.
+        """
         try:
             stored = await asyncio.to_thread(models.names, self._store)
         except (BaseError, OSError) as error:

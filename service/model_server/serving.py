@@ -30,11 +30,11 @@ from service.oip.tensors import Parameters
 
 CLIENT_GONE = 499
 LARGE_JSON_BYTES = 2**16
-"""JSON of this size or more is read and written in a thread, or it would hold up everyone else."""
+"""JSON of this size or more is read and written in a thread, so that it does not hold up everyone else."""
 
 
 class Serving:
-    """Serves the models of one device. Used from one event loop.
+    """Serves the models of one device. It is used from one event loop.
 
     Args:
         settings: the settings of this process.
@@ -46,7 +46,7 @@ class Serving:
         self, settings: Settings, store: ArtefactStore, on_death: Callable[[BaseException], None] | None = None
     ) -> None:
         torch.set_num_threads(settings.threads)
-        keep_freed()  # else the pages of every large tensor would be asked for and cleared anew
+        keep_freed()  # otherwise the system would clear the memory of every large tensor anew
         allow_tf32(settings.precision == "tf32")
         precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         device = choose_device(settings.device)
@@ -166,7 +166,7 @@ def allow_tf32(allowed: bool) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that the setting `device` names.
+    """Return the device that the setting `device` names.
 
     Raises:
         ValueError: this machine has no such device.
@@ -184,7 +184,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     """Read the body of a request, and give up as soon as it exceeds the limit.
 
     Raises:
-        TooLarge: it has more than `limit` bytes.
+        TooLarge: the body has more than `limit` bytes.
     """
     announced = request.headers.get("content-length", "0")
     chunks, total = list[bytes](), int(announced) if announced.isdigit() and len(announced) < 19 else 0
@@ -201,7 +201,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 def timeout_seconds(parameters: Parameters) -> float:
-    """Seconds that the parameter `timeout`, in microseconds, allows; infinite where it is not given.
+    """Return the seconds that the parameter `timeout`, in microseconds, allows; infinite where it is not given.
 
     Raises:
         MalformedInput: it is not a positive whole number.

@@ -1,4 +1,4 @@
-"""Any number of rows computed by a function of a fixed number: one tile of rows after the other.
+"""Computes any number of rows by a function that takes a fixed number of them: one tile of rows after the other.
 
 Because the shape is fixed, every kernel does the same arithmetic on a row wherever it stands in its tile and whatever
 stands beside it. On a GPU a whole tile, with its copies there and back, can also be recorded once as a CUDA graph and
@@ -21,7 +21,7 @@ from torch import Tensor
 from service.oip.tensors import Array
 
 Function: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
-"""From [tile, ...] to tensors [tile, ...] each."""
+"""Maps a tensor [tile, ...] to tensors of [tile, ...] each."""
 
 _LANES = 2
 """Tiles under way on a GPU at once: while one is computed, the next is sent and the last one fetched."""
@@ -37,12 +37,12 @@ class Tiles(Protocol):
             rows: [n, ...], of the tiles' type.
 
         Yields:
-            Which rows, and their results [rows, ...]. The results after the next ones may overwrite these.
+            Which rows, and their results [rows, ...]. Use or copy them before you ask for the results after the next.
         """
 
 
 def tiled(function: Function, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tiles:
-    """Have a function computed in tiles of this shape [rows, ...] and type, on this device."""
+    """Return the function as one computed in tiles of this shape [rows, ...] and type, on this device."""
     if device.type == "cuda":
         return GraphTiles(function, torch.zeros(shape, dtype=dtype, device=device))
     return HostTiles(function, torch.zeros(shape, dtype=dtype))
@@ -72,7 +72,7 @@ class GraphTiles:
 
     Args:
         function: the function to compute; it must not wait for the GPU.
-        tile: a tensor on the GPU that is like every tile.
+        tile: a tensor on the GPU with the shape and type of every tile.
     """
 
     def __init__(self, function: Function, tile: Tensor) -> None:
@@ -94,9 +94,9 @@ class GraphTiles:
 class _Lane:
     """One tile's way through the GPU: from pinned memory, through the function, and back into pinned memory.
 
-    Lanes of one number share a stream, so they run one after the other, and share the memory for what lies between
-    input and output, so that another model needs no more of it. Lanes of different numbers share nothing and run side
-    by side.
+    Lanes with the same number share a stream, so they run one after the other. They also share the memory for what is
+    computed between input and output, so that another model needs no more of it. Lanes with different numbers share
+    nothing and run side by side.
     """
 
     def __init__(self, function: Function, tile: Tensor, number: int) -> None:
@@ -122,7 +122,7 @@ class _Lane:
         self._done.record(self._stream)
 
     def results(self) -> tuple[Array, ...]:
-        """The tile's results, [tile, ...] each, once it is done."""
+        """Wait until the tile is done, and return its results, [tile, ...] each."""
         self._done.synchronize()
         return tuple(output.numpy() for output in self._outputs)
 
@@ -138,7 +138,7 @@ def _finished(part: slice, lane: _Lane) -> tuple[slice, tuple[Array, ...]]:
 
 
 def _parts(n: int, rows: int) -> Iterator[slice]:
-    """Consecutive stretches of at most so many rows, n in all."""
+    """Consecutive slices of at most `rows` rows, n rows in all."""
     return (slice(start, min(start + rows, n)) for start in range(0, n, rows))
 
 

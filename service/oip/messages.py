@@ -36,10 +36,10 @@ from service.oip.tensors import (
 HEADER_LENGTH = "Inference-Header-Content-Length"
 BINARY = "application/octet-stream"
 JOINED = "requests"
-"""Our parameter of every operation: how many requests of equal size and with equal parameters the rows are, one after
-the other. Each is answered as it would be alone, to the last bit."""
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # made once: `json.dumps` would for each head
-# Numbers in JSON grow tenfold when they are parsed; larger tensors travel as binary.
+"""Our own parameter of every operation: how many requests the rows are, one after the other, all of equal size and with
+equal parameters. Each is answered as it would be alone, to the last bit."""
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # made once, not for each head
+# Numbers in JSON take ten times as much memory once they are parsed, so larger tensors must be sent as binary.
 MAX_HEAD_BYTES = 16 * 2**20
 
 
@@ -72,10 +72,10 @@ def parse_request(body: bytes, header_length: str | None, raw: TensorSpec | None
     Args:
         body: the HTTP body.
         header_length: value of `Inference-Header-Content-Length`, or None where it is absent.
-        raw: the model's only required input, which a body without a head is read as.
+        raw: the model's only required input; a body without a head is read as its values.
 
     Raises:
-        MalformedInput: the bytes are not such a request; nothing was allocated on their word.
+        MalformedInput: the bytes are not such a request; nothing that they claim was allocated.
         TooLarge: the JSON part is over 16 MiB.
     """
     if header_length is not None and header_length.strip() == "0":
@@ -94,7 +94,7 @@ def parse_request(body: bytes, header_length: str | None, raw: TensorSpec | None
 def write_request(
     tensors: Mapping[str, Array], parameters: Parameters | None = None, outputs: Sequence[str] | None = None
 ) -> tuple[dict[str, str], list[Buffer]]:
-    """Write an inference request with binary tensors, wanting binary outputs back.
+    """Write an inference request with binary tensors that asks for binary outputs.
 
     Returns:
         HTTP headers, and the body as buffers to be sent one after the other.
@@ -130,7 +130,7 @@ def write_response(response: InferenceResponse, binary: Mapping[str, bool]) -> t
 
     Args:
         response: the answer.
-        binary: whether each output travels as binary; one not named here travels as JSON.
+        binary: whether each output is sent as binary; one that is not named here is sent as JSON.
 
     Returns:
         HTTP headers, and the body as buffers to be sent one after the other.
@@ -150,7 +150,7 @@ def write_response(response: InferenceResponse, binary: Mapping[str, bool]) -> t
 
 
 def _split(body: bytes, header_length: str | None) -> tuple[dict[str, Any], memoryview]:
-    """Cut a body into its JSON head, parsed, and its binary rest."""
+    """Cut a body into its JSON head, which is parsed, and the binary rest."""
     length = len(body) if header_length is None else _length(header_length, len(body))
     if length > MAX_HEAD_BYTES:
         raise TooLarge(f"the JSON part has {length} bytes, over the {MAX_HEAD_BYTES} taken; send tensors as binary")
@@ -165,7 +165,7 @@ def _split(body: bytes, header_length: str | None) -> tuple[dict[str, Any], memo
 
 def _length(text: str, total: int) -> int:
     digits = text.strip()
-    # The length bound keeps int() from the slow and the refused: no body has 10**18 bytes.
+    # int() is slow with many digits, and refuses too many; no body has 10**18 bytes.
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 18) or int(digits) > total:
         refuse(f"{HEADER_LENGTH} must be a whole number from 0 to the body's {total} bytes")
     return int(digits)
@@ -199,7 +199,7 @@ def _wanted(head: dict[str, Any], binary_output: bool) -> dict[str, bool] | None
 
 
 def _raw_input(body: bytes, spec: TensorSpec | None) -> dict[str, Array]:
-    """The body as the one input of a model, its only variable extent found from the body's size."""
+    """The body as the one input of a model; its only variable extent is found from the body's size."""
     if spec is None or spec.shape.count(-1) > 1:
         refuse("this model does not take a raw binary request: name its inputs in a JSON head")
     dtype = DTYPES[spec.datatype]

@@ -1,7 +1,7 @@
-"""One tensor of the Open Inference Protocol: an entry of a JSON head, with its values there or in raw bytes behind it.
+"""Tensors of the Open Inference Protocol: entries of a JSON head, with their values there or in raw bytes behind it.
 
-Every claim of an entry (shape, datatype, size) is checked before anything is allocated for it; a binary tensor is read
-as a view of the body, without a copy.
+Everything that an entry claims (shape, datatype, size) is checked before anything is allocated for it. A binary tensor
+is read as a view of the body, without a copy.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "FP64": np.dtype("<f8"),
 }
 DATATYPES = {dtype: name for name, dtype in DTYPES.items()}
-# The types that a JSON value may have, by the kind of its tensor; a bool is no number here.
+# The types that a JSON value may have, by the kind of its tensor; a bool does not count as a number.
 JSON_TYPES: dict[str, set[type]] = {"b": {bool}, "i": {int}, "u": {int}, "f": {int, float}}
 
 
@@ -53,19 +53,19 @@ class TensorSpec:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row, along the variable extent."""
+        """Bytes of one row, which is all that stands at one place of the variable extent."""
         return math.prod(extent for extent in self.shape if extent != -1) * DTYPES[self.datatype].itemsize
 
     def to_json(self) -> dict[str, Any]:
-        """The metadata answer's form."""
+        """Return the form that the metadata answer gives it."""
         return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
 
 
 def read_tensors(head: dict[str, Any], key: str, rest: memoryview) -> dict[str, Array]:
-    """Every tensor under `key`, from the head's JSON or from the binary rest, which must be used up.
+    """Read every tensor under `key`, from the head's JSON or from the binary rest, of which nothing may be left over.
 
     Raises:
-        MalformedInput: an entry is not what the protocol says, or claims other bytes than there are.
+        MalformedInput: an entry is not what the protocol says, or claims more or fewer bytes than there are.
     """
     tensors: dict[str, Array] = {}
     offset = 0
@@ -92,7 +92,7 @@ def _shape(shape: Any, where: str) -> tuple[int, ...]:
         refuse(f"shape of {where} must be a list of whole numbers, none negative")
     if len(shape) > MAX_RANK:
         refuse(f"shape of {where} has {len(shape)} dimensions; at most {MAX_RANK} are taken")
-    # Zeros aside, so that an empty tensor cannot carry an extent that NumPy cannot hold.
+    # Zeros do not count, or an empty tensor could have an extent that NumPy cannot hold.
     if math.prod(extent for extent in shape if extent) > MAX_ELEMENTS:
         refuse(f"shape of {where} has too many elements; at most {MAX_ELEMENTS} are taken")
     return tuple(shape)
@@ -105,7 +105,11 @@ def _dtype(datatype: Any, where: str) -> np.dtype[Any]:
 
 
 def from_bytes(data: memoryview, shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> Array:
-    """A read-only view of `data` as an array; its size must be just that of the shape."""
+    """Return a read-only view of `data` as an array.
+
+    Raises:
+        MalformedInput: `data` is larger or smaller than the shape says, or a BOOL is neither 0 nor 1.
+    """
     expected = math.prod(shape) * dtype.itemsize
     if len(data) != expected:
         refuse(f"{where} of shape {list(shape)} takes {expected} bytes, but binary_data_size says {len(data)}")
@@ -152,7 +156,7 @@ def _flat(data: Any, shape: tuple[int, ...], where: str) -> list[Any]:
 def write_tensors(
     tensors: Mapping[str, Array], binary: Mapping[str, bool]
 ) -> tuple[list[dict[str, Any]], list[Buffer]]:
-    """Each tensor's entry in the head, and the buffers of the binary ones.
+    """Return each tensor's entry in the head, and the buffers of the binary ones.
 
     Raises:
         MalformedInput: a tensor that is not to be binary has no JSON form.
@@ -179,7 +183,11 @@ def _json_values(name: str, array: Array) -> list[Any]:
 
 
 def read_parameters(holder: dict[str, Any], where: str) -> Parameters:
-    """The flat `parameters` object of a head, a tensor or an output."""
+    """Read the flat `parameters` object of a head, a tensor or an output.
+
+    Raises:
+        MalformedInput: it is no object, or a value is not a string, a finite number or a boolean.
+    """
     parameters = holder.get("parameters", {})
     if not isinstance(parameters, dict):
         refuse(f"parameters of {where} must be an object")
@@ -190,7 +198,11 @@ def read_parameters(holder: dict[str, Any], where: str) -> Parameters:
 
 
 def read_flag(parameters: Parameters, key: str, default: bool = False) -> bool:
-    """A parameter that is true or false."""
+    """Read a parameter that is true or false.
+
+    Raises:
+        MalformedInput: it is something else.
+    """
     value = parameters.get(key, default)
     if not isinstance(value, bool):
         refuse(f"parameter {key} must be true or false")
@@ -198,7 +210,11 @@ def read_flag(parameters: Parameters, key: str, default: bool = False) -> bool:
 
 
 def read_named(head: dict[str, Any], key: str) -> list[tuple[str, dict[str, Any]]]:
-    """The objects listed under `key`, each with its name; names are unique."""
+    """Read the objects listed under `key`, each with its name.
+
+    Raises:
+        MalformedInput: it is not a list of objects, or one has no name of its own.
+    """
     entries = head.get(key)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         refuse(f"{key} must be a list of objects")

@@ -1,8 +1,8 @@
 """Asks a process over HTTP whether it is alive or ready.
 
 The containers' health checks run `python -m service.stack.health api|model-server`: the exit status is 0 if that
-process is alive, and 1 if it is not. They ask whether it is alive, not whether it is ready: a restart repairs none of
-the other parts that it waits for.
+process is alive, and 1 if it is not. They do not ask whether it is ready, because restarting it would not repair the
+other parts that it waits for.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ TIMEOUT = 4.0
 
 
 def ready(host: str, port: int) -> bool:
-    """Whether the API at this address says that the whole service can do its work."""
+    """Return whether the API at this address says that the whole service can do its work."""
     return _answers(url(host, port), "/readyz")
 
 
 def alive(process: str, settings: Settings) -> bool:
-    """Whether the process `api` or `model-server` is alive."""
+    """Return whether the process `api` or `model-server` is alive."""
     if process == "api":
         return _answers(url(settings.host, settings.port), "/healthz")
     return _answers(settings.resolved_model_server_url, "/v2/health/live")
 
 
 def url(host: str, port: int) -> str:
-    """The URL at which this machine itself reaches what listens on `host` and `port`."""
+    """Return the URL at which this machine itself reaches what listens on `host` and `port`."""
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 

@@ -19,11 +19,11 @@ from service.stack import health, ports
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 90.0
-"""Seconds until the service must be ready; its first imports from a cold disk take most of them."""
+"""Seconds within which the service must be ready; its first imports from a cold disk may take most of them."""
 STOP_TIMEOUT = 60.0
-"""Seconds until the service must have stopped."""
+"""Seconds within which the service must have stopped."""
 POLL = 0.2
-"""Seconds between two looks whether it is ready."""
+"""Seconds between two checks whether it is ready."""
 
 
 @contextmanager

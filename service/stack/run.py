@@ -26,10 +26,10 @@ from service.stack import health, ports
 from service.stack.valkey import EmbeddedRedis
 
 POLL = 0.2
-"""Seconds between two looks at the children."""
+"""Seconds between two looks at the processes."""
 
 _CANNOT_START = (MISCONFIGURED, STARTUP_FAILURE)
-"""Exit statuses, our processes' own and uvicorn's, that say that starting again would not help."""
+"""Exit statuses, our own and uvicorn's, that say that starting the process again would not help."""
 
 _log = logging.getLogger("service.stack")
 
@@ -66,7 +66,7 @@ def run(settings: Settings, told_to_stop: threading.Event) -> int:
         Conflict: the port is taken, another stack runs in this home, or a socket's folder is not private.
         Unavailable: the embedded Valkey does not start.
     """
-    ports.check(settings.host, settings.port)  # first of all, for what listens there might pass for ours
+    ports.check(settings.host, settings.port)  # first of all: a server that listens there could be taken for ours
     model_server = urlsplit(settings.resolved_model_server_url)
     if model_server.scheme == "unix":
         sockets.make_folder(Path(model_server.path))  # before the API may find somebody else's server in it
@@ -84,11 +84,11 @@ def run(settings: Settings, told_to_stop: threading.Event) -> int:
                 _log.warning("the embedded Valkey has ended; starting it again")
                 redis.stop()
                 redis.start()
-            for child in (*workers, api):
-                if not ready and child.status in _CANNOT_START:
-                    _log.error("%s cannot start; fix what it says above and start again", child.arguments[0])
+            for process in (*workers, api):
+                if not ready and process.status in _CANNOT_START:
+                    _log.error("%s cannot start; fix what it says above and start again", process.arguments[0])
                     return MISCONFIGURED
-                child.keep_running()
+                process.keep_running()
             if not ready and health.ready(settings.host, port):
                 ready = True
                 print(f"latentaug is ready at {health.url(settings.host, port)}", flush=True)

@@ -1,6 +1,6 @@
 """A real Valkey server for one machine.
 
-It listens on a Unix socket, has every write on disk before it answers, and ends when the process that started it ends.
+It listens on a Unix socket, writes everything to disk before it answers, and ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from latentaug.runtime import sockets
 from latentaug.runtime.lifeline import tied
 
 START_SECONDS = 30.0
-"""Seconds until a server that has been started must answer; it reads its data first."""
+"""Seconds within which a server that has been started must answer; it reads its data first."""
 STOP_SECONDS = 10.0
-"""Seconds until a server that was told to stop is killed."""
+"""Seconds after which a server that was told to stop is killed."""
 
 _log = logging.getLogger(__name__)
 
 
 class EmbeddedRedis:
-    """The server. As a context manager it runs for as long as the block lasts, and gives its URL.
+    """The server. As a context manager it runs for as long as the block lasts, and yields its URL.
 
     The URL stays the same for as long as this object lives, however often the server is started.
 
@@ -82,7 +82,7 @@ class EmbeddedRedis:
         return self.url
 
     def running(self) -> bool:
-        """Whether the server's process is alive."""
+        """Return whether the server's process is alive."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:

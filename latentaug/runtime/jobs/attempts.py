@@ -33,13 +33,13 @@ class Attempts(JobStore):
         self._end_sub_job = scripts.load(redis, "end_sub_job")
 
     def claim(self, job_id: str, attempt: int) -> JobRecord | None:
-        """Take a queued job or sub-job, with a lease of `settings.lease_seconds`; None if it is no longer to be had."""
+        """Take a queued job or sub-job, with a lease of `settings.lease_seconds`; None if it no longer waits."""
         with answering():
             taken = self._claim(args=[job_id, attempt, _now(), self._lease_milliseconds])
         return self.held(job_id, attempt) if taken else None
 
     def held(self, job_id: str, attempt: int) -> JobRecord | None:
-        """Read the record of a job or sub-job while that attempt runs, else None."""
+        """Read the record of a job or sub-job if that attempt runs; None otherwise."""
         record = self._living(job_id)
         return record if record is not None and (record.status, record.attempt) == ("running", attempt) else None
 
@@ -47,9 +47,9 @@ class Attempts(JobStore):
         """Claim more of the same job for a process that has done its part: the job itself once no sub-job is left.
 
         Args:
-            started: what the process was started for; `working_at` tells from it where the process is.
+            started: what the process was started for; `working_at` finds by it what the process works at.
             last: what it did last.
-            sub_jobs: whether to take a sub-job that waits: the first by name.
+            sub_jobs: whether to take a sub-job if one waits, the first by name.
 
         Returns:
             The claimed record, or None where nothing of this job waits.
@@ -62,7 +62,7 @@ class Attempts(JobStore):
         return self.held(claimed[0].decode(), int(claimed[1])) if claimed else None
 
     def working_at(self, job_id: str, attempt: int) -> tuple[str, int]:
-        """Return the id and the attempt that the process that was started for this attempt works at now."""
+        """Return what a process works at now, as an id and an attempt, given what it was started for."""
         with answering():
             found = cast(
                 "bytes | None",
@@ -115,7 +115,7 @@ class Attempts(JobStore):
     def renew(self, job_id: str, attempt: int) -> bool:
         """Renew the lease; False once the job is cancelled or taken over, so that its process must end.
 
-        A job that this attempt itself has ended is still its own, for the process may be writing the last files.
+        A job that this attempt itself has ended is still its own, because the process may be writing the last files.
         """
         with answering():
             return bool(self._renew(args=[job_id, attempt, self._lease_milliseconds]))
@@ -134,9 +134,9 @@ class Attempts(JobStore):
         eta_seconds: float | None = None,
         metrics: Json | None = None,
     ) -> bool:
-        """Set the progress and emit it, with `metrics` (plain finite JSON) as an event of their own.
+        """Set the progress and emit it, and emit `metrics` (plain finite JSON) as an event of their own.
 
-        A sub-job moves its job's progress by its own part and emits there; the time left is then that of the job.
+        For a sub-job this moves the progress of its job and emits it there; the time left is then that of the job.
 
         Returns:
             False, with nothing changed, once the job is cancelled, ended or taken over.
@@ -220,11 +220,11 @@ class Attempts(JobStore):
     def delete_ended_before(self, moment: datetime, most: int) -> list[str]:
         """Delete the records and files of jobs that ended before `moment`, the first to end first.
 
-        Jobs that an unfinished one names in `beside` stay, for it will read their results.
+        Jobs that an unfinished one names in `beside` stay, because it will read their results.
 
         Args:
-            moment: when.
-            most: how many to delete at most, so that nobody waits long for the caller.
+            moment: jobs that ended before it are old enough.
+            most: how many to delete at most, so that the caller is not kept from its other work for long.
 
         Returns:
             The ids of the deleted jobs.
@@ -239,7 +239,7 @@ class Attempts(JobStore):
         return old[:most]
 
     def _delete(self, job_id: str) -> None:
-        """Delete an ended job: its description first, without which there is none, and the index last, to come back."""
+        """Delete an ended job: its record first, and its place in the index last, so that a failure is tried again."""
         with answering():
             self._redis.delete(key("job", job_id), key("events", job_id))
         self._artefacts.delete(f"jobs/{job_id}/record.json")
@@ -256,6 +256,6 @@ def _now() -> str:
 
 
 def _beside(record: JobRecord) -> list[str]:
-    """The ids of the jobs whose results are drawn beside a job's own."""
+    """The ids of the jobs whose results are shown beside a job's own."""
     named = record.params.get("beside")
     return [str(job_id) for job_id in named] if isinstance(named, list) else []

@@ -22,7 +22,7 @@ def connect(settings: Settings, *, socket_timeout: float | None = 5.0) -> Redis:
     """Connect to `settings.redis_url`: `redis://`, `rediss://` or `unix://`.
 
     Args:
-        settings: where.
+        settings: the settings, which name the URL.
         socket_timeout: seconds to wait for an answer; None for RQ's blocking reads, whose worker sets its own.
 
     Raises:
@@ -34,7 +34,7 @@ def connect(settings: Settings, *, socket_timeout: float | None = 5.0) -> Redis:
         settings.redis_url.get_secret_value(),
         socket_connect_timeout=2,
         socket_timeout=socket_timeout,
-        retry=Retry(NoBackoff(), 1),  # for a connection that has gone stale; a caller waits for no more than that
+        retry=Retry(NoBackoff(), 1),  # a connection may have gone stale; a caller waits for no more than that
     )
     with answering():
         redis.ping()
@@ -43,7 +43,7 @@ def connect(settings: Settings, *, socket_timeout: float | None = 5.0) -> Redis:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turn Redis's absence into `Unavailable`."""
+    """Raise `Unavailable` where Redis does not answer what is asked within."""
     try:
         yield
     except _GONE as error:

@@ -30,7 +30,7 @@ class JobIndex:
             kinds: which kinds.
             statuses: which statuses.
             before: only jobs that were made before the one with this id.
-            limit: how many.
+            limit: how many at most.
         """
         newest = "+" if before is None else f"({before}"
         with answering():
@@ -46,7 +46,7 @@ class JobIndex:
         return self._all(LIVING)
 
     def ended_before(self, second: float, limit: int) -> list[str]:
-        """Read the ids of the `limit` jobs that ended first, of those that ended before `second` of Unix time."""
+        """Read the ids of at most `limit` jobs that ended before `second` of Unix time, the first to end first."""
         with answering():
             ids = cast("list[bytes]", self._redis.zrangebyscore(key("ends"), "-inf", f"({second}", 0, limit))
         return [job_id.decode() for job_id in ids]
@@ -62,7 +62,7 @@ class JobIndex:
             pipeline.execute()
 
     def is_complete(self) -> bool:
-        """Return whether the index holds all jobs; it does not where Redis was emptied since it was built."""
+        """Return whether the index holds all jobs; it no longer does once Redis has been emptied."""
         with answering():
             return bool(self._redis.exists(key("indexed")))
 
@@ -73,7 +73,7 @@ class JobIndex:
         return sorted({*stored, *filter(is_id, names)} - set(self._all(STATUSES)))
 
     def complete(self, records: Sequence[JobRecord]) -> None:
-        """Add what was lacking."""
+        """Add these records, which the index lacked; from then on it is complete."""
         with answering():
             for start in range(0, len(records), _BATCH):
                 arguments: list[str | float] = []

@@ -1,4 +1,4 @@
-"""The names of everything that stands in Redis, made here for Python and in `lua/prelude.lua` for the scripts.
+"""The names of everything that is kept in Redis, made here for Python and in `lua/prelude.lua` for the scripts.
 
     latentaug:job:<id>                hash: the record of a job or sub-job, and what only workers need: deaths, reserved
                                       (a name), queued_at, the request_id and traceparent that it came from; of a

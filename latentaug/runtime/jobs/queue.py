@@ -1,9 +1,9 @@
 """The queues that jobs and sub-jobs wait in: the one module that knows RQ.
 
-A record alone says how a job stands. RQ is told what to run, and whom to stop; what it misses is made up for, since the
-reconciler puts a job that waits in no queue back into one, and a process whose lease is refused ends.
+Only a job's record says how the job stands; RQ is told what to run, and what to stop. Nothing is lost if RQ misses
+something: the reconciler puts a job that waits in no queue back into one, and a process whose lease is refused ends.
 
-Only `worker.queue_process`, whose class is a kind of RQ's worker, imports RQ besides.
+The only other module that imports RQ is `worker.queue_process`, whose class is a subclass of RQ's worker.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class JobQueue:
         self._queues = {kind: Queue(kind, connection=redis, serializer=SERIALIZER) for kind in KINDS}
 
     def enqueue(self, records: Sequence[JobRecord]) -> None:
-        """Put the attempts that `records` tell of into their queues, those of one kind in one round trip."""
+        """Put the attempts that `records` describe into their queues, those of one kind in one round trip."""
         with answering():
             for kind, queue in self._queues.items():
                 entries = [self._entry(record) for record in records if record.kind == kind]
@@ -62,13 +62,13 @@ class JobQueue:
                 return  # it waits, or has stopped already
 
     def waiting(self) -> set[tuple[str, int]]:
-        """Read the ids and attempts that stand in the queues."""
+        """Read the ids and attempts that are in the queues."""
         with answering():
             found = [_RQ_ID.fullmatch(rq_id) for queue in self._queues.values() for rq_id in queue.job_ids]
         return {(match[1], int(match[2])) for match in found if match}
 
     def depths(self) -> dict[Kind, int]:
-        """Count what stands in each queue, jobs and sub-jobs."""
+        """Count the jobs and sub-jobs in each queue."""
         with answering():
             return {kind: queue.count for kind, queue in self._queues.items()}
 
@@ -104,7 +104,7 @@ class JobQueue:
 
 
 def attempt_of(job: Job) -> tuple[str, int] | None:
-    """Return the id and the attempt that an RQ job is for; None if it is none of ours, whatever stands in Redis."""
+    """Return the id and the attempt that an RQ job is for; None if it is not one of ours, whatever Redis holds."""
     try:
         match job.kwargs:
             case {"job_id": str(job_id), "attempt": int(attempt), **rest} if not rest and not job.args:

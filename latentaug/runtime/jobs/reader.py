@@ -1,4 +1,4 @@
-"""What can be read about jobs: from Redis, and from the artefact store what has ended."""
+"""What can be read about jobs: from Redis, and from the artefact store once they have ended."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class JobReader:
         return {name: value.decode() for name, value in zip(names, found, strict=True) if value}
 
     def complete_index(self) -> None:
-        """Add to the index what it lacks: everything after Redis was emptied, or what was put into the store since.
+        """Add to the index what it lacks: everything once Redis was emptied, or what was put into the store since.
 
         Raises:
             Unavailable: Redis does not answer.
@@ -153,7 +153,7 @@ class JobReader:
         return from_fields(fields) if fields else None
 
     def _living_records(self, ids: Iterable[str]) -> list[JobRecord]:
-        """The records of `ids` that are in Redis, in that order."""
+        """The records in Redis of those `ids` that have one there, in that order."""
         with answering():
             pipeline = self._redis.pipeline(transaction=False)
             for job_id in ids:
@@ -175,7 +175,7 @@ class JobReader:
             return None
 
     def _records(self, ids: Sequence[str]) -> list[JobRecord]:
-        """The records of `ids` that there are, in that order: from Redis at once, the others from the store."""
+        """The records of those `ids` that have one, in that order: from Redis at once, the others from the store."""
         found = {record.id: record for record in self._living_records(ids)}
         missing = [job_id for job_id in ids if job_id not in found]
         if missing:

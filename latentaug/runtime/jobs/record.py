@@ -34,7 +34,7 @@ class Progress(BaseModel):
     stage: str = "queued"
     """What it is doing, in a few words."""
     eta_seconds: float | None = None
-    """Seconds that it will still take, where that can be estimated."""
+    """Seconds that it is still expected to take, where that can be estimated."""
 
 
 class JobError(BaseModel):
@@ -83,7 +83,7 @@ class JobRecord(BaseModel):
     """A small summary; the whole result is a file of the job."""
     error: JobError | None = None
     attempt: int = 1
-    """How often the job was put in its queue; a process that works at an earlier attempt has lost the job."""
+    """How many times the job was put in its queue; a process that works at an earlier attempt has lost the job."""
     sub_jobs: SubJobs | None = Field(default=None, alias="children")
     """Set once the job is split into sub-jobs. Their number grows where some must end before others can begin."""
 
@@ -135,7 +135,7 @@ def is_id(text: str) -> bool:
 
 
 def parent_id(job_id: str) -> str | None:
-    """Return the job's id where `job_id` has the form of a sub-job's, `<job>_<name>`, else None."""
+    """Return the job's id where `job_id` has the form of a sub-job's, `<job>_<name>`, and None otherwise."""
     found = _SUB_JOB_ID.fullmatch(job_id)
     return found and found[1]
 
@@ -166,7 +166,7 @@ def to_fields(record: JobRecord) -> list[str]:
 
 
 def from_fields(fields: dict[bytes, bytes]) -> JobRecord:
-    """Return the record that stands in a Redis hash."""
+    """Return the record that a Redis hash holds."""
     values: dict[str, Any] = {name.decode(): value.decode() for name, value in fields.items()}
     for name in ("params", "progress", "result", "error", "sub_jobs"):
         if name in values:

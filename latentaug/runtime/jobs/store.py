@@ -1,4 +1,4 @@
-"""What callers do with jobs: create and cancel them, besides reading."""
+"""What callers do with jobs besides reading them: create and cancel them."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ class JobStore(JobReader):
         reserve: str | None = None,
         origin: Mapping[str, str] | None = None,
     ) -> tuple[JobRecord, bool]:
-        """Create a queued job, whose record is then to be put into its queue.
+        """Create a queued job. The caller must then put its record into its queue.
 
         Args:
             kind: what to do.
             params: validated parameters, plain JSON.
-            owner: who gives the idempotency key.
+            owner: whose idempotency key it is.
             idempotency_key: the same owner, key and request within 24 hours give the same job.
             reserve: a name that only one unfinished job may hold.
-            origin: the `request_id` and `traceparent` that it comes from, where there are any; callers do not see them.
+            origin: the `request_id` and `traceparent` of the request, where there are any; callers do not see them.
 
         Returns:
             The record, and whether it was created now.
@@ -100,7 +100,7 @@ class JobStore(JobReader):
     def cancel(self, job_id: str) -> JobRecord:
         """Cancel a job; one that is running loses its lease and stops, and so do all its sub-jobs.
 
-        To cancel a job again changes nothing.
+        Cancelling a job again changes nothing.
 
         Raises:
             NotFound: there is no such job.
@@ -159,7 +159,7 @@ def _digest(value: object) -> str:
 
 
 def as_json(value: Json | JobError | None) -> str:
-    """Return a result or error as it stands in Redis; nothing is ""."""
+    """Return a result or error as Redis holds it; None becomes ""."""
     if value is None:
         return ""
     return value.model_dump_json() if isinstance(value, JobError) else json.dumps(value, allow_nan=False)

@@ -1,4 +1,4 @@
-"""Pieces of the OpenAPI document that FastAPI cannot tell from types: files as bodies, several forms, problems."""
+"""Pieces of the OpenAPI document that FastAPI cannot derive from types: files as bodies, several forms, problems."""
 
 from __future__ import annotations
 
@@ -104,21 +104,21 @@ _PROBLEMS = {
 
 
 def operation_id(route: APIRoute) -> str:
-    """The endpoint's name is its id, so that generated clients have stable names."""
+    """Return the endpoint's name as its id, so that generated clients have stable names."""
     return route.name
 
 
 def operation(
     name: str, description: str, tag: str, path_parameter: str, request: Fragment, responses: Responses
 ) -> Fragment:
-    """Document an endpoint that is no FastAPI route, as FastAPI would.
+    """Document an endpoint that is not a FastAPI route, as FastAPI would.
 
     Args:
-        name: of the endpoint, and its id.
-        description: what it does; paragraphs apart by an empty line.
+        name: the endpoint's name, which is also its id.
+        description: what it does; an empty line separates paragraphs.
         tag: what it is listed under.
-        path_parameter: the one in its path.
-        request: parameters and body, as `image_request` gives them.
+        path_parameter: the parameter in its path.
+        request: parameters and body, as `image_request` returns them.
         responses: the answers by status.
     """
     in_path = {"name": path_parameter, "in": "path", "required": True}
@@ -136,7 +136,7 @@ def operation(
 
 
 def problems(*statuses: int) -> Responses:
-    """Answers that are problems: these, and those that every endpoint behind a key can give."""
+    """Document the answers that are problems: these statuses, and those that every endpoint behind a key can give."""
     return {
         status: {"description": _PROBLEMS[status], "content": {media.PROBLEM: {"schema": PROBLEM_SCHEMA}}}
         for status in sorted({*statuses, 401, 403, 422, 429})
@@ -144,14 +144,14 @@ def problems(*statuses: int) -> Responses:
 
 
 def answer(forms: Sequence[str], json_schema: Fragment | None = None, *, status: int = 200) -> Responses:
-    """An answer in one of several forms."""
+    """Document an answer in one of several forms."""
     schemas = {media.JSON: json_schema or {"type": "object"}, media.CSV: _TEXT, media.MARKDOWN: _TEXT}
     content = {form: {"schema": schemas.get(form, _BINARY)} for form in forms}
     return {status: {"description": "The answer, in the form that `Accept` asks for.", "content": content}}
 
 
 def event_stream() -> Responses:
-    """An answer that is a stream of server-sent events, or empty where the stream is over."""
+    """Document an answer that is a stream of server-sent events, or empty where the stream is over."""
     return {
         200: {"description": "The events.", "content": {media.EVENTS: {"schema": {"type": "string"}}}},
         204: {"description": "The job has ended and the caller has seen its end."},
@@ -159,7 +159,7 @@ def event_stream() -> Responses:
 
 
 def image_request(forms: Sequence[str], options: type[BaseModel]) -> Fragment:
-    """A request with images; options stand in the query string, or in the fields of JSON and forms."""
+    """Document a request with images; its options are in the query string, or in the fields of JSON and forms."""
     fields = _properties(options)
     labelled = {**fields, "labels": _LABELS}
     schemas: dict[str, Fragment] = {
@@ -170,14 +170,14 @@ def image_request(forms: Sequence[str], options: type[BaseModel]) -> Fragment:
 
 
 def latent_request(options: type[BaseModel]) -> Fragment:
-    """A request with latents."""
+    """Document a request with latents."""
     fields = _properties(options)
     schemas = {media.JSON: _object({"latents": _NUMBERS, **fields}, "latents")}
     return _request(media.LATENT_BODIES, schemas, options)
 
 
 def file_request(forms: Sequence[str]) -> Fragment:
-    """A request that is a file."""
+    """Document a request that is a file."""
     return {"requestBody": {"required": True, "content": {form: {"schema": _BINARY} for form in forms}}}
 
 
@@ -203,7 +203,7 @@ def _query(options: type[BaseModel]) -> list[Fragment]:
 
 
 def _properties(options: type[BaseModel]) -> dict[str, Fragment]:
-    """The schema of each option; a default of null says no more than that the option may be left out."""
+    """The schema of each option, without defaults of null, which say only that an option may be left out."""
     properties: dict[str, Fragment] = options.model_json_schema().get("properties", {})
     return {
         name: {key: value for key, value in schema.items() if value is not None} for name, schema in properties.items()

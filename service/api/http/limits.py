@@ -1,4 +1,4 @@
-"""Limits for one caller: bytes of a body, values in JSON, requests in a time, and seconds for an answer."""
+"""Limits on each caller: bytes of a body, values in JSON, requests in a time, and seconds for an answer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from latentaug.runtime.settings import Settings
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read the body, giving up as soon as it is, or claims to be, too large.
+    """Read the body, and give up as soon as it is, or claims to be, too large.
 
     Raises:
-        TooLarge: there are more than `max_bytes`.
+        TooLarge: the body has more than `max_bytes`.
     """
     claimed = request.headers.get("content-length", "0")
     if claimed.isdecimal() and int(claimed) > max_bytes:
@@ -81,7 +81,7 @@ async def in_time(request: Request, settings: Settings) -> AsyncIterator[Callabl
     The bound is `settings.request_timeout`, or less where the caller's `X-Request-Timeout` (seconds) says so.
 
     Yields:
-        A function that tells how many seconds are left.
+        A function that returns how many seconds are left.
 
     Raises:
         InvalidInput: `X-Request-Timeout` is not a positive number.

@@ -33,12 +33,12 @@ LABEL_ANSWERS = (JSON, NPZ, ZIP)
 LATENT_ANSWERS = (JSON, NPY, NPZ)
 
 READ, WRITTEN = 16, 64
-"""So many bytes of npy are read, or written, in less time than one byte is coded as JSON, PNG or zip. Those read may be
-floats, which are checked and rounded; those written are only copied."""
+"""How many bytes of npy are read, or written, in the time that one byte takes as JSON, PNG or zip. Those that are read
+may be floats, which are checked and rounded; those that are written are only copied."""
 
 
 def body_form(request: Request, readable: Sequence[str]) -> str:
-    """The media type of the request's body.
+    """Return the media type of the request's body.
 
     Raises:
         UnsupportedMediaType: it is missing or not one of `readable`, or the body is compressed as a whole.
@@ -54,7 +54,7 @@ def body_form(request: Request, readable: Sequence[str]) -> str:
 
 
 def answer_form(request: Request, offered: Sequence[str]) -> str:
-    """The media type to answer in: the one that the caller prefers, or the first offered of those preferred equally.
+    """Return the media type to answer in: the one that the caller prefers or, of several, the first in `offered`.
 
     Raises:
         NotAcceptable: the caller accepts none of `offered`.
@@ -64,7 +64,7 @@ def answer_form(request: Request, offered: Sequence[str]) -> str:
 
 @lru_cache(maxsize=128)
 def _best(accept: str, offered: tuple[str, ...]) -> str:
-    """What `answer_form` finds; kept, as callers send the same header again and again."""
+    """What `answer_form` returns; it is kept, because callers send the same header again and again."""
     ranges = [parsed for part in accept.split(",") if (parsed := _media_range(part)) is not None]
     best = max(offered, key=lambda form: _quality(form, ranges))  # max keeps the first of equals
     if _quality(best, ranges) <= 0:
@@ -75,17 +75,17 @@ def _best(accept: str, offered: tuple[str, ...]) -> str:
 
 
 def read_effort(form: str, size: int) -> float:
-    """Bytes whose coding is as much work as reading a body of `size`; infinite where few bytes can unfold to many."""
+    """Return how many bytes are as much work to decode as a body of `size`; infinite where few can unfold to many."""
     return size / READ if form == NPY else math.inf
 
 
 def write_effort(form: str, size: int) -> float:
-    """Bytes whose coding is as much work as writing `size` bytes of arrays."""
+    """Return how many bytes are as much work to encode as `size` bytes of arrays are in this form."""
     return size / WRITTEN if form == NPY else size
 
 
 def is_json(request: Request) -> bool:
-    """Whether the request's body is JSON."""
+    """Return whether the request's body is JSON."""
     return _content_type(request) == JSON
 
 

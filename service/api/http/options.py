@@ -28,7 +28,7 @@ class UploadOptions(Options):
 
     name: Annotated[str, Field(pattern=f"^{NAME.pattern}$", description=f"The data set's name: {NAME_RULE}.")]
     size: Annotated[str, Field(pattern=r"^[0-9]{1,3}x[0-9]{1,3}$")] | None = None
-    """Resize every image to this height x width, such as 28x28 (aspect kept, padded). Needed where sizes differ."""
+    """Resize every image to this height x width, such as 28x28 (aspect kept, padded). Needed if sizes differ."""
 
     @property
     def height_and_width(self) -> tuple[int, int] | None:
@@ -40,29 +40,29 @@ class UploadOptions(Options):
 
 
 class SampleOptions(Seeded):
-    """Which images of a data set to give."""
+    """Which images of a data set to return."""
 
     rows: Annotated[str, Field(pattern=r"^[0-9]{1,7}(,[0-9]{1,7}){0,255}$")] | None = None
-    """These rows of the data set, such as 3,14,15: at most 256. Nothing else is looked at then."""
+    """These rows of the data set, such as 3,14,15: at most 256. The other options are then ignored."""
     count: Annotated[int, Field(ge=1, le=256)] = 16
-    """Images at random, each at most once; fewer where there are no more."""
+    """How many images to choose at random, each at most once; you get fewer if there are no more."""
     part: Literal["train", "validation", "test"] = "test"
-    """From which part of the data set."""
+    """Which part of the data set to choose from."""
     label: Annotated[str, Field(max_length=100)] | None = None
     """Only images of this label."""
 
 
 class ProjectionOptions(Options):
-    """Which projection to give, and how much of it."""
+    """Which projection to return, and how much of it."""
 
     method: Literal["pca", "umap"] = "pca"
-    """The plane of most variance, or UMAP's, which models have that were trained where umap-learn is installed."""
+    """`pca` is the plane of most variance. `umap` is there for models trained where umap-learn is installed."""
     limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
-    """Most points; of more images, as many as this are drawn at random, the same ones each time."""
+    """Most points to return. If there are more images, this many are chosen at random, the same ones each time."""
 
 
 class Projection(BaseModel):
-    """A model's training images on a plane. What does not belong to its method is null."""
+    """A model's training images on a plane. Fields that the method does not have are null."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
@@ -73,13 +73,13 @@ class Projection(BaseModel):
     labels: list[str | None] | None
     """Each image's label, null for an image without one; null in all where no image has one."""
     mean: list[float] | None = None
-    """PCA: of the latents, [latent_dim]."""
+    """PCA: the mean of the latents, [latent_dim]."""
     components: list[list[float]] | None = None
-    """PCA: the two directions of the plane, [2, latent_dim], the wider first: they place any other latent too."""
+    """PCA: the two directions of the plane, [2, latent_dim], the wider first. They place any other latent too."""
     explained: list[float] | None = None
-    """PCA: share of the latents' variance along each of the two, 0 to 1."""
+    """PCA: how much of the latents' variance lies along each of the two, 0 to 1."""
     latents: list[list[float]] | None = None
-    """UMAP: each image's latent, [latent_dim]: another one lies where those nearest to it lie."""
+    """UMAP: each image's latent, [latent_dim]. Place another latent near the points of the latents nearest to it."""
 
 
 Figure = Literal["reconstructions", "interpolations", "generation", "accuracy-by-labels", "gain-by-copies"]
@@ -89,8 +89,8 @@ class ResultOptions(Options):
     """Options of a job's result."""
 
     figure: Figure | None = None
-    """One of an evaluation's further figures, as PNG: the paper's figures 2, 3 and 7 from its first VAE, or its curves
-    beside the evaluations named in `beside`."""
+    """Return one of an evaluation's further figures, as PNG: the paper's figures 2, 3 and 7 from its first VAE, or its
+    curves beside the evaluations named in `beside`."""
 
 
 class JobFilter(Options):
@@ -103,11 +103,11 @@ class JobFilter(Options):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     """Most jobs on one page."""
     cursor: Annotated[str, Field(max_length=200)] | None = None
-    """Where to go on: `next` of the page before."""
+    """Where to go on: the `next` of the previous page."""
 
 
 def read_options(schema: type[Chosen], request: Request, fields: Mapping[str, object]) -> Chosen:
-    """Options from the query string and the body's fields.
+    """Read options from the query string and the body's fields.
 
     Raises:
         InvalidInput: an unknown option, a value out of range, or an option that is given twice.
@@ -120,7 +120,7 @@ def read_options(schema: type[Chosen], request: Request, fields: Mapping[str, ob
 
 @lru_cache(maxsize=128)
 def _read_query(schema: type[Chosen], query: bytes) -> Chosen:
-    """Options from the query string alone; kept, for a caller sends the same again and again, and all are frozen."""
+    """Options from the query string alone. They are frozen, and kept because callers send the same again and again."""
     return _read_options(schema, query, {})
 
 
@@ -138,7 +138,7 @@ def _refuse_options(request: Request) -> None:
 
 
 NoOptions = Depends(_refuse_options)
-"""Of an endpoint that takes no options."""
+"""The dependency of an endpoint that takes no options."""
 
 
 def validate(schema: type[Schema], given: object) -> Schema:
@@ -154,9 +154,9 @@ def validate(schema: type[Schema], given: object) -> Schema:
 
 
 def _check_types(schema: type[BaseModel], fields: Mapping[str, object]) -> None:
-    """Refuse JSON values of another type, such as `"k": true`, which as texts of a query string may be read.
+    """Refuse JSON values of another type, such as `"k": true`, although the same text in a query string is accepted.
 
-    Whether options are missing, or do not go together, shows only once those of the query string are added.
+    Whether options are missing, or do not fit together, shows only once those of the query string are added.
     """
     try:
         schema.model_validate(fields, strict=True)
@@ -179,17 +179,17 @@ def refuse_repeated(request: Request) -> None:
 
 
 Once = Depends(refuse_repeated)
-"""Of an endpoint that takes each option at most once."""
+"""The dependency of an endpoint that takes each option at most once."""
 
 
 def invalid(fields: list[tuple[str, str]]) -> InvalidInput:
-    """The error of one or more wrong fields, each with its place and what is wrong with it."""
+    """Return the error for one or more wrong fields, each with its place and what is wrong with it."""
     named = "; ".join(f"{location}: {message}" if location else message for location, message in fields[:5])
     return InvalidInput(named, fields=fields)
 
 
 def field(schema: type[BaseModel], entry: ErrorDetails) -> tuple[str, str]:
-    """The place and the words of one of pydantic's faults, found when a value was checked against a schema."""
+    """Return the place and the message of a fault that pydantic found when it checked a value against a schema."""
     return _location(entry), _message(schema, entry)
 
 
@@ -198,7 +198,7 @@ def _location(entry: ErrorDetails) -> str:
 
 
 def _message(schema: type[BaseModel], entry: ErrorDetails) -> str:
-    *parents, name = [part for part in entry["loc"] if isinstance(part, str)] or [""]  # without places in lists
+    *parents, name = [part for part in entry["loc"] if isinstance(part, str)] or [""]  # without positions in lists
     if entry["type"] == "extra_forbidden":
         known = ", ".join(_nested(schema, parents).model_fields)
         return f"no such option; there are {known}" if known else "no such option; there are none here"
@@ -208,7 +208,7 @@ def _message(schema: type[BaseModel], entry: ErrorDetails) -> str:
 
 
 def _nested(schema: type[BaseModel], parents: Sequence[str]) -> type[BaseModel]:
-    """The schema of the field that stands within the fields `parents`."""
+    """The schema of the field inside the fields `parents`."""
     for parent in parents:
         schema = cast("type[BaseModel]", schema.model_fields[parent].annotation)  # only schemas have fields
     return schema

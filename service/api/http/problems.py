@@ -21,7 +21,7 @@ from service.api.http import options
 from service.api.http.media import PROBLEM
 
 CLIENT_CLOSED_REQUEST = 499
-"""Status in logs and metrics of a caller that left before the answer; nobody receives it."""
+"""The status, in logs and metrics, of a request whose caller left before the answer; nobody receives it."""
 
 
 def problem(
@@ -33,7 +33,16 @@ def problem(
     fields: Sequence[tuple[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """One problem document."""
+    """Make an answer that is a problem document.
+
+    Args:
+        status: its HTTP status.
+        code: names the kind of problem, for programs.
+        title: names it for people.
+        detail: what is wrong and what to do next.
+        fields: pairs of (location, message) where single fields are at fault.
+        headers: further HTTP headers.
+    """
     document: dict[str, Any] = {
         "type": f"urn:latentaug:problem:{code}",
         "title": title,
@@ -48,7 +57,7 @@ def problem(
 
 
 def of_error(error: LatentaugError) -> Response:
-    """The problem document of an error of our own tree."""
+    """Return the problem document of an error from our own tree."""
     headers = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="latentaug"'
@@ -61,7 +70,7 @@ def of_error(error: LatentaugError) -> Response:
 
 
 def unexpected() -> Response:
-    """The answer to a mistake of our own; the log alone tells what it was."""
+    """Return the answer to a fault of our own; only the log says what it was."""
     return problem(
         500,
         LatentaugError.code,
@@ -77,19 +86,19 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 def _field(entry: ErrorDetails, endpoint: Callable[..., Any]) -> tuple[str, str]:
-    """The place and the words of one of FastAPI's faults, the same as where we check a schema ourselves."""
+    """The place and the message of a fault that FastAPI found, in the words used where we check a schema ourselves."""
     part, *place = entry["loc"]
     if part in ("body", "query"):
         within: ErrorDetails = {**entry, "loc": tuple(place)}
         return options.field(_schema(endpoint), within)
     name = ".".join(str(each) for each in place)
-    if entry["type"] == "string_pattern_mismatch":  # the pattern is for programs, and stands in /openapi.json
+    if entry["type"] == "string_pattern_mismatch":  # the pattern is for programs, which find it in /openapi.json
         return name, "is too long or holds characters that are not allowed; /openapi.json says what is allowed"
     return name, str(entry["msg"])
 
 
 def _schema(endpoint: Callable[..., Any]) -> type[BaseModel]:
-    """The one schema that an endpoint takes, as its body or as its query string."""
+    """The schema that an endpoint takes, as its body or as its query string; it takes one only."""
     hints = get_type_hints(endpoint)
     del hints["return"]
     return next(hint for hint in hints.values() if isinstance(hint, type) and issubclass(hint, BaseModel))
@@ -138,4 +147,4 @@ HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     ClientDisconnect: _gone,
     Exception: _unexpected,
 }
-"""What answers each kind of error. All are coroutines, for Starlette would call plain functions in a thread."""
+"""What answers each kind of error. All are coroutines, because Starlette would call plain functions in a thread."""

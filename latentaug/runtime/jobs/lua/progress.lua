@@ -1,4 +1,4 @@
--- Set a job's progress and emit it; a sub-job moves its job's progress by its share.
+-- Set a job's progress and emit it; a sub-job moves its job's progress by its own part.
 -- ARGV: id, attempt, fraction, stage, seconds left or '', metrics or '', now in seconds. Returns 1 where the attempt
 -- still has the job or sub-job.
 local id, attempt, fraction, stage, eta, metrics, now = unpack(ARGV)

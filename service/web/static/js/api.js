@@ -42,7 +42,7 @@ export async function get(path, signal) {
   return (await call(path, { accept: JSON_TYPE, signal })).json();
 }
 
-/** Sends JSON and receives JSON, or with `accept` a Response of another form. */
+/** Sends JSON and receives JSON or, with `accept`, a Response of another form. */
 export async function post(path, document, { signal, accept = JSON_TYPE } = {}) {
   const options = { method: "POST", body: JSON.stringify(document), type: JSON_TYPE, accept, signal };
   const response = await call(path, options);

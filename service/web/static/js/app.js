@@ -1,6 +1,6 @@
 /** The frame around the views: which one is shown follows the address, `#/view?parameters`. */
 
-import "./contract.js"; // starts to load at once, beside the view's own files
+import "./contract.js"; // starts to load at once, together with the view's own files
 import { attempt, el } from "./dom.js";
 import { key } from "./key.js";
 
@@ -33,7 +33,7 @@ async function show() {
   const problems = el("div");
   const place = el("div", { class: `view-${view}` });
   main.replaceChildren(el("h1", {}, title), problems, place);
-  if (moved) main.focus(); // for those who read by ear; within a view the focus stays where it is
+  if (moved) main.focus(); // for those who use a screen reader; within a view the focus stays where it is
   await attempt(problems, () => render(place, new URLSearchParams(query ?? ""), signal));
 }
 

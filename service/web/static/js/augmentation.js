@@ -4,14 +4,14 @@ import { choice, field, number } from "./controls.js";
 import { el } from "./dom.js";
 import { optionsOf } from "./options.js";
 
-// A slider stops where images stop to resemble anything; the service takes more, except for interpolation.
+// A slider ends where images no longer resemble anything; the service accepts more, except for interpolation.
 const FARTHEST = { noise: 3, interpolation: 1, extrapolation: 3 };
-const MANY = 12; // new images of one source that can still be looked at side by side
+const MANY = 12; // as many new images of one source as can be looked at side by side
 const LABELS = {
   method: "Method", alpha: "alpha (how far)", k: "k (images each)", decode: "Decode", neighbours: "Neighbours", seed: "Random seed",
 };
 
-/** What augment is asked with; kept while the page is open. */
+/** The options that augment is asked with; they are kept while the page is open. */
 export const chosen = {};
 
 /** The options of augment. Gives `chosen` their defaults where nothing was chosen yet. @returns {Promise<Object<string, Option>>} */
@@ -51,7 +51,7 @@ export function augmentControls(options, changed, names = Object.keys(LABELS)) {
     meanings(names.map((name) => options[name])));
 }
 
-/** The value goes in after its bounds, or else the browser would round it to whole numbers. */
+/** The value is set after its bounds, because the browser would otherwise round it to a whole number. */
 function slider(option, attributes, change) {
   const shown = el("output", {}, chosen[option.name]);
   const input = el("input", { type: "range", min: option.low, ...attributes, value: chosen[option.name], oninput: () => {

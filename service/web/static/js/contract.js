@@ -15,7 +15,7 @@ export async function contract() {
   }
 }
 
-/** A schema with its reference followed; what stands beside the reference wins. */
+/** A schema with its reference followed; what is written beside the reference wins. */
 export function resolved(document, node = {}) {
   if (!node.$ref) return node;
   const { $ref, ...beside } = node;

@@ -37,7 +37,7 @@ export function problem(error) {
     fields.length ? el("ul", {}, fields.map((entry) => el("li", {}, `${entry.loc}: ${entry.msg}`))) : null);
 }
 
-/** Runs `work` and gives what it returns. Where it goes wrong, gives undefined, and `place` shows why. */
+/** Runs `work` and returns its result. If it fails, returns undefined, and `place` shows why. */
 export async function attempt(place, work) {
   place.replaceChildren();
   try {
@@ -98,7 +98,7 @@ export function newest(work) {
   };
 }
 
-/** Text in which what stands between backticks is code. */
+/** Text in which whatever is between backticks is code. */
 export const marked = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
 
 /** A table with a caption and a header cell for each column. */

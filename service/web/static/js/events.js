@@ -1,4 +1,4 @@
-/** A job's events as the API sends them, over broken connections. */
+/** A job's events as the API sends them; a broken connection is made again. */
 
 import { at, call } from "./api.js";
 

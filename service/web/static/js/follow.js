@@ -1,4 +1,4 @@
-/** A job while it runs: how far it is, its events as they come, and a way to stop it. */
+/** A job while it runs: how far it has come, its events as they arrive, and a way to stop it. */
 
 import { at, call, get } from "./api.js";
 import { announce, attempt, confirmed, duration, el, problem } from "./dom.js";

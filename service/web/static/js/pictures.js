@@ -10,7 +10,7 @@ export const dataUrl = (base64) => `data:image/png;base64,${base64}`;
 export const isImage = (name) => /\.(png|jpe?g|webp)$/i.test(name);
 
 /**
- * An image file in base64. A large image is scaled down first, so that not every move of a slider sends a photograph.
+ * An image file in base64. A large image is scaled down first, so that a move of a slider never sends a whole photograph.
  * @param {File} file
  */
 export async function read(file) {
@@ -43,7 +43,7 @@ export function base64(blob) {
 }
 
 /**
- * The files that were dropped, with all that lie in dropped folders.
+ * The files that were dropped, and all files in dropped folders.
  * @returns {Promise<{path: string, file: File}[]>}
  */
 export async function dropped(transfer) {

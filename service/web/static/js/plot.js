@@ -23,9 +23,9 @@ const short = (value) => String(Number(value.toPrecision(4)));
 export const scale = (low, high, from, to) => (value) => from + ((value - low) / (high - low || 1)) * (to - from);
 
 /**
- * Lines over whole numbers from 1.
+ * A plot of lines over the whole numbers from 1.
  * @param {string} title
- * @param {Object<string, number[]>} series by name; the first is drawn dashed
+ * @param {Object<string, number[]>} series by name; the first is dashed
  * @param {string} unit of the y axis
  */
 export function lines(title, series, unit) {

@@ -1,6 +1,6 @@
 /** What went wrong, in words for the person in front of the page. */
 
-/** By the API's stable codes: a title, and a text where the API's own speaks to programmers. */
+/** By the API's stable codes: a title, and a text where the API's own text is meant for programmers. */
 const WORDS = {
   malformed_input: { title: "A file cannot be read." },
   unauthenticated: { title: "A key is needed.", text: "Type the API key of this server in at the top of the page." },

@@ -44,7 +44,7 @@ export class Projection {
     return this.components.map((axis) => axis.reduce((sum, weight, i) => sum + weight * (latent[i] - this.mean[i]), 0));
   }
 
-  /** The mean of the nearest training images' points; the nearer counts more. */
+  /** The mean of the nearest training images' points; the nearer ones count more. */
   #amongNearest(latent) {
     const nearest = this.latents
       .map((other, i) => ({ i, weight: 1 / (1e-6 + Math.hypot(...other.map((value, axis) => value - latent[axis]))) }))

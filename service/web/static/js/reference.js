@@ -71,8 +71,8 @@ function typeOf(document_, node) {
 
 /** A form that sends the request. */
 function trial(path, verb, parameters, bodies) {
-  if (path.endsWith("/events")) return null; // a stream without end
-  const types = Object.keys(bodies).filter((type) => type !== "multipart/form-data"); // the others can say as much
+  if (path.endsWith("/events")) return null; // a stream that does not end
+  const types = Object.keys(bodies).filter((type) => type !== "multipart/form-data"); // the other types can hold the same
   const inputs = new Map(parameters.map((one) => [one, el("input", { autocomplete: "off", required: one.in === "path" })]));
   const text = types.includes(JSON_TYPE) ? el("textarea", { spellcheck: "false" }) : null;
   const file = types.some((type) => type !== JSON_TYPE) ? el("input", { type: "file" }) : null;

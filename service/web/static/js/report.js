@@ -25,18 +25,18 @@ export async function report(id, signal) {
 
 const COLOURS = { use: "helps", "leave out": "harms" };
 
-/** What to do, in words, and below it the numbers; results from before there were words have one text. */
+/** What to do, in words, and the numbers below it; older results, which have no words, have one text. */
 function verdict(name, result) {
   const { action, words, numbers } = result.advice?.[name] ?? { words: result.verdicts[name] };
   return el("section", { class: `card verdict ${COLOURS[action] ?? ""}`, "aria-label": TITLES[name] },
     el("h3", {}, TITLES[name]), el("p", {}, el("strong", {}, words)), numbers ? el("p", {}, numbers) : null);
 }
 
-/** An arm in words; results from before there were names have its parts. */
+/** An arm in words; older results, which have no names, have its parts. */
 const named = ({ name, arm, space, latent_dim: dim, decode }) =>
   name ?? `${arm} (${[space, dim, decode].filter(Boolean).join(", ")})`;
 
-/** Short names of arms: without what stands in brackets, where they still differ. */
+/** Short names of arms: without what is in brackets, if the names still differ. */
 function short(rows) {
   const names = rows.map(named);
   const bare = names.map((name) => name.replace(/ \(.*\)$/, ""));

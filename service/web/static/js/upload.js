@@ -81,5 +81,5 @@ async function packFolder(found) {
   };
 }
 
-/** A name that the service takes, from a file's or a folder's. */
+/** A name that the service accepts, made from the name of a file or a folder. */
 const nameFrom = (path) => path.replace(/^.*\//, "").replace(/\.\w+$/, "").replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, LONGEST);

@@ -1,6 +1,6 @@
-/** A zip of what lies in a folder: stored, not compressed, for images are that already. */
+/** A zip of a folder's files: they are stored, not compressed, because image files are compressed already. */
 
-const MOST_FILES = 65_535; // of a zip without extensions
+const MOST_FILES = 65_535; // the most that a zip without extensions holds
 const MOST_BYTES = 2 ** 32 - 1;
 const VERSION = 20;
 const UTF8_NAMES = 0x0800;

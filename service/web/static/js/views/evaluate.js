@@ -10,7 +10,7 @@ import { report } from "../report.js";
 
 export const title = "Evaluate";
 
-/** What is filled in at first: an evaluation of minutes. The service's own defaults measure all there is, which takes long. */
+/** What is filled in at first: an evaluation that takes minutes. The service's own defaults measure everything, which takes long. */
 const QUICK = { labelled: 100, classifiers: ["svm", "knn"], spaces: ["image"], comparators: ["affine"], combine: false };
 
 export async function render(place, parameters, signal) {
@@ -92,7 +92,7 @@ async function watch(place, id, signal) {
   place.append(await report(id, signal));
 }
 
-/** The sub-jobs, one square each. */
+/** The sub-jobs, with a square for each. */
 function squares(counts) {
   const states = ["done", "running", "queued", "failed"];
   const summary = states.map((state) => `${counts[state]} ${state}`).join(", ");

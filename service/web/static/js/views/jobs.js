@@ -69,7 +69,7 @@ async function refreshUntilEnded(jobs, signal) {
     try {
       watched = await Promise.all(watched.map((job) => get(at("jobs", job.id), signal)));
     } catch {
-      continue; // whatever went wrong, the next look may go well
+      continue; // whatever went wrong, the next look may succeed
     }
     watched.forEach((job) => document.querySelector(`[data-job="${job.id}"]`)?.replaceWith(state(job)));
     if (!watched.every(unfinished)) {

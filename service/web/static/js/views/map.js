@@ -52,7 +52,7 @@ class LatentMap {
       el("div", { class: "beside" }, el("div", {}, this.legend, this.figure, this.caption), this.panel.node));
   }
 
-  /** Draws the training images. */
+  /** Shows the training images. */
   async draw(method) {
     const found = await get(`${at("models", this.model.name, "/projection")}?method=${method}`, this.signal);
     this.projection = new Projection(found, SIDE, EDGE);
@@ -77,7 +77,7 @@ class LatentMap {
     return label === undefined ? "var(--accent)" : colour(classes.indexOf(label), classes.length);
   }
 
-  /** Buttons that hide and show the images of each label. */
+  /** Makes buttons that hide and show the images of each label. */
   showLegend(labels) {
     if (!labels) return;
     const present = this.model.classes.filter((label) => labels.includes(label)).slice(0, MOST_LABELS);

@@ -12,11 +12,11 @@ import { uploadForm } from "../upload.js";
 
 export const title = "Train";
 
-const SMALL = 256; // pixels; an image of no more has little to reconstruct, so that its divergence weighs too much
-const SMALL_SHARE = 1 / 4; // of the usual beta, for such images
+const SMALL = 256; // pixels; an image of this size or less has little to reconstruct, so the divergence would weigh too much
+const SMALL_SHARE = 1 / 4; // how much of the usual beta such images get
 const SHOWN = 12;
 const UNITS = { reconstruction: "loss per image (lower is better)", divergence: "loss per image" };
-const LONGEST = 50; // letters of the data set's name in the model's
+const LONGEST = 50; // letters of the data set's name that a model's name may hold
 
 export async function render(place, parameters, signal) {
   if (parameters.has("job")) return watch(place, parameters.get("job"), signal);
@@ -84,7 +84,7 @@ async function watch(place, id, signal) {
   place.append(before, curves);
   const done = await follow(before, id, signal, { metrics });
   if (!done) return;
-  if (!history.length) { // the events of an old job are gone, its result is not
+  if (!history.length) { // the events of an old job are gone, but its result is still there
     const { curve } = await get(at("jobs", id, "/result"), signal);
     curves.replaceChildren(...losses(curve));
   }
