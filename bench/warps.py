@@ -34,8 +34,8 @@ from latentaug.augment.warps import move, register, warp
 from latentaug.datasets import mnist
 from latentaug.datasets.dataset import Dataset
 from latentaug.evaluation import classifiers, draws
+from latentaug.evaluation.phrases import TITLES
 from latentaug.evaluation.statistics import holm, paired_gain
-from latentaug.evaluation.summary import TITLES
 from latentaug.evaluation.training_sets import as_floats, flat
 from latentaug.options import TrainingOptions
 from latentaug.runtime.settings import available_cores, load
@@ -171,7 +171,7 @@ def _cost() -> dict[str, float]:
     shares, latents = torch.full((TILE,), 0.5), torch.randn(TILE, LATENT_DIM)
     vae = FrozenVAE(VAE(Architecture(28, 28, 1, LATENT_DIM)).eval())
     contenders: dict[str, Callable[[], object]] = {
-        "decode": lambda: vae.draw(latents),
+        "decode": lambda: vae.render(latents),
         "warp": lambda: warp(images, images.flip(0), shares),
         "warp along a known field": lambda: move(images, velocity, shares),
     }

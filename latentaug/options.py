@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Method = Literal["noise", "interpolation", "extrapolation"]
-Decode = Literal["reconstruction", "residual"]
+Decode = Literal["reconstruction", "residual", "warp"]
 Neighbours = Literal["batch", "dataset"]
 Classifier = Literal["svm", "knn", "mlp"]
 Space = Literal["image", "latent"]
@@ -113,12 +113,15 @@ class Altering(Strength):
     """New images of each image, for noise only. Default: as many as k."""
     decode: Decode = "reconstruction"
     """`reconstruction` gives the decoder's image; `residual` gives the source plus the change that the decoder makes,
-    which is sharper."""
+    which is sharper; `warp` moves the source's own pixels towards or away from the neighbour's, which is sharpest and
+    takes longest."""
 
     @model_validator(mode="after")
     def _fits_the_method(self) -> Self:
         if self.copies is not None and self.method != "noise":
             raise ValueError(f"copies is for noise only; {self.method} makes k new images of each image")
+        if self.decode == "warp" and self.method == "noise":
+            raise ValueError("decode=warp moves an image towards a neighbour, and noise has none; take another method")
         _check_alpha(self.alpha, [self.method])
         return self
 
@@ -166,14 +169,20 @@ class Counting(Rejecting):
         return self
 
 
-class Searching(Options):
-    """Where neighbours are looked for."""
+class Searching(Altering):
+    """How latents become new ones, and where neighbours are looked for."""
 
     neighbours: Neighbours = "batch"
     """Look for neighbours among the request's images (`batch`), or in the data set that the model was trained on."""
 
+    @model_validator(mode="after")
+    def _has_the_neighbours_pixels(self) -> Self:
+        if self.decode == "warp" and self.neighbours == "dataset":
+            raise ValueError("decode=warp needs the neighbours' pixels; take neighbours=batch, or an augment job")
+        return self
 
-class RenderingOptions(Searching, Rejecting, Altering):
+
+class RenderingOptions(Searching, Rejecting):
     """What the model server's augment operation takes."""
 
 
@@ -195,7 +204,7 @@ class InterpolateOptions(ImageOptions):
     """Images in the strip, both ends among them."""
 
 
-class AugmentOptions(Searching, Altering, ImageOptions, Counting):
+class AugmentOptions(Searching, ImageOptions, Counting):
     """Options of augment. The answer depends on nothing but the images, the labels and these."""
 
 

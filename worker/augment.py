@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from latentaug import datasets
@@ -14,6 +15,7 @@ from latentaug.augment.counts import counted
 from latentaug.augment.exact_counts import Counted, alter_in_rounds
 from latentaug.augment.methods import Altered, alter, residual
 from latentaug.augment.neighbours import name_class
+from latentaug.augment.warps import warp
 from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
 from latentaug.imaging.archives import write_npz, write_zip
@@ -132,18 +134,39 @@ def _alter(params: AugmentParams, latents: Floats, counts: Rows | None, labels: 
 def _decode(
     work: Work, params: AugmentParams, codec: Codec, sources: Pixels, latents: Floats, altered: Altered
 ) -> Pixels:
-    """Decode altered latents to images uint8 [m, h, w, c]."""
+    """Make the children's images uint8 [m, h, w, c]: of their latents, or by warping their sources."""
     images = np.empty((len(altered.latents), *sources.shape[1:]), np.uint8)
     for start in range(0, len(images), BATCH):
-        decoded = codec.decode(altered.latents[start : start + BATCH])  # [chunk, h, w, c]
-        if params.decode == "residual":
-            rows, source = np.unique(altered.source[start : start + BATCH], return_inverse=True)
-            decoded = residual(
-                sources[rows].astype(np.float32) / np.float32(255), codec.decode(latents[rows]), decoded, source
-            )
-        images[start : start + BATCH] = np.rint(255 * decoded)
-        work.report(0.8 * start / len(images), "decoding")
+        part = slice(start, start + BATCH)
+        if params.decode == "warp":
+            images[part] = _warp(params, sources, altered, part, device(work.settings))
+        else:
+            images[part] = np.rint(255 * _decoded(params, codec, sources, latents, altered, part))
+        work.report(0.8 * start / len(images), "making images")
     return images
+
+
+def _decoded(
+    params: AugmentParams, codec: Codec, sources: Pixels, latents: Floats, altered: Altered, part: slice
+) -> Floats:
+    """Decode some altered latents, by themselves or as changes to their sources: float32 [rows, h, w, c] in 0..1."""
+    decoded = codec.decode(altered.latents[part])  # [rows, h, w, c]
+    if params.decode == "reconstruction":
+        return decoded
+    rows, source = np.unique(altered.source[part], return_inverse=True)
+    return residual(sources[rows].astype(np.float32) / np.float32(255), codec.decode(latents[rows]), decoded, source)
+
+
+def _warp(params: AugmentParams, sources: Pixels, altered: Altered, part: slice, where: str) -> Pixels:
+    """Warp the sources of some children towards their neighbours, or away from them: uint8 [rows, h, w, c]."""
+    source, neighbour = altered.source[part], altered.neighbour[part]
+    share = altered.share[part] if isinstance(altered, Counted) else np.full(len(source), params.alpha, np.float32)
+    if params.method == "extrapolation":
+        share = -share
+    with torch.inference_mode():
+        given = (torch.from_numpy(each).to(where) for each in (sources[source], sources[neighbour], share))
+        warped: Pixels = warp(*given).cpu().numpy()
+    return warped
 
 
 def _write(work: Work, params: AugmentParams, dataset: Dataset, images: Pixels, altered: Altered, version: str) -> None:

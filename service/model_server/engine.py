@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -22,8 +22,9 @@ from torch import Tensor
 from latentaug.augment.exact_counts import Counted, alter_in_rounds
 from latentaug.augment.methods import Altered, alter, residual
 from latentaug.augment.neighbours import Reference
+from latentaug.augment.warps import warp
 from latentaug.errors import LatentaugError, Unavailable
-from latentaug.options import RenderingOptions
+from latentaug.options import Decode, RenderingOptions
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.vae.inference import FrozenVAE, grey_levels
 from service.model_server.tiles import Tiles, tiled
@@ -40,13 +41,32 @@ TILES = {"cpu": (16, 32, 64), "cuda": (32, 256)}
 TILE_VALUES = 2**21
 """Most values in a larger tile of images on a GPU: each model keeps a few tiles in pinned memory, which is scarce."""
 
-FunctionName: TypeAlias = Literal["encode", "decode", "render"]
+FunctionName: TypeAlias = Literal["encode", "decode", "render", "warp"]
 
 FUNCTIONS: dict[FunctionName, Callable[[FrozenVAE, Tensor], tuple[Tensor, ...]]] = {
     "encode": FrozenVAE.encode,  # [tile, h, w, c] -> 2 x [tile, latent_dim]
     "decode": lambda vae, latents: (vae.decode(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
     "render": lambda vae, latents: (vae.render(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
+    "warp": lambda _, planes: (_warped(planes),),  # [tile, h, w, 2 c + 1] -> [tile, h, w, c]
 }
+
+
+WARPED_AT_ONCE = 1024
+"""Children whose sources and neighbours are put side by side at a time, so that they take little memory."""
+
+
+class Moves(NamedTuple):
+    """Where the children of a batch come from.
+
+    Attributes:
+        source: int64 [m], rows of the batch's images.
+        neighbour: int64 [m], rows of the batch's images; of use only where neighbours are looked for in the request.
+        share: float32 [m], how far towards the neighbour; below 0 it is away from it.
+    """
+
+    source: NDArray[np.int64]
+    neighbour: NDArray[np.int64]
+    share: Floats
 
 
 class DeviceLost(BaseException):
@@ -97,11 +117,17 @@ class LoadedModel:
     def tiles(self, name: FunctionName, tile: int) -> Tiles:
         """One of the network's functions in tiles of so many rows, made when it is first needed.
 
-        `encode` gives mean and log-variance, `decode` images float32 in 0..1, `render` images in grey levels.
+        `encode` gives mean and log-variance, `decode` images float32 in 0..1, `render` images in grey levels. `warp`
+        takes sources, the images to move towards and the shares side by side, as `_warped` has them.
         """
         if (name, tile) not in self._tiles:
-            latents, images = (tile, self.description.latent_dim), (tile, *self.row_shape)
-            shape, dtype = (images, torch.uint8) if name == "encode" else (latents, torch.float32)
+            height, width, channels = self.row_shape
+            shape: tuple[int, ...] = (tile, self.description.latent_dim)
+            dtype = torch.float32
+            if name == "encode":
+                shape, dtype = (tile, height, width, channels), torch.uint8
+            elif name == "warp":
+                shape = (tile, height, width, 2 * channels + 1)
             self._tiles[name, tile] = tiled(partial(FUNCTIONS[name], self.vae), shape, dtype, self.device)
         return self._tiles[name, tile]
 
@@ -116,8 +142,8 @@ class Key:
     """Rows of the tiles that images are encoded in."""
     decode_tile: int = 0
     """Rows of the tiles that latents are decoded in; 0 if nothing is decoded."""
-    residual: bool = False
-    """Whether new images are decoded as changes to their sources."""
+    decode: Decode = "reconstruction"
+    """How new images come about."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +238,7 @@ def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | Latentau
     starts = np.cumsum([0, *(len(request.images) for request in batch)])
     results: list[Outputs | LatentaugError] = []
     altered: list[Outputs] = []
-    sources: list[NDArray[np.int64]] = []
+    moves: list[Moves] = []
     for request, start in zip(batch, starts[:-1], strict=True):
         try:
             children = _alter(key.model, request, means[start : start + len(request.images)])
@@ -222,10 +248,11 @@ def _augment(key: Key, batch: Sequence[Augmentation]) -> list[Outputs | Latentau
         outputs = _outputs(key.model, request, children)
         results.append(outputs)
         altered.append(outputs)
-        sources.append(children.source + start)
+        moves.append(_moves(request, children, start))
     if key.decode_tile and altered:
         latents = np.concatenate([outputs["latents"] for outputs in altered])
-        decoded = _decode_children(key, images, means, latents, np.concatenate(sources))
+        together = Moves(*(np.concatenate(column) for column in zip(*moves, strict=True)))
+        decoded = _decode_children(key, images, means, latents, together)
         parts = split({"images": decoded}, [len(outputs["latents"]) for outputs in altered])
         for outputs, part in zip(altered, parts, strict=True):
             outputs.update(part)
@@ -277,10 +304,20 @@ def _outputs(model: LoadedModel, request: Augmentation, children: Altered) -> Ou
     return outputs
 
 
-def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, source: NDArray[np.int64]) -> Images:
-    """Decode altered latents to grey levels, by themselves or as changes to their sources."""
-    if not key.residual:
+def _moves(request: Augmentation, children: Altered, start: int) -> Moves:
+    """Where the children of a payload come from, whose images begin at `start` of the batch."""
+    share = children.share if isinstance(children, Counted) else np.full(len(children.source), request.options.alpha)
+    direction = -1 if request.options.method == "extrapolation" else 1
+    return Moves(children.source + start, children.neighbour + start, (direction * share).astype(np.float32))
+
+
+def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, moves: Moves) -> Images:
+    """Make the children's images: of their latents alone, as changes to their sources, or by warping the sources."""
+    if key.decode == "reconstruction":
         return render_rows(key.model, latents, key.decode_tile)
+    if key.decode == "warp":
+        return _warp_rows(key, images, moves)
+    source = moves.source
     originals = images.astype(np.float32) / np.float32(255)
     reconstructions, children = np.empty_like(originals), np.empty((len(latents), *key.model.row_shape), np.uint8)
     for part, (decoded,) in key.model.tiles("decode", key.encode_tile).map(means):
@@ -291,6 +328,35 @@ def _decode_children(key: Key, images: Images, means: Floats, latents: Floats, s
         moved = residual(originals[stretch], reconstructions[stretch], decoded, source[part] - stretch.start)
         children[part] = grey_levels(torch.from_numpy(moved)).numpy()
     return children
+
+
+def _warp_rows(key: Key, images: Images, moves: Moves) -> Images:
+    """Move each source towards its neighbour, or away from it, by its share: uint8 [m, h, w, c]."""
+    children = np.empty((len(moves.source), *key.model.row_shape), np.uint8)
+    pixels = images.astype(np.float32) / np.float32(255)
+    for start in range(0, len(children), WARPED_AT_ONCE):
+        rows = slice(start, start + WARPED_AT_ONCE)
+        source, towards = pixels[moves.source[rows]], pixels[moves.neighbour[rows]]
+        share = np.broadcast_to(moves.share[rows, None, None, None], (*source.shape[:3], 1))
+        planes = np.concatenate([source, towards, share], axis=3)  # [rows, h, w, 2 c + 1]
+        for part, (levels,) in key.model.tiles("warp", key.decode_tile).map(planes):
+            children[start:][part] = levels
+    return children
+
+
+def _warped(planes: Tensor) -> Tensor:
+    """Warp a tile.
+
+    Args:
+        planes: float32 [tile, h, w, 2 c + 1]: sources and the images to move towards, in 0..1, and the shares, each
+            the same in all pixels.
+
+    Returns:
+        uint8 [tile, h, w, c].
+    """
+    channels = planes.shape[3] // 2
+    images, towards = planes[..., :channels].contiguous(), planes[..., channels : 2 * channels].contiguous()
+    return grey_levels(warp(images, towards, planes[:, 0, 0, -1].contiguous()))
 
 
 def _warm_up(model: LoadedModel) -> Outputs:

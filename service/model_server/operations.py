@@ -29,6 +29,8 @@ Operation: TypeAlias = Literal["encode", "decode", "augment", "label"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 _Chosen = TypeVar("_Chosen", bound=Options)
 OUTPUTS_PER_INPUT = 8
+WARP_SAMPLES = 16
+"""What a warped image counts in the queue: it takes about as long as so many decoded ones (docs/results/warps.md)."""
 RESERVED = {"sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "binary_data_output"}
 OPTIONAL = {"augment": {"labels", "counts"}}
 """Inputs that may be left out."""
@@ -194,10 +196,10 @@ def _prepare_augment(
     children = len(images) * asked.children if counts is None else int(counts.sum())
     if children > most:
         raise TooLarge(f"{children} images were asked for; at most {most} are made at once")
-    residual = asked.decode == "residual" and decoded
     decode_tile = model.tile(children // joined) if decoded else 0
-    key = Key(model, "augment", model.tile(len(images) // joined), decode_tile, residual)
-    size = len(images) * (1 + residual) + children * decoded
+    key = Key(model, "augment", model.tile(len(images) // joined), decode_tile, asked.decode)
+    again = decoded and asked.decode == "residual"  # the sources are decoded too
+    size = len(images) * (1 + again) + children * decoded * (WARP_SAMPLES if asked.decode == "warp" else 1)
     return Work(key, augmentation, size)
 
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from latentaug.augment.methods import alter
-from latentaug.options import RenderingOptions
+from latentaug.augment.warps import warp
+from latentaug.options import Decode, RenderingOptions
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import pixels
@@ -97,10 +98,10 @@ def test_an_answer_does_not_depend_on_its_batch(model: LoadedModel) -> None:
                 assert_same_bits(joined, run(key, request)[0])
 
 
-@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("decode", ["reconstruction", "residual"])
 @pytest.mark.parametrize("method", ["noise", "interpolation", "extrapolation"])
-def test_an_augmentation_does_not_depend_on_its_batch(model: LoadedModel, method: str, residual: bool) -> None:
-    key = Key(model, "augment", 8, 32, residual)
+def test_an_augmentation_does_not_depend_on_its_batch(model: LoadedModel, method: str, decode: Decode) -> None:
+    key = Key(model, "augment", 8, 32, decode)
     requests = [
         augmentation(random_images(model, 5), method=method),
         augmentation(random_images(model, 8, 1), labels=np.arange(8) % 2, method=method, seed=9),
@@ -112,12 +113,12 @@ def test_an_augmentation_does_not_depend_on_its_batch(model: LoadedModel, method
 
 @pytest.mark.parametrize("method", ["interpolation", "extrapolation", "noise"])
 @pytest.mark.parametrize("neighbours", ["batch", "dataset"])
-@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("decode", ["reconstruction", "residual"])
 def test_requests_that_come_as_one_are_each_answered_as_alone(
-    small: LoadedModel, method: str, neighbours: str, residual: bool
+    small: LoadedModel, method: str, neighbours: str, decode: Decode
 ) -> None:
     images, tile = random_images(small, 5 * 4), small.tile(4)
-    key = Key(small, "augment", tile, small.tile(4 * 3), residual)
+    key = Key(small, "augment", tile, small.tile(4 * 3), decode)
     options = {"method": method, "neighbours": neighbours, "seed": 9}
     (together,) = run(key, augmentation(images, requests=5, **options))
     alone = [run(key, augmentation(part, **options))[0] for part in np.split(images, 5)]
@@ -170,12 +171,12 @@ def test_decoding_rounds_to_the_nearest_grey_level(model: LoadedModel) -> None:
     assert np.abs(images - exact).max() <= 0.5 + 1e-3
 
 
-@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("decode", ["reconstruction", "residual"])
 @pytest.mark.parametrize("method", ["noise", "interpolation", "extrapolation"])
-def test_an_augmentation_is_the_paper_s_equation(small: LoadedModel, method: str, residual: bool) -> None:
+def test_an_augmentation_is_the_paper_s_equation(small: LoadedModel, method: str, decode: Decode) -> None:
     images, labels = random_images(small, 12), np.arange(12) % 3
     request = augmentation(images, labels=labels, method=method, alpha=0.7, seed=5)
-    answer = run(Key(small, "augment", 32, 32, residual), request)[0]
+    answer = run(Key(small, "augment", 32, 32, decode), request)[0]
     latents = run(Key(small, "encode", 32), images)[0]["latents"]
     expected = alter(latents, method=method, alpha=0.7, k=3, copies=3, sigma=small.sigma, seed=5, labels=labels)
     assert_same_bits({"z": answer["latents"]}, {"z": expected.latents})
@@ -185,9 +186,24 @@ def test_an_augmentation_is_the_paper_s_equation(small: LoadedModel, method: str
     with torch.inference_mode():
         new = vae.decode(torch.from_numpy(expected.latents)).permute(0, 2, 3, 1).numpy()
         old = vae.decode(torch.from_numpy(latents)).permute(0, 2, 3, 1).numpy()
-    if residual:
+    if decode == "residual":
         new = np.clip(images[expected.source] / 255 + new - old[expected.source], 0, 1)
     assert np.abs(answer["images"].astype(int) - np.rint(new * 255)).max() <= 1
+
+
+@pytest.mark.parametrize("method", ["interpolation", "extrapolation"])
+def test_a_warp_moves_each_source_by_its_own_neighbour_whatever_its_company(small: LoadedModel, method: str) -> None:
+    images, labels = random_images(small, 12), np.arange(12) % 3
+    key = Key(small, "augment", 16, 64, "warp")
+    request = augmentation(images, labels=labels, method=method, decode="warp", alpha=0.5)
+    other = augmentation(random_images(small, 5, 1), method=method, decode="warp", k=2)
+    answer, _ = run(key, request, other)
+    assert_same_bits(answer, run(key, request)[0])
+    share = torch.full((36,), 0.5 if method == "interpolation" else -0.5)
+    sources, towards = (torch.from_numpy(images[answer[name]]) for name in ("source", "neighbour"))
+    expected = warp(sources, towards, share).numpy()
+    assert np.abs(answer["images"].astype(int) - expected.astype(int)).max() <= 1
+    assert (labels[answer["neighbour"]] == labels[answer["source"]]).all()
 
 
 def test_neighbours_in_the_data_set_are_named_by_its_rows(small: LoadedModel) -> None:
