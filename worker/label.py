@@ -30,9 +30,9 @@ ENCODED, SPREAD = 0.1, 0.9
 def label(work: Work, params: LabelParams) -> dict[str, Any]:
     """Encode the training part, spread its labels, and write down what came of it; return a summary.
 
-    Files: `result.json`, `rows.csv` (each unlabelled image's row in the data set, label, confidence, whether it is kept,
-    and the row of the labelled image that its label came from), `images.npz` and `images.zip` (the kept images with
-    their labels). Images of the other parts take no part in anything.
+    Files: `result.json`, `rows.csv` (each unlabelled image's row in the data set, label, confidence, whether it is
+    kept, and the row of the labelled image that its label came from), `images.npz` and `images.zip` (the kept images
+    with their labels). Images of the other parts take no part in anything.
 
     Raises:
         InvalidInput: the training part has no label, or no image without one; or the model takes other images.

@@ -89,8 +89,8 @@ class SpreadLabels:
     """What `label` returns.
 
     Attributes:
-        labels: one label for each image, of the type that was sent; an image that is unlike every labelled one has none,
-            which is -1 among whole numbers and "" among texts.
+        labels: one label for each image, of the type that was sent; an image that is unlike every labelled one has
+            none, which is -1 among whole numbers and "" among texts.
         confidence: the chance that each label is right, float32 [n]: 1 where it was sent, 0 where there is none.
         kept: bool [n], whether each image belongs in a training set.
     """

@@ -247,7 +247,7 @@ def test_two_images_are_enough() -> None:
 def test_classes_of_unequal_sizes_keep_their_sizes() -> None:
     rng = np.random.default_rng(5)
     rows = np.concatenate(
-        [rng.choice(np.flatnonzero(TRUTH == c), 12 if c < 5 else 100, replace=False) for c in range(10)]
+        [rng.choice(np.flatnonzero(c == TRUTH), 12 if c < 5 else 100, replace=False) for c in range(10)]
     )
     labels = drawn(0, 3, TRUTH[rows])
 
