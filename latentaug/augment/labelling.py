@@ -34,12 +34,21 @@ def check_labels(labels: NDArray[np.int64], most: int = MAX_VALUES) -> int:
     if len(given) == len(labels):
         raise _wrong("every image has a label already; add images without one")
     classes = len(np.unique(given))
-    if len(labels) * classes > most:
-        raise TooLarge(
-            f"the labels of {classes} classes cannot be spread over {len(labels)} images at once, but over "
-            f"{most // classes} at most"
-        )
+    check_size(len(labels), classes, most)
     return classes
+
+
+def check_size(images: int, classes: int, most: int = MAX_VALUES) -> None:
+    """Refuse more images times classes than `most`.
+
+    Raises:
+        TooLarge: there are more.
+    """
+    if images * classes > most:
+        raise TooLarge(
+            f"the labels of {classes} classes cannot be spread over {images} images at once, but over "
+            f"{most // classes} at most; use fewer images"
+        )
 
 
 def _wrong(message: str) -> InvalidInput:

@@ -21,8 +21,8 @@ ROUNDS = 80
 """Rounds of spreading; 250 with an ALPHA of 0.995 name 0.03 % more of MNIST's images right."""
 MASSES = 0.5
 """Power of the factors that would give all classes an equal mass. What arrives of a class grows with its labelled
-images, however many it has among the others: a half was best, or nearly so, with digits drawn evenly, at random, from
-classes of equal and of unequal sizes, and where labels were asked for."""
+images, whether or not it has as many of the others: a half was best, or nearly so, with digits drawn evenly, at random,
+from classes of equal and of unequal sizes, and where labels were asked for."""
 FAINT = 0.05
 """Images at which less than this part of what typically arrives at a left-out labelled image arrives are unlike all."""
 SINGLE = 2**23

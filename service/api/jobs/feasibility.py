@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from latentaug.augment.labelling import check_size
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, InvalidInput, TooFewImages
 from latentaug.options import AugmentParams, EvaluateParams
@@ -100,6 +101,7 @@ def check_label(dataset: DatasetDescription, model: ModelDescription) -> None:
 
     Raises:
         InvalidInput: a data set without labels, or without unlabelled images.
+        TooLarge: more images times classes than labels are spread over.
         Conflict: a model for images of another shape.
     """
     _check_shape(dataset, model)
@@ -113,6 +115,7 @@ def check_label(dataset: DatasetDescription, model: ModelDescription) -> None:
             "in a folder named unlabelled or with the label -1"
         )
         raise InvalidInput(message, fields=[("dataset", message)])
+    check_size(dataset.parts["train"], len(dataset.classes))
 
 
 def _check_shape(dataset: DatasetDescription, model: ModelDescription) -> None:
