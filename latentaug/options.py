@@ -33,6 +33,8 @@ Preset = Literal["verdict", "paper"]
 Filter = Literal["label", "copies", "off_manifold"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
+TOWARDS_NEIGHBOURS: tuple[Method, ...] = tuple(method for method in METHODS if method != "noise")
+"""The methods that move an image along the line to a neighbour."""
 DECODES: tuple[Decode, ...] = get_args(Decode)
 CLASSIFIERS: tuple[Classifier, ...] = get_args(Classifier)
 SPACES: tuple[Space, ...] = get_args(Space)
@@ -347,9 +349,17 @@ class EvaluateParams(Design, TrainingOptions):
         return self
 
 
+def most_alpha(method: Method) -> float:
+    """The most that alpha may be: interpolation ends at the neighbour."""
+    return 1.0 if method == "interpolation" else MAX_ALPHA
+
+
 def _check_alpha(alpha: float, methods: list[Method]) -> None:
-    if alpha > 1 and "interpolation" in methods:
-        raise ValueError("alpha must be at most 1 for interpolation; use extrapolation to go further")
+    for method in methods:
+        if alpha > most_alpha(method):
+            raise ValueError(
+                f"alpha must be at most {most_alpha(method):g} for {method}; use extrapolation to go further"
+            )
 
 
 class LabelOptions(Seeded):

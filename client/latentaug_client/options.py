@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 Method = Literal["noise", "interpolation", "extrapolation"]
-Decode = Literal["reconstruction", "residual"]
+Decode = Literal["reconstruction", "residual", "warp"]
 
 
 class AugmentJobOptions(TypedDict, total=False):

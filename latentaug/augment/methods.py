@@ -11,7 +11,7 @@ import numpy as np
 
 from latentaug.augment.neighbours import Floats, Latents, Reference, Rows, check_latents, neighbours
 from latentaug.errors import InvalidInput
-from latentaug.options import MAX_ALPHA, MAX_K, METHODS
+from latentaug.options import MAX_K, METHODS, most_alpha
 
 
 def move(origin: Latents, towards: Latents, share: Floats | np.float32, method: str, sigma: Floats) -> Latents:
@@ -31,7 +31,9 @@ def move(origin: Latents, towards: Latents, share: Floats | np.float32, method: 
         return origin + share * sigma * towards  # equation 8: z + alpha X, with X from N(0, sigma^2)
     if method == "interpolation":
         return (towards - origin) * share + origin  # equation 9: towards the neighbour
-    return (origin - towards) * share + origin  # equation 10: away from the neighbour
+    if method == "extrapolation":
+        return (origin - towards) * share + origin  # equation 10: away from the neighbour
+    raise ValueError(f"no equation for {method!r}")
 
 
 def sigma(latents: Latents) -> Floats:
@@ -48,9 +50,8 @@ def check_alpha(method: str, alpha: float) -> None:
     """
     if method not in METHODS:
         raise InvalidInput(f"method is {method!r}; use one of {', '.join(METHODS)}")
-    top = 1.0 if method == "interpolation" else MAX_ALPHA
-    if not 0 <= alpha <= top:  # true for NaN too
-        raise InvalidInput(f"alpha is {alpha}; {method} takes 0 to {top:g}")
+    if not 0 <= alpha <= most_alpha(method):  # true for NaN too
+        raise InvalidInput(f"alpha is {alpha}; {method} takes 0 to {most_alpha(method):g}")
 
 
 @dataclass(frozen=True)

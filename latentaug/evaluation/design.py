@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import draws as labelled
 from latentaug.evaluation.training_sets import COMBINED, Arm, control, parts_of, plan
-from latentaug.options import Design
+from latentaug.options import TOWARDS_NEIGHBOURS, Design
 
 Labels = NDArray[np.int64]
 
-_NEED_NEIGHBOURS = ("interpolation", "extrapolation", "smote")
+_NEED_NEIGHBOURS = (*TOWARDS_NEIGHBOURS, "smote")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -84,7 +85,7 @@ def test_an_unknown_parameter_is_answered_with_those_there_are(api: httpx.Client
     outer = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight", "metod": "noise"})
     nested = api.post(f"{JOBS}/evaluate", json={"dataset": "digits", "affine": {"shear": 1}})
 
-    assert "there are dataset, model, method" in outer.json()["detail"]
+    assert re.search(r"no such option; there are .*\bmethod\b.*\bdataset\b", outer.json()["detail"])
     assert nested.json()["errors"] == [
         {"loc": "affine.shear", "msg": "no such option; there are shift, rotation, scale"}
     ]
@@ -116,7 +117,7 @@ def test_all_that_is_wrong_is_told_at_once_wherever_it_stands(api: httpx.Client)
     answer = train(api, "no key", epochs=0, epoch=1)
 
     assert [field["loc"] for field in answer.json()["errors"]] == ["idempotency-key", "epochs", "epoch"]
-    assert "no such option; there are dataset, beta" in answer.json()["detail"]
+    assert re.search(r"no such option; there are .*\bbeta\b.*\bdataset\b", answer.json()["detail"])
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/datasets/digits/images", "/v1/models/colour/projection"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import pytest
 from latentaug_client import options
@@ -24,3 +24,8 @@ import latentaug.options as theirs_all
 )
 def test_every_option_is_there(ours: type, theirs: type[BaseModel], apart: set[str]) -> None:
     assert get_type_hints(ours).keys() == theirs.model_fields.keys() - apart
+
+
+def test_the_choices_are_those_of_the_service() -> None:
+    assert get_args(options.Method) == theirs_all.METHODS
+    assert get_args(options.Decode) == theirs_all.DECODES

@@ -66,7 +66,7 @@ def augment(seed: int, n: int = 1, *, model: str = "m", labels: Any = None, **op
     tensors = {"images": images(seed, n, (17, 23, 3) if model == "colour" else (8, 8, 1))}
     if labels is not None:
         tensors["labels"] = np.array(labels, np.int64)
-    parameters = {"method": "interpolation", "alpha": 0.5, "k": 2, "copies": 2, "neighbours": "dataset", **options}
+    parameters = {"method": "interpolation", "alpha": 0.5, "k": 2, "neighbours": "dataset", **options}
     return Call(model, "augment", "v1", tensors, parameters, ["images", "source", "neighbour", "latents"], 2)
 
 

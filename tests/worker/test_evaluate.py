@@ -249,8 +249,8 @@ def test_a_process_reads_a_jobs_data_set_once_for_all_its_sub_jobs(
     monkeypatch.setattr(Grid, "keep_vae", delete_the_data_set_then)
     passing = small.model_copy(update={"dataset": "passing", "labelled": 20})
     record = desk.evaluate(passing)
-    assert record.children is not None
-    assert (record.status, record.children.done) == ("succeeded", 1 + 2 * 2), "nothing was left to be read again"
+    assert record.sub_jobs is not None
+    assert (record.status, record.sub_jobs.done) == ("succeeded", 1 + 2 * 2), "nothing was left to be read again"
     assert desk.error(desk.evaluate(passing)).code == "not_found", "another job reads for itself"
 
 

@@ -117,9 +117,9 @@ def test_each_equation_on_numbers_of_its_own() -> None:
 
 
 def test_noise_has_mean_zero_and_alpha_sigma_for_each_dimension() -> None:
-    latents = _latents(50) * np.float32([1, 3, 0])
+    latents = _latents(400) * np.float32([1, 3, 0])
     spread = sigma(latents)
-    altered = _alter(latents, method="noise", alpha=0.5, copies=400, sigma=spread)
+    altered = _alter(latents, method="noise", alpha=0.5, copies=64, sigma=spread)
     noise = altered.latents - latents[altered.source]
     assert noise.mean(axis=0) == pytest.approx([0, 0, 0], abs=0.03)
     assert noise.std(axis=0) == pytest.approx(0.5 * spread, rel=0.03)
