@@ -79,7 +79,7 @@ def _sampled(x: torch.Tensor, grid: torch.Tensor) -> Images:
 
 
 def _displacements(n: int, height: int, width: int, rng: np.random.Generator) -> torch.Tensor:
-    """Smooth random displacements in `grid_sample`'s coordinates, in which each side is 2 long: float32 [n, h, w, 2]."""
+    """Smooth random displacements, float32 [n, h, w, 2], in `grid_sample`'s coordinates: each side is 2 long."""
     noise = rng.uniform(-1, 1, (n, height, width, 2)).astype(np.float32)
     down, across = ELASTIC_SMOOTHNESS * height, ELASTIC_SMOOTHNESS * width
     smooth = gaussian_filter(noise, (0, down, across, 0))

@@ -1,4 +1,4 @@
-"""TrivialAugment (Müller and Hutter, 2021): each copy by one operation of fourteen, chosen at random, of random strength.
+"""TrivialAugment (Müller and Hutter, 2021): each copy is made by one operation, both it and its strength random.
 
 Kornia's. It is imported when it is first wanted, since it takes seconds to import and few evaluations want it.
 """
