@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from latentaug.datasets import Dataset
+from latentaug.datasets.dataset import Dataset
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import draws as labelled
 from latentaug.evaluation.pool import TrainingImages

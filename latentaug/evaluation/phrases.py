@@ -28,6 +28,7 @@ _NAMES = {
     "spread+affine": "newly labelled images by label spreading, with an affine copy of each image",
 }
 
+
 def describe(row: Row) -> str:
     """An arm in words, such as "affine copies + interpolation (pixels, 20 dimensions, residual)"."""
     name = _NAMES.get(row.arm) or " + ".join(_NAMES.get(part, part) for part in parts_of(row.arm))

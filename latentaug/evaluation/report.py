@@ -105,7 +105,7 @@ def new_labels_table(rows: Sequence[LabelRow]) -> str:
     head = [
         "## Are the new labels right?",
         "",
-        "| labels by | images labelled | of them added | right, % | of the added, % | expected right, % (95 % interval) "
+        "| labels by | images labelled | right, % | of them added | right, % | expected right, % (95 % interval) "
         "| draws whose interval holds the true share |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -120,8 +120,8 @@ def _new_labels(row: LabelRow) -> str:
     if row.expected is not None and row.low is not None and row.high is not None:
         expected = f"{row.expected:.2f} ({row.low:.2f} to {row.high:.2f})"
     covered = "" if row.covered is None else f"{row.covered} of {row.draws}"
-    shares = [_known(row.right), _known(row.right_added)]
-    return "| " + " | ".join([way, f"{row.labelled:,.0f}", f"{row.added:,.0f}", *shares, expected, covered]) + " |"
+    labelled, added = [f"{row.labelled:,.0f}", _known(row.right)], [f"{row.added:,.0f}", _known(row.right_added)]
+    return "| " + " | ".join([way, *labelled, *added, expected, covered]) + " |"
 
 
 def _known(share: float | None) -> str:

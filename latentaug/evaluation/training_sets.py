@@ -9,7 +9,7 @@ of each of both. Images are float32 [n, h, w, c] in 0..1, samples float32 [n, d]
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -181,7 +181,6 @@ class Draw:
     seed: int
     ranges: AffineRanges = affine.DEFAULT
     pool: Pool | None = None
-    _labelled: dict[tuple[str, int | None], NewLabels] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def smote(self) -> tuple[Images, Labels]:
@@ -217,17 +216,14 @@ class Draw:
             return None
         if self.pool is None:
             raise ValueError(f"{arm} needs a pool")
-        key = (arm.labeller, None if projection is None or arm.labeller != SPREAD else projection.train.shape[1])
-        if key not in self._labelled:
-            self._labelled[key] = self.pool.label(arm.labeller, None if projection is None else projection.train)
-        return self._labelled[key]
+        return self.pool.label(arm.labeller, None if projection is None else projection.train)
 
     def _of_the_pool(self, arm: Arm, projection: Projection | None) -> tuple[Samples, Labels]:
         """The labelled and the newly labelled images, and where the arm says so one affine copy of each of them."""
         found = self.newly_labelled(arm, projection)
         if found is None or self.pool is None:
             raise ValueError(f"{arm} is no arm of the pool")
-        rows, y = np.concatenate([self.rows, found.rows]), np.concatenate([self.labels, found.labels])
+        rows, y = np.concatenate([self.rows, found.rows]), np.concatenate([self.labels, found.labels[found.rows]])
         images = as_floats(self.pool.training.images[rows])
         in_latent_space = arm.space == "latent" and projection is not None
         X = projection.train[rows] if in_latent_space and projection is not None else flat(images)

@@ -116,10 +116,7 @@ def _harmful(arms: Sequence[Row]) -> list[Row]:
 
 def _use(arm: Row, rows: Sequence[Row], children: int, title: str) -> str:
     gain = size(_gain(arm), _room(arm), f" for {title}")
-    if arm.of_a_vae or arm.of_the_pool:
-        beside = _beside_affine(arm)
-    else:
-        beside = _beside_a_vae(arm, rows, children)
+    beside = _beside_affine(arm) if arm.of_a_vae or arm.of_the_pool else _beside_a_vae(arm, rows, children)
     return f"Use {_told(arm, children)}: +{gain}. {beside}{_beside_the_pool(arm, rows, children)}"
 
 

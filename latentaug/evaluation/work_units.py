@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -114,7 +114,6 @@ class Setting:
     scope: Scope
     projections: Mapping[int, Projection]
     device: str
-    _last: dict[int, Draw] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     def of(parts: Parts, projections: Mapping[int, Projection], design: Design, device: str = "cpu") -> Setting:
@@ -146,13 +145,7 @@ class Setting:
         return [arm for arm in arms if (arm.space, arm.baseline.latent_dim) == (unit.space, unit.latent_dim)]
 
     def draw(self, number: int) -> Draw:
-        """The labelled images of a draw, the same for all of its units. The last is kept, with its pool's labels."""
-        if number not in self._last:
-            self._last.clear()
-            self._last[number] = self._draw(number)
-        return self._last[number]
-
-    def _draw(self, number: int) -> Draw:
+        """The labelled images of a draw, the same for all of its units."""
         design = self.scope.design
         rows_seed, sample_seed, _ = _seeds(design.seed, number)
         rows = labelled.draw(self.parts.train_labels, self.scope.sizes, rows_seed)
@@ -178,9 +171,9 @@ class Setting:
             added=len(found.rows),
             right=self._right(found.labels, got),
             right_added=self._right(found.labels, found.rows),
-            expected=expected and 100 * expected.mean,
-            low=expected and 100 * expected.low,
-            high=expected and 100 * expected.high,
+            expected=100 * expected.mean if expected else None,
+            low=100 * expected.low if expected else None,
+            high=100 * expected.high if expected else None,
             space=found.space,
         )
 
