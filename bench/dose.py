@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,11 @@ def flattens(measured: Measured, classifier: str, kind: str) -> str:
 
     Holm's correction is over the steps of one curve.
     """
-    steps = [_between(measured, classifier, kind, *pair) for pair in zip(DOSES, DOSES[1:], strict=False)]
+    steps = [_between(measured, classifier, kind, *pair) for pair in pairwise(DOSES)]
     words = [verdict(gain.mean, p) for gain, p in zip(steps, holm([gain.p for gain in steps]), strict=True)]
     last = max((i + 1 for i, word in enumerate(words) if word == HELPS), default=0)
     told = ", ".join(
-        f"{more} over {fewer}: {points(gain)}" for fewer, more, gain in zip(DOSES, DOSES[1:], steps, strict=False)
+        f"{more} over {fewer}: {points(gain)}" for (fewer, more), gain in zip(pairwise(DOSES), steps, strict=True)
     )
     if last == len(DOSES) - 1:
         found = f"still rise at {DOSES[last]}"
