@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +32,22 @@ KINDS = ("duplication", "affine", "elastic")
 Measured = Mapping[int, Sequence[Cell]]  # the cells by copies of each image
 
 
-def main() -> None:
-    """Measure what is asked for and write the page."""
+def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
+    """Measure what is asked for, keep it in `home`, and write the page."""
     parser = argparse.ArgumentParser(description="Measure how many copies of each image pay.")
     parser.add_argument("--dataset", choices=("digits", "mnist", "ujipen-v1"), default="digits")
     parser.add_argument("--labelled", type=int, default=100, help="labelled images of each draw")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=["svm", "knn"])
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="the folder for the page")
-    asked = parser.parse_args()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    asked = parser.parse_args(arguments)
     environment = results.environment()
     dataset = kept.read(asked.dataset)
     parts = Parts.of(dataset)
     designs = {dose: design_of(dose, asked.labelled, asked.draws, asked.classifiers) for dose in DOSES}
     measured = {
-        dose: kept.measured(HOME, Setting(parts, kept.without_a_vae(parts, design), {}, "cpu"), dataset.checksum)
+        dose: kept.measured(home, Setting(parts, kept.without_a_vae(parts, design), {}, "cpu"), dataset.checksum)
         for dose, design in designs.items()
     }
     name = f"dose-{asked.dataset}-{asked.labelled}"
@@ -56,7 +57,7 @@ def main() -> None:
     results.write(
         asked.results,
         name,
-        f"python -m bench.dose {' '.join(sys.argv[1:])}".rstrip(),
+        f"python -m bench.dose {' '.join(arguments)}".rstrip(),
         environment,
         {str(dose): [asdict(cell) for cell in cells] for dose, cells in measured.items()},
         page(measured, f"{dataset.name}: how many copies of each of {asked.labelled} labelled images pay", name),
@@ -92,20 +93,23 @@ def page(measured: Measured, title: str, name: str) -> list[str]:
 
 
 def flattens(measured: Measured, classifier: str, kind: str) -> str:
-    """Where more copies no longer prove better: a sentence, by paired tests between neighbouring doses.
+    """Where more copies are no longer proven to be better, in a sentence: by paired tests between all doses.
 
-    Holm's correction is over the steps of one curve.
+    Holm's correction is over all pairs of one curve.
     """
-    steps = [_between(measured, classifier, kind, *pair) for pair in pairwise(DOSES)]
-    words = [verdict(gain.mean, p) for gain, p in zip(steps, holm([gain.p for gain in steps]), strict=True)]
-    last = max((i + 1 for i, word in enumerate(words) if word == HELPS), default=0)
-    told = ", ".join(
-        f"{more} over {fewer}: {points(gain)}" for (fewer, more), gain in zip(pairwise(DOSES), steps, strict=True)
-    )
-    if last == len(DOSES) - 1:
-        found = f"still rise at {DOSES[last]}"
+    gains = {pair: _between(measured, classifier, kind, *pair) for pair in combinations(DOSES, 2)}
+    corrected = holm([gain.p for gain in gains.values()])
+    beaten = {
+        fewer
+        for (fewer, _), gain, p in zip(gains, gains.values(), corrected, strict=True)
+        if verdict(gain.mean, p) == HELPS
+    }
+    enough = next(dose for dose in DOSES if dose not in beaten)
+    told = ", ".join(f"{more} over {fewer}: {points(gains[fewer, more])}" for fewer, more in pairwise(DOSES))
+    if enough == DOSES[-1]:
+        found = f"still rise at {enough} of each image"
     else:
-        found = f"flatten at {DOSES[last]} of each image: more than that are not proven to be better"
+        found = f"flatten at {enough} of each image: no larger number is proven to be better"
     return f"- **{TITLES[classifier]}**: {kind} copies {found} ({told})."
 
 

@@ -79,28 +79,29 @@ PUBLISHED = {
 EVERY = 100_000
 
 
-def main() -> None:
-    """Measure what is asked for and write the page."""
+def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
+    """Measure what is asked for, keep it in `home`, and write the page."""
     parser = argparse.ArgumentParser(description="Measure what labels spread over unlabelled images are worth.")
     parser.add_argument("--dataset", choices=STUDIES, default="digits")
     parser.add_argument("--labelled", type=int, default=100, help="labelled images of each draw")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=[*CLASSIFIERS])
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="the folder for the page")
-    asked = parser.parse_args()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    asked = parser.parse_args(arguments)
     environment = results.environment()
     dataset = kept.read(asked.dataset)
     parts, study = Parts.of(dataset), STUDIES[asked.dataset]
-    vae = kept.trained(HOME, dataset, study.latent_dim, study.training)
+    vae = kept.trained(home, dataset, study.latent_dim, study.training)
     projections = {study.latent_dim: Projection.of(vae, parts.training.images, parts.test_images, "cpu")}
     cells: list[Cell] = []
     for classifier in asked.classifiers:
         scope = kept.without_a_vae(parts, design_of(study, classifier, asked.labelled, asked.draws))
-        cells += kept.measured(HOME, Setting(parts, scope, projections, "cpu"), dataset.checksum)
+        cells += kept.measured(home, Setting(parts, scope, projections, "cpu"), dataset.checksum)
     results.write(
         asked.results,
         f"labels-{asked.dataset}-{asked.labelled}",
-        f"python -m bench.labels {' '.join(sys.argv[1:])}".rstrip(),
+        f"python -m bench.labels {' '.join(arguments)}".rstrip(),
         environment,
         summary(cells),
         page(cells, dataset, parts, study, asked.labelled),
