@@ -120,7 +120,8 @@ def _between(measured: Measured, classifier: str, kind: str, fewer: int, more: i
         for dose in (fewer, more)
     ]
     draws = sorted(sides[0].keys() & sides[1].keys())
-    return paired_gain(*([side[draw] for draw in draws] for side in sides))
+    before, after = ([side[draw] for draw in draws] for side in sides)
+    return paired_gain(before, after)
 
 
 if __name__ == "__main__":

@@ -107,14 +107,15 @@ class Scope:
         sizes = labelled.share(np.bincount(parts.train_labels, minlength=len(parts.classes)), design.labelled)
         smallest = int(sizes[sizes > 0].min())
         pool = len(parts.training.images) - int(sizes.sum())
-        impossible = {*(_NEED_NEIGHBOURS if smallest == 1 else ()), *(() if pool else POOL_COMPARATORS)}
+        pooled = bool(pool and design.pool_images)
+        impossible = {*(_NEED_NEIGHBOURS if smallest == 1 else ()), *(() if pooled else POOL_COMPARATORS)}
         return Scope(
             design,
             sizes,
             children=_children(design, smallest),
             methods=tuple(name for name in design.methods if name not in impossible),
             comparators=tuple(name for name in design.comparators if name not in impossible),
-            spread=SPREAD_ARMS if design.pool_images and pool else (),
+            spread=SPREAD_ARMS if pooled else (),
             pool=pool,
             all_labelled=int(sizes.sum()) == len(parts.train_labels),
             warnings=tuple(_warnings(sizes, parts, design)),
