@@ -22,8 +22,15 @@ from latentaug_client.errors import (
 )
 from latentaug_client.events import Event
 from latentaug_client.jobs import AsyncJob, Job
-from latentaug_client.options import AugmentJobOptions, AugmentOptions, EvaluateOptions, TrainOptions
-from latentaug_client.payloads import Augmented, Encoded, Labelled
+from latentaug_client.options import (
+    AugmentJobOptions,
+    AugmentOptions,
+    EvaluateOptions,
+    LabelJobOptions,
+    LabelOptions,
+    TrainOptions,
+)
+from latentaug_client.payloads import Augmented, Encoded, Labelled, SpreadLabels
 
 __all__ = [
     "AsyncClient",
@@ -41,10 +48,13 @@ __all__ = [
     "Invalid",
     "Job",
     "JobFailed",
+    "LabelJobOptions",
+    "LabelOptions",
     "Labelled",
     "LatentaugError",
     "NotFound",
     "Problem",
+    "SpreadLabels",
     "TooLate",
     "TrainOptions",
     "Unreachable",

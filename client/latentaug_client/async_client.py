@@ -13,8 +13,15 @@ from latentaug_client import calls
 from latentaug_client.calls import Kind, Record
 from latentaug_client.connection import AsyncConnection
 from latentaug_client.jobs import AsyncJob
-from latentaug_client.options import AugmentJobOptions, AugmentOptions, EvaluateOptions, TrainOptions
-from latentaug_client.payloads import Augmented, Encoded, Image, Images
+from latentaug_client.options import (
+    AugmentJobOptions,
+    AugmentOptions,
+    EvaluateOptions,
+    LabelJobOptions,
+    LabelOptions,
+    TrainOptions,
+)
+from latentaug_client.payloads import Augmented, Encoded, Image, Images, SpreadLabels
 from latentaug_client.retries import Retries
 
 
@@ -60,6 +67,12 @@ class AsyncClient:
         """As `Client.augment`."""
         return await self._connection.send(calls.augment(model, images, labels, options))
 
+    async def label(
+        self, images: Images, labels: ArrayLike, *, model: str, **options: Unpack[LabelOptions]
+    ) -> SpreadLabels:
+        """As `Client.label`."""
+        return await self._connection.send(calls.label(model, images, labels, options))
+
     async def interpolate(self, first: Image, last: Image, *, model: str, steps: int | None = None) -> NDArray[Any]:
         """As `Client.interpolate`."""
         return await self._connection.send(calls.interpolate(model, first, last, steps))
@@ -90,10 +103,11 @@ class AsyncClient:
         source: NDArray[Any] | str | PathLike[str],
         labels: ArrayLike | None = None,
         *,
+        unlabelled: str | PathLike[str] | None = None,
         size: tuple[int, int] | None = None,
     ) -> Record:
         """As `Client.upload`. Files are read at once, so the event loop waits for that."""
-        return await self._connection.send(calls.upload(name, source, labels, size))
+        return await self._connection.send(calls.upload(name, source, labels, unlabelled, size))
 
     async def delete_dataset(self, name: str) -> None:
         """As `Client.delete_dataset`."""
@@ -112,6 +126,12 @@ class AsyncClient:
     ) -> AsyncJob:
         """As `Client.augment_dataset`."""
         return await self.submit("augment", {"dataset": dataset, "model": model, **params}, key)
+
+    async def label_dataset(
+        self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[LabelJobOptions]
+    ) -> AsyncJob:
+        """As `Client.label_dataset`."""
+        return await self.submit("label", {"dataset": dataset, "model": model, **params}, key)
 
     async def submit(self, kind: Kind, params: Mapping[str, Any], key: str | None = None) -> AsyncJob:
         """As `Client.submit`."""

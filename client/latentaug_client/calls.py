@@ -13,11 +13,11 @@ import httpx
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client import payloads
-from latentaug_client.payloads import NPY, NPZ, Augmented, Body, Encoded, Images
+from latentaug_client.payloads import NPY, NPZ, Augmented, Body, Encoded, Images, SpreadLabels
 
 T = TypeVar("T")
 Record = dict[str, Any]
-Kind = Literal["train", "evaluate", "augment"]
+Kind = Literal["train", "evaluate", "augment", "label"]
 FORMS = {
     "json": "application/json",
     "csv": "text/csv",
@@ -89,6 +89,12 @@ def augment(model: str, images: Images, labels: ArrayLike | None, options: Mappi
     return Call("POST", _model(model, "augment"), payloads.read_augmented, params, {"Accept": NPZ}, body)
 
 
+def label(model: str, images: Images, labels: ArrayLike, options: Mapping[str, Any]) -> Call[SpreadLabels]:
+    """Partly labelled images to labels for all of them."""
+    body, params = _with_options(payloads.images_body(images, labels), _given(**options))
+    return Call("POST", _model(model, "label"), payloads.read_spread, params, {"Accept": NPZ}, body)
+
+
 def interpolate(model: str, first: payloads.Image, last: payloads.Image, steps: int | None) -> Call[NDArray[Any]]:
     """Two images to the strip between them."""
     body, params = _with_options(payloads.images_body([first, last], None), _given(steps=steps))
@@ -121,11 +127,15 @@ def dataset(name: str) -> Call[Record]:
 
 
 def upload(
-    name: str, source: NDArray[Any] | str | PathLike[str], labels: ArrayLike | None, size: tuple[int, int] | None
+    name: str,
+    source: NDArray[Any] | str | PathLike[str],
+    labels: ArrayLike | None,
+    unlabelled: str | PathLike[str] | None,
+    size: tuple[int, int] | None,
 ) -> Call[Record]:
     """Create a data set."""
     params = _given(name=name, size=None if size is None else f"{size[0]}x{size[1]}")
-    body = payloads.dataset_body(source, labels)
+    body = payloads.dataset_body(source, labels, unlabelled)
     return Call("POST", "/v1/datasets", _json, params, {}, body, repeatable=False)
 
 

@@ -13,8 +13,15 @@ from latentaug_client import calls
 from latentaug_client.calls import Kind, Record
 from latentaug_client.connection import Connection
 from latentaug_client.jobs import Job
-from latentaug_client.options import AugmentJobOptions, AugmentOptions, EvaluateOptions, TrainOptions
-from latentaug_client.payloads import Augmented, Encoded, Image, Images
+from latentaug_client.options import (
+    AugmentJobOptions,
+    AugmentOptions,
+    EvaluateOptions,
+    LabelJobOptions,
+    LabelOptions,
+    TrainOptions,
+)
+from latentaug_client.payloads import Augmented, Encoded, Image, Images, SpreadLabels
 from latentaug_client.retries import Retries
 
 
@@ -80,7 +87,9 @@ class Client:
         Args:
             images: uint8 or float in 0..1, [n, h, w] or [n, h, w, c]; or a sequence of such arrays of one size, of
                 paths, of the bytes of image files, or of PIL images.
-            labels: one label for each image, or None; with labels, an image's neighbours have its own label.
+            labels: one label for each image, or None; with labels, an image's neighbours have its own label. An image
+                without a label has None, -1 among integers, NaN among floats or an empty text among texts; its
+                neighbours have any label.
             model: name of a trained model.
             options: the options in `AugmentOptions`.
 
@@ -93,6 +102,22 @@ class Client:
         True
         """
         return self._connection.send(calls.augment(model, images, labels, options))
+
+    def label(self, images: Images, labels: ArrayLike, *, model: str, **options: Unpack[LabelOptions]) -> SpreadLabels:
+        """Spread the labels of some images over the others.
+
+        Args:
+            images: as for `augment`.
+            labels: one label for each image: -1, "" or None for those that have none.
+            model: name of a trained model.
+            options: the options in `LabelOptions`.
+
+        >>> some = np.where(np.arange(40) < 20, labels, -1)
+        >>> spread = client.label(images, some, model="digits-vae")
+        >>> bool((spread.labels[:20] == labels[:20]).all()), spread.confidence.shape
+        (True, (40,))
+        """
+        return self._connection.send(calls.label(model, images, labels, options))
 
     def interpolate(self, first: Image, last: Image, *, model: str, steps: int | None = None) -> NDArray[Any]:
         """The images on the way from one image to another, uint8 [steps, h, w(, 3)], both ends included.
@@ -132,6 +157,7 @@ class Client:
         source: NDArray[Any] | str | PathLike[str],
         labels: ArrayLike | None = None,
         *,
+        unlabelled: str | PathLike[str] | None = None,
         size: tuple[int, int] | None = None,
     ) -> Record:
         """Create a data set.
@@ -139,14 +165,16 @@ class Client:
         Args:
             name: name of the new data set.
             source: an array of images, a .zip or .npz file, or a folder with one folder of images per class.
-            labels: one label for each image of an array; the other sources have their own.
+            labels: one label for each image of an array, or as for `augment`; the other sources have their own. In a
+                zip or folder, images below a folder `unlabelled` have none.
+            unlabelled: a folder of more images, without labels, beside the `source` folder.
             size: height and width in pixels to resize every image to; needed if the images have several sizes.
 
-        >>> client.upload("few", images, labels)["images"]
-        40
+        >>> client.upload("few", images, [*labels[:30], *[None] * 10])["labelled"]
+        30
         >>> client.delete_dataset("few")
         """
-        return self._connection.send(calls.upload(name, source, labels, size))
+        return self._connection.send(calls.upload(name, source, labels, unlabelled, size))
 
     def delete_dataset(self, name: str) -> None:
         """Delete an uploaded data set."""
@@ -185,6 +213,23 @@ class Client:
         (8, 8)
         """
         return self.submit("augment", {"dataset": dataset, "model": model, **params}, key)
+
+    def label_dataset(
+        self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[LabelJobOptions]
+    ) -> Job:
+        """Start a job that spreads labels over the unlabelled images of a data set's training part.
+
+        `LabelJobOptions` has its parameters.
+
+        >>> some = np.where(np.arange(40) < 20, labels, -1)
+        >>> client.upload("some", images, some)["unlabelled"]
+        20
+        >>> job = client.label_dataset("some", "digits-vae").wait()
+        >>> sorted(job.record["result"])
+        ['expected_accuracy', 'kept', 'labelled', 'space', 'unlabelled']
+        >>> client.delete_dataset("some")
+        """
+        return self.submit("label", {"dataset": dataset, "model": model, **params}, key)
 
     def submit(self, kind: Kind, params: Mapping[str, Any], key: str | None = None) -> Job:
         """Start a job.

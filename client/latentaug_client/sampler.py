@@ -22,11 +22,12 @@ from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import check_random_state
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import validate_data
 
 from latentaug_client.client import Client
 from latentaug_client.errors import Invalid
+from latentaug_client.labels import as_array, unlabelled
 from latentaug_client.options import AugmentOptions, Decode, Method
 from latentaug_client.payloads import Augmented
 
@@ -37,6 +38,7 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
     The rows of X are images in 0..1 of the size that the model takes, as [n, h, w] or [n, h, w, c], or flattened as
     `images.reshape(n, -1)`. The new rows have the same form and follow the given ones; their values are those of 256
     grey levels. They are made from rows of their own class, from each of them equally often as far as possible.
+    Rows without a label (-1, NaN, None or an empty text in y) stay as they are and where they are, and are no class.
     A pipeline of imbalanced-learn samples only the training part of each fold, never the part that is scored.
 
     Args:
@@ -56,6 +58,9 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         source_: int64 [m], the row of X that each new row was made from, so that both can be kept in one fold.
         neighbour_: int64 [m], the row of X that it was moved towards or away from; -1 for noise, which has none.
     """
+
+    source_: NDArray[np.int64]
+    neighbour_: NDArray[np.int64]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseOverSampler._parameter_constraints,
@@ -88,6 +93,30 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         self.decode = decode
         self.random_state = random_state
 
+    def fit(self, X: Any, y: Any, **params: Any) -> LatentAugmenter:
+        """Check X and y and count the new rows of each class, without making them."""
+        rows, labels = _labelled(y)
+        if rows is not None:
+            X, y = _safe_indexing(X, rows), labels
+        super().fit(X, y, **params)
+        return self
+
+    def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+        """Return X and y followed by the new rows and their labels.
+
+        Raises:
+            ValueError: no row has a label.
+        """
+        rows, labels = _labelled(y)
+        if rows is None:
+            whole: tuple[Any, Any] = super().fit_resample(X, y, **params)
+            return whole
+        sampled, named = super().fit_resample(_safe_indexing(X, rows), labels, **params)
+        self.source_ = rows[self.source_]
+        self.neighbour_ = np.where(self.neighbour_ < 0, -1, rows[self.neighbour_])
+        new = np.arange(len(rows), len(named))
+        return _joined(X, _safe_indexing(sampled, new)), _joined(y, named[new])
+
     def _check_X_y(  # noqa: N802  (the base class's name)
         self, X: Any, y: Any, accept_sparse: Any = None
     ) -> tuple[Any, NDArray[Any], bool]:
@@ -110,8 +139,8 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
                     parts.append((made.images / 255).reshape(wanted, *dense.shape[1:]).astype(dense.dtype))
                     sources.append(rows[made.source])
                     neighbours.append(np.where(made.neighbour < 0, -1, rows[made.neighbour]))
-        self.source_: NDArray[np.int64] = np.concatenate(sources)
-        self.neighbour_: NDArray[np.int64] = np.concatenate(neighbours)
+        self.source_ = np.concatenate(sources)
+        self.neighbour_ = np.concatenate(neighbours)
         joined = np.concatenate(parts)
         new = sparse.csr_matrix(joined).asformat(X.format) if sparse.issparse(X) else joined
         return new, np.concatenate([y, y[self.source_]])
@@ -154,3 +183,32 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         if self.decode is not None:
             options["decode"] = self.decode
         return options
+
+
+def _labelled(y: Any) -> tuple[NDArray[np.int64], NDArray[Any]] | tuple[None, None]:
+    """The rows that have a label, int64 [m], and their labels; None twice where every row has one."""
+    if np.ndim(y) != 1:
+        return None, None
+    labels = as_array(y)
+    gaps = unlabelled(labels)
+    if not gaps.any():
+        return None, None
+    if gaps.all():
+        raise ValueError("no row has a label; give some rows a label other than -1, NaN, None and an empty text")
+    rows = np.flatnonzero(~gaps)
+    return rows, labels[rows]
+
+
+def _joined(given: Any, more: Any) -> Any:
+    """Rows or labels followed by more of them, in a container like the given one."""
+    if sparse.issparse(given):
+        return sparse.vstack([given, more], format=given.format)
+    if isinstance(given, list):
+        return [*given, *(more if isinstance(more, list) else more.tolist())]
+    together = np.concatenate([np.asarray(given), np.asarray(more)])
+    if not hasattr(given, "iloc"):
+        return together
+    # A data frame or a series of pandas, which need not be installed.
+    if together.ndim == 1:
+        return type(given)(together, name=given.name).astype(given.dtype)
+    return type(given)(together, columns=given.columns).astype(given.dtypes)

@@ -155,12 +155,12 @@ def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, ma
     sizes = {image.shape[:2] for image in images}
     if size is None and len(sizes) > 1:
         shown = ", ".join(f"{height}x{width}" for height, width in sorted(sizes)[:5])
-        raise InvalidInput(f"the images have {len(sizes)} sizes ({shown}); give one size for all, such as 28x28")
+        raise InvalidInput(f"the images have {len(sizes)} sizes ({shown}); give one for all, such as size=28x28")
     height, width = size or next(iter(sizes))
     if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
         raise InvalidInput(
             f"images of {height}x{width} are outside {MIN_SIDE}..{MAX_SIDE} pixels a side; "
-            "give a size to resize them to, such as 64x64"
+            "resize them to another size, such as size=64x64"
         )
     channels = max(image.shape[2] for image in images)
     if len(images) * height * width * channels > max_bytes:
@@ -170,10 +170,12 @@ def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, ma
 
 def _encode(labels: Sequence[str | None] | None, n: int) -> tuple[list[str], NDArray[np.int64] | None]:
     """Label names in natural order, in which 2 comes before 10, and the number of each image's label."""
-    if labels is not None and len(labels) != n:
+    if labels is None:
+        return [], None
+    if len(labels) != n:
         raise InvalidInput(f"there are {len(labels)} labels for {n} images; give one label for each image")
-    found = {label for label in labels or () if label is not None}
-    if labels is None or not found:
+    found = {label for label in labels if label is not None}
+    if not found:
         return [], None
     if any(not 0 < len(label) <= MAX_LABEL for label in found):
         raise InvalidInput(f"a label is empty or longer than {MAX_LABEL} characters; shorten it")

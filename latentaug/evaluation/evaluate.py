@@ -95,7 +95,7 @@ def conclude(
             labelled=labelled,
             children=scope.children,
             pool=scope.pool,
-            pool_images=min(design.pool_images, scope.pool),
+            newly_labelled=min(design.pool_images, scope.pool),
         ),
         rows=summary.rows(measured),
         cells=measured,

@@ -157,10 +157,10 @@ def _images(result: Result) -> list[str]:
             f"{affine.rotation:g} degrees and scaled by up to {100 * affine.scale:g} %. What a VAE adds is compared "
             "with as many of them: x2 and x3 are two and three times as many."
         )
-    if sizes.pool_images:
+    if sizes.newly_labelled:
         facts.append(
             f"The pool of a draw is the {sizes.pool} images of the training part that are not labelled in it. Up to "
-            f"{sizes.pool_images} of them, chosen at random, get labels and join the labelled ones; where affine "
+            f"{sizes.newly_labelled} of them, chosen at random, get labels and join the labelled ones; where affine "
             "copies are added there is one of each image, old and new. As no arm has as many affine copies of the "
             "labelled images alone, these arms are compared with affine copies as the table has them."
         )
@@ -178,7 +178,7 @@ def _classifiers(result: Result) -> list[str]:
     if "mlp" in design.classifiers:
         steps = f"the tuned share of {result.mlp_steps}" if design.tune else str(result.mlp_steps)
         facts.append(f"The MLP takes {steps} steps with every training set.")
-    if result.sizes.pool_images:
+    if result.sizes.newly_labelled:
         facts.append(
             "With newly labelled images the classifier is tuned on the labelled and the newly labelled ones, by their "
             "new labels, and the MLP's steps grow with them: real images count, copies do not."

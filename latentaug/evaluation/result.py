@@ -30,7 +30,7 @@ class Sizes:
         labelled: in each draw.
         children: new samples for each labelled image, in each part of an arm.
         pool: in the training part, not labelled in a draw.
-        pool_images: of the pool that get labels in each draw, at most.
+        newly_labelled: of the pool that get labels in each draw, at most.
     """
 
     train: int
@@ -39,7 +39,7 @@ class Sizes:
     labelled: int
     children: int
     pool: int = 0
-    pool_images: int = 0
+    newly_labelled: int = 0
 
     @property
     def all_labelled(self) -> bool:

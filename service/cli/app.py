@@ -19,11 +19,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from latentaug.errors import LatentaugError as ServiceError
-from latentaug.options import AugmentOptions, Decode, EvaluateParams, Method, TrainParams
+from latentaug.options import AugmentOptions, Decode, EvaluateParams, LabelParams, LabelSpace, Method, TrainParams
 from service.cli import doctor as examination
 from service.cli import names
 from service.cli.errors import words
-from service.cli.folders import Manifest, batches, check_apart, new_folder
+from service.cli.folders import Manifest, batches, check_apart, new_folder, unpack
 from service.cli.options import given, option
 from service.cli.progress import bar, console, show
 from service.cli.session import Target, session
@@ -38,7 +38,16 @@ out = Console()
 
 
 Source = Annotated[
-    str, typer.Argument(help="Folder of one folder per class, .zip or .npz file, or name of a data set.")
+    str,
+    typer.Argument(
+        help="Folder of class folders, and perhaps one named unlabelled; a .zip or .npz file; or a data set's name."
+    ),
+]
+Unlabelled = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, file_okay=False, help="Folder of images without labels, to use beside the labelled ones."
+    ),
 ]
 Size = Annotated[str | None, typer.Option(help="Height and width in pixels to resize every image to, such as 28x28.")]
 
@@ -76,12 +85,13 @@ def train(
     latent_dim: Annotated[int | None, option(TrainParams, "latent_dim")] = None,
     epochs: Annotated[int | None, option(TrainParams, "epochs")] = None,
     beta: Annotated[float | None, option(TrainParams, "beta")] = None,
+    unlabelled: Unlabelled = None,
     size: Size = None,
     seed: Annotated[int | None, option(TrainParams, "seed")] = None,
 ) -> None:
     """Train a VAE on images. Labels are not needed."""
     with _session(context) as client:
-        dataset = names.dataset(client, source, names.pair(size), console)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
         name = name or names.model_name(dataset)
         job = client.train(dataset, name=name, **given(latent_dim=latent_dim, epochs=epochs, beta=beta, seed=seed))
         show(job)
@@ -100,32 +110,69 @@ def augment(
     alpha: Annotated[float | None, option(AugmentOptions, "alpha")] = None,
     k: Annotated[int | None, option(AugmentOptions, "k")] = None,
     decode: Annotated[Decode | None, option(AugmentOptions, "decode")] = None,
+    unlabelled: Unlabelled = None,
     size: Size = None,
     resize: Annotated[bool, typer.Option(help="Resize the images to the size that the model takes.")] = False,
     seed: Annotated[int | None, option(AugmentOptions, "seed")] = None,
 ) -> None:
     """Make new images from a folder of images, with a manifest.csv that says how each was made."""
     with _errors(context):
-        check_apart(folder, to)
+        for images in filter(None, (folder, unlabelled)):
+            check_apart(images, to)
     with _session(context) as client, new_folder(to) as partial:
         if model is None:
-            model, resize = _own_model(client, folder, size), resize or size is not None
+            dataset = names.dataset(client, str(folder), names.pair(size), console, unlabelled)
+            model, resize = _own_model(client, dataset), resize or size is not None
         options = AugmentOptions(**given(method=method, alpha=alpha, k=k, decode=decode, seed=seed, resize=resize))
         asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed", "resize"})
         version = names.description(client, model)["version"]
         written = Manifest(partial, {**asked, "model": model, "version": version})
-        parts = batches(folder)
+        parts = batches(folder, unlabelled)
         with bar() as shown:
             task = shown.add_task("augment", total=sum(len(part.files) for part in parts))
             for part in parts:
                 made = client.augment(part.files, model=model, **asked)
                 for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                     beside = part.files[neighbour] if neighbour >= 0 else None
-                    written.add(image, part.label, part.files[source], beside)
+                    written.add(image, part, part.files[source], beside)
                 shown.advance(task, len(part.files))
         written.close()
         count = len(written)
     out.print(f"{count} new images in {to}")
+
+
+@app.command()
+def label(
+    context: typer.Context,
+    source: Source,
+    to: Annotated[Path, typer.Option("--out", help="New folder for the newly labelled images.")],
+    model: Annotated[str | None, typer.Option(help="Model to use; by default one is trained.")] = None,
+    space: Annotated[LabelSpace | None, option(LabelParams, "space")] = None,
+    keep: Annotated[float | None, option(LabelParams, "keep")] = None,
+    per_class: Annotated[bool, option(LabelParams, "per_class", "--per-class")] = False,
+    unlabelled: Unlabelled = None,
+    size: Size = None,
+    seed: Annotated[int | None, option(LabelParams, "seed")] = None,
+) -> None:
+    """Label unlabelled images by the labelled ones, and say how many of the new labels are likely right."""
+    with _errors(context):
+        for images in filter(None, (Path(source), unlabelled)):
+            check_apart(images, to)
+    with _session(context) as client, new_folder(to) as partial:
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+        if model is not None:
+            names.description(client, model)
+        options = given(space=space, keep=keep, per_class=per_class or None, seed=seed)
+        job = client.label_dataset(dataset, model or _own_model(client, dataset), **options)
+        show(job)
+        unpack(job.result("zip"), partial)
+        made = job.record["result"]
+    likely = made["expected_accuracy"]
+    out.print(
+        f"{made['kept']} of {made['unlabelled']} unlabelled images, with labels from {made['labelled']} labelled ones, "
+        f"in {to}. Of all new labels, {likely['mean']:.0%} are likely right "
+        f"(between {likely['low']:.0%} and {likely['high']:.0%})."
+    )
 
 
 @app.command()
@@ -138,12 +185,13 @@ def evaluate(
     draws: Annotated[int | None, option(EvaluateParams, "draws")] = None,
     classifiers: Annotated[list[str] | None, option(EvaluateParams, "classifiers", "--classifier")] = None,
     spaces: Annotated[list[str] | None, option(EvaluateParams, "spaces", "--space")] = None,
+    unlabelled: Unlabelled = None,
     size: Size = None,
     seed: Annotated[int | None, option(EvaluateParams, "seed")] = None,
 ) -> None:
     """Measure whether new images help classifiers, compared with no new images and with affine copies."""
     with _session(context) as client:
-        dataset = names.dataset(client, source, names.pair(size), console)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
         if model is not None:
             names.description(client, model)
         asked = given(model=model, labelled=labelled, draws=draws, classifiers=classifiers, spaces=spaces, seed=seed)
@@ -160,7 +208,7 @@ def evaluate(
 def jobs(
     context: typer.Context,
     job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Id of a job to follow until it ends.")] = None,
-    kind: Annotated[str | None, typer.Option(help="List only train, evaluate or augment jobs.")] = None,
+    kind: Annotated[str | None, typer.Option(help="List only train, evaluate, augment or label jobs.")] = None,
     status: Annotated[
         str | None, typer.Option(help="List only queued, running, succeeded, failed or cancelled jobs.")
     ] = None,
@@ -216,9 +264,8 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _own_model(client: Client, folder: Path, size: str | None) -> str:
-    """The model of this very folder, trained first if the service has none."""
-    dataset = names.dataset(client, str(folder), names.pair(size), console)
+def _own_model(client: Client, dataset: str) -> str:
+    """The model of this very data set, trained first if the service has none."""
     name = names.model_name(dataset)
     try:
         client.model(name)

@@ -15,7 +15,11 @@ Responses = dict[int | str, Fragment]
 
 _TEXT: Fragment = {"type": "string"}
 _BINARY: Fragment = {"type": "string", "format": "binary"}
-_LABELS: Fragment = {"type": "array", "items": {"type": ["integer", "string"]}, "description": "One per image."}
+_LABELS: Fragment = {
+    "type": "array",
+    "items": {"type": ["integer", "string", "null"]},
+    "description": "One per image; null for an image without a label.",
+}
 _BASE64_IMAGES: Fragment = {
     "type": "array",
     "items": {"type": "string", "contentEncoding": "base64"},
@@ -43,6 +47,24 @@ IMAGES_SCHEMA: Fragment = {
         "source": {**_ROWS, "description": "The source of each image, by its place in the request. Augment only."},
         "neighbour": {**_ROWS, "description": "The neighbour that it was made with; -1 for none. Augment only."},
         "labels": _LABELS,
+    },
+}
+
+SPREAD_SCHEMA: Fragment = {
+    "type": "object",
+    "required": ["labels", "confidence", "kept"],
+    "properties": {
+        "labels": {**_LABELS, "description": "One per image; null for one that is unlike every labelled image."},
+        "confidence": {
+            "type": "array",
+            "items": {"type": "number"},
+            "description": "The chance that each label is right: 1 where it was sent, 0 where there is none.",
+        },
+        "kept": {
+            "type": "array",
+            "items": {"type": "boolean"},
+            "description": "Whether each image belongs in a training set.",
+        },
     },
 }
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.errors import Conflict, NotFound
-from latentaug.options import AugmentParams, EvaluateParams, TrainParams
+from latentaug.options import AugmentParams, EvaluateParams, LabelParams, TrainParams
 from latentaug.runtime.jobs import Event, JobRecord, Kind
 from latentaug.storage import models
 from service.api.access import Documented, Owner, guarded
@@ -22,7 +22,7 @@ from service.api.http import contract, media
 from service.api.http.bodies import BoundedJson
 from service.api.http.options import JobFilter, NoOptions, Once, ResultOptions
 from service.api.jobs.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
-from service.api.jobs.feasibility import check_augment, check_beside, check_evaluate, check_train
+from service.api.jobs.feasibility import check_augment, check_beside, check_evaluate, check_label, check_train
 from service.api.routes.datasets import describe as describe_dataset
 from service.asgi.endpoint import Answer
 
@@ -71,6 +71,12 @@ RESULTS: dict[Kind, dict[str, str]] = {
     "augment": {
         media.JSON: "result.json",
         media.PNG: "report.png",
+        media.NPZ: "images.npz",
+        media.ZIP: "images.zip",
+    },
+    "label": {
+        media.JSON: "result.json",
+        media.CSV: "rows.csv",
         media.NPZ: "images.npz",
         media.ZIP: "images.zip",
     },
@@ -132,6 +138,21 @@ async def submit_augment(
     dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
     check_augment(params, dataset, await context.descriptions.get(params.model))
     record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
+    return record
+
+
+@router.post("/label", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
+async def submit_label(
+    params: LabelParams,
+    response: Response,
+    context: FromContext,
+    owner: Owner,
+    idempotency_key: IdempotencyKey = None,
+) -> JobRecord:
+    """Spread the labels of a data set's training part over its unlabelled images."""
+    dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
+    check_label(dataset, await context.descriptions.get(params.model))
+    record, _ = await _submit(response, context, "label", params, owner, idempotency_key)
     return record
 
 

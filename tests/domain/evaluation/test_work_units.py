@@ -53,7 +53,8 @@ def test_a_unit_resumes_with_the_tuning_it_had(parts: Parts, vae: VAE) -> None:
 def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE) -> None:
     """The test part is replaced by images that no other part has: white, but for one dark pixel, all of one label.
 
-    Whatever they reached, VAE, latents, neighbours, sigma, SMOTE, new labels or tuning, would change a sample or an option.
+    Whatever they reached, VAE, latents, neighbours, sigma, SMOTE, new labels or tuning, would change a sample or an
+    option.
     """
     marked = np.full_like(parts.test_images, 255)
     marked[:, 0, 0] = 1
