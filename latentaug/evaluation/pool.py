@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 
@@ -148,14 +148,16 @@ class Pool:
             labeller: one of `LABELLERS`.
             latents: float32 [n, latent_dim] of all training images, which spreading needs.
         """
-        key = (labeller, self.wanted, self.seed, sha256(self.labels.tobytes()).digest())
-        if labeller == SPREAD_PIXELS:
-            return self.training.once(key, self._spread_on_pixels)
+        key = (labeller, self.seed, sha256(self.labels.tobytes()).digest())
         if labeller == SELF_TRAINING:
-            return self.training.once(key, self._trained_by_itself)
-        if latents is None:
+            return self.training.once((*key, self.wanted), self._trained_by_itself)
+        if labeller == SPREAD_PIXELS:
+            found = self.training.once(key, self._spread_on_pixels)
+        elif latents is not None:
+            found = self.training.once((*key, latents.shape[1]), lambda: self._spread(latents))
+        else:
             raise ValueError("label spreading needs a VAE's latents")
-        return self.training.once((*key, latents.shape[1]), lambda: self._spread(latents))
+        return replace(found, rows=np.sort(found.rows[: self.wanted]))
 
     @cached_property
     def _shuffled(self) -> Labels:
@@ -163,16 +165,18 @@ class Pool:
         return np.random.default_rng(self.seed).permutation(np.flatnonzero(self.labels == UNLABELLED))
 
     def _spread(self, latents: Samples) -> NewLabels:
+        """All images whose labels are kept, in random order."""
         found = spread_over(self.training.neighbourhoods(latents), self.labels, self.classes, seed=self.seed)
-        rows = np.sort(self._shuffled[found.kept[self._shuffled]][: self.wanted])
+        rows = self._shuffled[found.kept[self._shuffled]]
         return NewLabels(found.labels, rows, found.expected, found.space)
 
     def _spread_on_pixels(self) -> NewLabels:
+        """All images of the pool, in random order."""
         model = LabelSpreading(kernel=lambda _, __: self.training.pixel_graph, alpha=PIXEL_ALPHA, max_iter=PIXEL_ROUNDS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # as many rounds are enough
             model.fit(self.training.samples, self.labels)
-        return NewLabels(model.transduction_.astype(np.int64), np.sort(self._shuffled[: self.wanted]))
+        return NewLabels(model.transduction_.astype(np.int64), self._shuffled)
 
     def _trained_by_itself(self) -> NewLabels:
         """Each round takes about as many images as have labels, the surest of each class, until there are enough."""
