@@ -7,6 +7,7 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
+from latentaug.datasets.dataset import UNLABELLED
 from latentaug.errors import NotFound
 from latentaug.evaluation.paper_figures import generation, interpolations, reconstructions
 from latentaug.evaluation.plots import accuracy_by_labels_plot, gain_by_copies_plot
@@ -39,14 +40,16 @@ def _paper_figures(grid: Grid, latent_dim: int) -> dict[str, bytes]:
     dataset, design = grid.dataset, grid.design
     assert dataset.labels is not None  # noqa: S101 (`Grid.of` refuses it)
     projection = grid.projections([latent_dim])[latent_dim]
-    unseen = dataset.validation if len(dataset.validation) else dataset.test
+    validation = dataset.validation[dataset.labels[dataset.validation] != UNLABELLED]
+    unseen = validation if len(validation) else dataset.test
     ends = unseen[_spread(_groups(dataset.labels[unseen], 1))]
     drawn = {"reconstructions": reconstructions(dataset.images[ends], projection.codec)}
     if len(ends) > 1:
         pairs = ends[: len(ends) // 2 * 2].reshape(-1, 2)
         drawn["interpolations"] = interpolations(dataset.images[pairs], projection.codec)
     children = design.k
-    sources = dataset.train[_spread(_groups(dataset.labels[dataset.train], children + 1))]
+    train = dataset.labelled_train
+    sources = train[_spread(_groups(dataset.labels[train], children + 1))]
     if len(sources):
         drawn["generation"] = generation(
             dataset.images[sources],

@@ -15,12 +15,13 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from latentaug import datasets
 from latentaug.datasets import Dataset
-from latentaug.errors import Conflict, InvalidInput, NotFound
+from latentaug.errors import Conflict, NotFound
 from latentaug.evaluation.design import Parts
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Unit
@@ -38,7 +39,7 @@ class Loaded:
     """What a process has read for a job.
 
     Attributes:
-        dataset: with labels.
+        dataset: some or all of its images have labels.
         parts: its training and test part.
         projections: by latent dimension.
     """
@@ -57,11 +58,7 @@ def _load(job: str, name: str, store: ArtefactStore, folders: tuple[Path, ...]) 
         InvalidInput: it has no labels.
     """
     dataset = datasets.load(name, store, folders)
-    if dataset.labels is None:
-        raise InvalidInput(f"{name!r} has no labels, so no classifier can be measured; upload it with labels")
-    train, test = dataset.train, dataset.test
-    images, labels = dataset.images, dataset.labels
-    return Loaded(dataset, Parts(images[train], labels[train], images[test], labels[test], dataset.classes))
+    return Loaded(dataset, Parts.of(dataset))
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,8 @@ class Grid:
         """Keep a VAE, and both parts of the data set in its latent space."""
         latent_dim = vae.architecture.latent_dim
         self.work.keep(_vae_file(latent_dim), to_bytes(vae))
-        projection = Projection.of(vae, self.parts.train_images, self.parts.test_images, device(self.work.settings))
+        images, where = self.parts.training.images, device(self.work.settings)
+        projection = Projection.of(vae, images, self.parts.test_images, where)
         tensors = save_tensors({"train": projection.train, "test": projection.test})
         self.work.keep(_projection_file(latent_dim), tensors)
 
@@ -147,7 +145,7 @@ class Grid:
 
     def cells(self, unit: Unit) -> list[Cell]:
         """The cells of a unit that have been measured."""
-        return [Cell(**cell) for cell in json.loads(self.work.recall(_cells_file(unit)) or b"[]")]
+        return _CELLS.validate_json(self.work.recall(_cells_file(unit)) or b"[]")
 
     def keep_cells(self, unit: Unit, cells: Sequence[Cell]) -> None:
         """Keep all cells of a unit that have been measured so far."""
@@ -175,6 +173,9 @@ class Grid:
                 "images; give latent_dims instead, or a model trained on this data set"
             )
         return read_vae(store, model)
+
+
+_CELLS = TypeAdapter(list[Cell])
 
 
 def design_of(params: EvaluateParams) -> Design:

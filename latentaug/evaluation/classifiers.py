@@ -47,6 +47,7 @@ GRIDS: dict[str, list[Options]] = {
 _MAX_TUNING_SAMPLES = 3000
 _MAX_FOLDS = 3
 _CHUNK_ELEMENTS = 2**22
+_CHUNK = 4096
 
 
 class Classifier(Protocol):
@@ -147,6 +148,15 @@ class SVM:
         """Classify float32 [m, d]: int64 [m]."""
         labels: Labels = self._model.predict(X).astype(np.int64)
         return labels
+
+    def surest(self, X: Samples) -> tuple[Labels, NDArray[np.float64]]:
+        """Classify float32 [m, d]: int64 [m], and how far each is from any other class, float64 [m], 0 or more."""
+        chunks = [self._model.decision_function(X[start : start + _CHUNK]) for start in range(0, len(X), _CHUNK)]
+        decision = np.concatenate(chunks)  # [m, classes], or [m] of two classes
+        if decision.ndim == 1:
+            decision = np.stack([-decision, decision], axis=1)
+        top = np.partition(decision, -2, axis=1)[:, -2:]
+        return self._model.classes_[decision.argmax(axis=1)].astype(np.int64), top[:, 1] - top[:, 0]
 
 
 class KNN:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentaug.datasets.dataset import Dataset
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import draws as labelled
-from latentaug.evaluation.training_sets import COMBINED, Arm, control, parts_of, plan
-from latentaug.options import TOWARDS_NEIGHBOURS, Design
+from latentaug.evaluation.pool import TrainingImages
+from latentaug.evaluation.training_sets import COMBINED, SPREAD_ARMS, Arm, control, parts_of, plan
+from latentaug.options import POOL_COMPARATORS, TOWARDS_NEIGHBOURS, Design
 
 Labels = NDArray[np.int64]
 
@@ -23,11 +26,12 @@ class Parts:
     """A data set's training and test part.
 
     Attributes:
-        train_images: uint8 [n, h, w, c].
+        train_images: uint8 [n, h, w, c], those that have labels.
         train_labels: int64 [n], numbers into `classes`.
         test_images: uint8 [m, h, w, c]; accuracy is measured on these, and they are used for nothing else.
         test_labels: int64 [m], numbers into `classes`.
         classes: label names.
+        unlabelled_images: uint8 [u, h, w, c], the other images of the training part; None where all have labels.
     """
 
     train_images: NDArray[np.uint8]
@@ -35,6 +39,29 @@ class Parts:
     test_images: NDArray[np.uint8]
     test_labels: Labels
     classes: tuple[str, ...]
+    unlabelled_images: NDArray[np.uint8] | None = None
+
+    @staticmethod
+    def of(dataset: Dataset) -> Parts:
+        """The parts of a data set that is labelled whole or in part.
+
+        Raises:
+            InvalidInput: it has no labels.
+        """
+        images, labels = dataset.images, dataset.labels
+        if labels is None:
+            raise InvalidInput(
+                f"{dataset.name!r} has no labels, so no classifier can be measured; upload it with labels"
+            )
+        train, test, pool = dataset.labelled_train, dataset.test, dataset.pool
+        unlabelled = images[pool] if len(pool) else None
+        return Parts(images[train], labels[train], images[test], labels[test], dataset.classes, unlabelled)
+
+    @cached_property
+    def training(self) -> TrainingImages:
+        """The whole training part without its labels: the labelled images and then the others."""
+        others = self.unlabelled_images
+        return TrainingImages(self.train_images if others is None else np.concatenate([self.train_images, others]))
 
 
 @dataclass(frozen=True)
@@ -47,7 +74,9 @@ class Scope:
         children: new samples for each image: k, or fewer where a class is too small.
         methods: those of the design that can be measured.
         comparators: those of the design that can be measured.
-        all_labelled: whether every draw has the whole training part, and so the same images.
+        spread: arms that add images with spread labels; none where the design asks for none, or there is no pool.
+        pool: images of the training part that are not labelled in a draw.
+        all_labelled: whether every draw has all labelled images of the training part, and so the same.
         warnings: what was left out or lowered, and what the result cannot say.
     """
 
@@ -56,6 +85,8 @@ class Scope:
     children: int
     methods: tuple[str, ...]
     comparators: tuple[str, ...]
+    spread: tuple[str, ...]
+    pool: int
     all_labelled: bool
     warnings: tuple[str, ...]
 
@@ -75,13 +106,17 @@ class Scope:
             raise TooFewImages("the test part is empty; accuracy needs at least one test image")
         sizes = labelled.share(np.bincount(parts.train_labels, minlength=len(parts.classes)), design.labelled)
         smallest = int(sizes[sizes > 0].min())
-        alone = smallest == 1
+        pool = len(parts.training.images) - int(sizes.sum())
+        pooled = bool(pool and design.pool_images)
+        impossible = {*(_NEED_NEIGHBOURS if smallest == 1 else ()), *(() if pooled else POOL_COMPARATORS)}
         return Scope(
             design,
             sizes,
             children=_children(design, smallest),
-            methods=tuple(name for name in design.methods if not (alone and name in _NEED_NEIGHBOURS)),
-            comparators=tuple(name for name in design.comparators if not (alone and name in _NEED_NEIGHBOURS)),
+            methods=tuple(name for name in design.methods if name not in impossible),
+            comparators=tuple(name for name in design.comparators if name not in impossible),
+            spread=SPREAD_ARMS if pooled else (),
+            pool=pool,
             all_labelled=int(sizes.sum()) == len(parts.train_labels),
             warnings=tuple(_warnings(sizes, parts, design)),
         )
@@ -93,7 +128,7 @@ class Scope:
             combined = [name for name in COMBINED if {"affine", *self.methods} >= set(parts_of(name))]
             comparators += dict.fromkeys(map(control, combined)) if "affine" in comparators else []
             methods += combined
-        return plan(self.design.spaces, latent_dims, comparators, methods, self.design.decode)
+        return plan(self.design.spaces, latent_dims, comparators, methods, self.design.decode, self.spread)
 
 
 def _children(design: Design, smallest: int) -> int:
@@ -118,9 +153,16 @@ def _warnings(sizes: Labels, parts: Parts, design: Design) -> Iterator[str]:
             f"k was lowered from {design.k} to {children} in every arm, because each draw has only {smallest} labelled "
             f"images of class {names}."
         )
-    if int(sizes.sum()) == len(parts.train_labels):
+    if design.pool_images and len(parts.training.images) == int(sizes.sum()):
         yield (
-            f"All {len(parts.train_labels)} training images are labelled, so every draw has the same. Intervals and "
+            "Left out: all that takes images of the pool. Every training image is labelled in every draw, so there is "
+            "none. Set `labelled` lower, or add unlabelled images to the data set."
+        )
+    if int(sizes.sum()) == len(parts.train_labels):
+        which = "training images" if parts.unlabelled_images is None else "labelled images of the training part"
+        taken = "are labelled" if parts.unlabelled_images is None else "are in every draw"
+        yield (
+            f"All {len(parts.train_labels)} {which} {taken}, so every draw has the same. Intervals and "
             "tests are over the test images: they say what other images of this kind would show, not what other "
             "labelled images would have given. To learn that, set `labelled` lower."
         )

@@ -36,7 +36,7 @@ def evaluate(
 
     Args:
         parts: the data set.
-        vaes: by latent dimension, trained on `parts.train_images` without labels.
+        vaes: by latent dimension, trained on `parts.training.images`, which have no labels.
         design: what to measure.
         on_cell: called with (cells done, cells in all, the cell) after each; may raise to stop.
         done: cells of an earlier run with the same arguments, which are not measured again.
@@ -47,7 +47,8 @@ def evaluate(
         InvalidInput: a single class, no VAE, or one of other images.
     """
     Scope.of(parts, design)  # refuses what cannot be measured before anything is computed
-    projections = {dim: Projection.of(vae, parts.train_images, parts.test_images, device) for dim, vae in vaes.items()}
+    images = parts.training.images
+    projections = {dim: Projection.of(vae, images, parts.test_images, device) for dim, vae in vaes.items()}
     setting = Setting.of(parts, projections, design, device)
     grid = units(design, list(vaes))
     total = sum(len(setting.arms(unit)) for unit in grid)
@@ -93,6 +94,8 @@ def conclude(
             classes=int((scope.sizes > 0).sum()),
             labelled=labelled,
             children=scope.children,
+            pool=scope.pool,
+            newly_labelled=min(design.pool_images, scope.pool),
         ),
         rows=summary.rows(measured),
         cells=measured,

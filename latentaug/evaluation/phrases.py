@@ -8,6 +8,13 @@ from latentaug.evaluation.training_sets import BASELINE, parts_of
 
 TITLES = {"svm": "SVM", "knn": "kNN", "mlp": "MLP"}
 
+LABELLED_BY = {
+    "spread": "label spreading",
+    "spread_pixels": "scikit-learn's label spreading on pixels",
+    "self_training": "self-training",
+}
+"""Ways to label images of the pool."""
+
 _NAMES = {
     BASELINE: "no new images",
     "duplication": "the same images again",
@@ -15,6 +22,10 @@ _NAMES = {
     "smote": "SMOTE",
     "affine+affine": "affine copies x2",
     "affine+affine+affine": "affine copies x3",
+    "elastic": "elastic copies",
+    "trivial": "TrivialAugment",
+    **{name: f"newly labelled images by {way}" for name, way in LABELLED_BY.items()},
+    "spread+affine": "newly labelled images by label spreading, with an affine copy of each image",
 }
 
 
@@ -28,16 +39,21 @@ def place(row: Row) -> str:
     """What the classifier is given, such as "pixels" or "latents of 20 dimensions"."""
     if row.space == "latent":
         return f"latents of {row.latent_dim} dimensions"
-    return ", ".join(["pixels", *([f"{row.latent_dim} dimensions", str(row.decode)] if row.latent_dim else [])])
+    of_a_vae = [f"{row.latent_dim} dimensions"] if row.latent_dim else []
+    return ", ".join(["pixels", *of_a_vae, *([row.decode] if row.decode else [])])
 
 
 def recipe(row: Row, children: int) -> str:
     """What to add to each image, such as "9 affine copies" or "3 affine copies and 3 VAE images by interpolation".
 
+    An arm of the pool adds to the training set instead: "newly labelled images by label spreading".
+
     Args:
         row: of any arm but the baseline.
         children: new samples for each image in each part of an arm.
     """
+    if row.of_the_pool:
+        return _NAMES[row.arm]
     made = "VAE latents" if row.space == "latent" else "VAE images"
     parts = parts_of(row.arm)
     *first, last = (_some(part, children * parts.count(part), made) for part in dict.fromkeys(parts))
@@ -51,6 +67,10 @@ def _some(part: str, number: int, made: str) -> str:
             return f"{number} affine {'copy' if one else 'copies'}"
         case "duplication":
             return f"{number} plain {'copy' if one else 'copies'}"
+        case "elastic":
+            return f"{number} elastic {'copy' if one else 'copies'}"
+        case "trivial":
+            return f"{number} {'copy' if one else 'copies'} by TrivialAugment"
         case "smote":
             return f"{number} SMOTE {'image' if one else 'images'}"
         case method:

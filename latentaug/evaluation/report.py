@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import html
 import io
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from latentaug.evaluation.phrases import TITLES, describe, points
+from latentaug.evaluation.new_labels import LabelRow
+from latentaug.evaluation.phrases import LABELLED_BY, TITLES, describe, points
 from latentaug.evaluation.result import VAE_TRAINING, Result
 from latentaug.evaluation.summary import Row
 
@@ -65,7 +67,8 @@ def to_csv(result: Result) -> str:
 
 def to_markdown(result: Result) -> str:
     """One page that reads in a minute: the verdict of each classifier, the table of the arms, how it was measured."""
-    sections = ["# Do the new images help?", _verdicts(result), _warnings(result), _table(result), _method(result)]
+    sections = ["# Do the new images help?", _verdicts(result), _warnings(result), _table(result)]
+    sections += [new_labels_table(result.new_labels), _method(result)]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
@@ -93,6 +96,36 @@ def _entry(row: Row) -> str:
     """Such as "94.84, +2.81 points (+2.50 to +3.12): helps"."""
     accuracy = f"{row.accuracy:.2f}"
     return f"{accuracy}, {points(row.gain)}: {row.verdict}" if row.gain else accuracy
+
+
+def new_labels_table(rows: Sequence[LabelRow]) -> str:
+    """How right the labels are that images of the pool were given; nothing where none were."""
+    if not rows:
+        return ""
+    head = [
+        "## Are the new labels right?",
+        "",
+        "| labels by | images labelled | right, % | of them added | right, % | expected right, % (95 % interval) "
+        "| draws whose interval holds the true share |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *(_new_labels(row) for row in rows)])
+
+
+def _new_labels(row: LabelRow) -> str:
+    way = LABELLED_BY[row.labeller] + (f", {row.latent_dim} dimensions" if row.latent_dim else "")
+    if row.on_pixels:
+        way += f" (on pixels in {row.on_pixels} of {row.draws} draws)"
+    expected = "says nothing"
+    if row.expected is not None and row.low is not None and row.high is not None:
+        expected = f"{row.expected:.2f} ({row.low:.2f} to {row.high:.2f})"
+    covered = "" if row.covered is None else f"{row.covered} of {row.draws}"
+    labelled, added = [f"{row.labelled:,.0f}", _known(row.right)], [f"{row.added:,.0f}", _known(row.right_added)]
+    return "| " + " | ".join([way, *labelled, *added, expected, covered]) + " |"
+
+
+def _known(share: float | None) -> str:
+    return "not known" if share is None else f"{share:.2f}"
 
 
 def _rounded(key: str, value: Any) -> Any:
@@ -124,6 +157,13 @@ def _images(result: Result) -> list[str]:
             f"{affine.rotation:g} degrees and scaled by up to {100 * affine.scale:g} %. What a VAE adds is compared "
             "with as many of them: x2 and x3 are two and three times as many."
         )
+    if sizes.newly_labelled:
+        facts.append(
+            f"The pool of a draw is the {sizes.pool} images of the training part that are not labelled in it. Up to "
+            f"{sizes.newly_labelled} of them, chosen at random, get labels and join the labelled ones; where affine "
+            "copies are added there is one of each image, old and new. As no arm has as many affine copies of the "
+            "labelled images alone, these arms are compared with affine copies as the table has them."
+        )
     return facts
 
 
@@ -138,6 +178,11 @@ def _classifiers(result: Result) -> list[str]:
     if "mlp" in design.classifiers:
         steps = f"the tuned share of {result.mlp_steps}" if design.tune else str(result.mlp_steps)
         facts.append(f"The MLP takes {steps} steps with every training set.")
+    if result.sizes.newly_labelled:
+        facts.append(
+            "With newly labelled images the classifier is tuned on the labelled and the newly labelled ones, by their "
+            "new labels, and the MLP's steps grow with them: real images count, copies do not."
+        )
     return facts
 
 

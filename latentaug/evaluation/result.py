@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from latentaug.evaluation.new_labels import LabelRow, label_rows
 from latentaug.evaluation.phrases import describe
 from latentaug.evaluation.summary import Row
 from latentaug.evaluation.verdict import Verdict, judge
@@ -23,11 +24,13 @@ class Sizes:
     """How many images there are.
 
     Attributes:
-        train: in the training part.
+        train: in the training part, with labels.
         test: in the test part.
         classes: that have labelled images.
         labelled: in each draw.
         children: new samples for each labelled image, in each part of an arm.
+        pool: in the training part, not labelled in a draw.
+        newly_labelled: of the pool that get labels in each draw, at most.
     """
 
     train: int
@@ -35,10 +38,12 @@ class Sizes:
     classes: int
     labelled: int
     children: int
+    pool: int = 0
+    newly_labelled: int = 0
 
     @property
     def all_labelled(self) -> bool:
-        """Whether every draw has the same images, all of the training part."""
+        """Whether every draw has the same images, all that have labels in the training part."""
         return self.labelled == self.train
 
 
@@ -77,6 +82,11 @@ class Result:
         """What to do, by classifier."""
         return judge(self.rows, self.sizes.children)
 
+    @cached_property
+    def new_labels(self) -> list[LabelRow]:
+        """How right the labels are that images of the pool were given, for each way to give them."""
+        return label_rows(self.cells)
+
     def of_classifier(self, name: str) -> list[Row]:
         """The rows of one classifier."""
         return [row for row in self.rows if row.classifier == name]
@@ -94,6 +104,7 @@ class Result:
             "advice": {name: verdict.to_json() for name, verdict in verdicts},
             "best": {name: _best(verdict, verdict.best) for name, verdict in verdicts if verdict.best},
             "rows": [_named(row) for row in self.rows],
+            **({"new_labels": [asdict(found) for found in self.new_labels]} if self.new_labels else {}),
             "cells": [asdict(cell) for cell in self.cells],
             "warnings": self.warnings,
             "vae_training": VAE_TRAINING,

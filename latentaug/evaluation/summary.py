@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from latentaug.evaluation.statistics import Gain, holm, paired_gain, paired_gain_over_images, verdict
-from latentaug.evaluation.training_sets import BASELINE, VAE_ARMS, Arm, control
+from latentaug.evaluation.training_sets import BASELINE, VAE_ARMS, Arm, control, labeller_of
 from latentaug.evaluation.work_units import Cell, unpack
 
 LEVEL = 0.05
@@ -27,7 +27,7 @@ class Row:
         classifier: its name.
         space: "image" or "latent": what the classifier was given.
         latent_dim: of the VAE; None where none took part.
-        arm: "none", a comparator, a method, or several joined by "+".
+        arm: "none", a comparator, a method, "spread", or several joined by "+".
         decode: "reconstruction" or "residual"; None where nothing was decoded.
         accuracy: mean over the draws, percent.
         std: standard deviation over the draws, points; None after one.
@@ -36,7 +36,8 @@ class Row:
         verdict: "helps", "harms" or "cannot tell", by `p_holm`.
         smallest_detectable: points; these draws would have proven a gain as large, whatever the other arms had shown
             (at the level divided by the number of arms). None where there is no interval.
-        gain_over_affine: over as many affine copies; None where there were none, or the arm is nothing else.
+        gain_over_affine: over as many affine copies, or, for an arm of the pool, over affine copies of the labelled
+            images alone; None where there were none, or the arm is nothing else.
         p_holm_against_affine: p of `gain_over_affine` after Holm's correction.
         verdict_against_affine: by `p_holm_against_affine`.
     """
@@ -65,6 +66,11 @@ class Row:
     def of_a_vae(self) -> bool:
         """Whether a VAE made the new samples, or some of them."""
         return self.arm in VAE_ARMS
+
+    @property
+    def of_the_pool(self) -> bool:
+        """Whether it adds images of the pool with new labels."""
+        return labeller_of(self.arm) is not None
 
     @property
     def before(self) -> float:
@@ -145,7 +151,7 @@ def _baseline(arm: Arm) -> Arm | None:
 
 
 def _affine(arm: Arm) -> Arm | None:
-    """The arm with as many affine copies as this one has new samples; None for what is affine copies alone."""
+    """The arm of affine copies that this one is compared with, see `control`; None for what is affine copies alone."""
     name, space = control(arm.name), arm.baseline
     return None if arm.name in (BASELINE, name) else Arm(space.space, space.latent_dim, name)
 

@@ -2,12 +2,13 @@
 
 An arm's training samples are the labelled images followed by blocks of new ones, `children` for each image: one block,
 or one for each part of a combined arm. Child j of image i is at i * children + j of its block; SMOTE's come class by
-class. Images are float32 [n, h, w, c] in 0..1, samples float32 [n, d].
+class. An arm of the pool adds newly labelled images to the labelled ones, and affine copies, where it has some, are one
+of each of both. Images are float32 [n, h, w, c] in 0..1, samples float32 [n, d].
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 
 from latentaug.augment import classical as affine
 from latentaug.augment.methods import alter, residual, sigma
+from latentaug.augment.trivial import trivial
 from latentaug.errors import InvalidInput
+from latentaug.evaluation.pool import LABELLERS, SPREAD, NewLabels, Pool
 from latentaug.options import METHODS, AffineRanges
 from latentaug.vae.architectures import VAE
 from latentaug.vae.codec import Codec
@@ -29,6 +32,8 @@ Labels = NDArray[np.int64]
 BASELINE = "none"
 COMBINED = (*(f"affine+{method}" for method in METHODS), "affine+interpolation+extrapolation")
 VAE_ARMS = (*METHODS, *COMBINED)
+SPREAD_AFFINE = f"{SPREAD}+affine"
+SPREAD_ARMS = (SPREAD, SPREAD_AFFINE)
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Arm:
     Attributes:
         space: "image" or "latent": whether the classifier is given pixels or latents.
         latent_dim: of the VAE; None where no VAE takes part.
-        name: "none", a comparator, a method, or several parts such as "affine+noise".
+        name: "none", a comparator, a method, "spread", or several parts such as "affine+noise".
         decode: "reconstruction" or "residual"; None where nothing is decoded.
     """
 
@@ -57,15 +62,38 @@ class Arm:
         """What makes each block of new samples; empty for the baseline."""
         return [] if self.name == BASELINE else parts_of(self.name)
 
+    @property
+    def labeller(self) -> str | None:
+        """What labels the images of the pool that it adds, one of `LABELLERS`; None where it adds none."""
+        return labeller_of(self.name)
+
+    @property
+    def real(self) -> Arm:
+        """The arm that has the real images of this one, labelled and newly labelled, and nothing made from them.
+
+        By these the classifier is tuned, so that copies never are on both sides of a fold.
+        """
+        return self.baseline if self.labeller is None else Arm(self.space, self.latent_dim, self.labeller)
+
 
 def parts_of(name: str) -> list[str]:
     """The parts of an arm's name."""
     return name.split("+")
 
 
+def labeller_of(name: str) -> str | None:
+    """What labels the images of the pool that an arm of this name adds; None where it adds none."""
+    first = parts_of(name)[0]
+    return first if first in LABELLERS else None
+
+
 def control(name: str) -> str:
-    """The arm with as many new samples as this one has, all of them affine copies: "affine", "affine+affine", ..."""
-    return "+".join(["affine"] * len(parts_of(name)))
+    """The arm with as many new samples as this one has, all of them affine copies: "affine", "affine+affine", ...
+
+    No arm has as many affine copies of the labelled images as the pool has images; arms of the pool are compared with
+    "affine".
+    """
+    return "affine" if labeller_of(name) else "+".join(["affine"] * len(parts_of(name)))
 
 
 def plan(
@@ -74,6 +102,7 @@ def plan(
     comparators: Sequence[str],
     methods: Sequence[str],
     decodes: Sequence[str],
+    spread: Sequence[str] = (),
 ) -> list[Arm]:
     """All arms, each space's (and in latent space each VAE's) baseline before what is compared with it.
 
@@ -83,13 +112,16 @@ def plan(
         comparators: of `options.COMPARATORS`, and controls of combined arms.
         methods: of `VAE_ARMS`.
         decodes: of `options.DECODES`; latent space decodes nothing.
+        spread: of `SPREAD_ARMS`.
     """
     arms: list[Arm] = []
     if "image" in spaces:
         arms += [Arm("image", None, name) for name in (BASELINE, *comparators)]
         arms += [Arm("image", dim, name, decode) for dim in latent_dims for decode in decodes for name in methods]
+        arms += [Arm("image", dim, name) for dim in latent_dims for name in spread]
     if "latent" in spaces:
-        arms += [Arm("latent", dim, name) for dim in latent_dims for name in (BASELINE, *comparators, *methods)]
+        names = (BASELINE, *comparators, *methods, *spread)
+        arms += [Arm("latent", dim, name) for dim in latent_dims for name in names]
     return arms
 
 
@@ -99,7 +131,7 @@ class Projection:
 
     Attributes:
         codec: the VAE.
-        train: float32 [n, latent_dim], means of the whole training part.
+        train: float32 [n, latent_dim], means of the whole training part, its unlabelled images last.
         test: float32 [m, latent_dim].
     """
 
@@ -136,8 +168,9 @@ class Draw:
         labels: int64 [n].
         children: new samples for each image in each block.
         alpha: how far latents are moved.
-        seed: of noise, affine copies and SMOTE, 0..2^32 - 1.
-        ranges: how far affine copies are shifted, rotated and scaled.
+        seed: of all new samples, 0..2^32 - 1.
+        ranges: how far affine copies are shifted, rotated, scaled and slanted.
+        pool: the other training images; None where no arm adds any.
     """
 
     rows: NDArray[np.int64]
@@ -147,6 +180,7 @@ class Draw:
     alpha: float
     seed: int
     ranges: AffineRanges = affine.DEFAULT
+    pool: Pool | None = None
 
     @cached_property
     def smote(self) -> tuple[Images, Labels]:
@@ -165,12 +199,38 @@ class Draw:
     def samples(self, arm: Arm, projection: Projection | None) -> tuple[Samples, Labels]:
         """Training samples of an arm: float32 [n * (1 + blocks * children), d], and int64 labels. The baseline has n.
 
+        An arm of the pool has its real images, n, and twice as many with affine copies.
+
         `projection` is that of the arm's VAE, or None where no VAE takes part.
         """
+        if arm.labeller is not None:
+            return self._of_the_pool(arm, projection)
         blocks = [(self.own(arm, projection), self.labels)]
         blocks += [self._block(part, number, arm, projection) for number, part in enumerate(arm.parts)]
         X, y = zip(*blocks, strict=True)
         return np.concatenate(X), np.concatenate(y)
+
+    def newly_labelled(self, arm: Arm, projection: Projection | None) -> NewLabels | None:
+        """The images of the pool that an arm adds, with their labels; None for an arm that adds none."""
+        if arm.labeller is None:
+            return None
+        if self.pool is None:
+            raise ValueError(f"{arm} needs a pool")
+        return self.pool.label(arm.labeller, None if projection is None else projection.train)
+
+    def _of_the_pool(self, arm: Arm, projection: Projection | None) -> tuple[Samples, Labels]:
+        """The labelled and the newly labelled images, and where the arm says so one affine copy of each of them."""
+        found = self.newly_labelled(arm, projection)
+        if found is None or self.pool is None:
+            raise ValueError(f"{arm} is no arm of the pool")
+        rows, y = np.concatenate([self.rows, found.rows]), np.concatenate([self.labels, found.labels[found.rows]])
+        images = as_floats(self.pool.training.images[rows])
+        in_latent_space = arm.space == "latent" and projection is not None
+        X = projection.train[rows] if in_latent_space and projection is not None else flat(images)
+        if arm.name == arm.labeller:
+            return X, y
+        copies = self._placed(affine.affine(images, 1, self.seed, self.ranges), arm, projection)
+        return np.concatenate([X, copies]), np.concatenate([y, y])
 
     def own(self, arm: Arm, projection: Projection | None) -> Samples:
         """The labelled images in the arm's space, without new samples: float32 [n, d]."""
@@ -183,9 +243,9 @@ class Draw:
         labels = self.labels.repeat(self.children)
         if part == "duplication":
             return self.own(arm, projection).repeat(self.children, axis=0), labels
-        if part == "affine":
+        if part in _COPIERS:
             # The same copies for every space and VAE, but others in each block.
-            copies = affine.affine(self.images, self.children, self.seed + number, self.ranges)
+            copies = _COPIERS[part](self, self.seed + number)
             return self._placed(copies, arm, projection), labels
         if part == "smote":
             images, labels = self.smote
@@ -217,6 +277,14 @@ class Draw:
         if arm.decode == "residual":
             images = residual(self.images, projection.codec.decode(latents), images, altered.source)
         return flat(images)
+
+
+_COPIERS: dict[str, Callable[[Draw, int], Images]] = {
+    "affine": lambda draw, seed: affine.affine(draw.images, draw.children, seed, draw.ranges),
+    "elastic": lambda draw, seed: affine.elastic(draw.images, draw.children, seed),
+    "trivial": lambda draw, seed: trivial(draw.images, draw.children, seed),
+}
+"""What makes copies of a draw's labelled images, `children` of each."""
 
 
 def as_floats(images: NDArray[np.uint8]) -> Images:

@@ -17,6 +17,8 @@ from latentaug.evaluation.training_sets import BASELINE, control, parts_of
 
 USE, LEAVE_OUT, NO_CLEAR_EFFECT, NOT_MEASURED = "use", "leave out", "no clear effect", "not measured"
 
+_OUTCOMES = {HELPS: "help, too", HARMS: "do harm", CANNOT_TELL: "show no clear effect"}
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -114,14 +116,14 @@ def _harmful(arms: Sequence[Row]) -> list[Row]:
 
 def _use(arm: Row, rows: Sequence[Row], children: int, title: str) -> str:
     gain = size(_gain(arm), _room(arm), f" for {title}")
-    beside = _beside_affine(arm) if arm.of_a_vae else _beside_a_vae(arm, rows, children)
-    return f"Use {_told(arm, children)}: +{gain}. {beside}"
+    beside = _beside_affine(arm) if arm.of_a_vae or arm.of_the_pool else _beside_a_vae(arm, rows, children)
+    return f"Use {_told(arm, children)}: +{gain}. {beside}{_beside_the_pool(arm, rows, children)}"
 
 
 def _told(arm: Row, children: int) -> str:
-    """What to do with each image, such as "9 affine copies per image"."""
+    """What to use, such as "9 affine copies per image"."""
     given = f", and classify the VAE's {place(arm)} instead of pixels" if arm.space == "latent" else ""
-    return f"{recipe(arm, children)} per image{given}"
+    return f"{recipe(arm, children)}{'' if arm.of_the_pool else ' per image'}{given}"
 
 
 def _given(row: Row) -> str:
@@ -141,16 +143,27 @@ def _elsewhere(rows: Sequence[Row], worth: Sequence[Row]) -> str:
 
 
 def _beside_affine(arm: Row) -> str:
-    """Whether a VAE's arm does better than as many affine copies."""
+    """Whether a VAE's arm does better than as many affine copies, or one of the pool than those of labelled images."""
     over = arm.gain_over_affine
+    copies = "Affine copies of the labelled images alone" if arm.of_the_pool else "As many affine copies"
     if over is None:
         return "Affine copies were not measured beside them; they need no VAE, and may do as well."
     if arm.verdict_against_affine == HELPS:
-        return f"As many affine copies do worse, by {size(over)}."
+        return f"{copies} do worse, by {size(over)}."
     if arm.verdict_against_affine == HARMS:
-        return f"As many affine copies do better still, by {size(over)}."
+        return f"{copies} do better still, by {size(over)}."
     where = "behind" if over.mean >= 0 else "ahead"
-    return f"As many affine copies may do as well: they are {size(over)} {where}, {_unproven(over)}."
+    return f"{copies} may do as well: they are {size(over)} {where}, {_unproven(over)}."
+
+
+def _beside_the_pool(arm: Row, rows: Sequence[Row], children: int) -> str:
+    """What newly labelled images do where something else is to be used."""
+    tried = [row for row in rows if row.of_the_pool and row.gain]
+    if arm.of_the_pool or not tried:
+        return ""
+    best = most_accurate(tried)
+    outcome = _OUTCOMES[best.verdict or CANNOT_TELL]
+    return f" Newly labelled images {outcome}: the best, {_told(best, children)}, changed accuracy {change(best)}."
 
 
 def _beside_a_vae(arm: Row, rows: Sequence[Row], children: int) -> str:
@@ -161,9 +174,7 @@ def _beside_a_vae(arm: Row, rows: Sequence[Row], children: int) -> str:
     same = [row for row in ours if (control(row.arm), row.setup.baseline) == (arm.arm, arm.setup.baseline)]
     if not same:
         best = most_accurate(ours)
-        outcome = {HELPS: "help, too", HARMS: "do harm", CANNOT_TELL: "show no clear effect"}[
-            best.verdict or CANNOT_TELL
-        ]
+        outcome = _OUTCOMES[best.verdict or CANNOT_TELL]
         return f"VAE images {outcome}: the best of them, {_told(best, children)}, changed accuracy {change(best)}."
     rival = most_accurate(same)
     over = rival.gain_over_affine

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from latentaug.datasets.dataset import UNLABELLED
 from latentaug.errors import InvalidInput
 from latentaug.evaluation import classifiers
 from latentaug.evaluation import draws as labelled
 from latentaug.evaluation.design import Parts, Scope
+from latentaug.evaluation.pool import NewLabels, NewLabelShares, Pool
 from latentaug.evaluation.statistics import Right
-from latentaug.evaluation.training_sets import Arm, Draw, Projection, as_floats, flat
+from latentaug.evaluation.training_sets import Arm, Draw, Labels, Projection, as_floats, flat
 from latentaug.options import Design
 
 
@@ -59,6 +61,7 @@ class Cell:
         options: of the classifier, as tuned; None for the paper's.
         right: which test images it classified rightly, as `pack` writes it. Only where all training images are
             labelled, for there the draws do not differ, and chance is in the test images alone; else None.
+        new_labels: how right the labels are that images of the pool were given; None for an arm without such.
     """
 
     draw: int
@@ -71,6 +74,7 @@ class Cell:
     seconds: float
     options: classifiers.Options | None = None
     right: str | None = None
+    new_labels: NewLabelShares | None = None
 
     @property
     def setup(self) -> Arm:
@@ -117,8 +121,8 @@ class Setting:
 
         Args:
             parts: the data set.
-            projections: by latent dimension, of VAEs trained on `parts.train_images` without labels. A unit of image
-                space needs those of every dimension, and one of latent space its own alone.
+            projections: by latent dimension, of VAEs trained on `parts.training.images`, without labels. A unit of
+                image space needs those of every dimension, and one of latent space its own alone.
             design: what to measure.
             device: where the MLP runs.
 
@@ -146,7 +150,38 @@ class Setting:
         rows_seed, sample_seed, _ = _seeds(design.seed, number)
         rows = labelled.draw(self.parts.train_labels, self.scope.sizes, rows_seed)
         images, labels = as_floats(self.parts.train_images[rows]), self.parts.train_labels[rows]
-        return Draw(rows, images, labels, self.scope.children, design.alpha, sample_seed, design.affine)
+        pool = self._pool(rows, labels, sample_seed) if self.scope.spread else None
+        return Draw(rows, images, labels, self.scope.children, design.alpha, sample_seed, design.affine, pool)
+
+    def _pool(self, rows: Labels, labels: Labels, seed: int) -> Pool:
+        """All training images with no labels but the draw's."""
+        training = self.parts.training
+        given = np.full(len(training.images), UNLABELLED, np.int64)
+        given[rows] = labels
+        return Pool(training, given, len(self.parts.classes), self.scope.design.pool_images, seed)
+
+    def new_labels(self, draw: Draw, found: NewLabels | None) -> NewLabelShares | None:
+        """How right new labels are, by their own account and by the true ones, where the data set has those."""
+        if found is None:
+            return None
+        got = np.setdiff1d(np.flatnonzero(found.labels != UNLABELLED), draw.rows)
+        expected = found.expected
+        return NewLabelShares(
+            labelled=len(got),
+            added=len(found.rows),
+            right=self._right(found.labels, got),
+            right_added=self._right(found.labels, found.rows),
+            expected=100 * expected.mean if expected else None,
+            low=100 * expected.low if expected else None,
+            high=100 * expected.high if expected else None,
+            space=found.space,
+        )
+
+    def _right(self, labels: Labels, rows: Labels) -> float | None:
+        """Percent of right labels among those of the rows whose true label is known."""
+        known = rows[rows < len(self.parts.train_labels)]
+        right = labels[known] == self.parts.train_labels[known]
+        return 100 * float(right.mean()) if len(known) else None
 
     def known(self, unit: Unit, cells: Sequence[Cell]) -> list[Cell]:
         """Those of the cells that belong to a unit."""
@@ -170,15 +205,18 @@ def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator
     draw, (_, _, seed) = setting.draw(unit.draw), _seeds(design.seed, unit.draw)
     projection = None if unit.latent_dim is None else setting.projections[unit.latent_dim]
     X_test = flat(as_floats(parts.test_images)) if projection is None else projection.test
-    options = known[0].options if known else None
-    if design.tune and not known:
-        own = draw.own(left[0], projection)
-        options = classifiers.tune(unit.classifier, own, draw.labels, classes, seed, setting.device)
-    steps = classifiers.mlp_steps(len(draw.labels))
+    options = {cell.setup.real: cell.options for cell in known}
     for arm in left:
-        X, y = draw.samples(arm, None if arm.latent_dim is None else setting.projections[arm.latent_dim])
+        own = None if arm.latent_dim is None else setting.projections[arm.latent_dim]
+        X, y = draw.samples(arm.real, own)
+        if arm.real not in options:
+            tuned = classifiers.tune(unit.classifier, X, y, classes, seed, setting.device) if design.tune else None
+            options[arm.real] = tuned
+        steps = classifiers.mlp_steps(len(y))
+        if arm != arm.real:
+            X, y = draw.samples(arm, own)
         started = time.perf_counter()
-        classifier = classifiers.make(unit.classifier, classes, seed, options, setting.device, steps)
+        classifier = classifiers.make(unit.classifier, classes, seed, options[arm.real], setting.device, steps)
         classifier.fit(X, y)
         right = classifier.predict(X_test) == parts.test_labels  # [test]
         yield Cell(
@@ -190,8 +228,9 @@ def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator
             unit.classifier,
             accuracy=100 * float(right.mean()),
             seconds=time.perf_counter() - started,
-            options=options,
+            options=options[arm.real],
             right=pack(right) if setting.scope.all_labelled else None,
+            new_labels=setting.new_labels(draw, draw.newly_labelled(arm, own)),
         )
 
 

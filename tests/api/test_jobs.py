@@ -73,7 +73,7 @@ def test_a_wrong_job_is_refused_at_once(
     assert location is None or location in {field["loc"] for field in answer.json()["errors"]}
 
 
-@pytest.mark.parametrize("kind", ["train", "evaluate", "augment"])
+@pytest.mark.parametrize("kind", ["train", "evaluate", "augment", "label"])
 def test_a_job_takes_nothing_from_the_query_string(api: httpx.Client, kind: str) -> None:
     answer = api.post(f"{JOBS}/{kind}?epochs=2", json={"dataset": "digits", "model": "eight"})
 
@@ -83,11 +83,11 @@ def test_a_job_takes_nothing_from_the_query_string(api: httpx.Client, kind: str)
 
 def test_an_unknown_parameter_is_answered_with_those_there_are(api: httpx.Client) -> None:
     outer = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight", "metod": "noise"})
-    nested = api.post(f"{JOBS}/evaluate", json={"dataset": "digits", "affine": {"shear": 1}})
+    nested = api.post(f"{JOBS}/evaluate", json={"dataset": "digits", "affine": {"skew": 1}})
 
     assert re.search(r"no such option; there are .*\bmethod\b.*\bdataset\b", outer.json()["detail"])
     assert nested.json()["errors"] == [
-        {"loc": "affine.shear", "msg": "no such option; there are shift, rotation, scale"}
+        {"loc": "affine.skew", "msg": "no such option; there are shift, rotation, scale, shear"}
     ]
 
 

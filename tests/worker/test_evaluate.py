@@ -279,3 +279,40 @@ def test_what_a_child_is_to_do_is_checked(desk: Desk, small: EvaluateParams) -> 
     child = desk.jobs.fan_out(work.record.id, 1, {"odd": {"task": "os.system", "command": "true"}}, 0, 1)[0]
     with pytest.raises(ValueError, match="task"):
         children.task_of(child)
+
+
+def test_partly_labelled_data_are_evaluated_and_their_unlabelled_images_get_labels(
+    desk: Desk, small: EvaluateParams
+) -> None:
+    digits = datasets.load("digits", desk.artefacts, ())
+    labels = np.asarray(digits.labels).copy()
+    labels[np.random.default_rng(0).permutation(len(labels))[:1200]] = datasets.UNLABELLED
+    names = [None if label == datasets.UNLABELLED else str(label) for label in labels]
+    datasets.create(desk.artefacts, "partly", digits.images, names, 10**9)
+    record = desk.evaluate(
+        small.model_copy(
+            update={
+                "dataset": "partly",
+                "pool_images": 200,
+                "comparators": ["affine", "spread_pixels"],
+                "spaces": ["image"],
+            }
+        )
+    )
+    assert record.status == "succeeded"
+    result = desk.result(record)
+    stored = datasets.load("partly", desk.artefacts, ())
+    assert result["sizes"]["train"] == len(stored.labelled_train)
+    assert result["sizes"]["pool"] == len(stored.train) - 40
+    assert {row["arm"] for row in result["rows"]} == {
+        "none",
+        "affine",
+        "interpolation",
+        "spread",
+        "spread+affine",
+        "spread_pixels",
+    }
+    spread = next(row for row in result["new_labels"] if row["labeller"] == "spread")
+    assert spread["added"] == 200
+    assert spread["right"] > 70, "of those whose true label the data set has"
+    assert {cell["accuracy"] > 60 for cell in result["cells"]} == {True}

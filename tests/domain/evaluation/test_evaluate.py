@@ -302,7 +302,8 @@ def test_the_papers_design_has_its_arms_and_its_settings_alone(parts: Parts, vae
 
 
 def test_the_result_says_how_it_came_about(result: dict[str, Any]) -> None:
-    assert result["sizes"] == {"train": 1079, "test": 270, "classes": 10, "labelled": 60, "children": 3}
+    sizes = {"train": 1079, "test": 270, "classes": 10, "labelled": 60, "children": 3}
+    assert result["sizes"] == {**sizes, "pool": 1019, "newly_labelled": 0}
     assert result["transductive"] is False
     assert result["protocol"]["decode"] == ["reconstruction", "residual"]
     assert set(result["verdicts"]) == set(result["advice"]) == {"svm", "knn"}

@@ -53,13 +53,21 @@ def test_a_unit_resumes_with_the_tuning_it_had(parts: Parts, vae: VAE) -> None:
 def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE) -> None:
     """The test part is replaced by images that no other part has: white, but for one dark pixel, all of one label.
 
-    Whatever they reached, VAE, latents, neighbours, sigma, SMOTE or tuning, would change a sample or an option.
+    Whatever they reached, VAE, latents, neighbours, sigma, SMOTE, new labels or tuning, would change a sample or an
+    option.
     """
     marked = np.full_like(parts.test_images, 255)
     marked[:, 0, 0] = 1
     planted = replace(parts, test_images=marked, test_labels=np.zeros_like(parts.test_labels))
     design = QUICK.model_copy(
-        update={"draws": 1, "tune": True, "comparators": COMPARATORS, "combine": True, "spaces": SPACES}
+        update={
+            "draws": 1,
+            "tune": True,
+            "comparators": COMPARATORS,
+            "combine": True,
+            "spaces": SPACES,
+            "pool_images": 100,
+        }
     )
     evidence = []
     for given in (parts, planted):
@@ -72,7 +80,7 @@ def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE)
             for arm in setting.arms(unit)
         ]
         cells = [cell for unit in units(design, [8]) for cell in measure(setting, unit)]
-        assert len(cells) == len(samples) == 26
+        assert len(cells) == len(samples) == 38
         evidence.append(
             (
                 to_bytes(trained),

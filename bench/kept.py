@@ -1,0 +1,94 @@
+"""An evaluation in this process whose cells and VAE are kept in a folder, so that it goes on where it was cut short."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from latentaug import datasets
+from latentaug.datasets import Dataset
+from latentaug.evaluation.design import Parts, Scope
+from latentaug.evaluation.work_units import Cell, Setting, measure, units
+from latentaug.options import Design, TrainingOptions
+from latentaug.runtime.settings import load
+from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.architectures import VAE, Architecture, from_bytes, to_bytes
+from latentaug.vae.training import fit
+
+_CELLS = TypeAdapter(list[Cell])
+
+
+def read(name: str) -> Dataset:
+    """A built-in data set, from where the service would have it."""
+    settings = load()
+    return datasets.load(name, ArtefactStore(settings.resolved_store_url), settings.dataset_folders)
+
+
+def trained(folder: Path, dataset: Dataset, latent_dim: int, options: TrainingOptions) -> VAE:
+    """A VAE of the training part, trained without labels: the one that an earlier run has kept, or one made now."""
+    key = _digest([dataset.checksum, latent_dim, options.model_dump()])
+    path, (height, width, channels) = folder / f"vae-{key}.safetensors", dataset.images.shape[1:]
+    if not path.is_file():
+        train, validation = (dataset.images[rows] for rows in (dataset.train, dataset.validation))
+        started = time.monotonic()
+        vae = fit(
+            train,
+            validation,
+            latent_dim,
+            options,
+            on_epoch=lambda epoch: print(f"epoch {epoch.epoch}, {time.monotonic() - started:.0f} s", flush=True),
+        ).vae
+        _write(path, to_bytes(vae))
+    return from_bytes(Architecture(height, width, channels, latent_dim), path.read_bytes())
+
+
+def measured(folder: Path, setting: Setting, checksum: str) -> list[Cell]:
+    """The cells of all units, unit by unit; those that the folder has are read, the others are measured and kept.
+
+    Args:
+        folder: made where missing.
+        setting: what to measure.
+        checksum: of the data set.
+    """
+    design = setting.scope.design
+    arms = [str(arm) for arm in setting.scope.arms(list(setting.projections))]
+    latents = [hashlib.sha256(each.train.tobytes()).hexdigest() for each in setting.projections.values()]
+    one_draw = design.model_copy(update={"draws": 1, "classifiers": []}).model_dump()  # more draws go on with the same
+    key, cells = _digest([checksum, one_draw, arms, latents]), list[Cell]()
+    for unit in units(design, list(setting.projections)):
+        path = folder / f"cells-{key}" / f"{unit.name}.json"
+        done = _CELLS.validate_json(path.read_bytes()) if path.is_file() else []
+        for cell in measure(setting, unit, tuple(done)):
+            done.append(cell)
+            _write(path, json.dumps([asdict(cell) for cell in done]).encode())
+            print(f"{unit.name} {cell.arm}: {cell.accuracy:.2f} %, {cell.seconds:.0f} s", flush=True)
+        cells += done
+    return cells
+
+
+def without_a_vae(parts: Parts, design: Design) -> Scope:
+    """A design's scope without its methods: for what is to be measured without a VAE's images."""
+    return replace(Scope.of(parts, design), methods=())
+
+
+def seconds(cells: Sequence[Cell]) -> float:
+    """What fitting and predicting took in all."""
+    return sum(cell.seconds for cell in cells)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
