@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from latentaug.options import AugmentParams, EvaluateParams, TrainParams
+from latentaug.options import AugmentParams, EvaluateParams, RecommendParams, TrainParams
 from latentaug.runtime.jobs.record import Kind
 
-PARAMS: dict[Kind, type[TrainParams | EvaluateParams | AugmentParams]] = {
+PARAMS: dict[Kind, type[TrainParams | EvaluateParams | AugmentParams | RecommendParams]] = {
     "train": TrainParams,
     "evaluate": EvaluateParams,
     "augment": AugmentParams,
+    "recommend": RecommendParams,
 }

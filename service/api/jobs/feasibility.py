@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, InvalidInput, TooFewImages
-from latentaug.options import AugmentParams, EvaluateParams
+from latentaug.options import AugmentParams, EvaluateParams, Recipe, RecommendParams
 from latentaug.runtime.jobs import JobRecord
 from latentaug.storage.models import ModelDescription
 
@@ -86,6 +86,57 @@ def check_augment(params: AugmentParams, dataset: DatasetDescription, model: Mod
         advice = f"use k up to {size - 1}, add images" if size > 1 else "add images"
         message = f"{where}, too few to find {params.k} neighbours among; {advice}, or use noise, which needs none"
         raise TooFewImages(message, fields=[("k", message)])
+
+
+def check_recommend(params: RecommendParams, dataset: DatasetDescription, model: ModelDescription | None) -> None:
+    """Refuse a recommendation that has nothing to learn from, or whose model is of other data.
+
+    Raises:
+        InvalidInput: a data set without labels.
+        TooFewImages: fewer labelled images than classes, or more than the training part has.
+        Conflict: a model that was trained on another data set.
+    """
+    if not dataset.classes:
+        message = f"{dataset.name!r} has no labels to spread or to judge by; upload it with labels for some images"
+        raise InvalidInput(message, fields=[("dataset", message)])
+    least, most = len(dataset.classes), dataset.parts["train"]
+    if params.labelled is not None and not least <= params.labelled <= most:
+        message = f"labelled is {params.labelled}; with {least} classes use {least} to {most}"
+        raise TooFewImages(message, fields=[("labelled", message)])
+    if model is not None:
+        if model.dataset != dataset.name:
+            raise Conflict(
+                f"model {model.name!r} was trained on {model.dataset!r}, not on {dataset.name!r}: its VAE may have "
+                "seen the test images; name a model of this data set, or none"
+            )
+        _check_shape(dataset, model)
+
+
+def recipe_of(recommend: JobRecord) -> Recipe:
+    """The recipe that a recommend job found.
+
+    Raises:
+        Conflict: a job of another kind, or one that has not succeeded.
+    """
+    if (recommend.kind, recommend.status) != ("recommend", "succeeded") or recommend.result is None:
+        raise Conflict(
+            f"job {recommend.id} in recipe is no recommend job that has succeeded; wait for it, or give a recipe"
+        )
+    return Recipe.model_validate(recommend.result["recipe"])
+
+
+def check_recipe(recipe: Recipe, dataset: DatasetDescription, model: ModelDescription | None) -> None:
+    """Refuse a recipe that this data set cannot have.
+
+    Raises:
+        InvalidInput: a data set without labels.
+        Conflict: a model for images of another shape.
+    """
+    if not dataset.classes:
+        message = f"{dataset.name!r} has no labels, so a recipe has nothing to start from; upload it with labels"
+        raise InvalidInput(message, fields=[("dataset", message)])
+    if model is not None:
+        _check_shape(dataset, model)
 
 
 def _check_shape(dataset: DatasetDescription, model: ModelDescription) -> None:
