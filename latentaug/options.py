@@ -38,7 +38,7 @@ Decode = Literal["reconstruction", "residual"]
 Neighbours = Literal["batch", "dataset"]
 Classifier = Literal["svm", "knn", "mlp"]
 Space = Literal["image", "latent"]
-Comparator = Literal["duplication", "affine", "smote"]
+Comparator = Literal["duplication", "affine", "smote", "elastic", "trivial", "spread_pixels", "self_training"]
 Preset = Literal["verdict", "paper"]
 Filter = Literal["label", "copies", "off_manifold"]
 
@@ -47,6 +47,9 @@ DECODES: tuple[Decode, ...] = get_args(Decode)
 CLASSIFIERS: tuple[Classifier, ...] = get_args(Classifier)
 SPACES: tuple[Space, ...] = get_args(Space)
 COMPARATORS: tuple[Comparator, ...] = get_args(Comparator)
+DEFAULT_COMPARATORS: list[Comparator] = ["duplication", "affine", "smote"]
+POOL_COMPARATORS: tuple[Comparator, ...] = ("spread_pixels", "self_training")
+"""Those that label images of the pool, and make none."""
 FILTERS: tuple[Filter, ...] = get_args(Filter)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -367,6 +370,8 @@ class AffineRanges(Options):
     """Degrees."""
     scale: float = Field(default=0.1, ge=0, le=0.9)
     """Share of the size: 0.1 is a size of 0.9 to 1.1."""
+    shear: float = Field(default=0.0, ge=0, le=45)
+    """Degrees by which upright lines are slanted; 0, as it always was, slants none."""
 
 
 class Design(Strength):
@@ -387,8 +392,13 @@ class Design(Strength):
     """Where the classifiers work: on pixels (`image`) or on latents."""
     decode: Annotated[list[Decode], _LISTED, _DISTINCT, _SOME] = ["residual"]
     """How altered latents become images: one name, or a list to compare both."""
-    comparators: Annotated[list[Comparator], _LISTED, _DISTINCT] = [*COMPARATORS]
-    """Plain augmentations to compare with: the same images again, affine copies, SMOTE on pixels."""
+    comparators: Annotated[list[Comparator], _LISTED, _DISTINCT] = [*DEFAULT_COMPARATORS]
+    """What to compare with. New images by plain means: the same images again, affine copies, SMOTE on pixels, elastic
+    distortion, TrivialAugment. Labels for as many images of the pool as `pool_images` says: scikit-learn's label
+    spreading on pixels (`spread_pixels`), and an SVM's own answers of which it is surest (`self_training`)."""
+    pool_images: int = Field(default=0, ge=0, le=100_000)
+    """Number of images of the pool that get labels and join each draw's labelled ones, with and without affine copies;
+    0 leaves the pool alone. The pool of a draw is the training images that are not labelled in it."""
     affine: AffineRanges = AffineRanges()
     """How far affine copies go."""
     combine: bool = True
@@ -400,6 +410,13 @@ class Design(Strength):
     @model_validator(mode="after")
     def _alpha_fits(self) -> Self:
         _check_alpha(self.alpha, self.methods)
+        return self
+
+    @model_validator(mode="after")
+    def _pool_fits(self) -> Self:
+        asked = [name for name in self.comparators if name in POOL_COMPARATORS]
+        if asked and self.pool_images == 0:
+            raise ValueError(f"{' and '.join(asked)} label images of the pool; set pool_images to 1 or more")
         return self
 
 

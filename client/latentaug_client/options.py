@@ -66,7 +66,10 @@ class EvaluateOptions(TrainingOptions, total=False):
     classifiers: list[Literal["svm", "knn", "mlp"]]
     spaces: list[Literal["image", "latent"]]
     decode: Decode | list[Decode]
-    comparators: list[Literal["duplication", "affine", "smote"]]
+    comparators: list[
+        Literal["duplication", "affine", "smote", "elastic", "trivial", "spread_pixels", "self_training"]
+    ]
+    pool_images: int
     affine: dict[str, float]
     combine: bool
     beside: list[str]

@@ -1,22 +1,38 @@
-"""A data set in memory, its description, and how data sets are split."""
+"""A data set in memory, and its description.
+
+A data set may be labelled whole, in part, or not at all. An image without a label has `UNLABELLED` in place of its
+label's number; where no image has a label, there are no numbers at all.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from latentaug.errors import TooFewImages
+UNLABELLED = -1
+"""Stands in place of a label's number for an image that has no label."""
 
-VALIDATION_SHARE = 0.1
-TEST_SHARE = 0.3
-SPLIT_SEED = 0
-"""Every data set is split with this seed, so that its parts are always the same."""
+
+def label_names(labels: NDArray[np.int64], classes: Sequence[str]) -> list[str | None]:
+    """The name of each label, int64 [n]; None for `UNLABELLED`."""
+    return [None if label == UNLABELLED else classes[label] for label in labels]
+
+
+class LeftOut(BaseModel):
+    """Images of a data set that are in none of its parts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    images: int
+    reason: str
 
 
 class DatasetDescription(BaseModel):
@@ -28,20 +44,38 @@ class DatasetDescription(BaseModel):
     built_in: bool
     source: str
     images: int
+    labelled: int = 0
+    """Number of images with a label."""
+    unlabelled: int = 0
+    """Number of images without a label."""
     height: int
     width: int
     channels: int
     classes: list[str]
     """Label names by label number; empty if there are no labels."""
     class_counts: list[int] | None = None
-    """Number of images of each class, if that is known without reading them."""
+    """Number of labelled images of each class, if that is known without reading them."""
     parts: dict[str, int]
     """Number of images in the training, validation and test parts."""
+    labelled_parts: dict[str, int] = {}
+    """Number of labelled images in each of these parts."""
+    left_out: LeftOut | None = None
+    """Images that are in no part, and why; null if every image is in one."""
     version: str | None = None
     """Name of the folder of an upload's files in the store."""
     sha256: str | None = None
     """Checksum of an upload's stored arrays."""
     created_at: datetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_or_none_labelled(cls, data: Any) -> Any:
+        """Fill in what descriptions lack that do not count labels: all of their images have one, or none."""
+        if not isinstance(data, dict) or "labelled" in data:
+            return data
+        labelled, n, parts = bool(data.get("classes")), data.get("images", 0), data.get("parts", {})
+        counts = {"labelled": n if labelled else 0, "unlabelled": 0 if labelled else n}
+        return {**data, **counts, "labelled_parts": parts if labelled else dict.fromkeys(parts, 0)}
 
 
 @dataclass(frozen=True)
@@ -51,11 +85,12 @@ class Dataset:
     Attributes:
         name: the data set's name.
         images: uint8 [n, height, width, channels].
-        labels: int64 [n], numbers into `classes`, or None.
+        labels: int64 [n], numbers into `classes`, or `UNLABELLED` for an image without a label; None where no image
+            has one.
         classes: label names.
-        train: rows of the training part, int64.
-        validation: rows that decide when VAE training stops, int64.
-        test: rows on which accuracy is measured and nothing else, int64.
+        train: rows of the training part, int64; some may be unlabelled.
+        validation: rows that decide when VAE training stops, int64; some may be unlabelled.
+        test: rows on which accuracy is measured and nothing else, int64; all are labelled if any image is.
         source: where the images come from.
     """
 
@@ -68,6 +103,20 @@ class Dataset:
     test: NDArray[np.int64]
     source: str
 
+    @property
+    def labelled_train(self) -> NDArray[np.int64]:
+        """Rows of the training part that have a label, int64."""
+        return self.train[:0] if self.labels is None else self.train[self.labels[self.train] != UNLABELLED]
+
+    @property
+    def pool(self) -> NDArray[np.int64]:
+        """Rows of the training part that have no label, int64."""
+        return self.train if self.labels is None else self.train[self.labels[self.train] == UNLABELLED]
+
+    def names_of(self, rows: NDArray[np.int64]) -> list[str | None] | None:
+        """Names of these rows' labels, None for a row without one; None in all if no image has a label."""
+        return None if self.labels is None else label_names(self.labels[rows], self.classes)
+
     @cached_property
     def checksum(self) -> str:
         """SHA-256 over images, labels and parts: equal data have equal checksums, whatever their names."""
@@ -75,38 +124,3 @@ class Dataset:
         for array in (self.images, self.labels, self.train, self.validation, self.test):
             digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
-
-
-def split(
-    n: int,
-    labels: NDArray[np.int64] | None,
-    seed: int = SPLIT_SEED,
-    validation_share: float = VALIDATION_SHARE,
-    test_share: float = TEST_SHARE,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Split n images at random, class by class if there are labels. What validation and test leave is for training.
-
-    Every class keeps at least one training image, and no part is empty.
-
-    Returns:
-        The rows of training, validation and test, each int64 and sorted.
-
-    Raises:
-        TooFewImages: fewer than 4 images: 2 to train on, 1 to validate with and 1 to test with.
-    """
-    if n < 4:
-        raise TooFewImages(f"a data set of {n} images cannot be split; give at least 4")
-    rng = np.random.default_rng(seed)
-    part = np.zeros(n, np.int64)  # 0 training, 1 validation, 2 test
-    groups = [np.arange(n)] if labels is None else [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    for group in groups:
-        shuffled = rng.permutation(group)
-        test = min(round(len(group) * test_share), len(group) - 1)
-        validation = min(round(len(group) * validation_share), len(group) - 1 - test)
-        part[shuffled[:test]] = 2
-        part[shuffled[test : test + validation]] = 1
-    for missing in (1, 2):
-        if not (part == missing).any():
-            part[rng.choice(np.flatnonzero(part == 0))] = missing
-    train, validation_rows, test_rows = (np.flatnonzero(part == i).astype(np.int64) for i in range(3))
-    return train, validation_rows, test_rows

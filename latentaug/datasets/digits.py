@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from latentaug.datasets.dataset import Dataset, DatasetDescription, split
+from latentaug.datasets.dataset import Dataset, DatasetDescription
+from latentaug.datasets.splitting import split
 
 _SOURCE = "scikit-learn's copy of the UCI digits, grey levels 0..16 spread over 0..255"
 

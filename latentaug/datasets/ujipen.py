@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 
 from latentaug.datasets import penfiles
-from latentaug.datasets.dataset import Dataset, DatasetDescription, split
+from latentaug.datasets.dataset import Dataset, DatasetDescription
 from latentaug.datasets.downloads import fetch, keep
 from latentaug.datasets.penfiles import Character
+from latentaug.datasets.splitting import split
 from latentaug.datasets.strokes import PEN, Pen, draw
 from latentaug.errors import MalformedInput, TooLarge, Unavailable
 

@@ -13,20 +13,22 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from latentaug.datasets.built_in import BUILT_IN
-from latentaug.datasets.dataset import Dataset, DatasetDescription, split
-from latentaug.errors import Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
+from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, LeftOut
+from latentaug.datasets.splitting import check_enough, split, split_partly_labelled
+from latentaug.errors import Conflict, InvalidInput, NotFound, TooLarge
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
 from latentaug.storage.objects import ArtefactStore, check_name
 
 MAX_CLASSES = 10_000
 MAX_LABEL = 100  # characters
+LEAK = "These unlabelled images equal test images, so nothing may train on them."
 
 
 def create(
     store: ArtefactStore,
     name: str,
     images: Sequence[Pixels] | Pixels,
-    labels: Sequence[str] | None,
+    labels: Sequence[str | None] | None,
     max_bytes: int,
     size: tuple[int, int] | None = None,
 ) -> DatasetDescription:
@@ -36,7 +38,7 @@ def create(
         store: the store to write to.
         name: a name that no data set has yet.
         images: each uint8 [h, w, 1 or 3]; one image in colour makes the whole data set coloured.
-        labels: one for each image, or None.
+        labels: one for each image, in which None stands for an image without a label; or None if no image has one.
         max_bytes: most bytes of all decoded images together.
         size: height and width that every image is resized to, with its aspect kept and the rest padded; None if all
             images have one size.
@@ -49,12 +51,14 @@ def create(
     """
     if check_name(name, "data set") in BUILT_IN or store.exists(_path(name)):
         raise Conflict(f"a data set named {name!r} exists; choose another name or delete it first")
-    if len(images) < 4:
-        raise TooFewImages(f"a data set of {len(images)} images cannot be split; give at least 4")
+    check_enough(len(images))
     pixels = _uniform(images, size, max_bytes)
     classes, codes = _encode(labels, len(pixels))
-    train, validation, test = split(len(pixels), codes)
-    arrays: dict[str, NDArray[np.generic]] = {"images": pixels, "train": train, "validation": validation, "test": test}
+    labelled = np.zeros(len(pixels), np.bool_) if codes is None else codes != UNLABELLED
+    rows = split(len(pixels), codes) if codes is None or labelled.all() else split_partly_labelled(pixels, codes)
+    parts = dict(zip(("train", "validation", "test"), rows, strict=True))
+    left_out = len(pixels) - sum(len(part) for part in rows)
+    arrays: dict[str, NDArray[np.generic]] = {"images": pixels, **parts}
     if codes is not None:
         arrays["labels"] = codes
     data = save_tensors(arrays)
@@ -63,12 +67,16 @@ def create(
         built_in=False,
         source="upload",
         images=len(pixels),
+        labelled=int(labelled.sum()),
+        unlabelled=int((~labelled).sum()),
         height=pixels.shape[1],
         width=pixels.shape[2],
         channels=pixels.shape[3],
         classes=classes,
-        class_counts=None if codes is None else np.bincount(codes, minlength=len(classes)).tolist(),
-        parts={"train": len(train), "validation": len(validation), "test": len(test)},
+        class_counts=None if codes is None else np.bincount(codes[labelled], minlength=len(classes)).tolist(),
+        parts={name: len(part) for name, part in parts.items()},
+        labelled_parts={name: int(labelled[part].sum()) for name, part in parts.items()},
+        left_out=LeftOut(images=left_out, reason=LEAK) if left_out else None,
         version=uuid4().hex,
         sha256=hashlib.sha256(data).hexdigest(),
         created_at=datetime.now(UTC),
@@ -160,13 +168,13 @@ def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, ma
     return fit(images, height, width, channels, resize=size is not None)
 
 
-def _encode(labels: Sequence[str] | None, n: int) -> tuple[list[str], NDArray[np.int64] | None]:
+def _encode(labels: Sequence[str | None] | None, n: int) -> tuple[list[str], NDArray[np.int64] | None]:
     """Label names in natural order, in which 2 comes before 10, and the number of each image's label."""
-    if labels is None:
-        return [], None
-    if len(labels) != n:
+    if labels is not None and len(labels) != n:
         raise InvalidInput(f"there are {len(labels)} labels for {n} images; give one label for each image")
-    found = set(labels)
+    found = {label for label in labels or () if label is not None}
+    if labels is None or not found:
+        return [], None
     if any(not 0 < len(label) <= MAX_LABEL for label in found):
         raise InvalidInput(f"a label is empty or longer than {MAX_LABEL} characters; shorten it")
     if len(found) > MAX_CLASSES:
@@ -176,4 +184,4 @@ def _encode(labels: Sequence[str] | None, n: int) -> tuple[list[str], NDArray[np
     numeric = all(label.isascii() and label.isdecimal() for label in found)
     classes = sorted(found, key=int) if numeric else sorted(found)
     number = {label: i for i, label in enumerate(classes)}
-    return classes, np.array([number[label] for label in labels], np.int64)
+    return classes, np.array([UNLABELLED if label is None else number[label] for label in labels], np.int64)

@@ -29,6 +29,9 @@ MAX_NPY_HEADER = 2**14
 """Bytes; numpy itself takes 10,000."""
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 MANIFEST = "manifest.csv"
+UNLABELLED_FOLDER = "unlabelled"
+UNLABELLED_FOLDERS = {UNLABELLED_FOLDER, "unlabeled"}
+"""Names, in any case, of folders whose images have no label, however deep below them they lie."""
 _PASSED_OVER = {MANIFEST, "Thumbs.db", "desktop.ini"}
 # A fixed time, so that the same images give the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -53,12 +56,13 @@ class Folder:
 
     Attributes:
         images: each uint8 [h, w, 1 or 3]; sizes may differ.
-        labels: the name of each image's folder, or None where the images lie in no folder.
+        labels: the name of each image's folder, in which None stands for an image in the folder of the unlabelled; or
+            None where the images lie in no folder.
         names: each image's path in the zip.
     """
 
     images: list[Pixels]
-    labels: list[str] | None
+    labels: list[str | None] | None
     names: list[str]
 
 
@@ -154,6 +158,7 @@ def write_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
 def read_zip(data: bytes, limits: Limits) -> Folder:
     """Read a zip of images. If they lie in folders, the name of the innermost folder is the image's label.
 
+    An image below a folder `unlabelled` or `unlabeled` has no label.
     `manifest.csv` and files that operating systems leave behind (hidden files, `__MACOSX`, `Thumbs.db`) are ignored.
     Any other file that is not an image is an error.
 
@@ -183,7 +188,7 @@ def read_zip(data: bytes, limits: Limits) -> Folder:
 
 
 def write_zip(
-    images: Iterable[Pixels], labels: Sequence[str] | None, manifest: Iterable[Mapping[str, object]]
+    images: Iterable[Pixels], labels: Sequence[str | None] | None, manifest: Iterable[Mapping[str, object]]
 ) -> bytes:
     """Write images as PNG files in label folders, with `manifest.csv`: a `file` column, then each row's provenance.
 
@@ -192,7 +197,8 @@ def write_zip(
     Args:
         images: each uint8 [h, w, c].
         labels: each image's label, or None to put the images in no folder. Its folder is named after it, with "_" for
-            characters that a system might misread and a number where two labels would share one.
+            characters that a system might misread and a number where two labels would share one. Images whose label
+            is None lie in the folder `unlabelled`.
         manifest: one mapping per image, all with the same keys.
     """
     folders = _folder_names(labels or [])
@@ -243,12 +249,12 @@ def _decode_member(name: str, content: bytes, limits: Limits) -> Pixels:
         raise type(error)(f"{name[:80]!r} in the zip: {error.detail}") from error
 
 
-def _folder_labels(names: Sequence[str]) -> list[str] | None:
+def _folder_labels(names: Sequence[str]) -> list[str | None] | None:
     if not names:
         raise InvalidInput("the zip holds no images; put PNG, JPEG or WebP files into it, in one folder for each label")
     parents = [PurePosixPath(name).parent.name for name in names]
     if all(parents):
-        return parents
+        return [None if _unlabelled(name) else parent for name, parent in zip(names, parents, strict=True)]
     if any(parents):
         loose = names[parents.index("")]
         raise InvalidInput(
@@ -257,11 +263,15 @@ def _folder_labels(names: Sequence[str]) -> list[str] | None:
     return None
 
 
-def _folder_names(labels: Sequence[str]) -> dict[str, str]:
-    """The folder of each label: the label itself, changed if a system might misread it. No two labels share one."""
-    names: dict[str, str] = {}
-    taken: set[str] = set()
-    for label in dict.fromkeys(labels):
+def _unlabelled(name: str) -> bool:
+    return any(folder.casefold() in UNLABELLED_FOLDERS for folder in PurePosixPath(name).parts[:-1])
+
+
+def _folder_names(labels: Sequence[str | None]) -> dict[str | None, str]:
+    """The folder of each label: the label itself, changed if it might be misread. No two labels share one."""
+    names: dict[str | None, str] = {None: UNLABELLED_FOLDER}
+    taken = set(UNLABELLED_FOLDERS)
+    for label in dict.fromkeys(label for label in labels if label is not None):
         name = wanted = re.sub(r"[^\w .+-]", "_", label).strip(". ")[:100] or "_"
         number = 1
         while name.casefold() in taken:

@@ -22,7 +22,7 @@ def sample(dataset: Dataset, options: SampleOptions) -> NewImages:
     """
     rows = _drawn(dataset, options) if options.rows is None else _named(dataset, options.rows)  # [m]
     images = dataset.images[rows]
-    labels = None if dataset.labels is None else [dataset.classes[code] for code in dataset.labels[rows]]
+    labels = dataset.names_of(rows)
     provenance: list[dict[str, object]] = [{"dataset": dataset.name, "row": int(row)} for row in rows]
     if labels is not None:
         provenance = [{**entry, "label": label} for entry, label in zip(provenance, labels, strict=True)]
@@ -31,7 +31,7 @@ def sample(dataset: Dataset, options: SampleOptions) -> NewImages:
         provenance=lambda: provenance,
         per_image={"row": rows},
         settings={"dataset": dataset.name},
-        labels=None if labels is None else Labels([*labels]),
+        labels=None if labels is None else Labels(labels),
         sheet=lambda: in_rows(images, SHEET_COLUMNS),
     )
 
@@ -46,6 +46,8 @@ def _named(dataset: Dataset, rows: str) -> NDArray[np.int64]:
 def _drawn(dataset: Dataset, options: SampleOptions) -> NDArray[np.int64]:
     parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     rows = parts[options.part]
+    if len(rows) == 0:
+        raise _wrong("part", f"the {options.part} part of {dataset.name!r} has no image; choose another part")
     if options.label is not None:
         if dataset.labels is None or options.label not in dataset.classes:
             raise _wrong(

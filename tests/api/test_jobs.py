@@ -82,11 +82,11 @@ def test_a_job_takes_nothing_from_the_query_string(api: httpx.Client, kind: str)
 
 def test_an_unknown_parameter_is_answered_with_those_there_are(api: httpx.Client) -> None:
     outer = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight", "metod": "noise"})
-    nested = api.post(f"{JOBS}/evaluate", json={"dataset": "digits", "affine": {"shear": 1}})
+    nested = api.post(f"{JOBS}/evaluate", json={"dataset": "digits", "affine": {"skew": 1}})
 
     assert "there are dataset, model, method" in outer.json()["detail"]
     assert nested.json()["errors"] == [
-        {"loc": "affine.shear", "msg": "no such option; there are shift, rotation, scale"}
+        {"loc": "affine.skew", "msg": "no such option; there are shift, rotation, scale, shear"}
     ]
 
 

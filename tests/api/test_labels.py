@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput
 from service.api.http.labels import Labels
 
@@ -26,6 +27,40 @@ def test_a_number_and_its_text_are_the_same_label() -> None:
     assert len(set(codes.tolist())) == 3
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([7, -1, 3], np.int8),
+        np.array(["seven", "", "three"]),
+        np.array([7, np.nan, 3], np.float32),
+    ],
+)
+def test_an_array_has_its_own_sign_for_no_label_and_gets_it_back(array: np.ndarray) -> None:
+    labels = Labels.from_array(array)
+
+    assert labels.values[1] is None
+    assert labels.codes()[1] == UNLABELLED
+    assert labels.classes == sorted(str(labels.values[i]) for i in (0, 2))
+    assert labels.array().dtype == array.dtype
+    assert np.array_equal(labels.array(), array, equal_nan=array.dtype.kind == "f")
+
+
+def test_floats_are_the_whole_numbers_that_they_stand_for() -> None:
+    assert Labels.from_array(np.array([2.0, np.nan, 0.0])).values == [2, None, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "array"),
+    [([1, None], [1, -1]), (["a", None], ["a", ""]), ([1, "a", None], ["1", "a", ""]), ([None], [-1])],
+)
+def test_null_is_no_label_and_becomes_what_an_array_has_for_it(values: list[object], array: list[object]) -> None:
+    labels = Labels.from_list(values)
+
+    assert labels.values == values
+    assert labels.codes()[-1] == UNLABELLED
+    assert labels.array().tolist() == array
+
+
 def test_labels_map_onto_the_models_classes() -> None:
     assert Labels.from_list(["b", "a", "b"]).codes_in(["a", "b"]).tolist() == [1, 0, 1]
 
@@ -36,13 +71,25 @@ def test_a_label_that_the_data_set_lacks_is_refused(classes: list[str], hint: st
         Labels.from_list(["c"]).codes_in(classes)
 
 
-@pytest.mark.parametrize("values", ["ab", None, [1.5], [True], [[1]], [""], ["x" * 101], ["\ud800"], ["a\n"], [2**70]])
+@pytest.mark.parametrize(
+    "values", ["ab", None, [1.5], [float("nan")], [True], [[1]], [""], ["x" * 101], ["\ud800"], ["a\n"], [2**70]]
+)
 def test_what_is_no_label_is_refused(values: object) -> None:
     with pytest.raises(InvalidInput):
         Labels.from_list(values)
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 2), np.int64), np.zeros(2, np.float32), np.array([b"a"])])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((2, 2), np.int64),
+        np.array([1.5, 2]),
+        np.array([np.inf]),
+        np.array([2.0**70]),
+        np.array([b"a"]),
+        np.array([True]),
+    ],
+)
 def test_what_is_no_array_of_labels_is_refused(array: np.ndarray) -> None:
     with pytest.raises(InvalidInput):
         Labels.from_array(array)

@@ -1,10 +1,12 @@
-"""Random affine copies."""
+"""Random copies: affine, elastic, and by TrivialAugment."""
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
-from latentaug.augment.classical import affine
+from latentaug.augment.classical import affine, elastic
+from latentaug.augment.trivial import trivial
 from latentaug.options import AffineRanges
 
 
@@ -61,3 +63,65 @@ def test_no_range_at_all_leaves_images_as_they_are() -> None:
 def test_ranges_that_lose_the_image_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         AffineRanges(**wrong)
+
+
+def test_shear_slants_upright_lines_and_changes_nothing_where_there_is_none() -> None:
+    line = np.zeros((1, 41, 41, 1), np.float32)
+    line[0, :, 20] = 1
+    copies = affine(line, 200, 0, AffineRanges(shift=0, rotation=0, scale=0, shear=20))
+    slants = np.rad2deg(np.arctan2(_column(copies, 30) - _column(copies, 10), 20))
+    assert (slants.min(), slants.max()) == pytest.approx((-20, 20), abs=1)
+    images = np.random.default_rng(0).random((2, 9, 12, 1), np.float32)
+    assert np.array_equal(affine(images, 3, 1), affine(images, 3, 1, AffineRanges(shear=0)))
+
+
+def test_affine_copies_without_shear_are_those_of_earlier_versions() -> None:
+    images = np.random.default_rng(0).random((2, 9, 12, 1), np.float32)
+    found = affine(images, 2, 7)
+    assert found.sum(axis=(1, 2, 3)) == pytest.approx([53.8155, 55.637, 60.8271, 60.0965], abs=1e-4)
+
+
+def _column(images: np.ndarray, row: int) -> np.ndarray:
+    """Where the light of a row lies, for each image [n, h, w, 1]."""
+    return (images[:, row, :, 0] * np.arange(images.shape[2])).sum(axis=1) / images[:, row, :, 0].sum(axis=1)
+
+
+def test_elastic_copies_follow_their_source_and_the_seed() -> None:
+    images = np.random.default_rng(0).random((3, 9, 12, 3), np.float32)
+    first, again, other = (elastic(images, 4, seed) for seed in (1, 1, 2))
+    assert first.shape == (12, 9, 12, 3)
+    assert first.dtype == np.float32
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    flat = np.ones((2, 9, 12, 1), np.float32) * np.float32([0.2, 0.7])[:, None, None, None]
+    assert elastic(flat, 2, 0).mean(axis=(1, 2, 3)) == pytest.approx([0.2, 0.2, 0.7, 0.7], abs=1e-6)
+
+
+def test_elastic_copies_move_spots_by_a_twentieth_of_each_side_and_near_ones_together() -> None:
+    y, x = np.mgrid[:28, :56]
+    blob = np.exp(-(((y - 13.5) / 2) ** 2 + ((x - 27.5) / 2) ** 2) / 2).astype(np.float32)[None, ..., None]
+    centres = np.array([_centre(copy) for copy in elastic(blob, 400, 0)])
+    assert centres.std(axis=0) == pytest.approx([1.4, 2.8], rel=0.25)
+    assert centres.mean(axis=0) == pytest.approx([13.5, 27.5], abs=0.5)
+    columns = np.tile(np.arange(56, dtype=np.float32) / 55, (1, 28, 1))[..., None]  # brighter to the right
+    moved = elastic(columns, 400, 0) - columns
+    near, far = (np.corrcoef(moved[:, 14, 28, 0], moved[:, 14, column, 0])[0, 1] for column in (30, 50))
+    assert near > 0.9
+    assert abs(far) < 0.3
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_trivial_augment_follows_source_and_seed_and_treats_each_copy_on_its_own(channels: int) -> None:
+    images = np.random.default_rng(0).random((3, 12, 10, channels), np.float32)
+    state = torch.random.get_rng_state()
+    first, again, other = (trivial(images, 20, seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert first.shape == (60, 12, 10, channels)
+    assert first.dtype == np.float32
+    assert 0 <= first.min() <= first.max() <= 1
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert len(np.unique(first.reshape(60, -1), axis=0)) > 40, "copies differ from one another"
+    own = np.abs(first - images.repeat(20, axis=0)).mean(axis=(1, 2, 3))
+    foreign = np.abs(first - np.roll(images, 1, axis=0).repeat(20, axis=0)).mean(axis=(1, 2, 3))
+    assert np.median(own) < np.median(foreign), "they are copies of their sources"

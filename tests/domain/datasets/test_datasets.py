@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from latentaug import datasets
 from latentaug.datasets import mnist
-from latentaug.datasets.dataset import split
+from latentaug.datasets.splitting import split
 from latentaug.errors import Conflict, InvalidInput, NotFound, TooFewImages, TooLarge, Unavailable
 from latentaug.runtime.settings import Settings, load
 from latentaug.storage.objects import ArtefactStore
