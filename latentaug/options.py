@@ -213,7 +213,7 @@ class AugmentOptions(Searching, Altering, ImageOptions, Counting):
 
 
 Source = Literal["affine", "elastic", "warp", "noise", "interpolation", "extrapolation"]
-SpreadingSpace = Literal["auto", "latent", "pixels"]
+LabelSpace = Literal["auto", "latent", "pixels"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 
@@ -222,7 +222,7 @@ class Spreading(Options):
 
     model_config = ConfigDict(strict=True)
 
-    space: SpreadingSpace = "auto"
+    space: LabelSpace = "auto"
     """Where images count as alike: in the VAE's latent space, on their pixels, or wherever the labels of left-out
     labelled images come out better (`auto`)."""
     keep: float | None = Field(default=None, ge=0, le=1)
@@ -302,6 +302,9 @@ class AugmentParams(Counting, Altering):
     recipe: RecipeOrJob | None = None
     """A recipe, or the id of a recommend job that has succeeded: the whole training set that it describes is made.
     It has a model and a seed of its own, so nothing but the data set is given beside it."""
+    whole: bool = False
+    """With a recipe: make it of all images of the data set, those of the validation and test parts too, where nothing
+    is to be measured with the result."""
     model: Name | None = Field(default=None, validate_default=True)
     """Name of the model that encodes and decodes. Required without a recipe."""
 
@@ -315,8 +318,10 @@ class AugmentParams(Counting, Altering):
     @model_validator(mode="after")
     def _a_recipe_says_all(self) -> Self:
         if self.recipe is None:
+            if self.whole:
+                raise ValueError("whole is for recipes; without one the training part is augmented")
             return self
-        apart = {"dataset", "recipe"}
+        apart = {"dataset", "recipe", "whole"}
         others = [
             name
             for name, field in type(self).model_fields.items()

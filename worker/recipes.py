@@ -24,6 +24,8 @@ from latentaug.vae.codec import Codec, read_vae
 from worker.vaes import device
 from worker.work import Work
 
+Rows = NDArray[np.int64]
+
 MAX_IMAGES = 1_000_000
 """Most images of one training set."""
 SHEET_ROWS, SHEET_COLUMNS = 10, 64
@@ -47,12 +49,15 @@ def make_training_set(work: Work, params: AugmentParams) -> dict[str, Any]:
     recipe = read_recipe(work, params)
     dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
     model = None if recipe.model is None else models.describe(work.artefacts, recipe.model)
-    given = _given(work, dataset, model)
+    rows = np.arange(len(dataset.images)) if params.whole else dataset.train
+    given = _given(work, dataset, rows, model)
     _check(given, recipe, work.settings.max_dataset_bytes)
     spread = _spread(work, given, recipe)
-    training = make(given, recipe, spread, lambda done: work.report(_between(_SPREADING, _MAKING, done), "making images"))
+    training = make(
+        given, recipe, spread, lambda done: work.report(_between(_SPREADING, _MAKING, done), "making images")
+    )
     work.report(_MAKING, "writing files", final=True)
-    _write(work, dataset, recipe, training, "" if model is None else model.version)
+    _write(work, dataset, rows, recipe, training, "" if model is None else model.version)
     counts = {kind: training.count(kind) for kind in KINDS}
     expected = None if spread is None else spread.expected
     work.put_json(
@@ -89,9 +94,9 @@ def read_recipe(work: Work, params: AugmentParams) -> Recipe:
         raise NotFound(f"job {params.recipe} has no recipe; name a recommend job that has succeeded") from error
 
 
-def _given(work: Work, dataset: Dataset, model: ModelDescription | None) -> Given:
-    """The training part, encoded where there is a model."""
-    images, where = dataset.images[dataset.train], device(work.settings)
+def _given(work: Work, dataset: Dataset, rows: Rows, model: ModelDescription | None) -> Given:
+    """The data set's `rows`, encoded where there is a model."""
+    images, where = dataset.images[rows], device(work.settings)
     if dataset.labels is None:
         raise InvalidInput(f"{dataset.name!r} has no labels, so a recipe has nothing to start from; label some images")
     if model is not None and images.shape[1:] != (model.height, model.width, model.channels):
@@ -101,7 +106,7 @@ def _given(work: Work, dataset: Dataset, model: ModelDescription | None) -> Give
         )
     codec = None if model is None else Codec(read_vae(work.artefacts, model), where)
     work.report(0.0, "encoding images", final=True)
-    return Given.of(images, dataset.labels[dataset.train], len(dataset.classes), codec)
+    return Given.of(images, dataset.labels[rows], len(dataset.classes), codec)
 
 
 def _check(given: Given, recipe: Recipe, most_bytes: int) -> None:
@@ -128,22 +133,22 @@ def _spread(work: Work, given: Given, recipe: Recipe) -> spreading.Spread | None
     )
 
 
-def _write(work: Work, dataset: Dataset, recipe: Recipe, training: TrainingSet, version: str) -> None:
+def _write(work: Work, dataset: Dataset, rows: Rows, recipe: Recipe, training: TrainingSet, version: str) -> None:
     """Write the images and where each comes from, as npz, as zip and as a sheet."""
     images = training.images
     names = [dataset.classes[label] for label in training.labels]
     columns: dict[str, NDArray[np.generic]] = {
         "kind": np.array(KINDS)[training.kind],
-        "source": dataset.train[training.source],
-        "neighbour": np.where(training.neighbour < 0, -1, dataset.train[training.neighbour]),
+        "source": rows[training.source],
+        "neighbour": np.where(training.neighbour < 0, -1, rows[training.neighbour]),
         "confidence": training.confidence,
         "method": np.array([*(part.source for part in recipe.parts), ""])[training.part],
     }
     plain = images[..., 0] if images.shape[-1] == 1 else images  # as the API answers grey images
     work.put("images.npz", write_npz({"images": plain, "labels": np.array(names), **columns}))
     told = {"model": recipe.model or "", "version": version, "seed": recipe.seed}
-    rows = ({name: values[i].item() for name, values in columns.items()} for i in range(len(images)))
-    manifest = ({**row, **told, "label": name} for row, name in zip(rows, names, strict=True))
+    each = ({name: values[i].item() for name, values in columns.items()} for i in range(len(images)))
+    manifest = ({**row, **told, "label": name} for row, name in zip(each, names, strict=True))
     work.put("images.zip", write_zip(_each(work, images), names, manifest))
     work.put("report.png", encode_png(contact_sheet(_sheet(training), scale=2)))
 

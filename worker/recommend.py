@@ -28,6 +28,7 @@ from latentaug.evaluation.spreader import Spreader
 from latentaug.evaluation.summary import rows
 from latentaug.evaluation.work_units import Cell
 from latentaug.options import Design, Recipe, RecommendParams
+from latentaug.runtime.jobs import Json
 from latentaug.storage import models
 from latentaug.vae.codec import Codec, read_vae
 from worker.vaes import device
@@ -110,7 +111,7 @@ def recommend(work: Work, params: RecommendParams) -> dict[str, Any]:
     problem = _problem(dataset, params)
     problem.sizes.sum()  # refuses what cannot be measured before anything is computed
     given = _given(work, dataset, problem, params)
-    spreader = Spreader(given, lambda share, stage: work.report(SPREADING * share, stage), params.seed)
+    spreader = Spreader(given, params.seed, lambda share, stage: work.report(SPREADING * share, stage))
     if done.recipe is None:
         _search(work, params, given, spreader, done, clock)
     _measure(work, problem, given, spreader, done, clock)
@@ -158,7 +159,7 @@ def _search(
         _keep(work, done, clock)
         share = min(1.0, clock.seconds / (SEARCH_SHARE * clock.budget))
         stage = f"trying training sets, fold {trial.fold + 1} of up to {len(search.folds)}"
-        metrics = {"candidate": trial.candidate, "fold": trial.fold, "classifier": trial.classifier}
+        metrics: Json = {"candidate": trial.candidate, "fold": trial.fold, "classifier": trial.classifier}
         work.report(SPREADING + (SEARCHING - SPREADING) * share, stage, clock.budget - clock.seconds, metrics)
     done.recipe = search.best(done.trials)
     done.recipes = {name: search.best(done.trials, name) for name in params.classifiers}
@@ -172,9 +173,7 @@ def _setting(work: Work, params: RecommendParams, given: Given, spreader: Spread
     return Search(given, recipes, params.classifiers, spreader, params.seed, device(work.settings))
 
 
-def _measure(
-    work: Work, problem: Problem, given: Given, spreader: Spreader, done: Progress, clock: Clock
-) -> None:
+def _measure(work: Work, problem: Problem, given: Given, spreader: Spreader, done: Progress, clock: Clock) -> None:
     """Measure the recipes draw by draw, and keep each cell at once."""
     measurement = Measurement(problem, given, done.recipes, spreader, device(work.settings))
     known = {one.draw for one in done.spreads}
@@ -188,7 +187,7 @@ def _measure(
         work.count(cells=1)
         share = min(1.0, clock.seconds / clock.budget)
         stage = f"measuring on test images, draw {one.draw + 1}"
-        metrics = {"draw": one.draw, "arm": one.arm, "classifier": one.classifier, "accuracy": one.accuracy}
+        metrics: Json = {"draw": one.draw, "arm": one.arm, "classifier": one.classifier, "accuracy": one.accuracy}
         work.report(SEARCHING + (CONCLUDING - SEARCHING) * share, stage, None, metrics)
 
 
@@ -239,7 +238,10 @@ def _conclude(
         model=None if params.model is None else [params.model],
         recipe=done.recipe or Recipe(),
         recipes=done.recipes,
-        tried={"all": search.tried(done.trials), **{name: search.tried(done.trials, name) for name in params.classifiers}},
+        tried={
+            "all": search.tried(done.trials),
+            **{name: search.tried(done.trials, name) for name in params.classifiers},
+        },
         spreads=done.spreads,
         search_seconds=done.search_seconds,
     )

@@ -22,12 +22,20 @@ from latentaug_client.errors import (
 )
 from latentaug_client.events import Event
 from latentaug_client.jobs import AsyncJob, Job
-from latentaug_client.options import AugmentJobOptions, AugmentOptions, EvaluateOptions, TrainOptions
+from latentaug_client.options import (
+    AugmentDatasetOptions,
+    AugmentJobOptions,
+    AugmentOptions,
+    EvaluateOptions,
+    RecommendOptions,
+    TrainOptions,
+)
 from latentaug_client.payloads import Augmented, Encoded, Labelled
 
 __all__ = [
     "AsyncClient",
     "AsyncJob",
+    "AugmentDatasetOptions",
     "AugmentJobOptions",
     "AugmentOptions",
     "Augmented",
@@ -45,6 +53,7 @@ __all__ = [
     "LatentaugError",
     "NotFound",
     "Problem",
+    "RecommendOptions",
     "TooLate",
     "TrainOptions",
     "Unreachable",

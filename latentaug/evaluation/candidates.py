@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from latentaug.evaluation.recipes import PLAIN, Given, size
-from latentaug.options import METHODS, Method, Part, Recipe, Spreading, SpreadingSpace
+from latentaug.options import METHODS, LabelSpace, Method, Part, Recipe, Spreading
 
 MOST_NEWLY = 12_000
 """Newly labelled images that an SVM can learn from in a minute. Fewer made it worse: with 6,000 of MNIST's, 97.1 %
@@ -24,7 +24,7 @@ _MIXED: Sequence[Method] = ("interpolation", "extrapolation")
 _Found = tuple[Spreading | None, list[Part]]
 
 
-def candidates(given: Given, model: str | None, space: SpreadingSpace, seed: int) -> list[Recipe]:
+def candidates(given: Given, model: str | None, space: LabelSpace, seed: int) -> list[Recipe]:
     """All recipes that can be made of these images, in the order of what is expected of them.
 
     Args:
@@ -45,9 +45,7 @@ def affordable(classifier: str, images: int) -> bool:
     return images <= MOST_ROWS[classifier]
 
 
-
-
-def _with_the_unlabelled(given: Given, model: str | None, space: SpreadingSpace) -> list[_Found]:
+def _with_the_unlabelled(given: Given, model: str | None, space: LabelSpace) -> list[_Found]:
     if not given.unlabelled:
         return []
     many = given.unlabelled > MOST_NEWLY
@@ -75,10 +73,10 @@ def _with_the_labelled_alone(model: str | None) -> list[_Found]:
     ten = doses[0]
     others = [[Part(source="elastic", copies=10)], [*ten, Part(source="warp", copies=10)]]
     if model is not None:
-        others += [[*ten, *(Part(source=method, copies=10) for method in mixed)] for mixed in (_MIXED, _MIXED[:1], _MIXED[1:])]
+        others += [
+            [*ten, *(Part(source=method, copies=10) for method in mixed)] for mixed in (_MIXED, _MIXED[:1], _MIXED[1:])
+        ]
         others += [[*ten, Part(source="extrapolation", copies=10, alpha=0.25)]]
         others += [[Part(source=method, copies=10)] for method in METHODS]
     plain: list[list[Part]] = [doses[0], doses[1], *others, *doses[2:], []]
     return [(None, parts) for parts in plain]
-
-

@@ -197,7 +197,10 @@ def _copied(base: TrainingSet, part: Part, seed: int, progress: Callable[[int], 
     return images, np.full(len(images), -1, np.int64)
 
 
-PLAIN: dict[str, Callable[[Floats, int, int], Floats]] = {"affine": classical.affine}
+PLAIN: dict[str, Callable[[Floats, int, int], Floats]] = {
+    "affine": classical.affine,
+    "elastic": classical.elastic,
+}
 """What makes plain copies: images float32 [n, h, w, c], copies of each and a seed to float32 [n * copies, h, w, c]."""
 
 

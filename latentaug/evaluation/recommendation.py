@@ -18,7 +18,7 @@ from latentaug.augment.spreading import Spread
 from latentaug.datasets.dataset import UNLABELLED
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import classifiers, draws
-from latentaug.evaluation.recipes import Given, TrainingSet, make
+from latentaug.evaluation.recipes import KINDS, LABELLED, REAL, Given, TrainingSet, make
 from latentaug.evaluation.search import Rows, Spreader, labelled_samples, mlp_steps
 from latentaug.evaluation.training_sets import BASELINE, as_floats, flat
 from latentaug.evaluation.work_units import Cell, pack
@@ -139,14 +139,16 @@ class Measurement:
         given = self.given.with_labels(self.problem.drawn(number))
         spreads: dict[str, Spread] = {}
         sets: dict[str, TrainingSet] = {}
-        for name, recipe in self.recipes.items():
-            recipe = recipe.model_copy(update={"seed": (recipe.seed + number) % 2**63})
+        told = False
+        for name, best in self.recipes.items():
+            recipe = best.model_copy(update={"seed": (best.seed + number) % 2**63})
             recommended = self._recommended(given, recipe, spreads, sets)
-            if recipe.spread is not None and (told := self._told(number, given, recommended, spreads)) is not None:
-                yield told
+            if spreads and not told:
+                yield from self._told(number, recommended, next(iter(spreads.values())))
+                told = True
             affine = Recipe(parts=[Part(source="affine", copies=copies_beside(recommended))], seed=recipe.seed)
             arms = {BASELINE: Recipe(), AFFINE: affine}
-            if len(recommended.labels) > recommended.count("real"):
+            if len(recommended.labels) > recommended.count(REAL):
                 arms[RECOMMENDED] = recipe
             options = self._tuned(name, given)
             steps = mlp_steps(len(recommended.labels))
@@ -170,19 +172,14 @@ class Measurement:
             sets[key] = make(given, recipe, spread)
         return sets[key]
 
-    def _told(
-        self, number: int, given: Given, training: TrainingSet, spreads: Mapping[str, Spread]
-    ) -> Spreads | None:
-        """How right the newly labelled images of a training set are; None where there are none."""
-        newly = training.kind == 1
+    def _told(self, number: int, training: TrainingSet, spread: Spread) -> Iterator[Spreads]:
+        """How right the newly labelled images of a training set are, where there are any."""
+        newly = training.kind == KINDS.index(LABELLED)
         rows = training.source[newly]
-        if not len(rows):
-            return None
-        spread = next(iter(spreads.values()))
-        true = self.problem.labels[rows]
-        right = None if (true == UNLABELLED).any() else float((training.labels[newly] == true).mean())
-        expected = spread.expected
-        return Spreads(number, spread.space, len(rows), expected.mean, expected.low, expected.high, right)
+        if len(rows):
+            true, expected = self.problem.labels[rows], spread.expected
+            right = None if (true == UNLABELLED).any() else float((training.labels[newly] == true).mean())
+            yield Spreads(number, spread.space, len(rows), expected.mean, expected.low, expected.high, right)
 
     def _tuned(self, name: str, given: Given) -> classifiers.Options | None:
         """Options tuned on a draw's labelled images, which every arm is used with. The MLP is not tuned, for speed."""
@@ -225,7 +222,7 @@ class Measurement:
 
 def copies_beside(recommended: TrainingSet) -> int:
     """Affine copies of each labelled image that make a set as large as the recommended one."""
-    real = recommended.count("real")
+    real = recommended.count(REAL)
     extra = len(recommended.labels) - real
     return min(MOST_COPIES, max(1, round(extra / real))) if extra else TEN
 

@@ -12,7 +12,7 @@ from latentaug.evaluation.phrases import TITLES, change, points, size
 from latentaug.evaluation.recommendation import AFFINE, RECOMMENDED, Spreads
 from latentaug.evaluation.result import Result
 from latentaug.evaluation.search import MARGIN, Tried
-from latentaug.evaluation.statistics import HARMS, HELPS, Gain
+from latentaug.evaluation.statistics import HARMS, HELPS
 from latentaug.evaluation.summary import Row
 from latentaug.evaluation.verdict import LEAVE_OUT, NO_CLEAR_EFFECT, NOT_MEASURED, USE, Verdict
 from latentaug.options import Part, Recipe
@@ -76,9 +76,7 @@ class Recommendation(Result):
             "verdict": found["verdicts"],
             **{key: found[key] for key in found if key != "best"},
             "spreads": [asdict(one) for one in self.spreads],
-            "tried": {
-                name: [_tried(one) for one in several] for name, several in (self.tried or {}).items()
-            },
+            "tried": {name: [_tried(one) for one in several] for name, several in (self.tried or {}).items()},
             "search_seconds": round(self.search_seconds, 1),
         }
 
@@ -101,8 +99,14 @@ def _judge(classifier: str, rows: Sequence[Row]) -> Verdict:
     compared = len(found) - 1
     if ours.verdict == HELPS:
         gain = size(ours.gain, 100 - ours.before, f" for {title}")
-        return Verdict(USE, f"Use the recommended training set: +{gain}, {change(ours)}. {_beside(ours)}",
-                       _numbers(ours), ours, None, compared)
+        return Verdict(
+            USE,
+            f"Use the recommended training set: +{gain}, {change(ours)}. {_beside(ours)}",
+            _numbers(ours),
+            ours,
+            None,
+            compared,
+        )
     if ours.verdict == HARMS:
         words = f"Leave it out: the recommended training set lowers accuracy for {title} by {size(ours.gain)}."
         return Verdict(LEAVE_OUT, words, _numbers(ours), ours, None, compared)
@@ -167,7 +171,12 @@ def _search(found: Recommendation) -> str:
     several = (found.tried or {}).get("all", ())
     if not several:
         return ""
-    lines = ["## What was tried", "", "| training set | images | folds | left out: classified rightly, % | gain |", "|---|---|---|---|---|"]
+    lines = [
+        "## What was tried",
+        "",
+        "| training set | images | folds | left out: classified rightly, % | gain |",
+        "|---|---|---|---|---|",
+    ]
     for one in several:
         accuracy = ", ".join(f"{TITLES[name]} {value:.1f}" for name, value in one.accuracy.items())
         gain = "expected best" if one.gain is None else f"{one.gain:+.1f} ± {one.error:.1f}"

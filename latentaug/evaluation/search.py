@@ -187,7 +187,9 @@ class Search:
             spread = None
             if recipe.spread is not None:
                 how = recipe.spread.model_copy(update={"images": None})
-                spread = spreads.setdefault(key := how.model_dump_json(), spreads.get(key) or self.spreader(labels, how))
+                spread = spreads.setdefault(
+                    key := how.model_dump_json(), spreads.get(key) or self.spreader(labels, how)
+                )
             training: TrainingSet | None = None
             for name in (name for c, name in left if c == candidate):
                 if out_of_time():
@@ -241,7 +243,11 @@ class Search:
         accuracy = {
             name: 100 * float(np.concatenate(answers).mean())
             for name in names
-            if (answers := [right[candidate, fold, name] for fold in range(len(self.folds)) if (candidate, fold, name) in right])
+            if (
+                answers := [
+                    right[candidate, fold, name] for fold in range(len(self.folds)) if (candidate, fold, name) in right
+                ]
+            )
         }
         gain = error = None
         common = [fold for fold in folds if all((expected, fold, name) in right for name in names)]
