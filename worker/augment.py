@@ -54,9 +54,11 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
 def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
     """Encode the training part, alter its latents and decode them; return a summary.
 
-    Files: `images.npz` (the images, their labels where there are any, and the rows in the data set of each one's source
-    and neighbour, -1 where there is none), `images.zip` (PNG files in label folders and `manifest.csv`), `report.png`
-    (the first sources, each with its children) and `result.json` (counts and provenance).
+    Labelled and unlabelled images are augmented alike; a new image has the label of its source, or none.
+
+    Files: `images.npz` (the images, their labels where there are any, an empty text for none, and the rows in the data
+    set of each one's source and neighbour, -1 where there is none), `images.zip` (PNG files in label folders and
+    `manifest.csv`), `report.png` (the first sources, each with its children) and `result.json` (counts and provenance).
     """
     dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
     model = models.describe(work.artefacts, name)
@@ -165,10 +167,9 @@ def _write(work: Work, params: AugmentParams, dataset: Dataset, images: Pixels, 
         columns |= {"child": altered.number, "step": altered.share}
     plain = images[..., 0] if images.shape[-1] == 1 else images  # as the API answers grey images
     arrays: dict[str, NDArray[np.generic]] = {"images": plain, **columns}
-    names = None
-    if dataset.labels is not None:
-        names = [dataset.classes[label] for label in dataset.labels[columns["source"]]]
-        arrays["labels"] = np.array(names)
+    names = dataset.names_of(dataset.train[altered.source])
+    if names is not None:
+        arrays["labels"] = np.array([name or "" for name in names])
     work.put("images.npz", write_npz(arrays))
     settings = params.model_dump(exclude={"dataset", "recipe"}, exclude_none=True) | {"version": version}
     work.put("images.zip", write_zip(_told(work, images), names, _manifest(columns, settings, names)))
@@ -182,7 +183,7 @@ def _told(work: Work, images: Pixels) -> Iterator[Pixels]:
 
 
 def _manifest(
-    columns: Mapping[str, NDArray[np.generic]], settings: Mapping[str, object], names: Sequence[str] | None
+    columns: Mapping[str, NDArray[np.generic]], settings: Mapping[str, object], names: Sequence[str | None] | None
 ) -> Iterator[dict[str, object]]:
     """Each new image's row: where it comes from, the settings that all have in common, and its label."""
     for i in range(len(columns["source"])):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput
 from latentaug.options import AugmentOptions, AugmentParams
 
@@ -17,7 +18,7 @@ def counted(options: AugmentOptions | AugmentParams, n: int, labels: Rows | None
     Args:
         options: what is asked for.
         n: images.
-        labels: int64 [n], or None.
+        labels: int64 [n], in which an image may be `UNLABELLED`; or None.
 
     Raises:
         InvalidInput: numbers by class without labels.
@@ -41,11 +42,11 @@ def children_of_each(
 
     Args:
         n: number of images.
-        labels: int64 [n], or None.
-        per_image: children of each image.
-        per_class: children of each class.
+        labels: int64 [n], in which an image may be `UNLABELLED`; or None.
+        per_image: children of each image, labelled or not.
+        per_class: children of each class; unlabelled images get none.
         balance: a text that `options.BALANCE` matches: as many children as bring each class to that size; a larger
-            class gets none.
+            class gets none, and unlabelled images get none.
 
     Returns:
         int64 [n].
@@ -59,20 +60,22 @@ def children_of_each(
         raise InvalidInput(f"give one of {', '.join(given)}, not {' and '.join(named) or 'none'}")
     if per_image is not None:
         return np.full(n, per_image, np.int64)
-    if labels is None:
+    if labels is None or (labels == UNLABELLED).all():
         message = f"{named[0]} counts by class, and the images have no labels; send labels, or use per_image"
         raise InvalidInput(message, fields=[(named[0], message)])
-    classes, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    labelled = labels != UNLABELLED
+    classes, members, sizes = np.unique(labels[labelled], return_inverse=True, return_counts=True)
     if per_class is not None:
         wanted = np.full(len(classes), per_class, np.int64)
     else:
         wanted = np.maximum(0, _target(str(balance), sizes) - sizes)
-    place = np.empty(n, np.int64)  # of each image in its class
+    place = np.empty(len(members), np.int64)  # of each labelled image in its class
     for number in range(len(classes)):
         rows = np.flatnonzero(members == number)
         place[rows] = np.arange(len(rows))
     each, left = np.divmod(wanted, sizes)
-    counts: Rows = each[members] + (place < left[members])
+    counts = np.zeros(n, np.int64)
+    counts[labelled] = each[members] + (place < left[members])
     return counts
 
 

@@ -82,7 +82,8 @@ def alter_in_rounds(
         seed: seed of noise and shares.
         retries: how many more children of a source are made, 0..100, in place of those that were turned away; what is
             still missing then stays missing.
-        labels: int64 [n]; neighbours have the same label. None allows neighbours of any label.
+        labels: int64 [n]; neighbours have the same label, and those of an `UNLABELLED` latent have any or none. None
+            allows any for all.
         reference: where to look for neighbours; None means among the sources.
         filters: the names in `rejection.FILTERS` of those that look at the children.
 

@@ -95,7 +95,8 @@ def alter(
         copies: children of each source with noise, 1..64; the other methods have one for each neighbour.
         sigma: float32 [d], standard deviations over the projected data set.
         seed: seed of the noise, 0..2^64 - 1.
-        labels: int64 [n]; neighbours have the same label. None allows neighbours of any label.
+        labels: int64 [n]; neighbours have the same label, and those of an `UNLABELLED` latent have any or none. None
+            allows any for all.
         reference: where to look for neighbours; None means among the sources.
         sets: how many sets of equal size the latents are, one after the other; each is altered as it would be alone,
             to the last bit.

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput, TooFewImages
 
 MAX_LATENT = 1e9
@@ -64,7 +65,7 @@ class Reference:
 
     Args:
         latents: float32 [r, d], finite, within +-1e9.
-        labels: int64 [r], or None.
+        labels: int64 [r], in which a latent may be `UNLABELLED`; or None.
 
     Raises:
         InvalidInput: latents or labels of another shape, or too large.
@@ -127,8 +128,9 @@ def name_class(error: TooFewImages, names: Sequence[object]) -> TooFewImages:
 
 
 def largest_usable_k(labels: Rows | None, n: int) -> int:
-    """The largest k for which each of n latents has k other latents of its own label (of any, without labels)."""
-    smallest = n if labels is None else int(np.unique(labels, return_counts=True)[1].min(initial=n))
+    """The largest k for which each of n latents has k other latents of its own label (of any, without a label)."""
+    labelled = np.empty(0, np.int64) if labels is None else labels[labels != UNLABELLED]
+    smallest = int(np.unique(labelled, return_counts=True)[1].min(initial=n))
     return max(smallest - 1, 0)
 
 
@@ -146,8 +148,8 @@ def neighbours(
 
     Args:
         latents: float32 [n, d].
-        labels: int64 [n]; neighbours have the same label. None allows any label, and so does a reference set that has
-            none.
+        labels: int64 [n]; neighbours have the same label, and those of an `UNLABELLED` latent have any or none. None
+            allows any label for all, and so does a reference set that has none.
         k: number of neighbours of each latent, at least 1.
         reference: where to look for neighbours; None means among `latents`.
         sets: how many sets of equal size the latents are, one after the other. Each latent's neighbours are what they
@@ -206,12 +208,12 @@ def check_latents(latents: Latents, labels: Rows | None, latent_dim: int) -> Non
 
 
 def _classes(latents: Latents, labels: Rows | None) -> Iterator[tuple[int | None, Rows]]:
-    """Each label with the rows of the latents that have it, sorted; one group if there are no labels."""
+    """Each label with the rows of the latents that have it, sorted; None for the rows that may have any neighbour."""
     if labels is None:
         yield None, np.arange(len(latents))
         return
     for label in np.unique(labels):
-        yield int(label), np.flatnonzero(labels == label)
+        yield None if label == UNLABELLED else int(label), np.flatnonzero(labels == label)
 
 
 def _too_small(where: str, size: int, k: int, largest_k: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.augment.neighbours import Latents, Reference, Rows
+from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput
 from latentaug.options import FILTERS
 
@@ -30,7 +31,8 @@ class Filters:
     Args:
         names: which of `FILTERS` to apply.
         latents: float32 [n, d], the sources.
-        labels: int64 [n], the sources' labels, or None.
+        labels: int64 [n], the sources' labels, or None. Children of an `UNLABELLED` source have no label to lose, so
+            the filter by label lets them through.
         pool: the real latents: the sources, or those of a data set.
 
     Raises:
@@ -40,7 +42,8 @@ class Filters:
     def __init__(self, names: Sequence[str], latents: Latents, labels: Rows | None, pool: Reference) -> None:
         if unknown := set(names) - set(FILTERS):
             raise InvalidInput(f"there is no filter {sorted(unknown)[0]!r}; there are {', '.join(FILTERS)}")
-        if "label" in names and (labels is None or pool.labels is None):
+        voters = _labelled(pool)
+        if "label" in names and (labels is None or voters is None):
             raise InvalidInput(
                 "reject_label compares labels, and there are none; send labels, or leave reject_label out"
             )
@@ -48,7 +51,7 @@ class Filters:
             raise InvalidInput(
                 "filters compare distances between at least two real images; send more, or use neighbours=dataset"
             )
-        self._names, self._latents, self._labels, self._pool = names, latents, labels, pool
+        self._names, self._latents, self._labels, self._pool, self._voters = names, latents, labels, pool, voters
 
     def judge(self, children: Latents, source: Rows) -> NDArray[np.int64]:
         """For each child the number of the first filter that turns it away, or `ACCEPTED`.
@@ -71,13 +74,15 @@ class Filters:
             _, distances = self._pool.nearest(children, 1)
             refused = distances[:, 0] > np.quantile(self._pool.spacing, FAR_QUANTILE)
         else:
-            refused = self._vote(children) != self._own(source)
+            own = self._own(source)
+            refused = (own != UNLABELLED) & (self._vote(children) != own)
         return refused
 
     def _vote(self, children: Latents) -> Rows:
-        """The label that most of the nearest real latents have; among equals, the one that has the nearest of them."""
-        nearest, _ = self._pool.nearest(children, VOTERS)
-        labels = self._pool.labels if self._pool.labels is not None else np.zeros(len(self._pool.latents), np.int64)
+        """The label that most of the nearest labelled latents have; of equals, the one that has the nearest of them."""
+        voters = self._voters or self._pool
+        nearest, _ = voters.nearest(children, VOTERS)
+        labels = voters.labels if voters.labels is not None else np.zeros(len(voters.latents), np.int64)
         votes = labels[nearest]  # [m, voters], nearest first
         support = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)  # [m, voters], votes for each voter's label
         winner: Rows = votes[np.arange(len(votes)), support.argmax(axis=1)]
@@ -85,3 +90,11 @@ class Filters:
 
     def _own(self, source: Rows) -> Rows:
         return np.zeros(len(source), np.int64) if self._labels is None else self._labels[source]
+
+
+def _labelled(pool: Reference) -> Reference | None:
+    """The latents that have a label, which alone may vote; None if there are none."""
+    if pool.labels is None or (pool.labels == UNLABELLED).all():
+        return None
+    labelled = pool.labels != UNLABELLED
+    return pool if labelled.all() else Reference(pool.latents[labelled], pool.labels[labelled])

@@ -11,11 +11,22 @@ from pathlib import Path
 
 from latentaug.datasets import digits, mnist, ujipen, uploads
 from latentaug.datasets.built_in import BUILT_IN
-from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription
+from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, label_names
 from latentaug.errors import Conflict
 from latentaug.storage.objects import ArtefactStore
 
-__all__ = ["BUILT_IN", "UNLABELLED", "Dataset", "DatasetDescription", "create", "delete", "describe", "load", "names"]
+__all__ = [
+    "BUILT_IN",
+    "UNLABELLED",
+    "Dataset",
+    "DatasetDescription",
+    "create",
+    "delete",
+    "describe",
+    "label_names",
+    "load",
+    "names",
+]
 
 create = uploads.create
 

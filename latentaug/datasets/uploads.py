@@ -170,10 +170,12 @@ def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, ma
 
 def _encode(labels: Sequence[str | None] | None, n: int) -> tuple[list[str], NDArray[np.int64] | None]:
     """Label names in natural order, in which 2 comes before 10, and the number of each image's label."""
-    if labels is not None and len(labels) != n:
+    if labels is None:
+        return [], None
+    if len(labels) != n:
         raise InvalidInput(f"there are {len(labels)} labels for {n} images; give one label for each image")
-    found = {label for label in labels or () if label is not None}
-    if labels is None or not found:
+    found = {label for label in labels if label is not None}
+    if not found:
         return [], None
     if any(not 0 < len(label) <= MAX_LABEL for label in found):
         raise InvalidInput(f"a label is empty or longer than {MAX_LABEL} characters; shorten it")

@@ -210,7 +210,7 @@ def write_zip(
             if i == 0:
                 writer.writerow(["file", *row])
             name = f"{i:06d}.png" if labels is None else f"{folders[labels[i]]}/{i:06d}.png"
-            text = {key: str(value) for key, value in row.items()}
+            text = {key: str(value) for key, value in row.items() if value is not None}
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), encode_png(image, text))
             writer.writerow([name, *row.values()])
         archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), lines.getvalue() or b"file\n")

@@ -61,7 +61,7 @@ class ProjectedDataset(BaseModel):
     latents: NDArray[np.float32]
     """float32 [n, latent_dim]."""
     labels: NDArray[np.int64] | None
-    """int64 [n], numbers into `ModelDescription.classes`, or None."""
+    """int64 [n], numbers into `ModelDescription.classes`, -1 for an image without a label; None where none has one."""
     rows: NDArray[np.int64]
     """int64 [n], each latent's row in the whole data set, which an answer's `neighbour` names."""
 

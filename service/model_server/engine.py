@@ -127,7 +127,7 @@ class Augmentation:
     images: Images
     """uint8 [n, h, w, c]."""
     labels: NDArray[np.int64] | None
-    """int64 [n], or None."""
+    """int64 [n], -1 for an image without a label; or None."""
     options: RenderingOptions
     """How to alter latents and which children to turn away; filters only with counts."""
     counts: NDArray[np.int64] | None = None

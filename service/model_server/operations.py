@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput, MalformedInput, NotFound, TooLarge
 from latentaug.options import FILTERS, RenderingOptions
 from latentaug.storage.models import ModelDescription
@@ -172,7 +173,8 @@ def _prepare_augment(
     if counts is not None and joined > 1:
         raise InvalidInput("requests with counts come one by one", fields=[(JOINED, "must be 1 with counts")])
     augmentation = Augmentation(images=images, labels=labels, options=asked, counts=counts, requests=joined)
-    if asked.neighbours == "dataset" and labels is not None and model.projected.labels is None:
+    named = labels is not None and bool((labels != UNLABELLED).any())
+    if asked.neighbours == "dataset" and named and model.projected.labels is None:
         raise InvalidInput("the model's data set has no labels to match; leave labels out or use neighbours=batch")
     children = len(images) * asked.children if counts is None else int(counts.sum())
     if children > most:

@@ -129,15 +129,16 @@ def save_model(
     channels: int,
     dataset: str = "pets",
     places: NDArray[np.float32] | None = None,
+    labels: tuple[int, ...] = (0, 0, 0, 1, 1, 1),
 ) -> ModelDescription:
-    """Put an untrained VAE with seeded weights, three latents per class and perhaps places by UMAP into the store."""
+    """Put an untrained VAE with seeded weights, six latents with labels and perhaps places by UMAP into the store."""
     umap = None if places is None else models.places_bytes(places)
     torch.manual_seed(0)
     network = vae.VAE(vae.Architecture(height, width, channels, latent_dim=4, hidden=16))
     weights = vae.to_bytes(network)
     latents = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
     projected = ProjectedDataset(
-        latents=latents, labels=np.array([0, 0, 0, 1, 1, 1], np.int64), rows=np.arange(10, 16, dtype=np.int64)
+        latents=latents, labels=np.array(labels, np.int64), rows=np.arange(10, 16, dtype=np.int64)
     )
     description = ModelDescription(
         name=name,

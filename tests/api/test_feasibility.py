@@ -22,12 +22,13 @@ pytestmark = pytest.mark.usefixtures("empty_redis")
 
 @pytest.fixture(scope="module", autouse=True)
 def uploads(api: httpx.Client) -> Iterator[None]:
-    """Of the shape of the model `tiny`: `bare` without labels, and `rare` with a class of two images."""
+    """Of the shape of `tiny`: `bare` without labels, `rare` with a class of two, `partly` with unlabelled images."""
     rare = npz(images=pictures(12), labels=np.array(["many"] * 10 + ["few"] * 2))
-    for name, body in (("bare", npz(images=pictures(8))), ("rare", rare)):
+    partly = npz(images=pictures(30), labels=np.array(["many"] * 6 + ["few"] * 4 + [""] * 20))
+    for name, body in (("bare", npz(images=pictures(8))), ("rare", rare), ("partly", partly)):
         assert post(api, "/v1/datasets", body, NPZ, "*/*", name=name).status_code == 201
     yield
-    for name in ("bare", "rare"):
+    for name in ("bare", "rare", "partly"):
         assert api.delete(f"/v1/datasets/{name}").status_code == 204
 
 
@@ -53,6 +54,13 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "a model in colour": ("augment", {"dataset": "digits", "model": "colour"}, 409, "[8, 8, 3]"),
     "a class without neighbours": ("augment", {"dataset": "rare", "model": "tiny", "k": 2}, 422, "class 'few' has 2"),
     "too large a k": ("augment", {"dataset": "rare", "model": "tiny", "k": 2}, 422, "k up to 1"),
+    "a class with few labelled images": (
+        "augment",
+        {"dataset": "partly", "model": "tiny", "k": 4},
+        422,
+        "class 'few' has 4 labelled images in all",
+    ),
+    "more labelled than train with a label": ("evaluate", {"dataset": "partly", "labelled": 8}, 422, "2 to 6, all"),
     "too few without labels": ("augment", {"dataset": "bare", "model": "tiny", "k": 64}, 422, "training images"),
 }
 
@@ -70,6 +78,7 @@ def test_what_can_never_work_is_refused(api: httpx.Client, case: str) -> None:
 
 ACCEPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "noise needs no neighbours": ("augment", {"dataset": "rare", "model": "tiny", "method": "noise", "k": 64}),
+    "unlabelled images beside a class large enough": ("augment", {"dataset": "partly", "model": "tiny", "k": 3}),
     "the largest k": ("augment", {"dataset": "rare", "model": "tiny", "k": 1}),
     "training without labels": ("train", {"dataset": "bare"}),
     "the whole training part": ("evaluate", {"dataset": "digits", "labelled": 1079}),

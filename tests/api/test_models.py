@@ -85,6 +85,15 @@ def test_a_model_s_training_images_are_projected_to_a_plane(api: httpx.Client) -
     assert 0 < sum(answer["explained"]) <= 1
 
 
+def test_points_of_unlabelled_images_have_no_label(api: httpx.Client, home: Home) -> None:
+    services.save_model(home.store, "partly", 8, 8, 1, labels=(0, -1, 1, -1, -1, 1))
+
+    shown = api.get("/v1/models/partly/projection").json()
+    api.delete("/v1/models/partly")
+
+    assert shown["labels"] == ["cat", None, "dog", None, None, "dog"]
+
+
 def test_a_projection_gives_no_more_points_than_asked_for(api: httpx.Client) -> None:
     assert len(api.get("/v1/models/tiny/projection?limit=2").json()["points"]) == 2
     assert api.get("/v1/models/tiny/projection?limit=0").status_code == 422

@@ -205,6 +205,42 @@ class TestAugment:
         augment(work, AugmentParams(dataset="plain", model="mine", k=1))
         assert set(read_npz(desk.file(work, "images.npz"), LIMITS)) == {"images", "source", "neighbour"}
 
+    def test_unlabelled_images_train_and_are_augmented_like_others(self, desk: Desk, params: TrainParams) -> None:
+        digits = datasets.load("digits", desk.artefacts, desk.settings.dataset_folders)
+        assert digits.labels is not None
+        names = [str(label) if row % 2 else None for row, label in enumerate(digits.labels[:400])]
+        datasets.create(desk.artefacts, "half", digits.images[:400], names, desk.settings.max_dataset_bytes)
+        half = datasets.load("half", desk.artefacts, [])
+        train(desk.start("train"), params.model_copy(update={"dataset": "half", "name": "of-half", "epochs": 1}))
+        model = models.describe(desk.artefacts, "of-half")
+        projected = models.read_projected(desk.artefacts, model)
+        assert half.labels is not None
+        assert model.training_images == len(half.train) > len(half.labelled_train) > 0
+        assert np.array_equal(projected.labels, half.labels[half.train])
+        work = desk.start("augment")
+        augment(work, AugmentParams(dataset="half", model="of-half", k=2))
+        made = read_npz(desk.file(work, "images.npz"), LIMITS)
+        assert np.array_equal(made["source"], half.train.repeat(2))
+        assert made["labels"].tolist() == [name or "" for name in half.names_of(made["source"].astype(np.int64)) or []]
+        labelled = half.labels[made["source"]] != datasets.UNLABELLED
+        assert (half.labels[made["neighbour"]] == half.labels[made["source"]])[labelled].all()
+        assert len(set(half.labels[made["neighbour"][~labelled]])) > 2
+        with zipfile.ZipFile(io.BytesIO(desk.file(work, "images.zip"))) as archive:
+            rows = list(csv.DictReader(io.TextIOWrapper(archive.open("manifest.csv"))))
+        assert [row["file"].split("/")[0] for row in rows] == [name or "unlabelled" for name in made["labels"].tolist()]
+
+    def test_numbers_by_class_are_of_labelled_images(self, desk: Desk) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
+        labels = ["a"] * 10 + ["b"] * 5 + [None] * 25
+        datasets.create(desk.artefacts, "some", images, labels, desk.settings.max_dataset_bytes)
+        some = datasets.load("some", desk.artefacts, [])
+        work = desk.start("augment")
+        augment(work, AugmentParams(dataset="some", model="mine", k=1, balance="majority"))
+        made = read_npz(desk.file(work, "images.npz"), LIMITS)
+        assert some.labels is not None
+        sizes = np.bincount(some.labels[some.labelled_train])
+        assert made["labels"].tolist() == ["b"] * (sizes[0] - sizes[1])
+
     def test_more_bytes_than_allowed_are_never_made(self, desk: Desk) -> None:
         work = desk.start("augment")
         work.settings = desk.settings.model_copy(update={"max_dataset_bytes": 10_000})

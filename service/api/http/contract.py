@@ -15,7 +15,11 @@ Responses = dict[int | str, Fragment]
 
 _TEXT: Fragment = {"type": "string"}
 _BINARY: Fragment = {"type": "string", "format": "binary"}
-_LABELS: Fragment = {"type": "array", "items": {"type": ["integer", "string"]}, "description": "One per image."}
+_LABELS: Fragment = {
+    "type": "array",
+    "items": {"type": ["integer", "string", "null"]},
+    "description": "One per image; null for an image without a label.",
+}
 _BASE64_IMAGES: Fragment = {
     "type": "array",
     "items": {"type": "string", "contentEncoding": "base64"},

@@ -70,8 +70,8 @@ class Projection(BaseModel):
     """Each image's place; for PCA `components @ (latent - mean)`."""
     rows: list[int]
     """Each image's row in the data set."""
-    labels: list[str] | None
-    """Each image's label, where there are labels."""
+    labels: list[str | None] | None
+    """Each image's label, null for an image without one; null in all where no image has one."""
     mean: list[float] | None = None
     """PCA: of the latents, [latent_dim]."""
     components: list[list[float]] | None = None

@@ -27,15 +27,21 @@ def check_evaluate(params: EvaluateParams, dataset: DatasetDescription, describe
 
     Raises:
         InvalidInput: a data set without labels, or two models of one latent dimension.
-        TooFewImages: fewer labelled images than classes, or more than the training part has.
+        TooFewImages: fewer labelled images than classes, more than the training part has, or none to test on.
         Conflict: a model that was trained on another data set.
     """
     if not dataset.classes:
         message = f"{dataset.name!r} has no labels to measure accuracy by; upload it with labels"
         raise InvalidInput(message, fields=[("dataset", message)])
-    least, most = len(dataset.classes), dataset.parts["train"]
+    if not dataset.parts["test"]:
+        message = (
+            f"{dataset.name!r} has one labelled image of each class and so none to test on; label some more images"
+        )
+        raise TooFewImages(message, fields=[("dataset", message)])
+    least, most = len(dataset.classes), dataset.labelled_parts["train"]
     if params.labelled is not None and not least <= params.labelled <= most:
-        message = f"labelled is {params.labelled}; with {least} classes use {least} to {most}, the whole training part"
+        whole = "all labelled images of the training part" if dataset.unlabelled else "the whole training part"
+        message = f"labelled is {params.labelled}; with {least} classes use {least} to {most}, {whole}"
         raise TooFewImages(message, fields=[("labelled", message)])
     if not described:
         check_train(dataset)
@@ -82,7 +88,8 @@ def check_augment(params: AugmentParams, dataset: DatasetDescription, model: Mod
         sizes = {"": dataset.parts["train"]}
     name, size = min(sizes.items(), key=lambda item: item[1], default=("", params.k + 1))
     if size <= params.k:
-        where = f"class {name!r} has {size} images in all" if name else f"there are {size} training images"
+        labelled = "labelled images" if dataset.unlabelled else "images"
+        where = f"class {name!r} has {size} {labelled} in all" if name else f"there are {size} training images"
         advice = f"use k up to {size - 1}, add images" if size > 1 else "add images"
         message = f"{where}, too few to find {params.k} neighbours among; {advice}, or use noise, which needs none"
         raise TooFewImages(message, fields=[("k", message)])

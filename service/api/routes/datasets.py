@@ -42,7 +42,11 @@ UPLOAD_RETRY_SECONDS = 5.0
 async def upload_dataset(
     request: Request, response: Response, options: Annotated[UploadOptions, Query()], context: FromContext
 ) -> DatasetDescription:
-    """Upload a data set: an npz with `images` and optional `labels`, or a zip of one folder of images per label."""
+    """Upload a data set: an npz with `images` and optional `labels`, or a zip of one folder of images per label.
+
+    Some images may have no label: in an npz theirs is -1, an empty text or NaN; in a zip they lie in a folder
+    `unlabelled`. They are trained on and never tested on; one that equals a test image is left out.
+    """
     form = media.body_form(request, media.DATASET_BODIES)
     limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
     with _one_of_few(context):

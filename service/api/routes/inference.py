@@ -92,8 +92,8 @@ async def decode(request: Request) -> Response:
 async def augment(request: Request) -> Response:
     """Make new images of those sent, by noise, interpolation or extrapolation in latent space (equations 8 to 10).
 
-    Where labels are given, neighbours have the same label. The children come in the order of their sources: child j of
-    image i is at i * k + j. The same request always gets the same bytes.
+    Where labels are given, neighbours have the same label; those of an image without a label have any. The children
+    come in the order of their sources: child j of image i is at i * k + j. The same request always gets the same bytes.
     """
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     context = context_of(request)

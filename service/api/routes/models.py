@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from numpy.typing import NDArray
 from starlette.responses import Response
 
+from latentaug.datasets import label_names
 from latentaug.errors import Conflict, InvalidInput, LatentaugError, NotFound
 from latentaug.latent_map.pca import principal_plane, sample
 from latentaug.storage import models
@@ -100,8 +101,10 @@ def _project_by_umap(store: ArtefactStore, description: ModelDescription, limit:
     )
 
 
-def _labels(projected: ProjectedDataset, description: ModelDescription, shown: NDArray[np.int64]) -> list[str] | None:
-    return None if projected.labels is None else [description.classes[code] for code in projected.labels[shown]]
+def _labels(
+    projected: ProjectedDataset, description: ModelDescription, shown: NDArray[np.int64]
+) -> list[str | None] | None:
+    return None if projected.labels is None else label_names(projected.labels[shown], description.classes)
 
 
 def _all(store: ArtefactStore) -> list[ModelDescription]:
