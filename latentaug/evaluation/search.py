@@ -126,7 +126,7 @@ class Search:
 
     def serves(self, candidate: int, classifier: str) -> bool:
         """Whether a classifier learns from a recipe's whole training set in reasonable time."""
-        return affordable(classifier, size(self.given, self.candidates[candidate]))
+        return affordable(classifier, self.given, self.candidates[candidate])
 
     def trials(self, done: Sequence[Trial], out_of_time: Callable[[], bool]) -> Iterator[Trial]:
         """Try the recipes fold by fold until time is up or nothing is left to try.
@@ -296,8 +296,7 @@ def _reduced(recipe: Recipe, unlabelled: int) -> Recipe:
     """The recipe with fewer newly labelled images, for speed: the same share of them for all recipes."""
     if recipe.spread is None or unlabelled <= NEWLY:
         return recipe
-    wanted = recipe.spread.images or unlabelled
-    share = min(1.0, NEWLY / 12_000)
+    wanted, share = recipe.spread.images or unlabelled, NEWLY / unlabelled
     return recipe.model_copy(
         update={"spread": recipe.spread.model_copy(update={"images": max(1, round(share * wanted))})}
     )

@@ -77,7 +77,9 @@ class TestRecommend:
         assert text.startswith("# The recommended training set")
         assert "were expected to be right; in truth" in text
         table = list(csv.DictReader(io.StringIO(desk.file(work, "report.csv").decode())))
-        assert {(row["classifier"], row["arm"]) for row in table} == {("knn", arm) for arm in ("none", "affine", "recommended")}
+        assert {(row["classifier"], row["arm"]) for row in table} == {
+            ("knn", arm) for arm in ("none", "affine", "recommended")
+        }
         assert decode_image(desk.file(work, "report.png"), LIMITS).ndim == 3
 
     def test_measures_a_partly_labelled_data_set_on_its_test_part(
