@@ -38,6 +38,7 @@ Decode = Literal["reconstruction", "residual"]
 Neighbours = Literal["batch", "dataset"]
 Classifier = Literal["svm", "knn", "mlp"]
 Space = Literal["image", "latent"]
+LabelSpace = Literal["auto", "latent", "pixels"]
 Comparator = Literal["duplication", "affine", "smote", "elastic", "trivial", "spread_pixels", "self_training"]
 Preset = Literal["verdict", "paper"]
 Filter = Literal["label", "copies", "off_manifold"]
@@ -213,7 +214,6 @@ class AugmentOptions(Searching, Altering, ImageOptions, Counting):
 
 
 Source = Literal["affine", "elastic", "warp", "noise", "interpolation", "extrapolation"]
-LabelSpace = Literal["auto", "latent", "pixels"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 

@@ -1,0 +1,99 @@
+"""How unlike two images are in shape, whatever small deformations lie between them.
+
+The image distortion model (Keysers, Deselaers, Gollan and Ney, 2007): every patch of one image is compared with the best
+of the patches around the same place in the other, so that a stroke a pixel further left costs nothing, and one that is
+missing costs all of it. Patches are of gradients, which tell shapes better than grey levels do.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+SIDES = (28, 16)
+"""Longest sides, in pixels, at which shapes are compared, so that a pixel is about as much of a shape in every image.
+Which is better hangs on the images: fine for MNIST's digits (0.3 % more right), coarse for UJIPEN's characters (6 %)."""
+REACH = 1
+"""How many pixels a patch may have moved, each way; 2 made MNIST's nearest images purer, and its labels worse."""
+_SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
+
+
+def sides(images: NDArray[np.uint8]) -> tuple[int, ...]:
+    """The `SIDES` that images uint8 [n, h, w, c] can be compared at; at least the smallest."""
+    longest = max(images.shape[1:3])
+    return tuple(side for side in SIDES if side <= longest) or SIDES[-1:]
+
+
+def shapes(images: NDArray[np.uint8], side: int) -> Tensor:
+    """What images are compared by: the horizontal and vertical gradients of each channel.
+
+    Args:
+        images: uint8 [n, h, w, c]. Colour images that show nothing but grey count as grey.
+        side: longest side at which to compare them: larger images are reduced to it, and smaller ones doubled until
+            they have it.
+
+    Returns:
+        float16 [n, 2 c, height, width], to save memory; `distortion` takes it as float32.
+    """
+    if images.shape[3] > 1 and (images == images[..., :1]).all():
+        images = images[..., :1]
+    channels = images.shape[3]
+    sobel = torch.tensor(_SOBEL) / (4 * 255)
+    kernels = torch.stack([sobel, sobel.T])[:, None].repeat(channels, 1, 1, 1)  # [2 c, 1, 3, 3]
+    parts = []
+    for start in range(0, len(images), 1024):
+        levels = torch.tensor(images[start : start + 1024]).permute(0, 3, 1, 2).float()
+        enlarged = _doubled(reduced(levels, side), side)
+        parts.append(functional.conv2d(enlarged, kernels, padding=1, groups=channels).half())
+    return torch.cat(parts)
+
+
+def reduced(images: Tensor, side: int) -> Tensor:
+    """Images float32 [n, c, h, w] of which no side is longer than `side`."""
+    longest = max(images.shape[2:])
+    if longest <= side:
+        return images
+    size = [max(1, round(length * side / longest)) for length in images.shape[2:]]
+    return functional.interpolate(images, size=size, mode="area")
+
+
+def _doubled(images: Tensor, side: int) -> Tensor:
+    """Images float32 [n, c, h, w] whose longest side is at least `side`."""
+    times = 1
+    while times * max(images.shape[2:]) < side:
+        times *= 2
+    return functional.interpolate(images, scale_factor=times, mode="bilinear") if times > 1 else images
+
+
+def distortion(a: Tensor, b: Tensor) -> Tensor:
+    """How much of each image of `a` cannot be found within `REACH` pixels in that of `b`.
+
+    For every pixel it is the squared difference between the 3x3 patch around it and the best of the patches around its
+    place in `b`; the whole is the sum over pixels. It takes about 20 us for a pair of 28x28 on one core.
+
+    Args:
+        a: float32 [p, c, h, w], of `shapes`.
+        b: as many others, [p, c, h, w].
+
+    Returns:
+        float32 [p], 0 for equal images.
+    """
+    height, width = a.shape[2:]
+    # Pairs are the last dimension inside, so that every operation runs over whole rows of numbers.
+    x = functional.pad(a, (1,) * 4).permute(1, 2, 3, 0).contiguous()  # [c, h + 2, w + 2, p]
+    y = functional.pad(b, (1 + REACH,) * 4).permute(1, 2, 3, 0).contiguous()  # [c, h + 2 + 2 REACH, ..., p]
+    best: Tensor | None = None
+    for down in range(2 * REACH + 1):
+        for right in range(2 * REACH + 1):
+            squared = torch.zeros_like(x[0])
+            for channel in range(len(x)):
+                difference = x[channel] - y[channel, down : down + height + 2, right : right + width + 2]
+                squared.addcmul_(difference, difference)
+            lines = squared[:-2] + squared[1:-1] + squared[2:]
+            patches = lines[:, :-2] + lines[:, 1:-1] + lines[:, 2:]  # [h, w, p]
+            best = patches if best is None else torch.minimum(best, patches, out=best)
+    assert best is not None  # noqa: S101 (there is at least one place)
+    return best.sum(dim=(0, 1))
