@@ -489,8 +489,8 @@ class RecommendParams(Seeded):
     """Number of images that count as labelled; all other training images then count as unlabelled, and the winner is
     measured on fresh draws of as many. Default: all labelled images."""
     budget_seconds: float = Field(default=180.0, ge=1, le=86_400, allow_inf_nan=False)
-    """Seconds that the search and the measurement may take together. More time compares more on more images. What is
-    needed at least is done in any case: spreading the labels, and two draws."""
+    """Seconds that the search and the measurement may take together; more time compares more, and measures more draws.
+    What is needed at least is done in any case: spreading the labels, and one draw."""
 
 
 def _check_alpha(alpha: float, methods: list[Method]) -> None:

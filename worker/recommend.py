@@ -19,7 +19,7 @@ from latentaug.evaluation.candidates import candidates
 from latentaug.evaluation.evaluate import versions
 from latentaug.evaluation.plots import gains_plot
 from latentaug.evaluation.recipes import Given
-from latentaug.evaluation.recommendation import DRAWS, Measurement, Problem, Spreads, measured
+from latentaug.evaluation.recommendation import DRAWS, Measurement, Problem, Spreads, comparable, measured
 from latentaug.evaluation.recommended import Recommendation, to_markdown
 from latentaug.evaluation.report import to_csv
 from latentaug.evaluation.result import Sizes
@@ -36,7 +36,7 @@ from worker.work import Work
 
 SPREADING, SEARCHING, CONCLUDING = 0.25, 0.6, 0.99
 """How far the job has come once images are compared, the search has ended, and all draws are measured."""
-SEARCH_SHARE = 0.5
+SEARCH_SHARE = 0.4
 """Share of the budget after which the search ends; what is left is for the measurement."""
 
 _KEPT = "recommend.json"
@@ -90,7 +90,11 @@ class Clock:
         """How much time the job has taken."""
         return time.monotonic() - self._began
 
-    def out_of_time(self, share: float = 1.0) -> bool:
+    def has_time(self, seconds: float) -> bool:
+        """Whether so many seconds of the budget are left."""
+        return self.seconds + seconds <= self.budget
+
+    def out_of_time(self, share: float) -> bool:
         """Whether this share of the budget is spent."""
         return self.seconds >= share * self.budget
 
@@ -177,7 +181,7 @@ def _measure(work: Work, problem: Problem, given: Given, spreader: Spreader, don
     """Measure the recipes draw by draw, and keep each cell at once."""
     measurement = Measurement(problem, given, done.recipes, spreader, device(work.settings))
     known = {one.draw for one in done.spreads}
-    for one in measured(measurement, list(done.cells), clock.out_of_time):
+    for one in measured(measurement, list(done.cells), clock.has_time):
         if isinstance(one, Spreads):
             done.spreads += [] if one.draw in known else [one]
             known.add(one.draw)
@@ -209,6 +213,7 @@ def _conclude(
     search = _setting(work, params, given, spreader)
     labelled = int(problem.sizes.sum())
     drawn = 1 + max((cell.draw for cell in done.cells), default=0)
+    cells = comparable(done.cells, problem.fresh)
     known = int((problem.labels != UNLABELLED).sum())
     return Recommendation(
         Design(
@@ -227,8 +232,8 @@ def _conclude(
             labelled=labelled,
             children=1,
         ),
-        rows=rows(done.cells),
-        cells=done.cells,
+        rows=rows(cells),
+        cells=cells,
         warnings=_warnings(problem, search, given),
         mlp_steps=MOST_MLP_STEPS,
         device=device(work.settings),
@@ -252,8 +257,8 @@ def _warnings(problem: Problem, search: Search, given: Given) -> list[str]:
     found = []
     if not search.folds:
         found.append(
-            "A class has a single labelled image, so none could be left out to compare training sets. The recipe is the "
-            "one that is expected to be best. Label at least 2 images of each class."
+            "A class has a single labelled image, so none could be left out to compare training sets. The recipe is "
+            "the one that is expected to be best. Label at least 2 images of each class."
         )
     if not given.unlabelled:
         found.append("There are no unlabelled images, which help the most; add some to the data set.")

@@ -171,9 +171,7 @@ def check(labels: Rows, classes: int) -> None:
         )
 
 
-def _best_space(
-    found: Neighbourhoods, labels: Rows, classes: int, space: LabelSpace, seed: int, tell: Told
-) -> Space:
+def _best_space(found: Neighbourhoods, labels: Rows, classes: int, space: LabelSpace, seed: int, tell: Told) -> Space:
     """Where neighbours are looked for: before anything is looked at closely, as that takes longest."""
     spaces = found.spaces if space == "auto" else (space,)
     every, likelihood = np.ones(len(labels), np.bool_), dict[Space, float]()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,8 +27,8 @@ from latentaug.options import Part, Recipe
 AFFINE, RECOMMENDED = "affine", "recommended"
 DRAWS = 10
 """Draws on which a recommendation is measured, as time allows."""
-LEAST_DRAWS = 2
-"""Draws that are made in any case, for one has no interval."""
+SAME_DRAWS = 3
+"""Draws that are enough where all of them have the same labelled images."""
 MOST_COPIES = 1000
 TEN = 10
 """Affine copies of each image beside a recommendation that adds nothing."""
@@ -201,7 +201,7 @@ class Measurement:
         seed = int(np.random.SeedSequence([self.problem.seed, number, 1]).generate_state(1)[0])
         classifier = classifiers.make(name, self.given.classes, seed, options, self.device, steps)
         classifier.fit(flat(as_floats(training.images)), training.labels)
-        right = classifier.predict(self._X_test) == self.problem.test_labels
+        right = classifier.predict(self._test_samples) == self.problem.test_labels
         return Cell(
             number,
             "image",
@@ -212,11 +212,11 @@ class Measurement:
             accuracy=100 * float(right.mean()),
             seconds=time.perf_counter() - started,
             options=options,
-            right=None if self.problem.fresh else pack(right),
+            right=pack(right),
         )
 
     @cached_property
-    def _X_test(self) -> NDArray[np.float32]:
+    def _test_samples(self) -> NDArray[np.float32]:
         return flat(as_floats(self.problem.test_images))
 
 
@@ -228,13 +228,29 @@ def copies_beside(recommended: TrainingSet) -> int:
 
 
 def measured(
-    measurement: Measurement,
-    done: Sequence[Cell],
-    out_of_time: Callable[[], bool],
+    measurement: Measurement, done: Sequence[Cell], has_time: Callable[[float], bool]
 ) -> Iterator[Cell | Spreads]:
-    """Measure draw by draw until time is up, `LEAST_DRAWS` in any case. Over the same images one draw is enough."""
-    least, most = (LEAST_DRAWS, DRAWS) if measurement.problem.fresh else (1, 3)
-    for number in range(most):
-        if number >= least and out_of_time():
+    """Measure draw by draw, at least one, until there is no time for another.
+
+    Args:
+        measurement: what all draws share.
+        done: cells of an earlier attempt.
+        has_time: whether so many seconds are left.
+    """
+    longest = 0.0
+    for number in range(DRAWS if measurement.problem.fresh else SAME_DRAWS):
+        if number and not has_time(longest):
             return
+        began = time.monotonic()
         yield from measurement.draw(number, done)
+        longest = max(longest, time.monotonic() - began)
+
+
+def comparable(cells: Sequence[Cell], fresh: bool) -> list[Cell]:
+    """Cells such that chance is looked for where it lies: in the draws, or in the test images where these are the same.
+
+    One draw alone is compared over the test images too.
+    """
+    if fresh and len({cell.draw for cell in cells}) > 1:
+        return [replace(cell, right=None) for cell in cells]
+    return list(cells)

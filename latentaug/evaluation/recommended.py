@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from latentaug.evaluation.phrases import TITLES, change, points, size
 from latentaug.evaluation.recommendation import AFFINE, RECOMMENDED, Spreads
 from latentaug.evaluation.result import Result
 from latentaug.evaluation.search import MARGIN, Tried
-from latentaug.evaluation.statistics import HARMS, HELPS
+from latentaug.evaluation.statistics import HARMS, HELPS, Gain
 from latentaug.evaluation.summary import Row
 from latentaug.evaluation.verdict import LEAVE_OUT, NO_CLEAR_EFFECT, NOT_MEASURED, USE, Verdict
 from latentaug.options import Part, Recipe
@@ -55,7 +55,7 @@ class Recommendation(Result):
         search_seconds: how long the search took.
     """
 
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
     recipes: Mapping[str, Recipe] | None = None
     tried: Mapping[str, Sequence[Tried]] | None = None
     spreads: Sequence[Spreads] = ()
@@ -88,30 +88,27 @@ def _tried(one: Tried) -> dict[str, Any]:
 
 
 def _judge(classifier: str, rows: Sequence[Row]) -> Verdict:
-    title = TITLES[classifier]
-    found = {row.arm: row for row in rows}
-    ours, affine = found.get(RECOMMENDED), found.get(AFFINE)
-    if ours is None or ours.gain is None:
-        if affine is None or affine.gain is None:
-            return Verdict(NOT_MEASURED, "Not measured: the job's time ran out; give it more `budget_seconds`.")
-        words = f"Use the labelled images alone for {title}: nothing that was tried was clearly better."
-        return Verdict(LEAVE_OUT, words, _numbers(affine), affine, None, 1)
-    compared = len(found) - 1
-    if ours.verdict == HELPS:
-        gain = size(ours.gain, 100 - ours.before, f" for {title}")
-        return Verdict(
-            USE,
-            f"Use the recommended training set: +{gain}, {change(ours)}. {_beside(ours)}",
-            _numbers(ours),
-            ours,
-            None,
-            compared,
-        )
-    if ours.verdict == HARMS:
-        words = f"Leave it out: the recommended training set lowers accuracy for {title} by {size(ours.gain)}."
-        return Verdict(LEAVE_OUT, words, _numbers(ours), ours, None, compared)
-    words = f"No clear effect: for {title} the recommended training set changed accuracy {change(ours)}, which may be chance."
-    return Verdict(NO_CLEAR_EFFECT, f"{words} {_beside(ours)}", _numbers(ours), ours, None, compared)
+    found = {row.arm: row for row in rows if row.gain}
+    ours, title = found.get(RECOMMENDED), TITLES[classifier]
+    if ours is not None and ours.gain is not None:
+        action, words = _words(ours, ours.gain, title)
+        return Verdict(action, f"{words} {_beside(ours)}", _numbers(ours, len(found)), ours, None, len(found))
+    affine = found.get(AFFINE)
+    if affine is None:
+        return Verdict(NOT_MEASURED, "Not measured: no draw was measured to its end.")
+    words = f"Use the labelled images alone for {title}: nothing that was tried was clearly better."
+    return Verdict(LEAVE_OUT, words, _numbers(affine, 1), affine, None, 1)
+
+
+def _words(row: Row, gain: Gain, title: str) -> tuple[str, str]:
+    """What to do with the recommended set, and by how much it helps."""
+    if row.verdict == HELPS:
+        told = size(gain, 100 - row.before, f" for {title}")
+        return USE, f"Use the recommended training set: +{told}, {change(row)}."
+    if row.verdict == HARMS:
+        return LEAVE_OUT, f"Leave it out: the recommended training set lowers accuracy for {title} by {size(gain)}."
+    changed = f"for {title} the recommended training set changed accuracy {change(row)}"
+    return NO_CLEAR_EFFECT, f"No clear effect: {changed}, which may be chance."
 
 
 def _beside(row: Row) -> str:
@@ -127,10 +124,12 @@ def _beside(row: Row) -> str:
     return f"As many affine copies may do as well: they are {size(over)} {where}, which may be chance."
 
 
-def _numbers(row: Row) -> str:
+def _numbers(row: Row, compared: int) -> str:
     p = "" if row.p_holm is None else ", p < 0.001" if row.p_holm < 0.001 else f", p = {row.p_holm:.3f}"
-    draws = row.gain.draws if row.gain else 0
-    return f"In numbers: accuracy went {change(row, 2)}{p} after Holm's correction, {draws} draws."
+    corrected = f" after Holm's correction for {compared} comparisons" if compared > 1 and p else ""
+    number = row.gain.draws if row.gain else 0
+    draws = "1 draw" if number == 1 else f"{number} draws"
+    return f"In numbers: accuracy went {change(row, 2)}{p}{corrected}, measured in {draws}."
 
 
 def to_markdown(found: Recommendation) -> str:
@@ -174,7 +173,7 @@ def _search(found: Recommendation) -> str:
     lines = [
         "## What was tried",
         "",
-        "| training set | images | folds | left out: classified rightly, % | gain |",
+        "| training set | images | folds | left-out images classified rightly, % | points over the expected best |",
         "|---|---|---|---|---|",
     ]
     for one in several:
@@ -185,25 +184,32 @@ def _search(found: Recommendation) -> str:
 
 
 def _method(found: Recommendation) -> str:
-    sizes, draws = found.sizes, found.design.draws
+    sizes = found.sizes
     facts = [
-        f"Recipes were compared inside the {sizes.labelled} labelled images alone. In each fold some of them counted as "
-        "unlabelled and judged the classifiers; their labels were used for nothing else. The recipe that is expected to "
-        f"be best gave way only to one that was better by {MARGIN:g} standard errors.",
-        f"The winner was measured on {sizes.test} test images, which were used for nothing else, {_draws(found, draws)}.",
-        "Classifiers are tuned on the labelled images alone, and used with the same setting in every arm. The MLP is not tuned.",
+        f"Recipes were compared inside the {sizes.labelled} labelled images alone. In each fold some of them counted "
+        "as unlabelled and judged the classifiers; their labels were used for nothing else. The recipe that is expected "
+        f"to be best gave way only to one that was better by more than {MARGIN:g} standard errors.",
+        f"The winner was measured on {sizes.test} test images, which were used for nothing else. {_draws(found)}",
+        "Classifiers are tuned on the labelled images alone, and used with the same setting in every arm. The MLP is "
+        "not tuned.",
+        *_labels(found),
+        "Helps, harms or cannot tell is decided with Holm's correction over the arms, at 5 %.",
+        f"Measured on {found.device} with {', '.join(f'{name} {v}' for name, v in found.versions.items())}.",
     ]
-    facts += _labels(found)
-    facts.append("Helps, harms or cannot tell is decided with Holm's correction over the arms, at 5 %.")
-    facts.append(f"Measured on {found.device} with {', '.join(f'{k} {v}' for k, v in found.versions.items())}.")
     return "## How it was measured\n\n" + "\n".join(f"- {fact}" for fact in facts)
 
 
-def _draws(found: Recommendation, draws: int) -> str:
-    sizes = found.sizes
+def _draws(found: Recommendation) -> str:
+    sizes, draws = found.sizes, found.design.draws
+    over_images = "Intervals and tests are over the test images, and say nothing of other labelled images."
     if sizes.all_labelled:
-        return "with all the labelled images there are, so intervals and tests are over the test images"
-    return f"in {draws} fresh draws of {sizes.labelled} labelled images out of {sizes.train}, so intervals are over the draws"
+        return f"The labelled images are all there are. {over_images}"
+    if draws == 1:
+        return f"There was time for one draw of {sizes.labelled} labelled images out of {sizes.train}. {over_images}"
+    return (
+        f"There were {draws} fresh draws of {sizes.labelled} labelled images out of {sizes.train}, and intervals are "
+        "over the draws."
+    )
 
 
 def _labels(found: Recommendation) -> list[str]:

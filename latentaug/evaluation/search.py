@@ -1,9 +1,9 @@
 """The search for the best recipe, inside the labelled images alone.
 
 Labelled images are left out, fold by fold: in a fold they count as unlabelled, labels are spread from the others, every
-recipe makes its training set, and the images that were left out judge the classifiers that learned from it. Their labels
-serve for nothing else. Recipes that do worse drop out (successive halving; Jamieson and Talwalkar 2016), so that more
-folds compare the better ones.
+recipe makes its training set, and the images that were left out judge the classifiers that learned from it. Their
+labels serve for nothing else. Recipes that do worse drop out (successive halving; Jamieson and Talwalkar 2016), so that
+more folds compare the better ones.
 
 With few labels such scores are noisy. The recipe that is expected to be best stays in until the end, and another takes
 its place only where the labelled images say so clearly.

@@ -33,7 +33,7 @@ def params() -> RecommendParams:
 
 @pytest.fixture
 def partly(desk: Desk) -> str:
-    """Digits of which five of each class in the training part have a label, as an upload, with those of the test part."""
+    """Digits of which the first 16 of each class have a label, as an upload."""
     digits = datasets.load("digits", desk.artefacts, desk.settings.dataset_folders)
     assert digits.labels is not None
     labels: list[str | None] = [digits.classes[label] for label in digits.labels]
@@ -55,9 +55,7 @@ class TestRecommend:
         assert {row["arm"] for row in result["rows"]} == {"none", "affine", "recommended"}
         recommended = [row for row in result["rows"] if row["arm"] == "recommended"]
         assert all(row["accuracy"] > 90 and row["gain"]["mean"] > 5 for row in recommended)
-        assert all(
-            text.startswith(("Use the recommended training set: +", "No clear")) for text in result["verdict"].values()
-        )
+        assert result["verdict"]["knn"].startswith("Use the recommended training set: +")
         assert all(one["right"] > 0.9 for one in result["spreads"])
 
     def test_tells_what_was_tried_with_what_it_gave(self, desk: Desk, params: RecommendParams) -> None:
@@ -106,8 +104,8 @@ class TestRecommend:
         train(desk.start("train"), TrainParams(dataset="digits", name="mine", latent_dim=4, epochs=1))
         with pytest.raises(TooFewImages):
             recommend(desk.start("recommend"), params.model_copy(update={"labelled": 9}))
+        other = params.model_copy(update={"dataset": partly, "labelled": None, "model": "mine"})
         with pytest.raises(Conflict, match="other data"):
-            other = params.model_copy(update={"dataset": partly, "labelled": None, "model": "mine"})
             recommend(desk.start("recommend"), other)
 
     def test_goes_on_from_what_was_tried_before_its_process_died(
@@ -147,8 +145,8 @@ class TestRecommend:
         told = _told(again, monkeypatch)
         recommend(again, params)
         assert not [metrics for metrics in told if metrics.get("draw") == 0 or "candidate" in metrics]
-        result = json.loads(desk.file(again, "result.json"))
-        assert result["cells"][: len(before.cells)] == json.loads(before.written())["cells"]
+        cells = json.loads(desk.file(again, "result.json"))["cells"]
+        assert [cell["seconds"] for cell in cells[: len(before.cells)]] == [cell.seconds for cell in before.cells]
 
     def test_stops_when_it_was_cancelled(self, desk: Desk, params: RecommendParams) -> None:
         work = desk.start("recommend")
