@@ -297,14 +297,14 @@ class AugmentParams(Counting, Altering):
 
     model_config = ConfigDict(strict=True)
 
-    dataset: Name
-    """Name of a data set; its training part is augmented."""
     recipe: RecipeOrJob | None = None
     """A recipe, or the id of a recommend job that has succeeded: the whole training set that it describes is made.
     It has a model and a seed of its own, so nothing but the data set is given beside it."""
     whole: bool = False
     """With a recipe: make it of all images of the data set, those of the validation and test parts too, where nothing
     is to be measured with the result."""
+    dataset: Name
+    """Name of a data set; its training part is augmented."""
     model: Name | None = Field(default=None, validate_default=True)
     """Name of the model that encodes and decodes. Required without a recipe."""
 
