@@ -96,10 +96,11 @@ class AsyncClient:
         source: NDArray[Any] | str | PathLike[str],
         labels: ArrayLike | None = None,
         *,
+        unlabelled: str | PathLike[str] | None = None,
         size: tuple[int, int] | None = None,
     ) -> Record:
         """As `Client.upload`. Files are read at once, so the event loop waits for that."""
-        return await self._connection.send(calls.upload(name, source, labels, size))
+        return await self._connection.send(calls.upload(name, source, labels, unlabelled, size))
 
     async def delete_dataset(self, name: str) -> None:
         """As `Client.delete_dataset`."""

@@ -121,11 +121,15 @@ def dataset(name: str) -> Call[Record]:
 
 
 def upload(
-    name: str, source: NDArray[Any] | str | PathLike[str], labels: ArrayLike | None, size: tuple[int, int] | None
+    name: str,
+    source: NDArray[Any] | str | PathLike[str],
+    labels: ArrayLike | None,
+    unlabelled: str | PathLike[str] | None,
+    size: tuple[int, int] | None,
 ) -> Call[Record]:
     """Create a data set."""
     params = _given(name=name, size=None if size is None else f"{size[0]}x{size[1]}")
-    body = payloads.dataset_body(source, labels)
+    body = payloads.dataset_body(source, labels, unlabelled)
     return Call("POST", "/v1/datasets", _json, params, {}, body, repeatable=False)
 
 

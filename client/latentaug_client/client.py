@@ -86,7 +86,9 @@ class Client:
         Args:
             images: uint8 or float in 0..1, [n, h, w] or [n, h, w, c]; or a sequence of such arrays of one size, of
                 paths, of the bytes of image files, or of PIL images.
-            labels: one label for each image, or None; with labels, an image's neighbours have its own label.
+            labels: one label for each image, or None; with labels, an image's neighbours have its own label. An image
+                without a label has None, -1 among integers, NaN among floats or an empty text among texts; its
+                neighbours have any label.
             model: name of a trained model.
             options: the options in `AugmentOptions`.
 
@@ -138,6 +140,7 @@ class Client:
         source: NDArray[Any] | str | PathLike[str],
         labels: ArrayLike | None = None,
         *,
+        unlabelled: str | PathLike[str] | None = None,
         size: tuple[int, int] | None = None,
     ) -> Record:
         """Create a data set.
@@ -145,14 +148,16 @@ class Client:
         Args:
             name: name of the new data set.
             source: an array of images, a .zip or .npz file, or a folder with one folder of images per class.
-            labels: one label for each image of an array; the other sources have their own.
+            labels: one label for each image of an array, or as for `augment`; the other sources have their own. In a
+                zip or folder, images below a folder `unlabelled` have none.
+            unlabelled: a folder of more images, without labels, beside the `source` folder.
             size: height and width in pixels to resize every image to; needed if the images have several sizes.
 
-        >>> client.upload("few", images, labels)["images"]
-        40
+        >>> client.upload("few", images, [*labels[:30], *[None] * 10])["labelled"]
+        30
         >>> client.delete_dataset("few")
         """
-        return self._connection.send(calls.upload(name, source, labels, size))
+        return self._connection.send(calls.upload(name, source, labels, unlabelled, size))
 
     def delete_dataset(self, name: str) -> None:
         """Delete an uploaded data set."""

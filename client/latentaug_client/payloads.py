@@ -15,6 +15,8 @@ import httpx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latentaug_client.labels import as_array, as_list
+
 NPY, NPZ, ZIP = "application/x-npy", "application/x-npz", "application/zip"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
@@ -63,7 +65,7 @@ class Augmented:
 
     Attributes:
         images: the new images, uint8 [m, h, w], or [m, h, w, 3] from a model of colour images.
-        labels: one label for each new image, or None if no labels were sent.
+        labels: one label for each new image, which is its source's; None if no labels were sent.
         source: int64 [m], index of the image in the request that each was made from.
         neighbour: int64 [m], index of the neighbour that it was moved towards or away from; -1 if there is none.
     """
@@ -89,30 +91,36 @@ def images_body(images: Images, labels: ArrayLike | None) -> Body:
         ValueError: there are more or fewer labels than images, or the arrays have several sizes.
     """
     array = _stacked(images)
-    if labels is not None and len(np.asarray(labels)) != len(images):
+    if labels is not None and len(as_array(labels)) != len(images):
         raise ValueError(
-            f"there are {len(images)} images but {len(np.asarray(labels))} labels; give one label for each image"
+            f"there are {len(images)} images but {len(as_array(labels))} labels; give one label for each image"
         )
     if array is not None:
         return Body(_npz({"images": array}, labels), {"Content-Type": NPZ})
     files = [("images", (f"{i}", _file(image))) for i, image in enumerate(images)]
-    data = None if labels is None else {"labels": json.dumps(np.asarray(labels).tolist())}
+    data = None if labels is None else {"labels": json.dumps(as_list(labels))}
     return Body(files=files, data=data)
 
 
-def dataset_body(source: NDArray[Any] | str | PathLike[str], labels: ArrayLike | None) -> Body:
+def dataset_body(
+    source: NDArray[Any] | str | PathLike[str], labels: ArrayLike | None, unlabelled: str | PathLike[str] | None = None
+) -> Body:
     """A data set: an array with labels, a .zip or .npz file, or a folder with one folder per class.
 
     Raises:
-        ValueError: labels were given with files, which have their own; or a folder holds no images.
+        ValueError: labels were given with files, which have their own; unlabelled images with anything but a folder; or
+            what `folder_files` raises.
     """
+    folder = isinstance(source, str | PathLike) and Path(source).is_dir()
+    if unlabelled is not None and not folder:
+        raise ValueError("a folder of unlabelled images goes with a folder of class folders only; give such a folder")
     if isinstance(source, np.ndarray):
         return Body(_npz({"images": source}, labels), {"Content-Type": NPZ})
     path = Path(source)
     if labels is not None:
         raise ValueError("labels go with arrays only; in a zip or folder, the name of an image's folder is its label")
-    if path.is_dir():
-        return Body(_zipped(path), {"Content-Type": ZIP})
+    if folder:
+        return Body(_zipped(folder_files(path, unlabelled)), {"Content-Type": ZIP})
     return Body(path.read_bytes(), {"Content-Type": NPZ if path.suffix == ".npz" else ZIP})
 
 
@@ -125,6 +133,31 @@ def image_files(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES)
     if not files:
         raise ValueError(f"{folder} holds no image files ({', '.join(sorted(SUFFIXES))}); give a folder that does")
+    return files
+
+
+def folder_files(folder: Path, unlabelled: str | PathLike[str] | None = None) -> dict[str, Path]:
+    """The image files of a data set by their paths in its upload, sorted.
+
+    Args:
+        folder: a folder of class folders; images below a folder `unlabelled` in it have no label.
+        unlabelled: another folder, whose images have no label, or None.
+
+    Raises:
+        ValueError: there are no images, one folder lies inside the other, or two files would have one path.
+    """
+    files = {path.relative_to(folder).as_posix(): path for path in image_files(folder)}
+    if unlabelled is None:
+        return files
+    more = Path(unlabelled)
+    for inner, outer in ((more, folder), (folder, more)):
+        if inner.resolve().is_relative_to(outer.resolve()):
+            raise ValueError(f"{inner} lies inside {outer}, so its images would be sent twice; move it beside {outer}")
+    for path in image_files(more):
+        name = f"unlabelled/{path.relative_to(more).as_posix()}"
+        if name in files:
+            raise ValueError(f"{path} and {files[name]} would both be {name}; rename one of them")
+        files[name] = path
     return files
 
 
@@ -193,17 +226,16 @@ def _file(image: Image) -> bytes:
 
 def _npz(arrays: Mapping[str, NDArray[Any]], labels: ArrayLike | None) -> bytes:
     if labels is not None:
-        found = np.asarray(labels)
-        arrays = {**arrays, "labels": found.astype(str) if found.dtype.kind == "O" else found}
+        arrays = {**arrays, "labels": as_array(labels)}
     out = io.BytesIO()
     np.savez(out, allow_pickle=False, **arrays)
     return out.getvalue()
 
 
-def _zipped(folder: Path) -> bytes:
-    """A zip of a folder's image files under their paths in it."""
+def _zipped(files: Mapping[str, Path]) -> bytes:
+    """A zip of files by their paths in it."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
-        for path in image_files(folder):
-            archive.write(path, path.relative_to(folder).as_posix())
+        for name, path in files.items():
+            archive.write(path, name)
     return out.getvalue()

@@ -22,13 +22,15 @@ from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import check_random_state
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import validate_data
 
 from latentaug_client.client import Client
 from latentaug_client.errors import Invalid
+from latentaug_client.labels import as_array, unlabelled
 from latentaug_client.options import AugmentOptions, Decode, Method
 from latentaug_client.payloads import Augmented
+from latentaug_client.recipes import training_set
 
 
 class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-learn has no types
@@ -37,6 +39,7 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
     The rows of X are images in 0..1 of the size that the model takes, as [n, h, w] or [n, h, w, c], or flattened as
     `images.reshape(n, -1)`. The new rows have the same form and follow the given ones; their values are those of 256
     grey levels. They are made from rows of their own class, from each of them equally often as far as possible.
+    Rows without a label (-1, NaN, None or an empty text in y) stay as they are and where they are, and are no class.
     A pipeline of imbalanced-learn samples only the training part of each fold, never the part that is scored.
 
     Args:
@@ -47,6 +50,10 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         alpha: how far a new image lies from the one it is made from; None for the service's default.
         decode: `reconstruction`, or `residual`, which keeps detail that the model blurs; None for the service's
             default.
+        recipe: a recipe, or the id of a recommend job, whose training set is wanted instead of evenly many rows of each
+            class. Rows without a label (-1, NaN, None or an empty text) may then get one. `fit_resample` returns the
+            labelled rows, the newly labelled ones and the new ones, and leaves out what has no label still. The key
+            must be one that may train and delete, as X is uploaded for as long as that takes.
         sampling_strategy: how many rows each class is to have, as for the over-samplers of imbalanced-learn. By default
             each class gets as many as the largest has.
         random_state: seed for the noise, and for which rows are used once more than others. None means 0.
@@ -57,6 +64,9 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         neighbour_: int64 [m], the row of X that it was moved towards or away from; -1 for noise, which has none.
     """
 
+    source_: NDArray[np.int64]
+    neighbour_: NDArray[np.int64]
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseOverSampler._parameter_constraints,
         "url": [str],
@@ -65,6 +75,7 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         "method": [str, None],  # which there are, and how far alpha goes, is the service's to say
         "alpha": [Real, None],
         "decode": [str, None],
+        "recipe": [dict, str, None],
     }
 
     def __init__(
@@ -76,6 +87,7 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         method: Method | None = None,
         alpha: float | None = None,
         decode: Decode | None = None,
+        recipe: dict[str, Any] | str | None = None,
         sampling_strategy: Any = "auto",
         random_state: int | None = None,
     ) -> None:
@@ -86,7 +98,43 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         self.method = method
         self.alpha = alpha
         self.decode = decode
+        self.recipe = recipe
         self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, **params: Any) -> LatentAugmenter:
+        """Check X and y and count the new rows of each class, without making them."""
+        rows, labels = _labelled(y)
+        if rows is not None:
+            X, y = _safe_indexing(X, rows), labels
+        super().fit(X, y, **params)
+        return self
+
+    def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+        """Return X and y followed by the new rows and their labels.
+
+        Raises:
+            ValueError: no row has a label.
+        """
+        if self.recipe is not None:
+            return self._by_recipe(X, y)
+        rows, labels = _labelled(y)
+        if rows is None:
+            whole: tuple[Any, Any] = super().fit_resample(X, y, **params)
+            return whole
+        sampled, named = super().fit_resample(_safe_indexing(X, rows), labels, **params)
+        self.source_ = rows[self.source_]
+        self.neighbour_ = np.where(self.neighbour_ < 0, -1, rows[self.neighbour_])
+        new = np.arange(len(rows), len(named))
+        return _joined(X, _safe_indexing(sampled, new)), _joined(y, named[new])
+
+    def _by_recipe(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return the recipe's training set: the labelled rows, newly labelled ones, and new rows made of both."""
+        self._validate_params()
+        dense = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        with Client(self.url, self.key) as client:
+            made = training_set(client, self.recipe or {}, dense, y)
+        self.source_, self.neighbour_ = made.source, made.neighbour
+        return (sparse.csr_matrix(made.rows).asformat(X.format) if sparse.issparse(X) else made.rows), made.labels
 
     def _check_X_y(  # noqa: N802  (the base class's name)
         self, X: Any, y: Any, accept_sparse: Any = None
@@ -110,8 +158,8 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
                     parts.append((made.images / 255).reshape(wanted, *dense.shape[1:]).astype(dense.dtype))
                     sources.append(rows[made.source])
                     neighbours.append(np.where(made.neighbour < 0, -1, rows[made.neighbour]))
-        self.source_: NDArray[np.int64] = np.concatenate(sources)
-        self.neighbour_: NDArray[np.int64] = np.concatenate(neighbours)
+        self.source_ = np.concatenate(sources)
+        self.neighbour_ = np.concatenate(neighbours)
         joined = np.concatenate(parts)
         new = sparse.csr_matrix(joined).asformat(X.format) if sparse.issparse(X) else joined
         return new, np.concatenate([y, y[self.source_]])
@@ -154,3 +202,32 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         if self.decode is not None:
             options["decode"] = self.decode
         return options
+
+
+def _labelled(y: Any) -> tuple[NDArray[np.int64], NDArray[Any]] | tuple[None, None]:
+    """The rows that have a label, int64 [m], and their labels; None twice where every row has one."""
+    if np.ndim(y) != 1:
+        return None, None
+    labels = as_array(y)
+    gaps = unlabelled(labels)
+    if not gaps.any():
+        return None, None
+    if gaps.all():
+        raise ValueError("no row has a label; give some rows a label other than -1, NaN, None and an empty text")
+    rows = np.flatnonzero(~gaps)
+    return rows, labels[rows]
+
+
+def _joined(given: Any, more: Any) -> Any:
+    """Rows or labels followed by more of them, in a container like the given one."""
+    if sparse.issparse(given):
+        return sparse.vstack([given, more], format=given.format)
+    if isinstance(given, list):
+        return [*given, *(more if isinstance(more, list) else more.tolist())]
+    together = np.concatenate([np.asarray(given), np.asarray(more)])
+    if not hasattr(given, "iloc"):
+        return together
+    # A data frame or a series of pandas, which need not be installed.
+    if together.ndim == 1:
+        return type(given)(together, name=given.name).astype(given.dtype)
+    return type(given)(together, columns=given.columns).astype(given.dtypes)

@@ -155,12 +155,12 @@ def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, ma
     sizes = {image.shape[:2] for image in images}
     if size is None and len(sizes) > 1:
         shown = ", ".join(f"{height}x{width}" for height, width in sorted(sizes)[:5])
-        raise InvalidInput(f"the images have {len(sizes)} sizes ({shown}); give one size for all, such as 28x28")
+        raise InvalidInput(f"the images have {len(sizes)} sizes ({shown}); give one for all, such as size=28x28")
     height, width = size or next(iter(sizes))
     if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
         raise InvalidInput(
             f"images of {height}x{width} are outside {MIN_SIDE}..{MAX_SIDE} pixels a side; "
-            "give a size to resize them to, such as 64x64"
+            "resize them to another size, such as size=64x64"
         )
     channels = max(image.shape[2] for image in images)
     if len(images) * height * width * channels > max_bytes:

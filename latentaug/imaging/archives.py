@@ -254,7 +254,7 @@ def _folder_labels(names: Sequence[str]) -> list[str | None] | None:
         raise InvalidInput("the zip holds no images; put PNG, JPEG or WebP files into it, in one folder for each label")
     parents = [PurePosixPath(name).parent.name for name in names]
     if all(parents):
-        return [None if _unlabelled(name) else parent for name, parent in zip(names, parents, strict=True)]
+        return [None if is_unlabelled(name) else parent for name, parent in zip(names, parents, strict=True)]
     if any(parents):
         loose = names[parents.index("")]
         raise InvalidInput(
@@ -263,7 +263,8 @@ def _folder_labels(names: Sequence[str]) -> list[str | None] | None:
     return None
 
 
-def _unlabelled(name: str) -> bool:
+def is_unlabelled(name: str) -> bool:
+    """Whether the path of an image leads through a folder of unlabelled images."""
     return any(folder.casefold() in UNLABELLED_FOLDERS for folder in PurePosixPath(name).parts[:-1])
 
 

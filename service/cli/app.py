@@ -40,7 +40,16 @@ out = Console()
 
 
 Source = Annotated[
-    str, typer.Argument(help="Folder of one folder per class, .zip or .npz file, or name of a data set.")
+    str,
+    typer.Argument(
+        help="Folder of class folders, and perhaps one named unlabelled; a .zip or .npz file; or a data set's name."
+    ),
+]
+Unlabelled = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, file_okay=False, help="Folder of images without labels, to use beside the labelled ones."
+    ),
 ]
 Size = Annotated[str | None, typer.Option(help="Height and width in pixels to resize every image to, such as 28x28.")]
 
@@ -78,12 +87,13 @@ def train(
     latent_dim: Annotated[int | None, option(TrainParams, "latent_dim")] = None,
     epochs: Annotated[int | None, option(TrainParams, "epochs")] = None,
     beta: Annotated[float | None, option(TrainParams, "beta")] = None,
+    unlabelled: Unlabelled = None,
     size: Size = None,
     seed: Annotated[int | None, option(TrainParams, "seed")] = None,
 ) -> None:
     """Train a VAE on images. Labels are not needed."""
     with _session(context) as client:
-        dataset = names.dataset(client, source, names.pair(size), console)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
         name = name or names.model_name(dataset)
         job = client.train(dataset, name=name, **given(latent_dim=latent_dim, epochs=epochs, beta=beta, seed=seed))
         show(job)
@@ -102,28 +112,30 @@ def augment(
     alpha: Annotated[float | None, option(AugmentOptions, "alpha")] = None,
     k: Annotated[int | None, option(AugmentOptions, "k")] = None,
     decode: Annotated[Decode | None, option(AugmentOptions, "decode")] = None,
+    unlabelled: Unlabelled = None,
     size: Size = None,
     resize: Annotated[bool, typer.Option(help="Resize the images to the size that the model takes.")] = False,
     seed: Annotated[int | None, option(AugmentOptions, "seed")] = None,
 ) -> None:
     """Make new images from a folder of images, with a manifest.csv that says how each was made."""
     with _errors(context):
-        check_apart(folder, to)
+        for images in filter(None, (folder, unlabelled)):
+            check_apart(images, to)
     with _session(context) as client, new_folder(to) as partial:
         if model is None:
-            model, resize = _own_model(client, folder, size), resize or size is not None
+            model, resize = _own_model(client, folder, size, unlabelled), resize or size is not None
         options = AugmentOptions(**given(method=method, alpha=alpha, k=k, decode=decode, seed=seed, resize=resize))
         asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed", "resize"})
         version = names.description(client, model)["version"]
         written = Manifest(partial, {**asked, "model": model, "version": version})
-        parts = batches(folder)
+        parts = batches(folder, unlabelled)
         with bar() as shown:
             task = shown.add_task("augment", total=sum(len(part.files) for part in parts))
             for part in parts:
                 made = client.augment(part.files, model=model, **asked)
                 for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                     beside = part.files[neighbour] if neighbour >= 0 else None
-                    written.add(image, part.label, part.files[source], beside)
+                    written.add(image, part, part.files[source], beside)
                 shown.advance(task, len(part.files))
         written.close()
         count = len(written)
@@ -140,12 +152,13 @@ def evaluate(
     draws: Annotated[int | None, option(EvaluateParams, "draws")] = None,
     classifiers: Annotated[list[str] | None, option(EvaluateParams, "classifiers", "--classifier")] = None,
     spaces: Annotated[list[str] | None, option(EvaluateParams, "spaces", "--space")] = None,
+    unlabelled: Unlabelled = None,
     size: Size = None,
     seed: Annotated[int | None, option(EvaluateParams, "seed")] = None,
 ) -> None:
     """Measure whether new images help classifiers, compared with no new images and with affine copies."""
     with _session(context) as client:
-        dataset = names.dataset(client, source, names.pair(size), console)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
         if model is not None:
             names.description(client, model)
         asked = given(model=model, labelled=labelled, draws=draws, classifiers=classifiers, spaces=spaces, seed=seed)
@@ -167,6 +180,7 @@ def recommend(
     budget: Annotated[float | None, option(RecommendParams, "budget_seconds", "--budget")] = None,
     labelled: Annotated[int | None, option(RecommendParams, "labelled")] = None,
     classifiers: Annotated[list[str] | None, option(RecommendParams, "classifiers", "--classifier")] = None,
+    unlabelled: Unlabelled = None,
     size: Size = None,
     seed: Annotated[int | None, option(RecommendParams, "seed")] = None,
 ) -> None:
@@ -177,7 +191,7 @@ def recommend(
     with _errors(context):
         check_apart(Path(source), to)
     with _session(context) as client, new_folder(to) as partial:
-        dataset = names.dataset(client, source, names.pair(size), console)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
         model = _named_model(client, model, dataset)
         asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
         job = client.recommend(dataset, model=model, **asked)
@@ -252,9 +266,9 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _own_model(client: Client, folder: Path, size: str | None) -> str:
+def _own_model(client: Client, folder: Path, size: str | None, unlabelled: Path | None) -> str:
     """The model of this very folder, trained first if the service has none."""
-    return _named_model(client, None, names.dataset(client, str(folder), names.pair(size), console))
+    return _named_model(client, None, names.dataset(client, str(folder), names.pair(size), console, unlabelled))
 
 
 def _named_model(client: Client, model: str | None, dataset: str) -> str:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from latentaug_client.payloads import image_files
+from latentaug_client.payloads import folder_files
 
+from latentaug.imaging.archives import UNLABELLED_FOLDER, is_unlabelled
 from latentaug.imaging.pixels import Pixels, encode_png
 
 MOST_IMAGES = 1024
@@ -25,30 +26,37 @@ class Batch:
 
     Attributes:
         files: their paths.
-        label: name of their class folder, or None without classes.
+        folder: name of the folder that their new images lie in, or None if these lie in no folder.
+        label: name of their class; None for unlabelled images.
     """
 
     files: Sequence[Path]
+    folder: str | None
     label: str | None
 
 
-def batches(folder: Path) -> list[Batch]:
+def batches(folder: Path, unlabelled: Path | None = None) -> list[Batch]:
     """The images of a folder, class by class, so that neighbours are of the same class.
 
-    An image's class is the folder that it lies in; images directly in `folder` have no class. Large classes are split
-    into equal parts.
+    An image's class is the folder that it lies in; images directly in `folder` have no class, and so have those below a
+    folder `unlabelled`. Large classes are split into equal parts.
+
+    Args:
+        folder: the folder.
+        unlabelled: another folder, whose images have no class, or None.
 
     Raises:
-        ValueError: there are no images, or some lie in class folders and some beside them.
+        ValueError: some images lie in class folders and some beside them, or what `folder_files` raises.
     """
-    files = image_files(folder)
-    loose = [path for path in files if path.parent == folder]
+    files = folder_files(folder, unlabelled)
+    loose = [path for name, path in files.items() if "/" not in name]
     if loose and len(loose) < len(files):
         raise ValueError(f"{loose[0]} lies beside the class folders; move it into one of them, or remove it")
     classes: dict[str | None, list[Path]] = {}
-    for path in files:
-        classes.setdefault(None if loose else path.parent.name, []).append(path)
-    return [Batch(part, label) for label, members in classes.items() for part in _parts(members)]
+    for name, path in files.items():
+        classes.setdefault(None if loose or is_unlabelled(name) else path.parent.name, []).append(path)
+    place = None if loose else UNLABELLED_FOLDER  # of what has no class
+    return [Batch(part, label or place, label) for label, members in classes.items() for part in _parts(members)]
 
 
 def check_apart(folder: Path, new: Path) -> None:
@@ -101,16 +109,17 @@ class Manifest:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, image: Pixels, label: str | None, source: Path, neighbour: Path | None) -> None:
-        """Write one image, uint8 [h, w] or [h, w, 3]."""
-        stem = f"{label}/{source.stem}" if label is not None else source.stem
+    def add(self, image: Pixels, batch: Batch, source: Path, neighbour: Path | None) -> None:
+        """Write one image, uint8 [h, w] or [h, w, 3], that was made of one in the batch."""
+        stem = source.stem if batch.folder is None else f"{batch.folder}/{source.stem}"
         number = next(n for n in range(1, len(self._rows) + 2) if f"{stem}-{n}.png" not in self._names)
         name = f"{stem}-{number}.png"
         self._names.add(name)
         target = self._folder / name
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(encode_png(image if image.ndim == 3 else image[..., None]))
-        self._rows.append({"file": name, "label": label, "source": source, "neighbour": neighbour, **self._settings})
+        made = {"file": name, "label": batch.label, "source": source, "neighbour": neighbour}
+        self._rows.append({**made, **self._settings})
 
     def close(self) -> None:
         """Write the manifest."""

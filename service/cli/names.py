@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from latentaug_client import Client, Job, NotFound
-from latentaug_client.payloads import image_files
+from latentaug_client.payloads import folder_files
 from rich.console import Console
 
 ARCHIVES = {".zip", ".npz"}
 
 
-def dataset(client: Client, source: str, size: tuple[int, int] | None, console: Console) -> str:
+def dataset(
+    client: Client, source: str, size: tuple[int, int] | None, console: Console, unlabelled: Path | None = None
+) -> str:
     """The data set that `source` names; a folder or a file is uploaded, unless the service has the same one already.
 
     Args:
@@ -22,32 +24,35 @@ def dataset(client: Client, source: str, size: tuple[int, int] | None, console: 
         source: a folder, a .zip or .npz file, or the name of a data set.
         size: height and width in pixels that every uploaded image is resized to, or None.
         console: where a status line is shown during an upload.
+        unlabelled: a folder of more images, without labels, that are uploaded with a folder; or None.
 
     Raises:
-        ValueError: there is no such data set, folder or file.
+        ValueError: there is no such data set, folder or file; or unlabelled images go with anything but a folder.
     """
     path = Path(source)
+    if unlabelled is not None and not path.is_dir():
+        raise ValueError(f"--unlabelled goes with a folder of class folders, and {source!r} is no folder here")
     if not path.exists():
         return _existing_dataset(client, source)
-    name = dataset_name(path, size)
+    name = dataset_name(path, size, unlabelled)
     try:
         client.dataset(name)
     except NotFound:
         with console.status(f"Uploading {path} as the data set {name}"):
-            client.upload(name, path, size=size)
+            client.upload(name, path, unlabelled=unlabelled, size=size)
     return name
 
 
-def dataset_name(path: Path, size: tuple[int, int] | None = None) -> str:
+def dataset_name(path: Path, size: tuple[int, int] | None = None, unlabelled: Path | None = None) -> str:
     """A name for the data set made of a folder or a file.
 
     It tells contents and size apart, so that neither a changed folder nor another size is taken for what was uploaded
     before.
 
     Raises:
-        ValueError: a folder without images, or a file that is neither a .zip nor an .npz.
+        ValueError: a file that is neither a .zip nor an .npz, or what `folder_files` raises.
     """
-    digest = _digest_of_folder(path) if path.is_dir() else _digest_of_file(path)
+    digest = _digest_of_folder(path, unlabelled) if path.is_dir() else _digest_of_file(path)
     stem = path.resolve().name if path.is_dir() else path.stem
     readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "images"
     return f"{readable}-{digest[:8]}" + (f"-{size[0]}x{size[1]}" if size else "")
@@ -109,10 +114,10 @@ def _choice(names: list[str]) -> str:
     return f"the service has {', '.join(names)}" if names else "the service has none yet"
 
 
-def _digest_of_folder(folder: Path) -> str:
+def _digest_of_folder(folder: Path, unlabelled: Path | None) -> str:
     digest = hashlib.sha256()
-    for path in image_files(folder):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    for name, path in folder_files(folder, unlabelled).items():
+        digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 

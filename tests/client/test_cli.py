@@ -103,6 +103,33 @@ def test_a_flat_folder_has_no_classes_and_a_mixed_one_is_refused(url: str, folde
     assert "beside the class folders" in " ".join(mixed.stderr.split())
 
 
+def test_unlabelled_images_lie_in_a_folder_of_their_own_or_above(url: str, folder: Path, tmp_path: Path) -> None:
+    pool = tmp_path / "pool" / "2024"
+    pool.mkdir(parents=True)
+    for i in range(40, 50):
+        Image.fromarray(DIGITS.images[i, ..., 0]).save(pool / f"{i}.png")
+    options = ["--model", MODEL, "--k", "1"]
+    beside = run(
+        "--url", url, "augment", folder, "--out", tmp_path / "one", "--unlabelled", tmp_path / "pool", *options
+    )
+    assert beside.returncode == 0, beside.stderr
+    trained = run("--url", url, "train", folder, "--unlabelled", tmp_path / "pool", "--name", "partly", "--epochs", "1")
+    assert trained.returncode == 0, trained.stderr
+    (tmp_path / "pool").rename(folder / "Unlabelled")
+    above = run("--url", url, "augment", folder, "--out", tmp_path / "other", *options)
+    assert above.returncode == 0, above.stderr
+    for new in (tmp_path / "one", tmp_path / "other"):
+        rows = manifest(new)
+        assert len(rows) == 50
+        for row in rows:
+            assert row["file"].split("/")[0] == (row["label"] or "unlabelled")
+            assert Path(row["source"]).parent == Path(row["neighbour"]).parent
+        assert sum(row["label"] == "" for row in rows) == 10
+    with Client(url) as client:
+        described = client.dataset(client.model("partly")["dataset"])
+    assert (described["labelled"], described["unlabelled"]) == (40, 10)
+
+
 def test_train_evaluate_and_jobs(url: str, folder: Path, tmp_path: Path) -> None:
     trained = run("--url", url, "train", folder, "--name", "mine", "--epochs", "2")
     assert trained.returncode == 0, trained.stderr
@@ -180,6 +207,8 @@ def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, t
         (["train", "nothing"], "'nothing' is neither a folder or file here nor a data set; the service has digits"),
         (["train", tmp_path / "notes.txt"], "is neither a folder nor a .zip or .npz file"),
         (["train", folder], "--size 28x28"),
+        (["train", "digits", "--unlabelled", folder], "--unlabelled goes with a folder of class folders"),
+        (["train", folder, "--unlabelled", folder / "odd"], "lies inside"),
         (["train", folder, "--size", "28"], "--size is a height and a width in pixels, such as 28x28"),
         (["augment", folder, *new, "--model", MODEL], "--resize"),
         (["train", "digits", "--epochs", "0"], "--epochs"),

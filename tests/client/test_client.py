@@ -21,7 +21,7 @@ from latentaug_client import (
     NotFound,
     Unreachable,
 )
-from latentaug_client.payloads import read_labelled
+from latentaug_client.payloads import dataset_body, folder_files, read_labelled
 from latentaug_client.retries import Retries
 from PIL import Image
 
@@ -56,6 +56,22 @@ def test_text_labels_are_kept(client: Client, images: np.ndarray) -> None:
     assert made.labels.tolist() == names
 
 
+@pytest.mark.parametrize("sign", [None, -1])
+def test_images_without_a_label_may_lie_among_others(
+    client: Client, images: np.ndarray, labels: np.ndarray, sign: int | None
+) -> None:
+    some = [sign if i % 4 == 0 else int(label) for i, label in enumerate(labels)]
+    made = client.augment(images, some, model=MODEL, k=2)
+    known = np.array([label not in (None, -1) for label in some])
+    assert made.labels is not None
+    assert made.labels.tolist() == [-1 if some[source] is None else some[source] for source in made.source]
+    assert (made.labels[known[made.source]] == labels[made.neighbour][known[made.source]]).all()
+    files = client.augment([Image.fromarray(image) for image in images], some, model=MODEL, k=2)
+    assert (files.images == made.images).all()
+    assert files.labels is not None
+    assert files.labels.tolist() == made.labels.tolist()
+
+
 def test_latents_go_there_and_back(client: Client, images: np.ndarray) -> None:
     encoded = client.encode(images, model=MODEL)
     assert encoded.latents.shape == encoded.log_variances.shape == (40, 20)
@@ -86,6 +102,37 @@ def test_a_data_set_is_uploaded_from_an_array_a_zip_or_a_folder(client: Client, 
     client.delete_dataset("by-zip")
     with pytest.raises(NotFound):
         client.dataset("by-zip")
+
+
+def test_a_data_set_may_be_labelled_in_part(client: Client, tmp_path: Path) -> None:
+    labels = [None if i % 2 else i % 4 for i in range(40)]
+    for i, label in enumerate(labels):
+        folder = tmp_path / ("pool/deep" if label is None else f"photos/{label}")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(DIGITS.images[i, ..., 0]).save(folder / f"{i}.png")
+    by_array = client.upload("partly-array", DIGITS.images[:40], labels)
+    by_folders = client.upload("partly-folders", tmp_path / "photos", unlabelled=tmp_path / "pool")
+    (tmp_path / "pool").rename(tmp_path / "photos" / "unlabelled")
+    by_folder = client.upload("partly-folder", tmp_path / "photos")
+    for described in (by_array, by_folders, by_folder):
+        assert (described["labelled"], described["unlabelled"]) == (20, 20)
+        assert described["classes"] == ["0", "2"]
+        client.delete_dataset(described["name"])
+
+
+def test_folders_of_unlabelled_images_that_would_be_misread_are_refused(tmp_path: Path) -> None:
+    for name in ("photos/a/1.png", "photos/unlabelled/2.png", "photos/pool/3.png", "more/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    photos, more = tmp_path / "photos", tmp_path / "more"
+    with pytest.raises(ValueError, match="lies inside"):
+        folder_files(photos, photos / "pool")
+    with pytest.raises(ValueError, match="lies inside"):
+        folder_files(photos / "a", photos)
+    with pytest.raises(ValueError, match=r"would both be unlabelled/2\.png"):
+        folder_files(photos, more)
+    with pytest.raises(ValueError, match="with a folder of class folders"):
+        dataset_body(DIGITS.images, None, more)
 
 
 def test_a_job_is_waited_for_followed_and_read(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from imblearn.utils import estimator_checks
 from imblearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 from latentaug_client import Client, Invalid, NotFound
 from latentaug_client.sampler import LatentAugmenter
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
@@ -107,6 +108,54 @@ def test_an_option_that_the_service_does_not_know_is_refused_by_name(url: str) -
         LatentAugmenter(url, MODEL, alpha=-1).fit_resample(X, Y)
     with pytest.raises(Invalid, match="method"):
         LatentAugmenter(url, MODEL, method="rotation").fit_resample(X, Y)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sign", ["integers", "floats", "texts", "objects", "a list"])
+def test_unlabelled_rows_stay_as_they_are_and_are_no_class(url: str, sign: str) -> None:
+    hidden = np.arange(len(Y)) % 3 == 0
+    hidden[Y == 3] = False
+    signs: dict[str, Any] = {
+        "integers": np.where(hidden, -1, Y),
+        "floats": np.where(hidden, np.nan, Y),
+        "texts": np.where(hidden, "", Y.astype(str)),
+        "objects": np.where(hidden, None, Y),
+        "a list": [None if gap else int(label) for gap, label in zip(hidden, Y, strict=True)],
+    }
+    y = signs[sign]
+    sampler = LatentAugmenter(url, MODEL, sampling_strategy={"3" if sign == "texts" else 3: 100})
+    new_x, new_y = sampler.fit_resample(X, y)
+    alone_x, _ = LatentAugmenter(url, MODEL, sampling_strategy={3: 100}).fit_resample(X[~hidden], Y[~hidden])
+    assert type(new_y) is type(y)
+    assert (new_x[: len(X)] == X).all()
+    assert [str(label) for label in new_y[: len(Y)]] == [str(label) for label in y], "also those of unlabelled rows"
+    assert {int(label) for label in new_y[len(Y) :]} == {3}
+    assert (new_x[len(X) :] == alone_x[(~hidden).sum() :]).all()
+    assert (Y[sampler.source_] == Y[sampler.neighbour_]).all()
+    assert (Y[sampler.source_] == 3).all()
+
+
+def test_unlabelled_rows_may_be_sparse_and_images(url: str) -> None:
+    y = np.where(np.arange(len(Y)) % 3 == 0, -1, Y)
+    flat, labels = LatentAugmenter(url, MODEL).fit_resample(X, y)
+    thin, _ = LatentAugmenter(url, MODEL).fit_resample(sparse.csr_matrix(X), y)
+    images, _ = LatentAugmenter(url, MODEL).fit_resample(X.reshape(-1, 8, 8), y)
+    assert (thin.format, len(labels)) == ("csr", len(flat))
+    assert np.allclose(thin.toarray(), flat)
+    assert (images == flat.reshape(-1, 8, 8)).all()
+
+
+def test_a_fit_counts_labelled_rows(url: str) -> None:
+    y = np.where(np.arange(len(Y)) % 3 == 0, np.nan, Y)
+    counted = LatentAugmenter(url, MODEL).fit(X, y).sampling_strategy_
+    known = np.bincount(y[~np.isnan(y)].astype(int))
+    assert {int(label): wanted for label, wanted in counted.items()} == {
+        label: known.max() - size for label, size in enumerate(known) if size < known.max()
+    }
+
+
+def test_some_row_must_have_a_label(url: str) -> None:
+    with pytest.raises(ValueError, match="no row has a label"):
+        LatentAugmenter(url, MODEL).fit_resample(X[:9], [None] * 9)
 
 
 def test_a_pipeline_samples_training_folds_alone(url: str) -> None:

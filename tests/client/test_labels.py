@@ -1,0 +1,59 @@
+"""Labels of the client: arrays that need no pickling, lists for JSON, and what stands for no label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from latentaug_client.labels import as_array, as_list, unlabelled
+
+NAN = float("nan")
+
+
+class NAType:
+    """Like the one of pandas, which is neither true nor false, nor equal to itself."""
+
+    def __bool__(self) -> bool:
+        raise TypeError
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+TRANSLATED: dict[str, tuple[Any, list[Any], str, list[Any]]] = {
+    "integers": ([1, -1, 2], [1, -1, 2], "i", [1, None, 2]),
+    "unsigned integers": (np.array([1, 2], np.uint8), [1, 2], "u", [1, 2]),
+    "floats": ([1.0, NAN, 2.0], [1.0, NAN, 2.0], "f", [1, None, 2]),
+    "texts": (["a", "", "b"], ["a", "", "b"], "U", ["a", None, "b"]),
+    "integers and None": ([1, None, 2], [1, -1, 2], "i", [1, None, 2]),
+    "texts and None": (["a", None, "b"], ["a", "", "b"], "U", ["a", None, "b"]),
+    "texts and NaN": (["a", NAN, "b"], ["a", "", "b"], "U", ["a", None, "b"]),
+    "floats and None": ([1.0, None, 2], [1.0, NAN, 2.0], "f", [1, None, 2]),
+    "objects of pandas": (np.array(["a", NAType(), NAN, "b"], object), ["a", "", "", "b"], "U", ["a", None, None, "b"]),
+    "integers and texts": ([1, None, "b"], ["1", "", "b"], "U", ["1", None, "b"]),
+    "nothing but None": ([None, None], [-1, -1], "i", [None, None]),
+    "truths and None": ([True, None], ["True", ""], "U", ["True", None]),
+    "a fraction": (np.array([1.5, None], object), [1.5, NAN], "f", [1.5, None]),
+}
+
+
+@pytest.mark.parametrize("case", TRANSLATED)
+def test_labels_become_an_array_without_objects_and_a_list_with_nulls(case: str) -> None:
+    labels, array, kind, as_json = TRANSLATED[case]
+    found = as_array(labels)
+    assert found.dtype.kind == kind
+    assert np.array_equal(found, np.array(array), equal_nan=kind == "f")
+    assert unlabelled(found).tolist() == [value is None for value in as_json]
+    assert as_list(labels) == as_json
+
+
+def test_an_array_without_objects_is_taken_as_it_is() -> None:
+    for array in (np.array([1, -1], np.int8), np.array(["nan", ""]), np.array([0.5, np.nan], np.float32)):
+        assert as_array(array) is array
+
+
+def test_labels_of_two_axes_are_left_to_the_service_to_refuse() -> None:
+    assert as_array(np.array([["a", None], ["b", "c"]], object)).shape == (2, 2)
