@@ -17,6 +17,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("Encode: `POST /v1/models/{model}/encode`", options.ImageOptions),
     ("Train: `POST /v1/jobs/train`", options.TrainParams),
     ("Augment a data set: `POST /v1/jobs/augment`", options.AugmentParams),
+    ("Label, a request: `POST /v1/models/{model}/label`", options.LabelRequest),
+    ("Label a data set: `POST /v1/jobs/label`", options.LabelParams),
     ("Evaluate: `POST /v1/jobs/evaluate`", options.EvaluateParams),
     ("Ranges of affine copies: `affine` of evaluate", options.AffineRanges),
 )

@@ -12,6 +12,7 @@ appears.
     AugmentParams       what an augment job is asked
     TrainingOptions     how a VAE is trained; TrainParams is a train job
     Design       what an evaluation measures; EvaluateParams is an evaluate job
+    LabelOptions        how labels are spread; LabelRequest is a request, LabelParams a label job
     Recipe       how a training set is made; RecommendParams is a job that looks for the best one
 """
 
@@ -496,3 +497,31 @@ class RecommendParams(Seeded):
 def _check_alpha(alpha: float, methods: list[Method]) -> None:
     if alpha > 1 and "interpolation" in methods:
         raise ValueError("alpha must be at most 1 for interpolation; use extrapolation to go further")
+
+
+class LabelOptions(Seeded):
+    """How labels are spread over unlabelled images."""
+
+    space: LabelSpace = "auto"
+    """Where neighbours are looked for: in latent space, among pixels, or, with `auto`, wherever more of the labelled
+    images are called right without their own labels."""
+    keep: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    """Share of the newly labelled images to keep, surest first. Default: those more likely right than wrong, whose
+    confidence is above 0.5."""
+    per_class: bool = False
+    """Whether to keep that share of each class by itself, so that none is left out for being harder than others."""
+
+
+class LabelRequest(LabelOptions, ImageOptions):
+    """Options of label, as a request."""
+
+
+class LabelParams(LabelOptions):
+    """Parameters of a label job: labels are spread over the unlabelled images of a data set's training part."""
+
+    model_config = ConfigDict(strict=True)
+
+    dataset: Name
+    """Name of a data set of which some images have labels and some have none."""
+    model: Name
+    """Name of the model whose latent space serves, best one that was trained on this data set."""

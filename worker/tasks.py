@@ -30,6 +30,7 @@ TASKS: dict[Kind, str] = {
     "train": "worker.train:train",
     "evaluate": "worker.evaluate:evaluate",
     "augment": "worker.augment:augment",
+    "label": "worker.label:label",
     "recommend": "worker.recommend:recommend",
 }
 """The function that does each kind of job, given its `Work` and parameters. Imported by name, since the process of each

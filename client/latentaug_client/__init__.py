@@ -27,10 +27,12 @@ from latentaug_client.options import (
     AugmentJobOptions,
     AugmentOptions,
     EvaluateOptions,
+    LabelJobOptions,
+    LabelOptions,
     RecommendOptions,
     TrainOptions,
 )
-from latentaug_client.payloads import Augmented, Encoded, Labelled
+from latentaug_client.payloads import Augmented, Encoded, Labelled, SpreadLabels
 
 __all__ = [
     "AsyncClient",
@@ -49,11 +51,14 @@ __all__ = [
     "Invalid",
     "Job",
     "JobFailed",
+    "LabelJobOptions",
+    "LabelOptions",
     "Labelled",
     "LatentaugError",
     "NotFound",
     "Problem",
     "RecommendOptions",
+    "SpreadLabels",
     "TooLate",
     "TrainOptions",
     "Unreachable",

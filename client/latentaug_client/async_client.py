@@ -17,10 +17,12 @@ from latentaug_client.options import (
     AugmentDatasetOptions,
     AugmentOptions,
     EvaluateOptions,
+    LabelJobOptions,
+    LabelOptions,
     RecommendOptions,
     TrainOptions,
 )
-from latentaug_client.payloads import Augmented, Encoded, Image, Images
+from latentaug_client.payloads import Augmented, Encoded, Image, Images, SpreadLabels
 from latentaug_client.retries import Retries
 
 
@@ -65,6 +67,12 @@ class AsyncClient:
     ) -> Augmented:
         """As `Client.augment`."""
         return await self._connection.send(calls.augment(model, images, labels, options))
+
+    async def label(
+        self, images: Images, labels: ArrayLike, *, model: str, **options: Unpack[LabelOptions]
+    ) -> SpreadLabels:
+        """As `Client.label`."""
+        return await self._connection.send(calls.label(model, images, labels, options))
 
     async def interpolate(self, first: Image, last: Image, *, model: str, steps: int | None = None) -> NDArray[Any]:
         """As `Client.interpolate`."""
@@ -128,6 +136,12 @@ class AsyncClient:
     ) -> AsyncJob:
         """As `Client.augment_dataset`."""
         return await self.submit("augment", calls.augment_params(dataset, model, params), key)
+
+    async def label_dataset(
+        self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[LabelJobOptions]
+    ) -> AsyncJob:
+        """As `Client.label_dataset`."""
+        return await self.submit("label", {"dataset": dataset, "model": model, **params}, key)
 
     async def submit(self, kind: Kind, params: Mapping[str, Any], key: str | None = None) -> AsyncJob:
         """As `Client.submit`."""

@@ -13,11 +13,11 @@ import httpx
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client import payloads
-from latentaug_client.payloads import NPY, NPZ, Augmented, Body, Encoded, Images
+from latentaug_client.payloads import NPY, NPZ, Augmented, Body, Encoded, Images, SpreadLabels
 
 T = TypeVar("T")
 Record = dict[str, Any]
-Kind = Literal["train", "evaluate", "augment", "recommend"]
+Kind = Literal["train", "evaluate", "augment", "label", "recommend"]
 FORMS = {
     "json": "application/json",
     "csv": "text/csv",
@@ -87,6 +87,12 @@ def augment(model: str, images: Images, labels: ArrayLike | None, options: Mappi
     """Images to new images."""
     body, params = _with_options(payloads.images_body(images, labels), options)
     return Call("POST", _model(model, "augment"), payloads.read_augmented, params, {"Accept": NPZ}, body)
+
+
+def label(model: str, images: Images, labels: ArrayLike, options: Mapping[str, Any]) -> Call[SpreadLabels]:
+    """Partly labelled images to labels for all of them."""
+    body, params = _with_options(payloads.images_body(images, labels), _given(**options))
+    return Call("POST", _model(model, "label"), payloads.read_spread, params, {"Accept": NPZ}, body)
 
 
 def interpolate(model: str, first: payloads.Image, last: payloads.Image, steps: int | None) -> Call[NDArray[Any]]:

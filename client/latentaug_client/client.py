@@ -17,10 +17,12 @@ from latentaug_client.options import (
     AugmentDatasetOptions,
     AugmentOptions,
     EvaluateOptions,
+    LabelJobOptions,
+    LabelOptions,
     RecommendOptions,
     TrainOptions,
 )
-from latentaug_client.payloads import Augmented, Encoded, Image, Images
+from latentaug_client.payloads import Augmented, Encoded, Image, Images, SpreadLabels
 from latentaug_client.retries import Retries
 
 
@@ -101,6 +103,22 @@ class Client:
         True
         """
         return self._connection.send(calls.augment(model, images, labels, options))
+
+    def label(self, images: Images, labels: ArrayLike, *, model: str, **options: Unpack[LabelOptions]) -> SpreadLabels:
+        """Spread the labels of some images over the others.
+
+        Args:
+            images: as for `augment`.
+            labels: one label for each image: -1, "" or None for those that have none.
+            model: name of a trained model.
+            options: the options in `LabelOptions`.
+
+        >>> some = np.where(np.arange(40) < 20, labels, -1)
+        >>> spread = client.label(images, some, model="digits-vae")
+        >>> bool((spread.labels[:20] == labels[:20]).all()), spread.confidence.shape
+        (True, (40,))
+        """
+        return self._connection.send(calls.label(model, images, labels, options))
 
     def interpolate(self, first: Image, last: Image, *, model: str, steps: int | None = None) -> NDArray[Any]:
         """The images on the way from one image to another, uint8 [steps, h, w(, 3)], both ends included.
@@ -219,6 +237,23 @@ class Client:
         (8, 8)
         """
         return self.submit("augment", calls.augment_params(dataset, model, params), key)
+
+    def label_dataset(
+        self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[LabelJobOptions]
+    ) -> Job:
+        """Start a job that spreads labels over the unlabelled images of a data set's training part.
+
+        `LabelJobOptions` has its parameters.
+
+        >>> some = np.where(np.arange(40) < 20, labels, -1)
+        >>> client.upload("some", images, some)["unlabelled"]
+        20
+        >>> job = client.label_dataset("some", "digits-vae").wait()
+        >>> sorted(job.record["result"])
+        ['expected_accuracy', 'kept', 'labelled', 'space', 'unlabelled']
+        >>> client.delete_dataset("some")
+        """
+        return self.submit("label", {"dataset": dataset, "model": model, **params}, key)
 
     def submit(self, kind: Kind, params: Mapping[str, Any], key: str | None = None) -> Job:
         """Start a job.

@@ -50,6 +50,21 @@ class AugmentOptions(AugmentJobOptions, total=False):
     resize: bool
 
 
+class LabelJobOptions(TypedDict, total=False):
+    """Options of `label_dataset`."""
+
+    space: Literal["auto", "latent", "pixels"]
+    keep: float | None
+    per_class: bool
+    seed: int
+
+
+class LabelOptions(LabelJobOptions, total=False):
+    """Options of `label`."""
+
+    resize: bool
+
+
 class TrainingOptions(TypedDict, total=False):
     """How a VAE is trained, in `train` and in `evaluate`."""
 

@@ -84,6 +84,22 @@ class Labelled:
     labels: NDArray[Any] | None
 
 
+@dataclass(frozen=True)
+class SpreadLabels:
+    """What `label` returns.
+
+    Attributes:
+        labels: one label for each image, of the type that was sent; an image that is unlike every labelled one has
+            none, which is -1 among whole numbers and "" among texts.
+        confidence: the chance that each label is right, float32 [n]: 1 where it was sent, 0 where there is none.
+        kept: bool [n], whether each image belongs in a training set.
+    """
+
+    labels: NDArray[Any]
+    confidence: NDArray[np.float32]
+    kept: NDArray[np.bool_]
+
+
 def images_body(images: Images, labels: ArrayLike | None) -> Body:
     """Images and labels as npz if they are arrays, and as the files of a form if they are files.
 
@@ -184,6 +200,12 @@ def read_encoded(response: httpx.Response) -> Encoded:
     """The latents in an answer."""
     arrays = _arrays(response.content)
     return Encoded(arrays["latents"], arrays["log_variances"], arrays["reconstruction_error"])
+
+
+def read_spread(response: httpx.Response) -> SpreadLabels:
+    """The labels in an answer."""
+    arrays = _arrays(response.content)
+    return SpreadLabels(arrays["labels"], arrays["confidence"], arrays["kept"])
 
 
 def read_labelled(content: bytes) -> Labelled:

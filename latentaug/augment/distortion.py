@@ -1,8 +1,8 @@
 """How unlike two images are in shape, whatever small deformations lie between them.
 
-The image distortion model (Keysers, Deselaers, Gollan and Ney, 2007): every patch of one image is compared with the best
-of the patches around the same place in the other, so that a stroke a pixel further left costs nothing, and one that is
-missing costs all of it. Patches are of gradients, which tell shapes better than grey levels do.
+The image distortion model (Keysers, Deselaers, Gollan and Ney, 2007): every patch of one image is compared with the
+best of the patches around the same place in the other, so that a stroke a pixel further left costs nothing, and one
+that is missing costs all of it. Patches are of gradients, which tell shapes better than grey levels do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from torch.nn import functional
 
 SIDES = (28, 16)
 """Longest sides, in pixels, at which shapes are compared, so that a pixel is about as much of a shape in every image.
-Which is better hangs on the images: fine for MNIST's digits (0.3 % more right), coarse for UJIPEN's characters (6 %)."""
+Which serves better depends on the images: the finer one for MNIST (0.3 % more of the labels are right), the coarser one
+for UJIPEN (6 % more)."""
 REACH = 1
 """How many pixels a patch may have moved, each way; 2 made MNIST's nearest images purer, and its labels worse."""
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))

@@ -1,7 +1,7 @@
 """Label spreading over a graph, and what each labelled image would be called without its own label.
 
-F <- ALPHA S F + (1 - ALPHA) Y (Zhou, Bousquet, Lal, Weston and Schoelkopf, 2004), with class masses (Zhu, Ghahramani and
-Lafferty, 2003). scikit-learn's `LabelSpreading` would hold a dense matrix of all images by all images: 24 GB of MNIST's.
+F <- ALPHA S F + (1 - ALPHA) Y (Zhou, Bousquet, Lal, Weston and Schoelkopf, 2004), with class masses (Zhu, Ghahramani
+and Lafferty, 2003). It is not scikit-learn's `LabelSpreading`, which takes no graph that was made elsewhere.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ ALPHA = 0.99
 ROUNDS = 80
 """Rounds of spreading; 250 with an ALPHA of 0.995 name 0.03 % more of MNIST's images right."""
 MASSES = 0.5
-"""Power of the class masses. 1 is right where the pool has the labelled images' proportions; a half gets most of what is
-to be gained, and does little harm where it has others."""
+"""Power of the factors that would give all classes an equal mass. What arrives of a class grows with its labelled
+images, whether or not it has as many of the others: a half was best, or nearly so, with digits drawn evenly, at random,
+from classes of equal and of unequal sizes, and where labels were asked for."""
 FAINT = 0.05
 """Images at which less than this part of what typically arrives at a left-out labelled image arrives are unlike all."""
 SINGLE = 2**23
@@ -65,7 +66,7 @@ def believe(s: sparse.csr_array, labels: Rows, classes: int, near: NDArray[np.bo
     sizes = np.bincount(own, minlength=classes)
     reached = near & (arrived.sum(axis=1) >= FAINT * np.median(left_out.sum(axis=1)))
     reached[given] = True
-    factors = _mass_factors(arrived[reached], (sizes / len(own)).astype(np.float32)) ** MASSES
+    factors = _mass_factors(arrived[reached], sizes > 0) ** MASSES
     shares = _shares(arrived * factors)
     judged = sizes[own] > 1  # the only one of its class cannot be called right without its own label
     called, truth = _shares(left_out * factors)[judged], own[judged]
@@ -118,11 +119,11 @@ def _spread(s: sparse.csr_array, given: Rows, values: Floats) -> Floats:
     return f
 
 
-def _mass_factors(f: Floats, prior: Floats) -> Floats:
-    """Factors of F's columns [classes] after which the images' shares of each class sum to the prior."""
+def _mass_factors(f: Floats, there: NDArray[np.bool_]) -> Floats:
+    """Factors of F's columns [classes] after which the images' shares of each class that is there sum to the same."""
     factors = np.ones(f.shape[1], np.float32)
     for _ in range(_MASS_ROUNDS):
-        factors *= prior / np.maximum(_shares(f * factors).mean(axis=0), 1e-6)
+        factors *= (there / there.sum()) / np.maximum(_shares(f * factors).mean(axis=0), 1e-6)
         factors /= factors.mean()
     return factors
 

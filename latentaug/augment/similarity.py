@@ -1,4 +1,4 @@
-"""The graph of images that are alike: each image's nearest others, found roughly in a space and then looked at closely."""
+"""The graph of images that are alike: each image's nearest others, looked up in a space and then looked at closely."""
 
 from __future__ import annotations
 

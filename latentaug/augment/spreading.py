@@ -20,10 +20,11 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from latentaug.augment.calibration import interval
+from latentaug.augment.labelling import check_labels
 from latentaug.augment.propagation import Beliefs, believe
 from latentaug.augment.similarity import Floats, Graph, Neighbourhoods, Progress, Rows, Space, edges, similarity
 from latentaug.datasets.dataset import UNLABELLED
-from latentaug.errors import InvalidInput, TooLarge
+from latentaug.errors import InvalidInput
 from latentaug.options import LabelSpace
 
 PAYS = 0.5
@@ -32,8 +33,9 @@ LEAP = 1.5
 """A step is a leap if it is so many times longer than the longest from a labelled image to the one most like it."""
 ASKED = 50
 """Most images whose labels are asked for."""
-MAX_VALUES = 2**28
-"""Most images times classes that are spread at once: a gigabyte."""
+APART = 3
+"""More than so many steps lie between any two of them."""
+_AROUND_ROUNDS = 10
 _LOOKED_UP, _COMPARED, _SPREAD = 0.4, 0.9, 0.95  # how far spreading has come when each of these is done
 
 Told = Callable[[float, str], None]
@@ -108,7 +110,6 @@ def spread(
         InvalidInput: no label, no image without one, or no latents to look for neighbours in.
         TooLarge: more images times classes than are spread at once.
     """
-    check(labels, classes)
     found = Neighbourhoods(images, latents)
     return spread_over(
         found, labels, classes, space=space, keep=keep, per_class=per_class, seed=seed, progress=progress
@@ -127,7 +128,7 @@ def spread_over(
     progress: Told | None = None,
 ) -> Spread:
     """Spread labels as `spread` does, over images whose neighbourhoods may be known already; it raises the same."""
-    check(labels, classes)
+    check_labels(labels)
     if space == "latent" and neighbourhoods.latents is None:
         raise InvalidInput("there are no latents to look for neighbours in; give them, or use the space 'pixels'")
     tell = progress or _untold
@@ -150,25 +151,6 @@ def spread_over(
         expected=_expected(confidence[new], called[new], classes, beliefs.right),
         ask_next=ask(similarity(graph), beliefs.shares, new),
     )
-
-
-def check(labels: Rows, classes: int) -> None:
-    """Refuse labels that cannot be spread.
-
-    Raises:
-        InvalidInput: there is no label, or no image without one.
-        TooLarge: more images times classes than are spread at once.
-    """
-    unlabelled = int((labels == UNLABELLED).sum())
-    if unlabelled == len(labels):
-        raise InvalidInput("no image has a label that could be spread; label at least one image of each class")
-    if not unlabelled:
-        raise InvalidInput("every image has a label already; add images without one")
-    if len(labels) * classes > MAX_VALUES:
-        raise TooLarge(
-            f"labels of {classes} classes cannot be spread over {len(labels)} images at once; use at most "
-            f"{MAX_VALUES // classes} images"
-        )
 
 
 def _best_space(found: Neighbourhoods, labels: Rows, classes: int, space: LabelSpace, seed: int, tell: Told) -> Space:
@@ -238,7 +220,9 @@ def _expected(confidence: Floats, called: Rows, classes: int, right: NDArray[np.
 
 
 def ask(s: sparse.csr_array, shares: Floats, new: Rows, most: int = ASKED) -> Rows:
-    """The images whose labels by hand would tell most: the least sure, none of them beside another.
+    """The images whose labels by hand would tell most: amid many unsure ones, and apart from one another.
+
+    An unsure image amid sure ones is odd; one amid many others stands for all of them.
 
     Args:
         s: the graph, [n, n].
@@ -247,15 +231,27 @@ def ask(s: sparse.csr_array, shares: Floats, new: Rows, most: int = ASKED) -> Ro
         most: how many to choose.
     """
     ordered = np.sort(shares[new], axis=1)
-    margin = ordered[:, -1] - (ordered[:, -2] if shares.shape[1] > 1 else 0)
+    unsure = np.zeros(len(shares), np.float32)
+    unsure[new] = 1 - ordered[:, -1] + (ordered[:, -2] if shares.shape[1] > 1 else 0)
+    around = unsure
+    for _ in range(_AROUND_ROUNDS):
+        around = np.float32(0.9) * (s @ around) + np.float32(0.1) * unsure
     beside, chosen = np.zeros(len(shares), np.bool_), list[int]()
-    for row in new[np.argsort(margin, kind="stable")]:
+    for row in new[np.argsort(-around[new], kind="stable")]:
         if len(chosen) == most:
             break
         if not beside[row]:
             chosen.append(int(row))
-            beside[s.indices[s.indptr[row] : s.indptr[row + 1]]] = True
+            beside[_within(s, row, APART)] = True
     return np.array(chosen, np.int64)
+
+
+def _within(s: sparse.csr_array, row: int, steps: int) -> Rows:
+    """The images that so many steps lead to from one."""
+    rows = np.array([row])
+    for _ in range(steps):
+        rows = np.unique(np.concatenate([rows, *(s.indices[s.indptr[each] : s.indptr[each + 1]] for each in rows)]))
+    return rows
 
 
 def _between(tell: Told, start: float, end: float, stage: str) -> Progress:

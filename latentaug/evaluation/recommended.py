@@ -187,8 +187,8 @@ def _method(found: Recommendation) -> str:
     sizes = found.sizes
     facts = [
         f"Recipes were compared inside the {sizes.labelled} labelled images alone. In each fold some of them counted "
-        "as unlabelled and judged the classifiers; their labels were used for nothing else. The recipe that is expected "
-        f"to be best gave way only to one that was better by more than {MARGIN:g} standard errors.",
+        "as unlabelled and judged the classifiers; their labels were used for nothing else. The recipe that is "
+        f"expected to be best gave way only to one that was better by more than {MARGIN:g} standard errors.",
         f"The winner was measured on {sizes.test} test images, which were used for nothing else. {_draws(found)}",
         "Classifiers are tuned on the labelled images alone, and used with the same setting in every arm. The MLP is "
         "not tuned.",

@@ -105,10 +105,11 @@ class Settings(BaseSettings):
     """Seconds that a process has, once it is told to stop, to finish the requests that it has accepted."""
 
     # Jobs
-    queues: tuple[Literal["train", "evaluate", "augment", "recommend"], ...] = (
+    queues: tuple[Literal["train", "evaluate", "augment", "label", "recommend"], ...] = (
         "train",
         "evaluate",
         "augment",
+        "label",
         "recommend",
     )
     """Queues that `python -m worker` serves, each with a process of its own."""

@@ -24,7 +24,7 @@ from service.api.http.request_log import RequestLog
 from service.api.jobs.submissions import Jobs
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
-from service.api.routes import datasets, inference, jobs, models, page, system
+from service.api.routes import datasets, inference, jobs, labelling, models, page, system
 from service.api.routes.plain import DocumentedApp
 from service.asgi.traced import Traced
 
@@ -75,8 +75,9 @@ def create_app(settings: Settings) -> ASGIApp:
             queue.close()
             tracing.shutdown()
 
+    endpoints = (*inference.ENDPOINTS, *labelling.ENDPOINTS)
     app = DocumentedApp(
-        inference.ENDPOINTS,
+        endpoints,
         title="latentaug",
         version="1",
         description=DESCRIPTION,
@@ -87,7 +88,7 @@ def create_app(settings: Settings) -> ASGIApp:
     )
     for module in (models, datasets, jobs, system, page):
         app.include_router(module.router)
-    plain = [endpoint.route for endpoint in inference.ENDPOINTS]
+    plain = [endpoint.route for endpoint in endpoints]
     front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
     front.router.default = HeadAsGet(app)
     served: ASGIApp = Traced(front)

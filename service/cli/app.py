@@ -21,11 +21,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from latentaug.errors import LatentaugError as ServiceError
-from latentaug.options import AugmentOptions, Decode, EvaluateParams, Method, RecommendParams, TrainParams
+from latentaug.options import (
+    AugmentOptions,
+    Decode,
+    EvaluateParams,
+    LabelParams,
+    LabelSpace,
+    Method,
+    RecommendParams,
+    TrainParams,
+)
 from service.cli import doctor as examination
 from service.cli import names
 from service.cli.errors import words
-from service.cli.folders import Manifest, batches, check_apart, new_folder
+from service.cli.folders import Manifest, batches, check_apart, new_folder, unpack
 from service.cli.options import given, option
 from service.cli.progress import bar, console, show
 from service.cli.session import Target, session
@@ -123,7 +132,8 @@ def augment(
             check_apart(images, to)
     with _session(context) as client, new_folder(to) as partial:
         if model is None:
-            model, resize = _own_model(client, folder, size, unlabelled), resize or size is not None
+            dataset = names.dataset(client, str(folder), names.pair(size), console, unlabelled)
+            model, resize = _own_model(client, dataset), resize or size is not None
         options = AugmentOptions(**given(method=method, alpha=alpha, k=k, decode=decode, seed=seed, resize=resize))
         asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed", "resize"})
         version = names.description(client, model)["version"]
@@ -140,6 +150,40 @@ def augment(
         written.close()
         count = len(written)
     out.print(f"{count} new images in {to}")
+
+
+@app.command()
+def label(
+    context: typer.Context,
+    source: Source,
+    to: Annotated[Path, typer.Option("--out", help="New folder for the newly labelled images.")],
+    model: Annotated[str | None, typer.Option(help="Model to use; by default one is trained.")] = None,
+    space: Annotated[LabelSpace | None, option(LabelParams, "space")] = None,
+    keep: Annotated[float | None, option(LabelParams, "keep")] = None,
+    per_class: Annotated[bool, option(LabelParams, "per_class", "--per-class")] = False,
+    unlabelled: Unlabelled = None,
+    size: Size = None,
+    seed: Annotated[int | None, option(LabelParams, "seed")] = None,
+) -> None:
+    """Label unlabelled images by the labelled ones, and say how many of the new labels are likely right."""
+    with _errors(context):
+        for images in filter(None, (Path(source), unlabelled)):
+            check_apart(images, to)
+    with _session(context) as client, new_folder(to) as partial:
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+        if model is not None:
+            names.description(client, model)
+        options = given(space=space, keep=keep, per_class=per_class or None, seed=seed)
+        job = client.label_dataset(dataset, model or _own_model(client, dataset), **options)
+        show(job)
+        unpack(job.result("zip"), partial)
+        made = job.record["result"]
+    likely = made["expected_accuracy"]
+    out.print(
+        f"{made['kept']} of {made['unlabelled']} unlabelled images, with labels from {made['labelled']} labelled ones, "
+        f"in {to}. Of all new labels, {likely['mean']:.0%} are likely right "
+        f"(between {likely['low']:.0%} and {likely['high']:.0%})."
+    )
 
 
 @app.command()
@@ -192,7 +236,7 @@ def recommend(
         check_apart(Path(source), to)
     with _session(context) as client, new_folder(to) as partial:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
-        model = _named_model(client, model, dataset)
+        model = _own_model(client, dataset) if model is None else str(names.description(client, model)["name"])
         asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
         job = client.recommend(dataset, model=model, **asked)
         show(job)
@@ -210,7 +254,9 @@ def recommend(
 def jobs(
     context: typer.Context,
     job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Id of a job to follow until it ends.")] = None,
-    kind: Annotated[str | None, typer.Option(help="List only train, evaluate, augment or recommend jobs.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="List only train, evaluate, augment, label or recommend jobs.")
+    ] = None,
     status: Annotated[
         str | None, typer.Option(help="List only queued, running, succeeded, failed or cancelled jobs.")
     ] = None,
@@ -266,15 +312,8 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _own_model(client: Client, folder: Path, size: str | None, unlabelled: Path | None) -> str:
-    """The model of this very folder, trained first if the service has none."""
-    return _named_model(client, None, names.dataset(client, str(folder), names.pair(size), console, unlabelled))
-
-
-def _named_model(client: Client, model: str | None, dataset: str) -> str:
-    """The model that was named, or the data set's own, trained first if the service has none."""
-    if model is not None:
-        return str(names.description(client, model)["name"])
+def _own_model(client: Client, dataset: str) -> str:
+    """The model of this very data set, trained first if the service has none."""
     name = names.model_name(dataset)
     try:
         client.model(name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -95,6 +97,12 @@ def new_folder(path: Path) -> Iterator[Path]:
             for parent in new_parents:
                 parent.rmdir()
         raise
+
+
+def unpack(data: bytes, folder: Path) -> None:
+    """Write the files of a zip into a folder, none of them outside of it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(folder)  # it leaves out what would lead out of the folder
 
 
 class Manifest:

@@ -38,6 +38,7 @@ def create_app(serving: Serving) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         serving.batcher.start()
         yield
+        serving.aside.close()
         serving.batcher.stop()
         tracing.shutdown()
 

@@ -1,4 +1,4 @@
-"""What a model offers in the protocol: `<model>.encode`, `<model>.decode` and `<model>.augment`.
+"""What a model offers in the protocol: `<model>.encode`, `.decode`, `.augment` and `.label`.
 
 Turns a parsed request into checked work for the engine. Wrong names, types and parameters are 400; values of the right
 form that the model cannot use are 422; more than the limits allow is 413.
@@ -6,28 +6,34 @@ form that the model cannot use are 422; more than the limits allow is 413.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from latentaug.augment.labelling import MAX_REQUEST_VALUES, check_labels
+from latentaug.augment.spreading import Told, spread
 from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput, MalformedInput, NotFound, TooLarge
-from latentaug.options import FILTERS, RenderingOptions
+from latentaug.options import FILTERS, LabelOptions, Options, RenderingOptions
 from latentaug.storage.models import ModelDescription
-from service.model_server.engine import Augmentation, Key, LoadedModel
+from service.model_server.engine import Augmentation, Key, LoadedModel, Outputs
 from service.oip.messages import JOINED, InferenceRequest
 from service.oip.tensors import DTYPES, Array, Parameters, TensorSpec
 
-Operation: TypeAlias = Literal["encode", "decode", "augment"]
+Operation: TypeAlias = Literal["encode", "decode", "augment", "label"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+_Chosen = TypeVar("_Chosen", bound=Options)
 OUTPUTS_PER_INPUT = 8
 RESERVED = {"sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "binary_data_output"}
-OPTIONAL = {"labels", "counts"}
+OPTIONAL = {"augment": {"labels", "counts"}}
+"""Inputs that may be left out."""
+PARAMETERS: dict[Operation, type[Options]] = {"augment": RenderingOptions, "label": LabelOptions}
+"""What else the operations take."""
 OF_COUNTS = {"child", "step", "refused"}
 """Outputs that there are where the input `counts` is."""
 
@@ -40,6 +46,8 @@ class Work:
     payload: Array | Augmentation
     size: int
     """Images and latents that the network computes for it."""
+    finish: Callable[[Outputs, Told], Outputs] | None = None
+    """Makes the outputs of those of the batcher, beside the engine's thread, and tells how far it has come."""
 
 
 def parse_name(name: str) -> tuple[str, Operation]:
@@ -50,12 +58,12 @@ def parse_name(name: str) -> tuple[str, Operation]:
     """
     model, _, operation = name.rpartition(".")
     if not model or operation not in OPERATIONS:
-        raise NotFound(f"no model is named {name[:80]!r}; models are <name>.encode, <name>.decode and <name>.augment")
+        raise NotFound(f"no model is named {name[:80]!r}; models are <name>.{', <name>.'.join(OPERATIONS)}")
     return model, operation
 
 
 def inputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
-    """What an operation takes; `OPTIONAL` inputs may be left out."""
+    """What an operation takes, `OPTIONAL` inputs too."""
     return _inputs(*_shapes(description), operation)
 
 
@@ -66,7 +74,8 @@ def _inputs(image: tuple[int, ...], latent: tuple[int, ...], operation: Operatio
         return (images,)
     if operation == "decode":
         return (TensorSpec("latents", "FP32", latent),)
-    return images, TensorSpec("labels", "INT64", (-1,)), TensorSpec("counts", "INT64", (-1,))
+    labels = TensorSpec("labels", "INT64", (-1,))
+    return (images, labels) if operation == "label" else (images, labels, TensorSpec("counts", "INT64", (-1,)))
 
 
 def outputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
@@ -82,6 +91,9 @@ def _outputs(image: tuple[int, ...], latent: tuple[int, ...], operation: Operati
         return latents, log_variances, TensorSpec("reconstruction_error", "FP32", (-1,))
     if operation == "decode":
         return (images,)
+    if operation == "label":
+        labels, nearest = (TensorSpec(name, "INT64", (-1,)) for name in ("labels", "nearest"))
+        return labels, TensorSpec("confidence", "FP32", (-1,)), TensorSpec("kept", "BOOL", (-1,)), nearest
     rows = [TensorSpec(name, "INT64", (-1,)) for name in ("source", "neighbour", "child")]
     refused = TensorSpec("refused", "INT64", (-1, len(FILTERS)))
     return images, *rows, TensorSpec("step", "FP32", (-1,)), refused, latents
@@ -137,7 +149,8 @@ def prepare(model: LoadedModel, operation: Operation, request: InferenceRequest,
     wanted = wanted_outputs(model.description, operation, request)
     options = {name: value for name, value in request.parameters.items() if not _reserved(name)}
     joined = _joined(options.pop(JOINED, 1))
-    if unknown := options.keys() - (RenderingOptions.model_fields.keys() if operation == "augment" else set()):
+    known = PARAMETERS[operation].model_fields if operation in PARAMETERS else {}
+    if unknown := options.keys() - known.keys():
         raise MalformedInput(f"{operation} has no parameter {_listed(unknown)}")
     rows = len(request.inputs["latents" if operation == "decode" else "images"])
     if rows % joined:
@@ -153,6 +166,8 @@ def prepare(model: LoadedModel, operation: Operation, request: InferenceRequest,
         if not np.isfinite(latents).all():
             raise InvalidInput("latents must be finite numbers", fields=[("latents", "must be finite")])
         return Work(Key(model, "decode", 0, model.tile(rows // joined)), latents, rows)
+    if operation == "label":
+        return _prepare_label(model, request, options, joined)
     return _prepare_augment(model, request, options, "images" in wanted, max_rows, joined)
 
 
@@ -167,7 +182,7 @@ def _prepare_augment(
     most = OUTPUTS_PER_INPUT * max_rows
     if counts is not None and not ((counts >= 0) & (counts <= most)).all():
         raise InvalidInput(f"counts must be 0 to {most}", fields=[("counts", f"0 to {most}")])
-    asked = _rendering(options)
+    asked = _options(RenderingOptions, options)
     if counts is None and (asked.filters or "retries" in options):
         raise InvalidInput("filters go with counts; send them too", fields=[("counts", "missing")])
     if counts is not None and joined > 1:
@@ -186,6 +201,28 @@ def _prepare_augment(
     return Work(key, augmentation, size)
 
 
+def _prepare_label(model: LoadedModel, request: InferenceRequest, options: Parameters, joined: int) -> Work:
+    """Labels are spread once the images are encoded."""
+    images, labels = request.inputs["images"], request.inputs["labels"]
+    if len(labels) != len(images):
+        raise InvalidInput(f"there are {len(images)} images but {len(labels)} labels", fields=[("labels", "one each")])
+    if labels.min() < UNLABELLED:
+        raise InvalidInput("labels must be -1 or more", fields=[("labels", "-1 for none, or 0 and more")])
+    if joined > 1:
+        raise InvalidInput("requests to label come one by one", fields=[(JOINED, "must be 1 to label")])
+    classes = check_labels(labels, MAX_REQUEST_VALUES)
+    given, found = labels != UNLABELLED, labels.copy()
+    names, found[given] = np.unique(labels[given], return_inverse=True)
+    asked = _options(LabelOptions, options)
+
+    def finish(encoded: Outputs, tell: Told) -> Outputs:
+        made = spread(images, found, classes, latents=encoded["latents"], **asked.model_dump(), progress=tell)
+        spread_labels = np.where(made.labels == UNLABELLED, UNLABELLED, names[made.labels])
+        return {"labels": spread_labels, "confidence": made.confidence, "kept": made.kept, "nearest": made.nearest}
+
+    return Work(Key(model, "encode", model.tile(len(images))), images, len(images), finish)
+
+
 def _check_inputs(
     description: ModelDescription, operation: Operation, request: InferenceRequest, max_rows: int
 ) -> None:
@@ -195,7 +232,7 @@ def _check_inputs(
     for name, spec in specs.items():
         tensor = request.inputs.get(name)
         if tensor is None:
-            if name in OPTIONAL:
+            if name in OPTIONAL.get(operation, set()):
                 continue
             raise MalformedInput(f"{operation} needs the input {name}")
         if tensor.dtype != DTYPES[spec.datatype]:
@@ -227,10 +264,10 @@ def _joined(value: object) -> int:
     return value
 
 
-def _rendering(options: Parameters) -> RenderingOptions:
-    """The parameters of augment, checked against `options`."""
+def _options(schema: type[_Chosen], options: Parameters) -> _Chosen:
+    """The parameters of an operation, checked against its schema."""
     try:
-        return RenderingOptions.model_validate(options, strict=True)
+        return schema.model_validate(options, strict=True)
     except ValidationError as error:
         faults = [(".".join(map(str, fault["loc"])), fault) for fault in error.errors(include_url=False)]
     named = [(name, str(fault["msg"]).removeprefix("Value error, ")) for name, fault in faults]

@@ -12,12 +12,14 @@ import torch
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from latentaug.augment.spreading import Told
 from latentaug.errors import DeadlineExceeded, LatentaugError, MalformedInput, TooLarge, Unavailable
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.memory import keep_freed
 from service.asgi.disconnect import while_connected
 from service.model_server import operations
+from service.model_server.aside import Aside
 from service.model_server.batcher import Batcher
 from service.model_server.engine import Key, LoadedModel, Outputs, Payload, compute
 from service.model_server.metrics import Metrics
@@ -56,6 +58,7 @@ class Serving:
             on_batch=self.metrics.batch,
             on_death=on_death,
         )
+        self.aside = Aside()
         self.repository = Repository(store, device, precision, settings.model_cache_size, self._warm_up)
         self.metrics.queued.set_function(lambda: self.batcher.queued)
         self.metrics.in_flight.set_function(lambda: self._in_flight)
@@ -122,6 +125,8 @@ class Serving:
         future = self.batcher.submit(work.key, work.payload, work.size, deadline)
         try:
             outputs = await outcome(request, future, deadline)
+            if work.finish is not None:
+                outputs = await self._finish(request, work.finish, outputs, deadline)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
         answer = oip.InferenceResponse(
@@ -136,6 +141,13 @@ class Serving:
         else:
             headers, buffers = await asyncio.to_thread(oip.write_response, answer, wanted)
         return Response(b"".join(buffers), headers=headers)
+
+    async def _finish(
+        self, request: Request, finish: Callable[[Outputs, Told], Outputs], encoded: Outputs, deadline: float
+    ) -> Outputs:
+        """What is left to do once the engine is done, given up when the caller leaves or the deadline passes."""
+        with self.aside.doing(lambda tell: finish(encoded, tell)) as future:
+            return await outcome(request, future, deadline)
 
     async def _read(self, request: Request, model: LoadedModel, operation: Operation) -> oip.InferenceRequest:
         specs = operations.inputs(model.description, operation)

@@ -41,6 +41,23 @@ class Encoded:
 
 
 @dataclass(frozen=True)
+class SpreadLabels:
+    """What label answers.
+
+    Attributes:
+        images: uint8 [n, h, w, c], as the model takes them.
+        labels: one per image; none for one that is unlike every labelled image.
+        confidence: the chance that each label is right, float32 [n].
+        kept: whether each image belongs in a training set, bool [n].
+    """
+
+    images: Pixels
+    labels: Labels
+    confidence: NDArray[np.float32]
+    kept: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class NewImages:
     """Images that a model made, and where each comes from.
 
@@ -114,6 +131,23 @@ def write_encoded(form: str, encoded: Encoded) -> bytes:
     if encoded.labels is not None:
         document["labels"] = encoded.labels.values
     return json.dumps(document).encode()
+
+
+def write_spread(form: str, spread: SpreadLabels) -> bytes:
+    """Write labels in one of `media.LABEL_ANSWERS`; a zip holds the images too, those not kept as unlabelled."""
+    if form == media.NPZ:
+        arrays = {"labels": spread.labels.array(), "confidence": spread.confidence, "kept": spread.kept}
+        return write_npz(arrays)
+    columns = {
+        "label": spread.labels.values,
+        "confidence": spread.confidence.tolist(),
+        "kept": spread.kept.tolist(),
+    }
+    if form == media.ZIP:
+        folders = [name if kept else None for name, kept in zip(spread.labels.names, spread.kept, strict=True)]
+        rows = zip(*columns.values(), strict=True)
+        return write_zip(spread.images, folders, (dict(zip(columns, row, strict=True)) for row in rows))
+    return json.dumps({"labels": columns["label"], **{name: columns[name] for name in ("confidence", "kept")}}).encode()
 
 
 def write_images(form: str, new: NewImages) -> bytes:

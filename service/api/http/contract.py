@@ -50,6 +50,24 @@ IMAGES_SCHEMA: Fragment = {
     },
 }
 
+SPREAD_SCHEMA: Fragment = {
+    "type": "object",
+    "required": ["labels", "confidence", "kept"],
+    "properties": {
+        "labels": {**_LABELS, "description": "One per image; null for one that is unlike every labelled image."},
+        "confidence": {
+            "type": "array",
+            "items": {"type": "number"},
+            "description": "The chance that each label is right: 1 where it was sent, 0 where there is none.",
+        },
+        "kept": {
+            "type": "array",
+            "items": {"type": "boolean"},
+            "description": "Whether each image belongs in a training set.",
+        },
+    },
+}
+
 PROBLEM_SCHEMA: Fragment = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code"],

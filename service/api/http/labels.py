@@ -112,6 +112,12 @@ class Labels:
         """The labels of these rows, in their order."""
         return Labels([self.values[row] for row in rows], self.dtype)
 
+    def named(self, codes: NDArray[np.int64]) -> Labels:
+        """Labels of the same kind by their numbers in `classes`; none for `UNLABELLED`."""
+        values = {str(value): value for value in self.values if value is not None}
+        ordered = [values[name] for name in self.classes]
+        return Labels([None if code == UNLABELLED else ordered[code] for code in codes], self.dtype)
+
     def array(self) -> NDArray[np.generic]:
         """The labels as an array, of the type they came in, with what stands there for an image without one."""
         if self.dtype is None:

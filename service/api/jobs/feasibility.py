@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from latentaug.augment.labelling import check_size
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, InvalidInput, TooFewImages
 from latentaug.options import AugmentParams, EvaluateParams, Recipe, RecommendParams
@@ -95,6 +96,28 @@ def check_augment(params: AugmentParams, dataset: DatasetDescription, model: Mod
         raise TooFewImages(message, fields=[("k", message)])
 
 
+def check_label(dataset: DatasetDescription, model: ModelDescription) -> None:
+    """Refuse to spread labels where there are none, or nothing to spread them over.
+
+    Raises:
+        InvalidInput: a data set without labels, or without unlabelled images.
+        TooLarge: more images times classes than labels are spread over.
+        Conflict: a model for images of another shape.
+    """
+    _check_shape(dataset, model)
+    labelled = dataset.labelled_parts["train"]
+    if not labelled:
+        message = f"{dataset.name!r} has no label to spread; upload it with at least one labelled image of each class"
+        raise InvalidInput(message, fields=[("dataset", message)])
+    if labelled == dataset.parts["train"]:
+        message = (
+            f"every training image of {dataset.name!r} has a label already; upload it together with unlabelled images, "
+            "in a folder named unlabelled or with the label -1"
+        )
+        raise InvalidInput(message, fields=[("dataset", message)])
+    check_size(dataset.parts["train"], len(dataset.classes))
+
+
 def check_recommend(params: RecommendParams, dataset: DatasetDescription, model: ModelDescription | None) -> None:
     """Refuse a recommendation that has nothing to learn from, or whose model is of other data.
 
@@ -103,12 +126,13 @@ def check_recommend(params: RecommendParams, dataset: DatasetDescription, model:
         TooFewImages: fewer labelled images than classes, or more than the training part has.
         Conflict: a model that was trained on another data set.
     """
-    if not dataset.classes:
+    most = dataset.labelled_parts["train"]
+    if not most:
         message = f"{dataset.name!r} has no labels to spread or to judge by; upload it with labels for some images"
         raise InvalidInput(message, fields=[("dataset", message)])
-    least, most = len(dataset.classes), dataset.parts["train"]
+    least = len(dataset.classes)
     if params.labelled is not None and not least <= params.labelled <= most:
-        message = f"labelled is {params.labelled}; with {least} classes use {least} to {most}"
+        message = f"labelled is {params.labelled}; with {least} classes use {least} to {most}, all labelled ones"
         raise TooFewImages(message, fields=[("labelled", message)])
     if model is not None:
         if model.dataset != dataset.name:

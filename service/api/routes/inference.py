@@ -60,11 +60,11 @@ async def encode(request: Request) -> Response:
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
         description = await context.descriptions.get(request.path_params["model"])
-        batch = await _images(request, context, media.IMAGE_BODIES)
+        batch = await read_batch(request, context, media.IMAGE_BODIES)
         options = read_options(ImageOptions, request, batch.fields)
-        images = await _fit(context, batch, description, options)
+        images = await fitted(context, batch, description, options)
         outputs = ["latents", "log_variances", "reconstruction_error"]
-        call = _call(context, description, "encode", {"images": images}, {}, outputs, 1, seconds_left)
+        call = compute(context, description, "encode", {"images": images}, {}, outputs, 1, seconds_left)
         found = await while_connected(request, call)
         encoded = Encoded(found["latents"], found["log_variances"], found["reconstruction_error"], batch.labels)
         effort = media.write_effort(form, images.nbytes)
@@ -84,7 +84,7 @@ async def decode(request: Request) -> Response:
         batch = await context.on_pixels(lambda: read_latents(body_form, body, dim, context.limits), effort)
         read_options(LatentOptions, request, batch.fields)
         _bound_answer(len(batch.latents), description, context)
-        call = _call(context, description, "decode", {"latents": batch.latents}, {}, ["images"], 1, seconds_left)
+        call = compute(context, description, "decode", {"latents": batch.latents}, {}, ["images"], 1, seconds_left)
         images = (await while_connected(request, call))["images"]
         return await _answer(context, form, _decoded(images, description, SHEET_COLUMNS))
 
@@ -99,13 +99,13 @@ async def augment(request: Request) -> Response:
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
         description = await context.descriptions.get(request.path_params["model"])
-        batch = await _images(request, context, media.IMAGE_BODIES)
+        batch = await read_batch(request, context, media.IMAGE_BODIES)
         options = read_options(AugmentOptions, request, batch.fields)
         codes = None if batch.labels is None else batch.labels.codes()
         counts = counted(options, len(batch.images), codes)
         children = len(batch.images) * options.children if counts is None else int(counts.sum())
         _bound_answer(children, description, context)
-        tensors: dict[str, NDArray[Any]] = {"images": await _fit(context, batch, description, options)}
+        tensors: dict[str, NDArray[Any]] = {"images": await fitted(context, batch, description, options)}
         if counts is not None:
             tensors["counts"] = counts
         if batch.labels is not None:
@@ -119,7 +119,7 @@ async def augment(request: Request) -> Response:
         else:
             outputs += ["child", "step", "refused"]
         made = options.children if counts is None else None
-        call = _call(context, description, "augment", tensors, parameters, outputs, made, seconds_left)
+        call = compute(context, description, "augment", tensors, parameters, outputs, made, seconds_left)
         try:
             found = await while_connected(request, call)
         except TooFewImages as error:
@@ -139,41 +139,42 @@ async def interpolate(request: Request) -> Response:
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
         description = await context.descriptions.get(request.path_params["model"])
-        batch = await _images(request, context, media.PAIR_BODIES)
+        batch = await read_batch(request, context, media.PAIR_BODIES)
         options = read_options(InterpolateOptions, request, batch.fields)
         if len(batch.images) != 2:
             message = f"interpolate takes exactly two images, not {len(batch.images)}"
             raise InvalidInput(message, fields=[("images", message)])
-        ends = {"images": await _fit(context, batch, description, options)}
-        call = _call(context, description, "encode", ends, {}, ["latents"], 1, seconds_left)
+        ends = {"images": await fitted(context, batch, description, options)}
+        call = compute(context, description, "encode", ends, {}, ["latents"], 1, seconds_left)
         latents = (await while_connected(request, call))["latents"]
         walk = {"latents": np.linspace(latents[0], latents[1], options.steps, dtype=np.float32)}  # [steps, latent_dim]
-        call = _call(context, description, "decode", walk, {}, ["images"], 1, seconds_left)
+        call = compute(context, description, "decode", walk, {}, ["images"], 1, seconds_left)
         images = (await while_connected(request, call))["images"]
         return await _answer(context, form, _decoded(images, description, options.steps))
 
 
-_PROBLEMS = contract.problems(400, 404, 406, 413, 415, 503, 504)
-_LATENTS = contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | _PROBLEMS
-_IMAGES = contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | _PROBLEMS
+PROBLEMS = contract.problems(400, 404, 406, 413, 415, 503, 504)
+_LATENTS = contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | PROBLEMS
+_IMAGES = contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | PROBLEMS
 
 
-def _endpoint(
+def endpoint(
     operation: str, answer: Answer, request: contract.Fragment, responses: contract.Responses
 ) -> PlainEndpoint:
+    """An operation of a model, at its path."""
     path = f"/v1/models/{{model}}/{operation}"
     return PlainEndpoint(path, operation, "infer", "inference", answer, request, responses)
 
 
 ENDPOINTS = (
-    _endpoint("encode", encode, contract.image_request(media.IMAGE_BODIES, ImageOptions), _LATENTS),
-    _endpoint("decode", decode, contract.latent_request(LatentOptions), _IMAGES),
-    _endpoint("augment", augment, contract.image_request(media.IMAGE_BODIES, AugmentOptions), _IMAGES),
-    _endpoint("interpolate", interpolate, contract.image_request(media.PAIR_BODIES, InterpolateOptions), _IMAGES),
+    endpoint("encode", encode, contract.image_request(media.IMAGE_BODIES, ImageOptions), _LATENTS),
+    endpoint("decode", decode, contract.latent_request(LatentOptions), _IMAGES),
+    endpoint("augment", augment, contract.image_request(media.IMAGE_BODIES, AugmentOptions), _IMAGES),
+    endpoint("interpolate", interpolate, contract.image_request(media.PAIR_BODIES, InterpolateOptions), _IMAGES),
 )
 
 
-async def _images(request: Request, context: Context, readable: Sequence[str]) -> ImageBatch:
+async def read_batch(request: Request, context: Context, readable: Sequence[str]) -> ImageBatch:
     """The request's images, labels and options."""
     form = media.body_form(request, readable)
     data = await read_body(request, context.settings.max_body_bytes)
@@ -184,7 +185,7 @@ async def _images(request: Request, context: Context, readable: Sequence[str]) -
     return await context.on_pixels(lambda: read_images(form, body, context.limits), effort)
 
 
-async def _fit(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
+async def fitted(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
     """The images in the shape that the model takes, uint8 [n, height, width, channels]."""
     height, width, channels = description.height, description.width, description.channels
     if isinstance(batch.images, np.ndarray) and batch.images.shape[1:] == (height, width, channels):
@@ -193,7 +194,7 @@ async def _fit(context: Context, batch: ImageBatch, description: ModelDescriptio
     return await context.on_pixels(lambda: fit(batch.images, height, width, channels, resize=options.resize), size)
 
 
-async def _call(
+async def compute(
     context: Context,
     description: ModelDescription,
     operation: Operation,
@@ -203,6 +204,7 @@ async def _call(
     made: int | None,
     seconds_left: Callable[[], float],
 ) -> Outputs:
+    """Have the model server compute an operation within the seconds that are left; `made` is that of `Call`."""
     call = Call(description.name, operation, description.version, tensors, parameters, outputs, made)
     return await context.joiner.infer(call, seconds_left())
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.errors import Conflict, NotFound
-from latentaug.options import AugmentParams, EvaluateParams, Recipe, RecommendParams, TrainParams
+from latentaug.options import AugmentParams, EvaluateParams, LabelParams, Recipe, RecommendParams, TrainParams
 from latentaug.runtime.jobs import Event, JobRecord, Kind
 from latentaug.storage import models
 from service.api.access import Documented, Owner, guarded
@@ -27,6 +27,7 @@ from service.api.jobs.feasibility import (
     check_augment,
     check_beside,
     check_evaluate,
+    check_label,
     check_recipe,
     check_recommend,
     check_train,
@@ -80,6 +81,12 @@ RESULTS: dict[Kind, dict[str, str]] = {
     "augment": {
         media.JSON: "result.json",
         media.PNG: "report.png",
+        media.NPZ: "images.npz",
+        media.ZIP: "images.zip",
+    },
+    "label": {
+        media.JSON: "result.json",
+        media.CSV: "rows.csv",
         media.NPZ: "images.npz",
         media.ZIP: "images.zip",
     },
@@ -157,6 +164,21 @@ async def submit_augment(
     elif model is not None:
         check_augment(params, dataset, model)
     record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
+    return record
+
+
+@router.post("/label", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
+async def submit_label(
+    params: LabelParams,
+    response: Response,
+    context: FromContext,
+    owner: Owner,
+    idempotency_key: IdempotencyKey = None,
+) -> JobRecord:
+    """Spread the labels of a data set's training part over its unlabelled images."""
+    dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
+    check_label(dataset, await context.descriptions.get(params.model))
+    record, _ = await _submit(response, context, "label", params, owner, idempotency_key)
     return record
 
 

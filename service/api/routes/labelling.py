@@ -1,0 +1,57 @@
+"""Partly labelled images in, labels for the others out."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from latentaug.augment.labelling import MAX_REQUEST_VALUES, check_labels
+from latentaug.errors import InvalidInput
+from latentaug.options import LabelRequest
+from service.api.context import context_of
+from service.api.http import contract, media
+from service.api.http.answers import SpreadLabels, write_spread
+from service.api.http.limits import in_time
+from service.api.http.options import read_options
+from service.api.routes.inference import PROBLEMS, compute, endpoint, fitted, read_batch
+from service.asgi.disconnect import while_connected
+
+
+async def label(request: Request) -> Response:
+    """Spread the labels of some of the images over the others, which are sent without one.
+
+    A label spreads from image to image between those that are most alike. Each new one comes with the chance that it is
+    right, learnt from the labelled images, and whether it is worth keeping. An image that is unlike every labelled one
+    gets none. The same request always gets the same answer.
+    """
+    form = media.answer_form(request, media.LABEL_ANSWERS)
+    context = context_of(request)
+    async with in_time(request, context.settings) as seconds_left:
+        description = await context.descriptions.get(request.path_params["model"])
+        batch = await read_batch(request, context, media.LABELLED_BODIES)
+        options = read_options(LabelRequest, request, batch.fields)
+        if batch.labels is None:
+            message = "there are no labels to spread; send them too, with none for the images that are to get one"
+            raise InvalidInput(message, fields=[("labels", message)])
+        codes = batch.labels.codes()
+        check_labels(codes, MAX_REQUEST_VALUES)
+        images = await fitted(context, batch, description, options)
+        parameters = options.model_dump(exclude={"resize"}, exclude_none=True)
+        outputs = ["labels", "confidence", "kept"]
+        call = compute(
+            context, description, "label", {"images": images, "labels": codes}, parameters, outputs, None, seconds_left
+        )
+        found = await while_connected(request, call)
+        spread = SpreadLabels(images, batch.labels.named(found["labels"]), found["confidence"], found["kept"])
+        effort = media.write_effort(form, spread.images.nbytes)
+        return Response(await context.on_pixels(lambda: write_spread(form, spread), effort), media_type=form)
+
+
+ENDPOINTS = (
+    endpoint(
+        "label",
+        label,
+        contract.image_request(media.LABELLED_BODIES, LabelRequest),
+        contract.answer(media.LABEL_ANSWERS, contract.SPREAD_SCHEMA) | PROBLEMS,
+    ),
+)
