@@ -20,6 +20,10 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("Label, a request: `POST /v1/models/{model}/label`", options.LabelRequest),
     ("Label a data set: `POST /v1/jobs/label`", options.LabelParams),
     ("Evaluate: `POST /v1/jobs/evaluate`", options.EvaluateParams),
+    ("The best training set: `POST /v1/jobs/recommend`", options.RecommendParams),
+    ("A recipe: `recipe` of an augment job", options.Recipe),
+    ("Spreading labels: `spread` of a recipe", options.Spreading),
+    ("New images: one of the `parts` of a recipe", options.Part),
     ("Ranges of affine copies: `affine` of evaluate", options.AffineRanges),
 )
 

@@ -13,6 +13,7 @@ appears.
     TrainingOptions     how a VAE is trained; TrainParams is a train job
     Design       what an evaluation measures; EvaluateParams is an evaluate job
     LabelOptions        how labels are spread; LabelRequest is a request, LabelParams a label job
+    Recipe       how a training set is made; RecommendParams is a job that looks for the best one
 """
 
 from __future__ import annotations
@@ -20,7 +21,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Method = Literal["noise", "interpolation", "extrapolation"]
 Decode = Literal["reconstruction", "residual", "warp"]
@@ -213,15 +225,123 @@ class AugmentOptions(Searching, ImageOptions, Counting):
     """Options of augment. The answer depends on nothing but the images, the labels and these."""
 
 
-class AugmentParams(Counting, Altering):
-    """Parameters of an augment job: the whole training part of a data set is augmented."""
+Source = Literal["affine", "elastic", "warp", "noise", "interpolation", "extrapolation"]
+SOURCES: tuple[Source, ...] = get_args(Source)
+
+
+class Spreading(Options):
+    """How labels are spread over unlabelled images, and how many of these are taken into a training set."""
 
     model_config = ConfigDict(strict=True)
 
+    space: LabelSpace = "auto"
+    """Where images count as alike: in the VAE's latent space, on their pixels, or wherever the labels of left-out
+    labelled images come out better (`auto`)."""
+    keep: float | None = Field(default=None, ge=0, le=1)
+    """Share of the unlabelled images to keep, the surest first. Default: all that are like a labelled one."""
+    images: int | None = Field(default=None, ge=1, le=10_000_000)
+    """Newly labelled images to take, drawn at random from those that are kept. Default: all of them."""
+
+
+class Part(Options):
+    """One kind of new images in a training set."""
+
+    model_config = ConfigDict(strict=True)
+
+    source: Source
+    """What makes the new images: affine or elastic copies, warps towards neighbours, or the VAE by one of its
+    methods."""
+    copies: int = Field(default=1, ge=1, le=1000)
+    """New images of each labelled and newly labelled image."""
+    alpha: float | None = Field(default=None, ge=0, le=MAX_ALPHA, allow_inf_nan=False)
+    """How far a new image goes, for the VAE's methods. Default: 0.5."""
+    decode: Decode | None = None
+    """How the VAE's latents become images. Default: residual."""
+
+    @model_validator(mode="after")
+    def _fits_the_source(self) -> Self:
+        if self.source not in METHODS and self.decode is not None:
+            raise ValueError(f"decode is for the VAE's methods; {self.source} decodes nothing")
+        if self.source in ("affine", "elastic") and self.alpha is not None:
+            raise ValueError(f"alpha is for the VAE's methods; {self.source} copies have none")
+        if self.alpha is not None and self.source == "interpolation":
+            _check_alpha(self.alpha, ["interpolation"])
+        return self
+
+
+class Recipe(Options):
+    """How a training set is made: the labelled images, others with spread labels, and new images of both."""
+
+    model_config = ConfigDict(strict=True)
+
+    model: Name | None = None
+    """Name of the model that spreads labels in its latent space and makes the VAE's images. Default: none is used."""
+    spread: Spreading | None = None
+    """How labels are spread over unlabelled images. Default: unlabelled images are left out."""
+    parts: Annotated[list[Part], Field(max_length=8)] = []
+    """Kinds of new images, each made of every labelled and newly labelled image."""
+    seed: Seed = 0
+    """Seed of all random numbers; the same recipe and images give the same training set on the same machine."""
+
+    @model_validator(mode="after")
+    def _has_a_model_where_it_needs_one(self) -> Self:
+        needing = [part.source for part in self.parts if part.source in METHODS]
+        if self.model is None and needing:
+            raise ValueError(f"{needing[0]} is made by a VAE; name a model in the recipe")
+        if self.model is None and self.spread is not None and self.spread.space == "latent":
+            raise ValueError("labels are spread in a VAE's latent space; name a model in the recipe, or use pixels")
+        return self
+
+    @property
+    def growth(self) -> int:
+        """How many times as large the training set is as the labelled and newly labelled images alone."""
+        return 1 + sum(part.copies for part in self.parts)
+
+
+RecipeOrJob = Annotated[
+    Annotated[Recipe, Tag("object")] | Annotated[JobId, Tag("job")],
+    Discriminator(lambda given: "job" if isinstance(given, str) else "object"),
+]
+
+
+class AugmentParams(Counting, Altering):
+    """Parameters of an augment job: the whole training part of a data set is augmented, or made by a recipe."""
+
+    model_config = ConfigDict(strict=True)
+
+    recipe: RecipeOrJob | None = None
+    """A recipe, or the id of a recommend job that has succeeded: the whole training set that it describes is made.
+    It has a model and a seed of its own, so nothing but the data set is given beside it."""
+    whole: bool = False
+    """With a recipe: make it of all images of the data set, those of the validation and test parts too, where nothing
+    is to be measured with the result."""
     dataset: Name
     """Name of a data set; its training part is augmented."""
-    model: Name
-    """Name of the model that encodes and decodes."""
+    model: Name | None = Field(default=None, validate_default=True)
+    """Name of the model that encodes and decodes. Required without a recipe."""
+
+    @field_validator("model")
+    @classmethod
+    def _is_needed_without_a_recipe(cls, model: Name | None, info: ValidationInfo) -> Name | None:
+        if model is None and info.data.get("recipe") is None and "recipe" in info.data:
+            raise ValueError("name a model, or give a recipe, which names its own")
+        return model
+
+    @model_validator(mode="after")
+    def _a_recipe_says_all(self) -> Self:
+        if self.recipe is None:
+            if self.whole:
+                raise ValueError("whole is for recipes; without one the training part is augmented")
+            return self
+        apart = {"dataset", "recipe", "whole"}
+        others = [
+            name
+            for name, field in type(self).model_fields.items()
+            if name not in apart and getattr(self, name) != field.default
+        ]
+        if others:
+            raise ValueError(f"a recipe says how everything is made; leave out {', '.join(others)}, or the recipe")
+        return self
 
 
 class TrainingOptions(Seeded):
@@ -364,6 +484,25 @@ class EvaluateParams(Design, TrainingOptions):
         if self.latent_dims == []:
             raise ValueError("latent_dims is empty: give at least one, or a model")
         return self
+
+
+class RecommendParams(Seeded):
+    """Parameters of a recommend job: it looks for the training set that serves classifiers best."""
+
+    model_config = ConfigDict(strict=True)
+
+    dataset: Name
+    """Name of a data set with labelled images; the unlabelled ones among its training images are put to use."""
+    model: Name | None = None
+    """Name of a model trained on this data set. Without one, nothing that needs a VAE is tried."""
+    classifiers: Annotated[list[Classifier], _LISTED, _DISTINCT, _SOME] = ["svm", "knn"]
+    """Which classifiers the training set is to serve. The MLP takes the longest by far."""
+    labelled: int | None = Field(default=None, ge=2)
+    """Number of images that count as labelled; all other training images then count as unlabelled, and the winner is
+    measured on fresh draws of as many. Default: all labelled images."""
+    budget_seconds: float = Field(default=180.0, ge=1, le=86_400, allow_inf_nan=False)
+    """Seconds that the search and the measurement may take together; more time compares more, and measures more draws.
+    What is needed at least is done in any case: spreading the labels, and one draw."""
 
 
 def most_alpha(method: Method) -> float:

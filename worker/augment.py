@@ -24,6 +24,7 @@ from latentaug.options import FILTERS, AugmentParams
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.vae.codec import BATCH, Codec, read_vae
+from worker.recipes import make_training_set
 from worker.vaes import device
 from worker.work import Work
 
@@ -38,6 +39,21 @@ Pixels = NDArray[np.uint8]
 
 
 def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
+    """Make new images of the training part, or the whole training set that a recipe describes; return a summary.
+
+    Raises:
+        InvalidInput: neither a model nor a recipe, or the data set's images are not of the model's shape.
+        TooLarge: more images than one job makes.
+        TooFewImages: a class has too few images to find neighbours among.
+    """
+    if params.recipe is not None:
+        return make_training_set(work, params)
+    if params.model is None:
+        raise InvalidInput("name a model, or give a recipe, which names its own")
+    return _augment(work, params, params.model)
+
+
+def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
     """Encode the training part, alter its latents and decode them; return a summary.
 
     Labelled and unlabelled images are augmented alike; a new image has the label of its source, or none.
@@ -45,14 +61,9 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
     Files: `images.npz` (the images, their labels where there are any, an empty text for none, and the rows in the data
     set of each one's source and neighbour, -1 where there is none), `images.zip` (PNG files in label folders and
     `manifest.csv`), `report.png` (the first sources, each with its children) and `result.json` (counts and provenance).
-
-    Raises:
-        InvalidInput: the data set's images are not of the model's shape.
-        TooLarge: more new images than one job makes.
-        TooFewImages: a class has too few images to find k neighbours among.
     """
     dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
-    model = models.describe(work.artefacts, params.model)
+    model = models.describe(work.artefacts, name)
     sources = dataset.images[dataset.train]  # [n, h, w, c]
     labels = None if dataset.labels is None else dataset.labels[dataset.train]  # [n]
     counts = counted(params, len(sources), labels)
@@ -183,7 +194,7 @@ def _write(work: Work, params: AugmentParams, dataset: Dataset, images: Pixels, 
     if names is not None:
         arrays["labels"] = np.array([name or "" for name in names])
     work.put("images.npz", write_npz(arrays))
-    settings = params.model_dump(exclude={"dataset"}, exclude_none=True) | {"version": version}
+    settings = params.model_dump(exclude={"dataset", "recipe"}, exclude_none=True) | {"version": version}
     work.put("images.zip", write_zip(_told(work, images), names, _manifest(columns, settings, names)))
 
 

@@ -31,6 +31,7 @@ TASKS: dict[Kind, str] = {
     "evaluate": "worker.evaluate:evaluate",
     "augment": "worker.augment:augment",
     "label": "worker.label:label",
+    "recommend": "worker.recommend:recommend",
 }
 """The function that does each kind of job, given its `Work` and parameters. It is imported by name, because each job's
 process starts with no imports, and a training needs only half of what an evaluation does."""

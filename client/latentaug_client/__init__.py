@@ -23,11 +23,13 @@ from latentaug_client.errors import (
 from latentaug_client.events import Event
 from latentaug_client.jobs import AsyncJob, Job
 from latentaug_client.options import (
+    AugmentDatasetOptions,
     AugmentJobOptions,
     AugmentOptions,
     EvaluateOptions,
     LabelJobOptions,
     LabelOptions,
+    RecommendOptions,
     TrainOptions,
 )
 from latentaug_client.payloads import Augmented, Encoded, Labelled, SpreadLabels
@@ -35,6 +37,7 @@ from latentaug_client.payloads import Augmented, Encoded, Labelled, SpreadLabels
 __all__ = [
     "AsyncClient",
     "AsyncJob",
+    "AugmentDatasetOptions",
     "AugmentJobOptions",
     "AugmentOptions",
     "Augmented",
@@ -54,6 +57,7 @@ __all__ = [
     "LatentaugError",
     "NotFound",
     "Problem",
+    "RecommendOptions",
     "SpreadLabels",
     "TooLate",
     "TrainOptions",

@@ -14,11 +14,12 @@ from latentaug_client.calls import Kind, Record
 from latentaug_client.connection import AsyncConnection
 from latentaug_client.jobs import AsyncJob
 from latentaug_client.options import (
-    AugmentJobOptions,
+    AugmentDatasetOptions,
     AugmentOptions,
     EvaluateOptions,
     LabelJobOptions,
     LabelOptions,
+    RecommendOptions,
     TrainOptions,
 )
 from latentaug_client.payloads import Augmented, Encoded, Image, Images, SpreadLabels
@@ -121,11 +122,20 @@ class AsyncClient:
         """As `Client.evaluate`."""
         return await self.submit("evaluate", {"dataset": dataset, **params}, key)
 
+    async def recommend(self, dataset: str, *, key: str | None = None, **params: Unpack[RecommendOptions]) -> AsyncJob:
+        """As `Client.recommend`."""
+        return await self.submit("recommend", {"dataset": dataset, **params}, key)
+
     async def augment_dataset(
-        self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[AugmentJobOptions]
+        self,
+        dataset: str,
+        model: str | None = None,
+        *,
+        key: str | None = None,
+        **params: Unpack[AugmentDatasetOptions],
     ) -> AsyncJob:
         """As `Client.augment_dataset`."""
-        return await self.submit("augment", {"dataset": dataset, "model": model, **params}, key)
+        return await self.submit("augment", calls.augment_params(dataset, model, params), key)
 
     async def label_dataset(
         self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[LabelJobOptions]

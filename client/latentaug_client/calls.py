@@ -17,7 +17,7 @@ from latentaug_client.payloads import NPY, NPZ, Augmented, Body, Encoded, Images
 
 T = TypeVar("T")
 Record = dict[str, Any]
-Kind = Literal["train", "evaluate", "augment", "label"]
+Kind = Literal["train", "evaluate", "augment", "label", "recommend"]
 FORMS = {
     "json": "application/json",
     "csv": "text/csv",
@@ -148,6 +148,11 @@ def submit(kind: Kind, params: Mapping[str, Any], key: str | None) -> Call[Recor
     """Start a job. Its idempotency key makes sure that it starts only once, even if the request is sent again."""
     headers = {"Idempotency-Key": key or uuid4().hex}
     return Call("POST", f"/v1/jobs/{kind}", _json, {}, headers, json=params)
+
+
+def augment_params(dataset: str, model: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of an augment job; a recipe names its own model."""
+    return {"dataset": dataset, **_given(model=model), **params}
 
 
 def jobs(kind: Kind | None, status: str | None, limit: int | None) -> Call[list[Record]]:

@@ -14,11 +14,12 @@ from latentaug_client.calls import Kind, Record
 from latentaug_client.connection import Connection
 from latentaug_client.jobs import Job
 from latentaug_client.options import (
-    AugmentJobOptions,
+    AugmentDatasetOptions,
     AugmentOptions,
     EvaluateOptions,
     LabelJobOptions,
     LabelOptions,
+    RecommendOptions,
     TrainOptions,
 )
 from latentaug_client.payloads import Augmented, Encoded, Image, Images, SpreadLabels
@@ -203,16 +204,39 @@ class Client:
         """
         return self.submit("evaluate", {"dataset": dataset, **params}, key)
 
+    def recommend(self, dataset: str, *, key: str | None = None, **params: Unpack[RecommendOptions]) -> Job:
+        """Start a job that looks for the best training set. `RecommendOptions` has its parameters.
+
+        The job's result has the recipe, which `augment_dataset` turns into the training set, and a verdict for each
+        classifier.
+
+        >>> job = client.recommend("digits", labelled=30, classifiers=["knn"], budget_seconds=5).wait()
+        >>> sorted(job.record["result"]["recipe"])
+        ['model', 'parts', 'seed', 'spread']
+        """
+        return self.submit("recommend", {"dataset": dataset, **params}, key)
+
     def augment_dataset(
-        self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[AugmentJobOptions]
+        self,
+        dataset: str,
+        model: str | None = None,
+        *,
+        key: str | None = None,
+        **params: Unpack[AugmentDatasetOptions],
     ) -> Job:
-        """Start a job that augments the training part of a data set. `AugmentJobOptions` has its parameters.
+        """Start a job that augments the training part of a data set, or makes the training set of a recipe.
+
+        Args:
+            dataset: name of the data set.
+            model: name of a trained model; a recipe names its own.
+            key: idempotency key; see `submit`.
+            params: the options in `AugmentJobOptions`, or `recipe`: a recipe, or the id of a recommend job.
 
         >>> job = client.augment_dataset("digits", "digits-vae", k=1).wait()
         >>> read_labelled(job.result("npz")).images.shape[1:]
         (8, 8)
         """
-        return self.submit("augment", {"dataset": dataset, "model": model, **params}, key)
+        return self.submit("augment", calls.augment_params(dataset, model, params), key)
 
     def label_dataset(
         self, dataset: str, model: str, *, key: str | None = None, **params: Unpack[LabelJobOptions]

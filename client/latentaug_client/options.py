@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 Method = Literal["noise", "interpolation", "extrapolation"]
 Decode = Literal["reconstruction", "residual", "warp"]
 
 
 class AugmentJobOptions(TypedDict, total=False):
-    """Options of `augment_dataset`."""
+    """Options of making new images, in `augment_dataset` and in `augment`."""
 
     method: Method
     alpha: float
@@ -24,6 +24,23 @@ class AugmentJobOptions(TypedDict, total=False):
     reject_copies: bool
     reject_off_manifold: bool
     retries: int
+
+
+class AugmentDatasetOptions(AugmentJobOptions, total=False):
+    """Options of `augment_dataset`: a recipe, or those of `AugmentJobOptions`."""
+
+    recipe: dict[str, Any] | str
+    whole: bool
+
+
+class RecommendOptions(TypedDict, total=False):
+    """Options of `recommend`."""
+
+    model: str
+    classifiers: list[Literal["svm", "knn", "mlp"]]
+    labelled: int
+    budget_seconds: float
+    seed: int
 
 
 class AugmentOptions(AugmentJobOptions, total=False):

@@ -30,6 +30,7 @@ from latentaug_client.errors import Invalid
 from latentaug_client.labels import as_array, unlabelled
 from latentaug_client.options import AugmentOptions, Decode, Method
 from latentaug_client.payloads import Augmented
+from latentaug_client.recipes import training_set
 
 
 class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-learn has no types
@@ -49,6 +50,10 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         alpha: how far a new image lies from the one it is made from; None for the service's default.
         decode: `reconstruction`, or `residual`, which keeps detail that the model blurs; None for the service's
             default.
+        recipe: a recipe, or the id of a recommend job, whose training set is wanted instead of evenly many rows of each
+            class. Rows without a label (-1, NaN, None or an empty text) may then get one. `fit_resample` returns the
+            labelled rows, the newly labelled ones and the new ones, and leaves out what has no label still. The key
+            must be one that may train and delete, as X is uploaded for as long as that takes.
         sampling_strategy: how many rows each class is to have, as for the over-samplers of imbalanced-learn. By default
             each class gets as many as the largest has.
         random_state: seed for the noise, and for which rows are used once more than others. None means 0.
@@ -70,6 +75,7 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         "method": [str, None],  # which there are, and how far alpha goes, is the service's to say
         "alpha": [Real, None],
         "decode": [str, None],
+        "recipe": [dict, str, None],
     }
 
     def __init__(
@@ -81,6 +87,7 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         method: Method | None = None,
         alpha: float | None = None,
         decode: Decode | None = None,
+        recipe: dict[str, Any] | str | None = None,
         sampling_strategy: Any = "auto",
         random_state: int | None = None,
     ) -> None:
@@ -91,6 +98,7 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         self.method = method
         self.alpha = alpha
         self.decode = decode
+        self.recipe = recipe
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, **params: Any) -> LatentAugmenter:
@@ -107,6 +115,8 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         Raises:
             ValueError: no row has a label.
         """
+        if self.recipe is not None:
+            return self._by_recipe(X, y)
         rows, labels = _labelled(y)
         if rows is None:
             whole: tuple[Any, Any] = super().fit_resample(X, y, **params)
@@ -116,6 +126,15 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         self.neighbour_ = np.where(self.neighbour_ < 0, -1, rows[self.neighbour_])
         new = np.arange(len(rows), len(named))
         return _joined(X, _safe_indexing(sampled, new)), _joined(y, named[new])
+
+    def _by_recipe(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return the recipe's training set: the labelled rows, newly labelled ones, and new rows made of both."""
+        self._validate_params()
+        dense = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        with Client(self.url, self.key) as client:
+            made = training_set(client, self.recipe or {}, dense, y)
+        self.source_, self.neighbour_ = made.source, made.neighbour
+        return (sparse.csr_matrix(made.rows).asformat(X.format) if sparse.issparse(X) else made.rows), made.labels
 
     def _check_X_y(  # noqa: N802  (the base class's name)
         self, X: Any, y: Any, accept_sparse: Any = None

@@ -102,11 +102,12 @@ def conclude(
         warnings=[*scope.warnings, *missing],
         mlp_steps=classifiers.mlp_steps(labelled),
         device=device,
-        versions=_versions(),
+        versions=versions(),
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that results depend on."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -105,7 +105,13 @@ class Settings(BaseSettings):
     """Seconds that a process has, once it is told to stop, to finish the requests that it has accepted."""
 
     # Jobs
-    queues: tuple[Literal["train", "evaluate", "augment", "label"], ...] = ("train", "evaluate", "augment", "label")
+    queues: tuple[Literal["train", "evaluate", "augment", "label", "recommend"], ...] = (
+        "train",
+        "evaluate",
+        "augment",
+        "label",
+        "recommend",
+    )
     """Queues that `python -m worker` serves, each with a process of its own."""
     evaluate_processes: int = Field(default=1, ge=1, le=256)
     """Processes for the evaluate queue. They share the work of one job and the threads of one process."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from latentaug.errors import LatentaugError as ServiceError
-from latentaug.options import AugmentOptions, Decode, EvaluateParams, LabelParams, LabelSpace, Method, TrainParams
+from latentaug.options import (
+    AugmentOptions,
+    Decode,
+    EvaluateParams,
+    LabelParams,
+    LabelSpace,
+    Method,
+    RecommendParams,
+    TrainParams,
+)
 from service.cli import doctor as examination
 from service.cli import names
 from service.cli.errors import words
@@ -205,10 +216,47 @@ def evaluate(
 
 
 @app.command()
+def recommend(
+    context: typer.Context,
+    source: Source,
+    to: Annotated[Path, typer.Option("--out", help="New folder for the training set, with a folder for each class.")],
+    model: Annotated[str | None, typer.Option(help="Model to use; by default one is trained on the images.")] = None,
+    budget: Annotated[float | None, option(RecommendParams, "budget_seconds", "--budget")] = None,
+    labelled: Annotated[int | None, option(RecommendParams, "labelled")] = None,
+    classifiers: Annotated[list[str] | None, option(RecommendParams, "classifiers", "--classifier")] = None,
+    unlabelled: Unlabelled = None,
+    size: Size = None,
+    seed: Annotated[int | None, option(RecommendParams, "seed")] = None,
+) -> None:
+    """Find the training set that serves classifiers best, measure it, and write it.
+
+    Put images without a label in a folder `unlabelled` beside the class folders: they help the most.
+    """
+    with _errors(context):
+        check_apart(Path(source), to)
+    with _session(context) as client, new_folder(to) as partial:
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+        model = _own_model(client, dataset) if model is None else str(names.description(client, model)["name"])
+        asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
+        job = client.recommend(dataset, model=model, **asked)
+        show(job)
+        made = client.augment_dataset(dataset, recipe=job.id)
+        show(made)
+        with zipfile.ZipFile(io.BytesIO(made.result("zip"))) as archive:
+            archive.extractall(partial)
+        for verdict in job.record["result"]["verdict"].values():
+            out.print(verdict.partition(" In numbers:")[0], highlight=False, markup=False)
+        count = made.record["result"]["images"]
+    out.print(f"{count} images in {to} (job {job.id})")
+
+
+@app.command()
 def jobs(
     context: typer.Context,
     job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Id of a job to follow until it ends.")] = None,
-    kind: Annotated[str | None, typer.Option(help="List only train, evaluate, augment or label jobs.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="List only train, evaluate, augment, label or recommend jobs.")
+    ] = None,
     status: Annotated[
         str | None, typer.Option(help="List only queued, running, succeeded, failed or cancelled jobs.")
     ] = None,

@@ -62,6 +62,11 @@ def test_other_kinds_have_queues_of_their_own(api: httpx.Client, home: Home, kin
         ("evaluate", {"dataset": "digits", "model": "nobody"}, 404, None),
         ("augment", {"dataset": "digits", "model": "nobody"}, 404, None),
         ("augment", {"dataset": "nothing", "model": "tiny"}, 404, None),
+        ("augment", {"dataset": "digits"}, 422, "model"),
+        ("recommend", {"dataset": "nothing"}, 404, None),
+        ("recommend", {"dataset": "digits", "model": "nobody"}, 404, None),
+        ("recommend", {"dataset": "digits", "classifiers": ["tree"]}, 422, "classifiers.0"),
+        ("recommend", {"dataset": "digits", "budget_seconds": 0}, 422, "budget_seconds"),
     ],
 )
 def test_a_wrong_job_is_refused_at_once(
@@ -73,7 +78,7 @@ def test_a_wrong_job_is_refused_at_once(
     assert location is None or location in {field["loc"] for field in answer.json()["errors"]}
 
 
-@pytest.mark.parametrize("kind", ["train", "evaluate", "augment", "label"])
+@pytest.mark.parametrize("kind", ["train", "evaluate", "augment", "label", "recommend"])
 def test_a_job_takes_nothing_from_the_query_string(api: httpx.Client, kind: str) -> None:
     answer = api.post(f"{JOBS}/{kind}?epochs=2", json={"dataset": "digits", "model": "eight"})
 

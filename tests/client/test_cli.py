@@ -248,6 +248,36 @@ def test_new_images_never_lie_among_the_real_ones(folder: Path) -> None:
     assert "name another folder" in " ".join(done.stderr.split()), done.stderr
 
 
+def test_the_best_training_set_of_a_folder_is_found_measured_and_written(url: str, tmp_path: Path) -> None:
+    assert DIGITS.labels is not None
+    for i in range(300):
+        place = f"{DIGITS.labels[i]}" if i < 100 else "unlabelled"
+        path = tmp_path / "digits" / place / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(DIGITS.images[i, ..., 0]).save(path)
+
+    done = run(
+        *("--url", url, "recommend", tmp_path / "digits", "--out", tmp_path / "best", "--model", MODEL),
+        *("--budget", "4", "--classifier", "knn"),
+    )
+    assert done.returncode == 1
+    assert "trained on" in done.stderr
+
+    done = run("--url", url, "train", tmp_path / "digits", "--name", "own", "--epochs", "1")
+    done = run(
+        *("--url", url, "recommend", tmp_path / "digits", "--out", tmp_path / "best", "--model", "own"),
+        *("--budget", "4", "--classifier", "knn"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith(("Use ", "No clear effect", "Leave ")), done.stdout
+    with (tmp_path / "best" / "manifest.csv").open() as file:
+        made = list(csv.DictReader(file))
+    assert f"{len(made)} images in {tmp_path / 'best'}" in done.stdout.replace("\n", "")
+    assert {row["kind"] for row in made} >= {"real"}
+    assert all((tmp_path / "best" / row["file"]).is_file() for row in made)
+    assert {row["label"] for row in made} == {path.name for path in (tmp_path / "best").iterdir() if path.is_dir()}
+
+
 def test_a_job_is_followed_to_its_end(url: str) -> None:
     with Client(url) as client:
         ended = client.augment_dataset("digits", MODEL, k=1)

@@ -19,7 +19,8 @@ import latentaug.options as theirs_all
         (options.LabelJobOptions, theirs_all.LabelParams, {"dataset", "model"}),
         (options.TrainOptions, theirs_all.TrainParams, {"dataset"}),
         (options.EvaluateOptions, theirs_all.EvaluateParams, {"dataset"}),
-        (options.AugmentJobOptions, theirs_all.AugmentParams, {"dataset", "model"}),
+        (options.AugmentDatasetOptions, theirs_all.AugmentParams, {"dataset", "model"}),
+        (options.RecommendOptions, theirs_all.RecommendParams, {"dataset"}),
     ],
 )
 def test_every_option_is_there(ours: type, theirs: type[BaseModel], apart: set[str]) -> None:

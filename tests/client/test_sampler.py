@@ -185,3 +185,39 @@ def test_the_exceptions_are_checks_that_there_are() -> None:
 def test_imbalanced_learns_own_checks(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimator_checks, "make_classification", images_like)
     CHECKS[name](LatentAugmenter(url, MODEL))
+
+
+RECIPE = {"spread": {"space": "pixels"}, "parts": [{"source": "affine", "copies": 2}], "seed": 1}
+
+
+def test_a_recipe_labels_rows_and_makes_new_ones(url: str) -> None:
+    some = np.where(np.arange(300) < 100, Y[:300], -1)
+    sampler = LatentAugmenter(url, recipe=RECIPE)
+    new_x, new_y = sampler.fit_resample(X[:300], some)
+
+    taken = len(new_x) // 3
+    assert (new_x[:100] == X[:100]).all()
+    assert (new_y[:100] == Y[:100]).all()
+    assert sampler.source_[100:taken].min() >= 100, "newly labelled rows follow"
+    assert (new_x[100:taken] == X[sampler.source_[100:taken]]).all()
+    assert np.mean(new_y[100:taken] == Y[sampler.source_[100:taken]]) > 0.9
+    assert (new_y[taken:] == new_y[:taken].repeat(2)).all()
+    assert new_y.dtype == some.dtype
+    with Client(url) as client:
+        assert not [dataset for dataset in client.datasets() if dataset["name"].startswith("recipe-")]
+
+
+def test_a_recipes_rows_keep_their_form_and_labels_their_names(url: str) -> None:
+    rows, names = X[:60].reshape(-1, 8, 8), np.array([f"digit {label}" for label in Y[:60]])
+    new_x, new_y = LatentAugmenter(url, recipe={"parts": [{"source": "elastic"}]}).fit_resample(rows, names)
+    assert (new_x.shape, new_x.dtype) == ((120, 8, 8), rows.dtype)
+    assert new_y.tolist() == [*names, *names]
+
+
+def test_a_recipe_says_what_does_not_fit(url: str) -> None:
+    with pytest.raises(ValueError, match=r"scale it to 0\.\.1"):
+        LatentAugmenter(url, recipe={}).fit_resample(X[:20] * 16, Y[:20])
+    with pytest.raises(ValueError, match="no square images"):
+        LatentAugmenter(url, recipe={}).fit_resample(X[:20, :63], Y[:20])
+    with pytest.raises(Invalid, match="name a model"):
+        LatentAugmenter(url, recipe={"parts": [{"source": "noise"}]}).fit_resample(X[:20], Y[:20])

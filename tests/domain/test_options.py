@@ -17,12 +17,23 @@ from latentaug.options import (
     AugmentParams,
     EvaluateParams,
     InterpolateOptions,
+    Recipe,
+    RecommendParams,
     TrainParams,
 )
 from latentaug.runtime.jobs.params import PARAMS
 from latentaug.runtime.jobs.record import JobRecord, from_fields, new_id, to_fields
 
-_SCHEMAS = (AugmentOptions, InterpolateOptions, TrainParams, EvaluateParams, AugmentParams, AffineRanges)
+_SCHEMAS = (
+    AugmentOptions,
+    InterpolateOptions,
+    TrainParams,
+    EvaluateParams,
+    AugmentParams,
+    AffineRanges,
+    RecommendParams,
+    Recipe,
+)
 
 MINIMAL: list[tuple[type[BaseModel], dict[str, Any]]] = [
     (TrainParams, {"dataset": "digits"}),
@@ -144,7 +155,44 @@ def test_copies_belong_to_noise() -> None:
         AugmentParams(dataset="digits", model="m", copies=2)
 
 
-@pytest.mark.parametrize("kind", ["train", "evaluate", "augment"])
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"parts": [{"source": "noise"}]}, "name a model"),
+        ({"spread": {"space": "latent"}}, "name a model"),
+        ({"parts": [{"source": "affine", "decode": "residual"}]}, "decodes nothing"),
+        ({"parts": [{"source": "elastic", "alpha": 0.5}]}, "alpha is for"),
+        ({"model": "m", "parts": [{"source": "interpolation", "alpha": 2}]}, "at most 1"),
+        ({"parts": [{"source": "affine", "copies": 0}]}, "greater than or equal to 1"),
+        ({"parts": [{"source": "affine"}] * 9}, "at most 8"),
+        ({"spread": {"keep": 1.5}}, "less than or equal to 1"),
+        ({"sources": []}, "Extra inputs"),
+    ],
+)
+def test_recipes_have_rules(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Recipe.model_validate(wrong)
+
+
+def test_a_recipe_stands_for_itself_or_for_the_job_that_found_it() -> None:
+    recipe = {"spread": {"images": 10}, "parts": [{"source": "affine"}], "seed": 3}
+    by_object = AugmentParams.model_validate({"dataset": "digits", "recipe": recipe})
+    assert isinstance(by_object.recipe, Recipe)
+    assert by_object.recipe.growth == 2
+    assert AugmentParams.model_validate(by_object.model_dump(mode="json")) == by_object
+    assert AugmentParams.model_validate({"dataset": "digits", "recipe": "0" * 32}).recipe == "0" * 32
+
+
+def test_beside_a_recipe_nothing_else_is_said() -> None:
+    for other in ({"k": 5}, {"model": "m"}, {"seed": 1}):
+        with pytest.raises(ValidationError, match=f"leave out {next(iter(other))}"):
+            AugmentParams.model_validate({"dataset": "digits", "recipe": {}, **other})
+    for without in ({}, {"whole": True, "model": "m"}):
+        with pytest.raises(ValidationError):
+            AugmentParams.model_validate({"dataset": "digits", **without})
+
+
+@pytest.mark.parametrize("kind", ["train", "evaluate", "augment", "recommend"])
 @pytest.mark.parametrize("junk", [None, [], "text", 3, {"dataset": None}, {"dataset": {"a": 1}}])
 def test_junk_is_a_validation_error(kind: Any, junk: object) -> None:
     with pytest.raises(ValidationError):

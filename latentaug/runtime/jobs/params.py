@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from latentaug.options import AugmentParams, EvaluateParams, LabelParams, TrainParams
+from latentaug.options import AugmentParams, EvaluateParams, LabelParams, RecommendParams, TrainParams
 from latentaug.runtime.jobs.record import Kind
 
-PARAMS: dict[Kind, type[TrainParams | EvaluateParams | AugmentParams | LabelParams]] = {
+PARAMS: dict[Kind, type[TrainParams | EvaluateParams | AugmentParams | LabelParams | RecommendParams]] = {
     "train": TrainParams,
     "evaluate": EvaluateParams,
     "augment": AugmentParams,
     "label": LabelParams,
+    "recommend": RecommendParams,
 }

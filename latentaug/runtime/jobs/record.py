@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from latentaug.errors import NotFound
 
-Kind = Literal["train", "evaluate", "augment", "label"]
+Kind = Literal["train", "evaluate", "augment", "label", "recommend"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-KINDS: tuple[Kind, ...] = ("train", "evaluate", "augment", "label")
+KINDS: tuple[Kind, ...] = ("train", "evaluate", "augment", "label", "recommend")
 LIVING: tuple[Status, ...] = ("queued", "running")
 ENDS: tuple[Status, ...] = ("succeeded", "failed", "cancelled")
 STATUSES: tuple[Status, ...] = (*LIVING, *ENDS)

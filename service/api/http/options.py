@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Literal, TypeVar, cast
+from typing import Annotated, Literal, TypeVar, get_args
 
 from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -189,26 +190,39 @@ def invalid(fields: list[tuple[str, str]]) -> InvalidInput:
 
 
 def field(schema: type[BaseModel], entry: ErrorDetails) -> tuple[str, str]:
-    """Return the place and the message of a fault that pydantic found when it checked a value against a schema."""
-    return _location(entry), _message(schema, entry)
+    """The place and the words of one of pydantic's faults, found when a value was checked against a schema."""
+    place, within, innermost = _walk(schema, entry)
+    return ".".join(place), _message(entry, within, innermost)
 
 
-def _location(entry: ErrorDetails) -> str:
-    return ".".join(str(part)[:40] for part in entry["loc"])
+def _walk(schema: type[BaseModel], entry: ErrorDetails) -> tuple[list[str], type[BaseModel], FieldInfo | None]:
+    """The parts of a fault's place, the innermost schema around it, and the innermost field that it stands in.
+
+    Where a field takes one thing or another, pydantic also names which of them it took the value for; that is left out.
+    """
+    place, field = list[str](), None
+    for i, part in enumerate(entry["loc"]):
+        known = schema.model_fields.get(part) if isinstance(part, str) else None
+        is_unknown = i == len(entry["loc"]) - 1 and entry["type"] == "extra_forbidden"
+        if isinstance(part, str) and known is None and field is not None and not is_unknown:
+            continue
+        place.append(str(part)[:40])
+        if known is not None:
+            schema, field = _schema_in(known.annotation) or schema, known
+    return place, schema, field
 
 
-def _message(schema: type[BaseModel], entry: ErrorDetails) -> str:
-    *parents, name = [part for part in entry["loc"] if isinstance(part, str)] or [""]  # without positions in lists
+def _message(entry: ErrorDetails, within: type[BaseModel], field: FieldInfo | None) -> str:
     if entry["type"] == "extra_forbidden":
-        known = ", ".join(_nested(schema, parents).model_fields)
+        known = ", ".join(within.model_fields)
         return f"no such option; there are {known}" if known else "no such option; there are none here"
-    if entry["type"] == "string_pattern_mismatch":  # in words, not as the pattern
-        return f"has another form than it must. {_nested(schema, parents).model_fields[name].description}"
+    if entry["type"] == "string_pattern_mismatch" and field is not None:  # in words, not as the pattern
+        return f"has another form than it must. {field.description}"
     return str(entry["msg"]).removeprefix("Value error, ")
 
 
-def _nested(schema: type[BaseModel], parents: Sequence[str]) -> type[BaseModel]:
-    """The schema of the field inside the fields `parents`."""
-    for parent in parents:
-        schema = cast("type[BaseModel]", schema.model_fields[parent].annotation)  # only schemas have fields
-    return schema
+def _schema_in(annotation: object) -> type[BaseModel] | None:
+    """The schema that a field takes, itself or in a list, if it takes one."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _schema_in(part)) is not None), None)

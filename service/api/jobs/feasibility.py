@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from latentaug.augment.labelling import check_size
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, InvalidInput, TooFewImages
-from latentaug.options import AugmentParams, EvaluateParams
+from latentaug.options import AugmentParams, EvaluateParams, Recipe, RecommendParams
 from latentaug.runtime.jobs import JobRecord
 from latentaug.storage.models import ModelDescription
 
@@ -116,6 +116,58 @@ def check_label(dataset: DatasetDescription, model: ModelDescription) -> None:
         )
         raise InvalidInput(message, fields=[("dataset", message)])
     check_size(dataset.parts["train"], len(dataset.classes))
+
+
+def check_recommend(params: RecommendParams, dataset: DatasetDescription, model: ModelDescription | None) -> None:
+    """Refuse a recommendation that has nothing to learn from, or whose model is of other data.
+
+    Raises:
+        InvalidInput: a data set without labels.
+        TooFewImages: fewer labelled images than classes, or more than the training part has.
+        Conflict: a model that was trained on another data set.
+    """
+    most = dataset.labelled_parts["train"]
+    if not most:
+        message = f"{dataset.name!r} has no labels to spread or to judge by; upload it with labels for some images"
+        raise InvalidInput(message, fields=[("dataset", message)])
+    least = len(dataset.classes)
+    if params.labelled is not None and not least <= params.labelled <= most:
+        message = f"labelled is {params.labelled}; with {least} classes use {least} to {most}, all labelled ones"
+        raise TooFewImages(message, fields=[("labelled", message)])
+    if model is not None:
+        if model.dataset != dataset.name:
+            raise Conflict(
+                f"model {model.name!r} was trained on {model.dataset!r}, not on {dataset.name!r}: its VAE may have "
+                "seen the test images; name a model of this data set, or none"
+            )
+        _check_shape(dataset, model)
+
+
+def recipe_of(recommend: JobRecord) -> Recipe:
+    """The recipe that a recommend job found.
+
+    Raises:
+        Conflict: a job of another kind, or one that has not succeeded.
+    """
+    if (recommend.kind, recommend.status) != ("recommend", "succeeded") or recommend.result is None:
+        raise Conflict(
+            f"job {recommend.id} in recipe is no recommend job that has succeeded; wait for it, or give a recipe"
+        )
+    return Recipe.model_validate(recommend.result["recipe"])
+
+
+def check_recipe(recipe: Recipe, dataset: DatasetDescription, model: ModelDescription | None) -> None:
+    """Refuse a recipe that this data set cannot have.
+
+    Raises:
+        InvalidInput: a data set without labels.
+        Conflict: a model for images of another shape.
+    """
+    if not dataset.classes:
+        message = f"{dataset.name!r} has no labels, so a recipe has nothing to start from; upload it with labels"
+        raise InvalidInput(message, fields=[("dataset", message)])
+    if model is not None:
+        _check_shape(dataset, model)
 
 
 def _check_shape(dataset: DatasetDescription, model: ModelDescription) -> None:

@@ -150,7 +150,9 @@ class Jobs:
 
 def _uses(record: JobRecord) -> Sequence[object]:
     """Names of the models that a job works with."""
-    named = record.params.get("model")
+    named, recipe = record.params.get("model"), record.params.get("recipe")
+    if isinstance(recipe, dict):
+        named = recipe.get("model")
     return named if isinstance(named, list) else [named]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from anyio import to_thread
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.errors import Conflict, NotFound
-from latentaug.options import AugmentParams, EvaluateParams, LabelParams, TrainParams
+from latentaug.options import AugmentParams, EvaluateParams, LabelParams, Recipe, RecommendParams, TrainParams
 from latentaug.runtime.jobs import Event, JobRecord, Kind
 from latentaug.storage import models
 from service.api.access import Documented, Owner, guarded
@@ -22,7 +23,16 @@ from service.api.http import contract, media
 from service.api.http.bodies import BoundedJson
 from service.api.http.options import JobFilter, NoOptions, Once, ResultOptions
 from service.api.jobs.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
-from service.api.jobs.feasibility import check_augment, check_beside, check_evaluate, check_label, check_train
+from service.api.jobs.feasibility import (
+    check_augment,
+    check_beside,
+    check_evaluate,
+    check_label,
+    check_recipe,
+    check_recommend,
+    check_train,
+    recipe_of,
+)
 from service.api.routes.datasets import describe as describe_dataset
 from service.asgi.endpoint import Answer
 
@@ -80,6 +90,12 @@ RESULTS: dict[Kind, dict[str, str]] = {
         media.NPZ: "images.npz",
         media.ZIP: "images.zip",
     },
+    "recommend": {
+        media.JSON: "result.json",
+        media.CSV: "report.csv",
+        media.MARKDOWN: "report.md",
+        media.PNG: "report.png",
+    },
 }
 _RESULT_FORMS = list(dict.fromkeys(form for files in RESULTS.values() for form in files))
 _SUBMIT_PROBLEMS = contract.problems(400, 404, 409, 413, 415, 503)
@@ -134,9 +150,19 @@ async def submit_augment(
     owner: Owner,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
-    """Augment the whole training part of a data set."""
+    """Augment the whole training part of a data set, or make the training set of a recipe."""
     dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
-    check_augment(params, dataset, await context.descriptions.get(params.model))
+    if isinstance(params.recipe, str):
+        # The recipe itself is what the job goes by, so that it does not depend on how long the other job is kept.
+        recommend = await context.on_jobs(partial(context.jobs.store.get, params.recipe))
+        params = params.model_copy(update={"recipe": recipe_of(recommend)})
+    recipe = params.recipe if isinstance(params.recipe, Recipe) else None
+    named = params.model if recipe is None else recipe.model
+    model = None if named is None else await context.descriptions.get(named)
+    if recipe is not None:
+        check_recipe(recipe, dataset, model)
+    elif model is not None:
+        check_augment(params, dataset, model)
     record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
     return record
 
@@ -153,6 +179,22 @@ async def submit_label(
     dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
     check_label(dataset, await context.descriptions.get(params.model))
     record, _ = await _submit(response, context, "label", params, owner, idempotency_key)
+    return record
+
+
+@router.post("/recommend", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
+async def submit_recommend(
+    params: RecommendParams,
+    response: Response,
+    context: FromContext,
+    owner: Owner,
+    idempotency_key: IdempotencyKey = None,
+) -> JobRecord:
+    """Look for the training set that serves classifiers best, and measure it beside no new images and affine copies."""
+    dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
+    model = None if params.model is None else await context.descriptions.get(params.model)
+    check_recommend(params, dataset, model)
+    record, _ = await _submit(response, context, "recommend", params, owner, idempotency_key)
     return record
 
 

@@ -14,10 +14,12 @@ from rq.job import Job
 from latentaug.errors import Unavailable
 from latentaug.runtime.jobs import Attempts, connect
 from latentaug.runtime.jobs.queue import TASK, JobQueue, attempt_of
+from latentaug.runtime.jobs.record import KINDS
 from latentaug.runtime.settings import Settings
 from service.stack.valkey import EmbeddedRedis
 
 PARAMS = {"dataset": "digits"}
+NONE = dict.fromkeys(KINDS, 0)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_each_attempt_waits_in_the_queue_of_its_kind_in_plain_data(
     assert b"pickle" not in entry.data
     assert attempt_of(entry) == (train.id, 1)
     assert queue.waiting() == {(train.id, 1), (evaluate.id, 1)}
-    assert queue.depths() == {"train": 1, "evaluate": 1, "augment": 0, "label": 0}
+    assert queue.depths() == {**NONE, "train": 1, "evaluate": 1}
 
 
 def test_sub_jobs_wait_there_too_in_their_order(jobs: Attempts, queue: JobQueue, redis: Redis) -> None:
@@ -89,13 +91,11 @@ def test_a_pickle_is_never_read(redis: Redis, queue: JobQueue) -> None:
 
 
 def test_live_workers_are_counted_by_queue_and_host(redis: Redis, queue: JobQueue) -> None:
-    assert queue.workers() == {"train": 0, "evaluate": 0, "augment": 0, "label": 0}
+    assert queue.workers() == NONE
     for name in ("train", "train", "evaluate"):
         Worker([name], name=f"{name}-{os.urandom(4).hex()}", connection=redis, serializer="json").register_birth()
-    assert (
-        queue.workers() == queue.workers(socket.gethostname()) == {"train": 2, "evaluate": 1, "augment": 0, "label": 0}
-    )
-    assert queue.workers("elsewhere") == {"train": 0, "evaluate": 0, "augment": 0, "label": 0}
+    assert queue.workers() == queue.workers(socket.gethostname()) == {**NONE, "train": 2, "evaluate": 1}
+    assert queue.workers("elsewhere") == NONE
 
 
 def test_stopping_what_does_not_run_changes_nothing(jobs: Attempts, queue: JobQueue) -> None:

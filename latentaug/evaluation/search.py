@@ -1,0 +1,302 @@
+"""The search for the best recipe, inside the labelled images alone.
+
+Labelled images are left out, fold by fold: in a fold they count as unlabelled, labels are spread from the others, every
+recipe makes its training set, and the images that were left out judge the classifiers that learned from it. Their
+labels serve for nothing else. Recipes that do worse drop out (successive halving; Jamieson and Talwalkar 2016), so that
+more folds compare the better ones.
+
+With few labels such scores are noisy. The recipe that is expected to be best stays in until the end, and another takes
+its place only where the labelled images say so clearly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
+
+from latentaug.augment.spreading import Spread
+from latentaug.datasets.dataset import UNLABELLED
+from latentaug.evaluation import classifiers
+from latentaug.evaluation.candidates import affordable
+from latentaug.evaluation.recipes import Given, TrainingSet, make, size
+from latentaug.evaluation.training_sets import Samples, as_floats, flat
+from latentaug.evaluation.work_units import pack, unpack
+from latentaug.options import Recipe, Spreading
+
+Rows = NDArray[np.int64]
+Spreader = Callable[[Rows, Spreading], Spread]
+"""Labels of all images, int64 [n], and how to spread them, to the labels after that."""
+
+FOLDS = 5
+"""Parts into which the labelled images are split; fewer where a class has fewer of them."""
+REPEATS = 4
+"""How often they are split anew, at most."""
+NEWLY = 2_000
+"""Newly labelled images in a training set of the search, for speed; all recipes have the same share of theirs."""
+HALVED_AFTER = (1, 2, 4, 8)
+"""Numbers of folds after which the worse half of the recipes drops out."""
+MARGIN = 2.0
+"""Standard errors by which a recipe must be better than the expected best to take its place. One would be passed by
+chance in every sixth comparison, and there are many."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One classifier that learned from one recipe's training set in one fold. Plain values only.
+
+    Attributes:
+        candidate: the recipe's place among the candidates.
+        fold: from 0, over all repeats.
+        classifier: its name.
+        right: which of the images left out it classified rightly, as `work_units.pack` writes it.
+    """
+
+    candidate: int
+    fold: int
+    classifier: str
+    right: str
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """What was tried."""
+        return self.candidate, self.fold, self.classifier
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What the search says of a recipe.
+
+    Attributes:
+        recipe: what was tried.
+        folds: in how many folds.
+        accuracy: percent of the images left out, by classifier; classifiers that it was not tried with are missing.
+        gain: points over the expected best recipe in the same folds, mean over the classifiers; None for that recipe.
+        error: standard error of `gain`, over the labelled images.
+        image_count: how many images the whole training set has, at most.
+    """
+
+    recipe: Recipe
+    folds: int
+    accuracy: dict[str, float]
+    gain: float | None
+    error: float | None
+    image_count: int
+
+    @property
+    def better(self) -> bool:
+        """Whether it is clearly better than the expected best."""
+        return self.gain is not None and self.error is not None and self.gain > MARGIN * self.error and self.gain > 0
+
+
+@dataclass(frozen=True)
+class Search:
+    """What all trials share.
+
+    Attributes:
+        given: labelled and unlabelled images.
+        candidates: recipes, the expected best first.
+        names: of the classifiers.
+        spreader: spreads labels over the images of `given`.
+        seed: of folds and classifiers.
+        device: where the MLP runs.
+    """
+
+    given: Given
+    candidates: Sequence[Recipe]
+    names: Sequence[str]
+    spreader: Spreader
+    seed: int
+    device: str = "cpu"
+
+    @cached_property
+    def folds(self) -> list[Rows]:
+        """The rows of the labelled images that each fold leaves out; none where a class has a single image."""
+        rows = self.given.labelled
+        labels = self.given.labels[rows]
+        parts = min(FOLDS, int(np.unique(labels, return_counts=True)[1].min()))
+        if parts < 2:
+            return []
+        splits = (StratifiedKFold(parts, shuffle=True, random_state=(self.seed + n) % 2**32) for n in range(REPEATS))
+        return [rows[held] for split in splits for _, held in split.split(rows, labels)]
+
+    def serves(self, candidate: int, classifier: str) -> bool:
+        """Whether a classifier learns from a recipe's whole training set in reasonable time."""
+        return affordable(classifier, self.given, self.candidates[candidate])
+
+    def trials(self, done: Sequence[Trial], out_of_time: Callable[[], bool]) -> Iterator[Trial]:
+        """Try the recipes fold by fold until time is up or nothing is left to try.
+
+        Args:
+            done: what an earlier attempt has tried, which is not tried again.
+            out_of_time: asked before each trial.
+        """
+        seen = list(done)
+        known = {trial.key for trial in done}
+        alive = list(range(len(self.candidates)))
+        for fold, held in enumerate(self.folds):
+            if fold in HALVED_AFTER:
+                alive = self._better_half(alive, seen)
+            wanted = [(c, name) for c in alive for name in self.names if self.serves(c, name)]
+            left = [(c, name) for c, name in wanted if (c, fold, name) not in known]
+            if not left or len(alive) == 1:
+                continue
+            for trial in self._fold(fold, held, left, out_of_time):
+                seen.append(trial)
+                yield trial
+            if out_of_time():
+                return
+
+    def tried(self, trials: Sequence[Trial], classifier: str | None = None) -> list[Tried]:
+        """What the trials say of each recipe that was tried, best first: of one classifier, or over all of them.
+
+        Over all classifiers, only recipes count that serve each of them.
+        """
+        names = [classifier] if classifier else list(self.names)
+        chosen = [c for c in range(len(self.candidates)) if all(self.serves(c, name) for name in names)]
+        right = {trial.key: unpack(trial.right) for trial in trials if trial.classifier in names}
+        found = [self._told(c, chosen[0], names, right) for c in chosen if any(key[0] == c for key in right)]
+        return sorted(found, key=lambda one: (one.folds, np.mean(list(one.accuracy.values()))), reverse=True)
+
+    def best(self, trials: Sequence[Trial], classifier: str | None = None) -> Recipe:
+        """The expected best recipe, or the best of those that the labelled images clearly prefer to it."""
+        names = [classifier] if classifier else list(self.names)
+        expected = next(
+            (r for c, r in enumerate(self.candidates) if all(self.serves(c, name) for name in names)), Recipe()
+        )
+        tried = self.tried(trials, classifier)
+        most = max((one.folds for one in tried), default=0)
+        clear = [one for one in tried if one.better and one.folds == most]
+        return max(clear, key=lambda one: one.gain or 0.0).recipe if clear else expected
+
+    def _fold(
+        self, fold: int, held: Rows, left: Sequence[tuple[int, str]], out_of_time: Callable[[], bool]
+    ) -> Iterator[Trial]:
+        labels = self.given.labels.copy()
+        labels[held] = UNLABELLED
+        given = self.given.with_labels(labels)
+        X_held = flat(as_floats(self.given.images[held]))
+        spreads: dict[str, Spread] = {}
+        options: dict[str, classifiers.Options | None] = {}
+        for candidate in dict.fromkeys(c for c, _ in left):
+            recipe = self.candidates[candidate]
+            spread = None
+            if recipe.spread is not None:
+                how = recipe.spread.model_copy(update={"images": None})
+                spread = spreads.setdefault(
+                    key := how.model_dump_json(), spreads.get(key) or self.spreader(labels, how)
+                )
+            training: TrainingSet | None = None
+            for name in (name for c, name in left if c == candidate):
+                if out_of_time():
+                    return
+                if training is None:
+                    training = make(given, _reduced(recipe, self.given.unlabelled), spread)
+                    X = flat(as_floats(training.images))
+                if name not in options:
+                    options[name] = self._tuned(name, given)
+                classifier = classifiers.make(
+                    name, given.classes, self.seed % 2**32, options[name], self.device, mlp_steps(len(X))
+                )
+                classifier.fit(X, training.labels)
+                right = classifier.predict(X_held) == self.given.labels[held]
+                yield Trial(candidate, fold, name, pack(right))
+
+    def _tuned(self, name: str, given: Given) -> classifiers.Options | None:
+        """A classifier's options, tuned on the labelled images of a fold. The MLP is not tuned, for speed."""
+        if name == "mlp":
+            return None
+        X, y = labelled_samples(given)
+        return classifiers.tune(name, X, y, given.classes, self.seed % 2**32, self.device)
+
+    def _better_half(self, alive: Sequence[int], trials: Sequence[Trial]) -> list[int]:
+        """The half that classified more images rightly so far, in the candidates' order, the expected best among it."""
+        score = {c: self._score(c, trials) for c in alive}
+        ranked = sorted(alive, key=lambda c: (-score[c], c))
+        kept = {*ranked[: max(2, (len(alive) + 1) // 2)], alive[0], *self._first_for_each()}
+        return [c for c in alive if c in kept]
+
+    def _first_for_each(self) -> list[int]:
+        """The expected best recipe for each classifier, and for all of them."""
+        every = range(len(self.candidates))
+        return [
+            next((c for c in every if all(self.serves(c, name) for name in names)), 0)
+            for names in (list(self.names), *([name] for name in self.names))
+        ]
+
+    def _score(self, candidate: int, trials: Sequence[Trial]) -> float:
+        of_it = [unpack(trial.right) for trial in trials if trial.candidate == candidate]
+        return float(np.concatenate(of_it).mean()) if of_it else 0.0
+
+    def _told(
+        self,
+        candidate: int,
+        expected: int,
+        names: Sequence[str],
+        right: dict[tuple[int, int, str], NDArray[np.bool_]],
+    ) -> Tried:
+        folds = [fold for fold in range(len(self.folds)) if all((candidate, fold, name) in right for name in names)]
+        accuracy = {
+            name: 100 * float(np.concatenate(answers).mean())
+            for name in names
+            if (
+                answers := [
+                    right[candidate, fold, name] for fold in range(len(self.folds)) if (candidate, fold, name) in right
+                ]
+            )
+        }
+        gain = error = None
+        common = [fold for fold in folds if all((expected, fold, name) in right for name in names)]
+        if candidate != expected and common:
+            gain, error = self._gain(candidate, expected, names, common, right)
+        recipe = self.candidates[candidate]
+        return Tried(recipe, len(folds), accuracy, gain, error, size(self.given, recipe))
+
+    def _gain(
+        self,
+        candidate: int,
+        expected: int,
+        names: Sequence[str],
+        folds: Sequence[int],
+        right: dict[tuple[int, int, str], NDArray[np.bool_]],
+    ) -> tuple[float, float]:
+        """Mean gain in points and its standard error; each labelled image counts once, by its mean over the folds."""
+        total, times = np.zeros(len(self.given.labels)), np.zeros(len(self.given.labels))
+        for fold in folds:
+            for name in names:
+                gained = right[candidate, fold, name].astype(float) - right[expected, fold, name]
+                total[self.folds[fold]] += gained
+                times[self.folds[fold]] += 1
+        gains = 100 * total[times > 0] / times[times > 0]  # [images]
+        if len(gains) < 2:
+            return float(gains.mean()), float("inf")
+        return float(gains.mean()), float(gains.std(ddof=1) / len(gains) ** 0.5)
+
+
+def mlp_steps(images: int) -> int:
+    """Steps of the MLP for a training set: about ten passes over it, at most `MOST_MLP_STEPS`."""
+    return min(MOST_MLP_STEPS, classifiers.mlp_steps(images))
+
+
+MOST_MLP_STEPS = 800
+"""Steps after which the MLP gains little; each takes about 30 ms on one core."""
+
+
+def labelled_samples(given: Given) -> tuple[Samples, Rows]:
+    """The labelled images as samples float32 [n, d], and their labels int64 [n]."""
+    rows = given.labelled
+    return flat(as_floats(given.images[rows])), given.labels[rows]
+
+
+def _reduced(recipe: Recipe, unlabelled: int) -> Recipe:
+    """The recipe with fewer newly labelled images, for speed: the same share of them for all recipes."""
+    if recipe.spread is None or unlabelled <= NEWLY:
+        return recipe
+    wanted, share = recipe.spread.images or unlabelled, NEWLY / unlabelled
+    return recipe.model_copy(
+        update={"spread": recipe.spread.model_copy(update={"images": max(1, round(share * wanted))})}
+    )
