@@ -8,6 +8,7 @@ const VIEWS = {
   playground: () => import("./views/playground.js"),
   map: () => import("./views/map.js"),
   train: () => import("./views/train.js"),
+  recommend: () => import("./views/recommend.js"),
   evaluate: () => import("./views/evaluate.js"),
   jobs: () => import("./views/jobs.js"),
   models: () => import("./views/models.js"),

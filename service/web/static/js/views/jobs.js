@@ -10,7 +10,7 @@ import { explained } from "../problems.js";
 export const title = "Jobs";
 
 const AGAIN = 2000; // milliseconds between two looks at jobs that have not ended
-const OPEN = { train: "train", evaluate: "evaluate" }; // kinds that have a view of their own
+const OPEN = { train: "train", evaluate: "evaluate", recommend: "recommend" }; // kinds that have a view of their own
 const FILTERS = { kind: "Kind", status: "State" };
 
 export async function render(place, parameters, signal) {
@@ -91,7 +91,7 @@ function action(job, problems) {
     };
     return el("button", { type: "button", class: "danger", "aria-label": `Cancel the ${label}`, onclick: stop }, "Cancel");
   }
-  if (job.kind !== "augment" || job.status !== "succeeded") return null;
+  if (!["augment", "label"].includes(job.kind) || job.status !== "succeeded") return null;
   const download = () => attempt(problems, async () => {
     const answer = await call(at("jobs", job.id, "/result"), { accept: "application/zip" });
     save(await answer.blob(), `${job.id.slice(-8)}.zip`);
