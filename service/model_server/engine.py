@@ -142,8 +142,8 @@ class Key:
     """Rows of the tiles that images are encoded in."""
     decode_tile: int = 0
     """Rows of the tiles that latents are decoded in; 0 if nothing is decoded."""
-    decode: Decode = "reconstruction"
-    """How new images come about."""
+    decode: Decode | None = None
+    """How new images come about; None where none do."""
 
 
 @dataclass(frozen=True)

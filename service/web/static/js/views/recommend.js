@@ -34,7 +34,7 @@ function searchForm(dataset, datasets, models, options, open) {
   const whole = dataset.unlabelled === 0;
   const chooser = select(datasets.map(({ name, labelled, unlabelled }) => [name, `${name} (${counted(labelled, unlabelled)})`]),
     dataset.name, { onchange: () => open(chooser.value) });
-  const model = select([...models.map(({ name }) => name), ["", "train a new one"]], models[0]?.name ?? "");
+  const model = select([...models.map(({ name }) => name), ["", "none: do without a model's images"]], models[0]?.name ?? "");
   const classifiers = checks("Classifiers", "classifier", options.classifiers);
   const budget = number(options.budget_seconds);
   const few = whole ? number(options.labelled, { value: Math.min(FEW, dataset.parts.train), max: dataset.parts.train }) : null;
