@@ -216,11 +216,10 @@ def test_a_record_of_any_parameters_reads_back_equal(params: dict[str, Any]) -> 
 
 # Names that other things have too: of drawings, of image sizes, of the model server's arithmetic.
 _NAMES = {name for schema in _SCHEMAS for name in schema.model_fields} - {"scale", "steps", "resize", "precision"}
-# A method of projection; the seed of a data set's one split, which no caller chooses; how many of its images are labelled.
+# A method of projection; the seed of a data set's one split, which no caller chooses.
 _OTHERS = {
     ("service/api/http/options.py", "method"),
     ("latentaug/datasets/dataset.py", "seed"),
-    ("latentaug/datasets/dataset.py", "labelled"),
 }
 
 
