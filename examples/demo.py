@@ -1,8 +1,9 @@
-"""`make demo`: does what the service is for, over HTTP, on the digits that ship with the project.
+"""`make demo`: the main job for real, over HTTP, on the digits that ship with the project.
 
-It starts the whole service on a free port with its embedded Redis-compatible server and trains a VAE as a job. It makes
-new images from ten digits and saves them as a contact sheet. Then it runs an evaluation job with 100 labelled images,
-prints the report with the verdict for each classifier, and stops everything again.
+You have 30 labelled digits and a thousand without a label. The demonstration starts the whole service on a free port
+with its embedded Redis-compatible server, trains a VAE as a job, spreads the 30 labels over the other images, looks for
+the best training set, prints the verdict on it, makes that set, and stops everything again. It also saves a contact
+sheet of new images made from ten digits.
 """
 
 from __future__ import annotations
@@ -21,16 +22,9 @@ from latentaug.imaging.pixels import Limits, Pixels, contact_sheet, encode_png
 OUT = Path("build/demo")
 NPY, NPZ = "application/x-npy", "application/x-npz"
 TRAIN = {"dataset": "digits", "name": "demo", "beta": 0.25, "seed": 0}
-EVALUATE = {
-    "dataset": "digits",
-    "model": "demo",
-    "labelled": 100,
-    "draws": 5,
-    "spaces": ["image"],
-    "comparators": ["affine"],
-    "combine": False,
-    "seed": 0,
-}
+LABELS_EACH = 3
+FEW = "few-labels"
+RECOMMEND = {"dataset": "digits", "model": "demo", "labelled": 10 * LABELS_EACH, "budget_seconds": 60, "seed": 0}
 METHODS = ("noise", "interpolation", "extrapolation")
 
 
@@ -39,16 +33,35 @@ def main() -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     with running_service(OUT / "home") as service:
         print(f"service ready at {service.url}")
-        train = service.job("train", TRAIN)
+        service.job("train", TRAIN)
         sheet = _contact_sheet(service, "demo")
-        evaluate = service.job("evaluate", EVALUATE)
-        result = f"/v1/jobs/{evaluate['id']}/result"
+        service.call("POST", f"/v1/datasets?name={FEW}", _few_labels(), NPZ)
+        label = service.job("label", {"dataset": FEW, "model": "demo", "seed": 0})
+        expected = service.json("GET", f"/v1/jobs/{label['id']}/result")["expected_accuracy"]
+        recommend = service.job("recommend", RECOMMEND)
+        result = f"/v1/jobs/{recommend['id']}/result"
         report = service.call("GET", result, accept="text/markdown").decode()
         (OUT / "report.md").write_text(report)
         (OUT / "report.png").write_bytes(service.call("GET", result, accept="image/png"))
+        made = service.job("augment", {"dataset": FEW, "recipe": recommend["id"]})
+        (OUT / "training-set.zip").write_bytes(
+            service.call("GET", f"/v1/jobs/{made['id']}/result", accept="application/zip")
+        )
         print(f"\n{report}")
-        print(f"contact sheet    {sheet}\nreport           {OUT / 'report.md'}, {OUT / 'report.png'}")
-        print(f"train job        {train['id']}\nevaluate job     {evaluate['id']}")
+        print(f"labels           {expected['mean']:.1%} of the new labels are likely right", end=" ")
+        print(f"(95 % interval {expected['low']:.1%} to {expected['high']:.1%})")
+        print(f"training set     {OUT / 'training-set.zip'}\ncontact sheet    {sheet}")
+        print(f"report           {OUT / 'report.md'}, {OUT / 'report.png'}")
+
+
+def _few_labels() -> bytes:
+    """The digits' training images, of which the first few of each digit have a label, as an npz."""
+    data = digits.load()
+    assert data.labels is not None
+    labels = data.labels[data.train].copy()
+    for digit in range(10):
+        labels[np.flatnonzero(labels == digit)[LABELS_EACH * 2 :]] = -1
+    return write_npz({"images": data.images[data.train], "labels": labels})
 
 
 def _contact_sheet(service: Service, model: str) -> Path:

@@ -160,7 +160,7 @@ def label(
     model: Annotated[str | None, typer.Option(help="Model to use; by default one is trained.")] = None,
     space: Annotated[LabelSpace | None, option(LabelParams, "space")] = None,
     keep: Annotated[float | None, option(LabelParams, "keep")] = None,
-    per_class: Annotated[bool, option(LabelParams, "per_class", "--per-class")] = False,
+    per_class: Annotated[bool | None, option(LabelParams, "per_class", "--per-class")] = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
     seed: Annotated[int | None, option(LabelParams, "seed")] = None,
