@@ -78,7 +78,7 @@ class Augmented:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images, uint8 [n, h, w(, 3)], and one label for each, or None."""
+    """Images, uint8 [n, h, w(, 3)], and one label for each, an empty text for no label; or None in all."""
 
     images: NDArray[np.uint8]
     labels: NDArray[Any] | None

@@ -20,6 +20,7 @@ from latentaug.augment import randomness
 from latentaug.augment.methods import Altered, check_alpha, move
 from latentaug.augment.neighbours import Floats, Latents, Reference, Rows, neighbours
 from latentaug.augment.rejection import ACCEPTED, Filters
+from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput
 from latentaug.options import FILTERS, MAX_RETRIES
 
@@ -96,7 +97,7 @@ def alter_in_rounds(
         raise InvalidInput(f"counts have the shape {list(counts.shape)}; send one for each image, 0 or more")
     if not 0 <= retries <= MAX_RETRIES:
         raise InvalidInput(f"retries is {retries}; use 0 to {MAX_RETRIES}")
-    nearest = None if method == "noise" else neighbours(latents, labels, k, reference)  # [n, k]
+    nearest = None if method == "noise" else _neighbours(latents, labels, counts, k, reference)  # [n, k]
     pool = reference or Reference(latents, labels)
     judge = Filters(filters, latents, labels, pool)
     maker = _Maker(latents, pool.latents, nearest, method, alpha, sigma, seed)
@@ -151,6 +152,21 @@ class _Maker:
                 towards = self.pool[neighbour[part]]
             moved[part] = move(self.latents[source[part]], towards, share[part, None], self.method, self.sigma)
         return Children(moved, source, neighbour, number, share)
+
+
+def _neighbours(latents: Latents, labels: Rows | None, counts: Rows, k: int, reference: Reference | None) -> Rows:
+    """The neighbours of each latent, int64 [n, k].
+
+    Where no unlabelled latent has children, those of unlabelled latents are zeros: they may be many, and a search among
+    all takes long.
+    """
+    labelled = np.arange(len(latents)) if labels is None else np.flatnonzero(labels != UNLABELLED)
+    if labels is None or len(labelled) in (0, len(latents)) or counts[labels == UNLABELLED].any():
+        return neighbours(latents, labels, k, reference)
+    found = neighbours(latents[labelled], labels[labelled], k, reference)
+    nearest = np.zeros((len(latents), k), np.int64)
+    nearest[labelled] = labelled[found] if reference is None else found
+    return nearest
 
 
 def _next(made: Rows, wanted: Rows) -> tuple[Rows, Rows]:

@@ -44,7 +44,7 @@ class DatasetDescription(BaseModel):
     built_in: bool
     source: str
     images: int
-    labelled: int = 0
+    labelled: int
     """Number of images with a label."""
     unlabelled: int = 0
     """Number of images without a label."""
@@ -70,12 +70,12 @@ class DatasetDescription(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _all_or_none_labelled(cls, data: Any) -> Any:
-        """Fill in what descriptions lack that do not count labels: all of their images have one, or none."""
-        if not isinstance(data, dict) or "labelled" in data:
+        """Fill in what a description lacks that does not count labels: all of its images have one, or none."""
+        if not isinstance(data, dict) or "labelled_parts" in data:
             return data
         labelled, n, parts = bool(data.get("classes")), data.get("images", 0), data.get("parts", {})
         counts = {"labelled": n if labelled else 0, "unlabelled": 0 if labelled else n}
-        return {**data, **counts, "labelled_parts": parts if labelled else dict.fromkeys(parts, 0)}
+        return {**counts, "labelled_parts": parts if labelled else dict.fromkeys(parts, 0), **data}
 
 
 @dataclass(frozen=True)

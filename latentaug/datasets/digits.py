@@ -21,6 +21,7 @@ DESCRIPTION = DatasetDescription(
     built_in=True,
     source=_SOURCE,
     images=1797,
+    labelled=1797,
     height=8,
     width=8,
     channels=1,

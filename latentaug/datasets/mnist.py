@@ -37,6 +37,7 @@ DESCRIPTION = DatasetDescription(
     built_in=True,
     source=_SOURCE,
     images=TRAIN + VALIDATION + TEST,
+    labelled=TRAIN + VALIDATION + TEST,
     height=28,
     width=28,
     channels=1,

@@ -53,6 +53,7 @@ def _description(name: str, source: str, characters: str, count: int) -> Dataset
         built_in=True,
         source=f"{source}, drawn from pen strokes (CC BY 4.0)",
         images=n * count,
+        labelled=n * count,
         height=PEN.side,
         width=PEN.side,
         channels=1,

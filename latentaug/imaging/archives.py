@@ -35,7 +35,17 @@ UNLABELLED_FOLDERS = {UNLABELLED_FOLDER, "unlabeled"}
 _PASSED_OVER = {MANIFEST, "Thumbs.db", "desktop.ini"}
 # A fixed time, so that the same images give the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
+# zipfile raises the last for a file without a name.
+_BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    OSError,
+    ValueError,
+    IndexError,
+)
 # numpy falls back on the tokenizer for headers that Python 2 wrote, hence the last.
 _BROKEN_HEADER = (
     ValueError,

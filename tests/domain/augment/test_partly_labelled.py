@@ -72,6 +72,20 @@ def test_unlabelled_images_leave_the_children_of_labelled_ones_as_they_were() ->
     assert (among.neighbour[mine] == labelled[alone.neighbour]).all()
 
 
+@pytest.mark.parametrize("reference", [None, Reference(_latents(30, seed=1), np.arange(30) % 2)])
+def test_numbers_by_class_give_the_children_that_labelled_images_have_alone(reference: Reference | None) -> None:
+    latents, labels = _latents(40), np.repeat([0, UNLABELLED, 1, UNLABELLED], 10)
+    labelled = np.flatnonzero(labels != UNLABELLED)
+    options = _options(k=3, method="extrapolation", retries=0, reference=reference)
+    counts = children_of_each(40, labels, per_class=35)
+    among = alter_in_rounds(latents, counts, labels=labels, **options)
+    alone = alter_in_rounds(latents[labelled], counts[labelled], labels=labels[labelled], **options)
+    assert (among.source == labelled[alone.source]).all()
+    assert (among.neighbour == (labelled[alone.neighbour] if reference is None else alone.neighbour)).all()
+    first = among.number < 3  # later ones go a share that depends on the number of their source
+    assert among.latents[first].tobytes() == alone.latents[first].tobytes()
+
+
 def test_a_class_too_small_is_one_of_labelled_images() -> None:
     labels = np.array([0, 0, 0, 1, 1, *[UNLABELLED] * 5])
     assert largest_usable_k(labels, 10) == 1

@@ -112,8 +112,30 @@ def test_no_two_labels_share_a_folder() -> None:
     labels = ["a/b", "a_b", "A_B", "..", "_"]
     folder = read_zip(write_zip([IMAGE] * 5, labels, [{"source": i} for i in range(5)]), LIMITS)
     assert folder.labels is not None
-    assert len({label.casefold() for label in folder.labels}) == 5
+    assert len({str(label).casefold() for label in folder.labels}) == 5
     assert folder.labels[1] == "a_b-2"
+
+
+@pytest.mark.parametrize(
+    "folder", ["unlabelled", "unlabeled", "UNLABELED", "top/Unlabelled", "unlabelled/2024/may", "unlabelled/a"]
+)
+def test_images_below_a_folder_of_unlabelled_ones_have_no_label(folder: str) -> None:
+    assert read_zip(_zip({"a/1.png": PNG, f"{folder}/2.png": PNG}), LIMITS).labels == ["a", None]
+
+
+def test_a_class_folder_may_have_a_name_that_is_only_like_it() -> None:
+    entries = {"a/1.png": PNG, "unlabelled-2/2.png": PNG, "a/unlabelled.png": PNG}
+    assert read_zip(_zip(entries), LIMITS).labels == ["a", "unlabelled-2", "a"]
+
+
+def test_images_without_a_label_are_written_where_they_are_looked_for() -> None:
+    labels = ["a", None, "Unlabeled", None]
+    data = write_zip([IMAGE] * 4, labels, [{"source": i, "label": label} for i, label in enumerate(labels)])
+    folder = read_zip(data, LIMITS)
+    assert folder.labels == ["a", None, "Unlabeled-2", None]
+    assert folder.names[1] == "unlabelled/000001.png"
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.read("manifest.csv").decode().splitlines()[2] == "unlabelled/000001.png,1,"
 
 
 def test_hidden_files_and_the_manifest_are_passed_over() -> None:
@@ -131,6 +153,12 @@ def test_hidden_files_and_the_manifest_are_passed_over() -> None:
 def test_a_path_that_leaves_the_zip_is_refused(name: str) -> None:
     with pytest.raises(MalformedInput, match="leads out"):
         read_zip(_zip({name: PNG}), LIMITS)
+
+
+def test_a_file_without_a_name_is_refused() -> None:
+    data = _zip({"a.png": PNG}).replace(b"a.png", b"\0.png")
+    with pytest.raises(MalformedInput, match="not a readable zip"):
+        read_zip(data, LIMITS)
 
 
 def test_an_unreadable_image_is_named() -> None:
