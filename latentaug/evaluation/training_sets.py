@@ -225,8 +225,7 @@ class Draw:
             raise ValueError(f"{arm} is no arm of the pool")
         rows, y = np.concatenate([self.rows, found.rows]), np.concatenate([self.labels, found.labels[found.rows]])
         images = as_floats(self.pool.training.images[rows])
-        in_latent_space = arm.space == "latent" and projection is not None
-        X = projection.train[rows] if in_latent_space and projection is not None else flat(images)
+        X = flat(images) if arm.space == "image" or projection is None else projection.train[rows]
         if arm.name == arm.labeller:
             return X, y
         copies = self._placed(affine.affine(images, 1, self.seed, self.ranges), arm, projection)
