@@ -50,7 +50,7 @@ class Beliefs(NamedTuple):
     likelihood: float
 
 
-def believe(s: sparse.csr_array, labels: Rows, classes: int, near: NDArray[np.bool_], seed: int = 0) -> Beliefs:
+def believe(s: sparse.csr_array, labels: Rows, classes: int, near: NDArray[np.bool_], seed: int) -> Beliefs:
     """Spread labels, and learn from the labelled images how sure each is.
 
     Args:

@@ -16,7 +16,7 @@ from latentaug.augment.distortion import SIDES, distortion, reduced, shapes, sid
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-LEAST_CANDIDATES, MOST_CANDIDATES, PAIRS = 20, 100, 2**17
+LEAST_CANDIDATES, MOST_CANDIDATES, PAIRS = 20, 100, 2**16
 """How many of each image's nearest others are looked at closely: as many as make `PAIRS` pairs in all, within bounds.
 With 10 instead of 20, 0.2 % fewer of MNIST's labels were right; where classes are many and images few, more help."""
 NEIGHBOURS = 4

@@ -25,8 +25,9 @@ from latentaug.augment.propagation import Beliefs, believe
 from latentaug.augment.similarity import Floats, Graph, Neighbourhoods, Progress, Rows, Space, edges, similarity
 from latentaug.datasets.dataset import UNLABELLED
 from latentaug.errors import InvalidInput
-from latentaug.options import LabelSpace
+from latentaug.options import LabelOptions, LabelSpace
 
+DEFAULTS = LabelOptions()
 PAYS = 0.5
 """Confidence above which a label is kept unless `keep` says how many are: it is then more likely right than wrong."""
 LEAP = 1.5
@@ -87,10 +88,10 @@ def spread(
     classes: int,
     *,
     latents: Floats | None = None,
-    space: LabelSpace = "auto",
-    keep: float | None = None,
-    per_class: bool = False,
-    seed: int = 0,
+    space: LabelSpace = DEFAULTS.space,
+    keep: float | None = DEFAULTS.keep,
+    per_class: bool = DEFAULTS.per_class,
+    seed: int = DEFAULTS.seed,
     progress: Told | None = None,
 ) -> Spread:
     """Spread the labels there are over all images.
@@ -121,10 +122,10 @@ def spread_over(
     labels: Rows,
     classes: int,
     *,
-    space: LabelSpace = "auto",
-    keep: float | None = None,
-    per_class: bool = False,
-    seed: int = 0,
+    space: LabelSpace = DEFAULTS.space,
+    keep: float | None = DEFAULTS.keep,
+    per_class: bool = DEFAULTS.per_class,
+    seed: int = DEFAULTS.seed,
     progress: Told | None = None,
 ) -> Spread:
     """Spread labels as `spread` does, over images whose neighbourhoods may be known already; it raises the same."""

@@ -76,7 +76,9 @@ def test_operations_have_stable_names(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
 
     assert len(set(ids)) == len(ids)
-    assert {"encode", "decode", "augment", "interpolate", "submit_train", "job_events"} <= set(ids)
+    assert {"encode", "decode", "augment", "interpolate", "label", "submit_label", "submit_train", "job_events"} <= set(
+        ids
+    )
 
 
 def test_metrics_count_by_route_template_and_jobs_by_state(api: httpx.Client) -> None:
@@ -99,7 +101,7 @@ fuzzed = settings(max_examples=100, deadline=None, suppress_health_check=[Health
 
 @fuzzed
 @given(
-    operation=st.sampled_from(["encode", "decode", "augment", "interpolate"]),
+    operation=st.sampled_from(["encode", "decode", "augment", "interpolate", "label"]),
     form=st.sampled_from(FORMS),
     cut=st.tuples(st.integers(0, 300), st.binary(max_size=12)),
     query=st.dictionaries(

@@ -51,6 +51,9 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int, str]] = {
     ),
     "beside a job that is none": ("evaluate", {"dataset": "digits", "beside": ["0" * 32]}, 404, "0" * 32),
     "a model of another size": ("augment", {"dataset": "digits", "model": "tiny"}, 409, "[12, 10, 1]"),
+    "labels to spread where there are none": ("label", {"dataset": "bare", "model": "tiny"}, 422, "no label to spread"),
+    "labels where there are all": ("label", {"dataset": "rare", "model": "tiny"}, 422, "has a label already"),
+    "labels by a model of another size": ("label", {"dataset": "digits", "model": "tiny"}, 409, "[12, 10, 1]"),
     "a model in colour": ("augment", {"dataset": "digits", "model": "colour"}, 409, "[8, 8, 3]"),
     "a class without neighbours": ("augment", {"dataset": "rare", "model": "tiny", "k": 2}, 422, "class 'few' has 2"),
     "too large a k": ("augment", {"dataset": "rare", "model": "tiny", "k": 2}, 422, "k up to 1"),
@@ -79,6 +82,7 @@ def test_what_can_never_work_is_refused(api: httpx.Client, case: str) -> None:
 ACCEPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "noise needs no neighbours": ("augment", {"dataset": "rare", "model": "tiny", "method": "noise", "k": 64}),
     "unlabelled images beside a class large enough": ("augment", {"dataset": "partly", "model": "tiny", "k": 3}),
+    "labels to spread over unlabelled images": ("label", {"dataset": "partly", "model": "tiny"}),
     "the largest k": ("augment", {"dataset": "rare", "model": "tiny", "k": 1}),
     "training without labels": ("train", {"dataset": "bare"}),
     "the whole training part": ("evaluate", {"dataset": "digits", "labelled": 1079}),

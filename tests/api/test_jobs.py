@@ -77,7 +77,7 @@ def test_a_wrong_job_is_refused_at_once(
     assert location is None or location in {field["loc"] for field in answer.json()["errors"]}
 
 
-@pytest.mark.parametrize("kind", ["train", "evaluate", "augment", "recommend"])
+@pytest.mark.parametrize("kind", ["train", "evaluate", "augment", "label", "recommend"])
 def test_a_job_takes_nothing_from_the_query_string(api: httpx.Client, kind: str) -> None:
     answer = api.post(f"{JOBS}/{kind}?epochs=2", json={"dataset": "digits", "model": "eight"})
 

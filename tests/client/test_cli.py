@@ -130,6 +130,24 @@ def test_unlabelled_images_lie_in_a_folder_of_their_own_or_above(url: str, folde
     assert (described["labelled"], described["unlabelled"]) == (40, 10)
 
 
+def test_label_writes_the_newly_labelled_images_into_class_folders(url: str, folder: Path, tmp_path: Path) -> None:
+    pool, new = tmp_path / "pool", tmp_path / "new"
+    pool.mkdir()
+    for i in range(40, 70):
+        Image.fromarray(DIGITS.images[i, ..., 0]).save(pool / f"{i}.png")
+    done = run("--url", url, "label", folder, "--out", new, "--unlabelled", pool, "--model", MODEL, "--keep", "1")
+    assert done.returncode == 0, done.stderr
+    assert "likely right" in " ".join(done.stdout.split())
+    rows = manifest(new)
+    assert rows
+    assert sorted(row["file"] for row in rows) == sorted(p.relative_to(new).as_posix() for p in new.rglob("*.png"))
+    assert {row["label"] for row in rows} <= {"even", "odd"}
+    whole = run("--url", url, "label", folder, "--out", tmp_path / "other", "--model", MODEL)
+    assert whole.returncode == 1
+    assert "has a label already" in " ".join(whole.stderr.split())
+    assert not (tmp_path / "other").exists()
+
+
 def test_train_evaluate_and_jobs(url: str, folder: Path, tmp_path: Path) -> None:
     trained = run("--url", url, "train", folder, "--name", "mine", "--epochs", "2")
     assert trained.returncode == 0, trained.stderr

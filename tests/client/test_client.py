@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from latentaug_client import (
 from latentaug_client.payloads import dataset_body, folder_files, read_labelled
 from latentaug_client.retries import Retries
 from PIL import Image
+from sklearn.svm import SVC
 
 from tests.client.conftest import DIGITS, MODEL
 
@@ -214,3 +216,38 @@ def test_both_clients_have_the_same_methods(awaited: type, waiting: type) -> Non
         return {name: list(inspect.signature(f).parameters) for name, f in found if not name.startswith("_")}
 
     assert public(awaited) == public(waiting)
+
+
+def test_label_names_the_images_that_have_no_label(client: Client) -> None:
+    images, truth = DIGITS.images[:900, ..., 0], np.asarray(DIGITS.labels)[:900]
+    labels = np.where(np.arange(900) < 100, truth, -1)
+
+    spread = client.label(images, labels, model=MODEL)
+    sure = client.label(images, [str(label) if label >= 0 else None for label in labels], model=MODEL, keep=0.5)
+
+    named = (labels < 0) & (spread.labels >= 0)
+    assert (spread.labels == truth)[named].mean() > 0.95
+    assert named.sum() > 750
+    assert sure.labels[spread.labels >= 0].tolist() == [str(label) for label in spread.labels[spread.labels >= 0]]
+    assert sure.kept[named].sum() == round(0.5 * named.sum())
+
+
+def test_label_dataset_gives_a_training_set_that_a_classifier_learns_from(client: Client) -> None:
+    images, truth = DIGITS.images[:900, ..., 0], np.asarray(DIGITS.labels)[:900]
+    client.upload("few-labels", images, np.where(np.arange(900) < 100, truth, -1))
+
+    job = client.label_dataset("few-labels", MODEL, seed=1).wait(timeout=200)
+
+    result = json.loads(job.result())
+    made = np.load(io.BytesIO(job.result("npz")))
+    rows = [entry for entry in result["rows"] if entry["label"] is not None]
+    right = np.mean([entry["label"] == str(truth[entry["row"]]) for entry in rows])
+    assert right > 0.95
+    assert result["expected_accuracy"]["low"] <= right <= result["expected_accuracy"]["high"]
+    assert len(made["images"]) == result["kept"] == len(made["labels"])
+    assert job.result("csv").decode().splitlines()[0] == "row,label,confidence,kept,nearest"
+    assert job.result("zip")[:2] == b"PK"
+    others = DIGITS.images[900:1200, ..., 0].reshape(300, -1)
+    learnt = SVC().fit(made["images"].reshape(len(made["images"]), -1), made["labels"])
+    assert (learnt.predict(others) == DIGITS.labels[900:1200].astype(str)).mean() > 0.88
+    client.delete_dataset("few-labels")
