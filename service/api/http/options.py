@@ -189,7 +189,7 @@ def invalid(fields: list[tuple[str, str]]) -> InvalidInput:
 
 
 def field(schema: type[BaseModel], entry: ErrorDetails) -> tuple[str, str]:
-    """Return the place and the message of a fault that pydantic found when it checked a value against a schema."""
+    """The place and the words of one of pydantic's faults, found when a value was checked against a schema."""
     return _location(entry), _message(schema, entry)
 
 
@@ -198,7 +198,7 @@ def _location(entry: ErrorDetails) -> str:
 
 
 def _message(schema: type[BaseModel], entry: ErrorDetails) -> str:
-    *parents, name = [part for part in entry["loc"] if isinstance(part, str)] or [""]  # without positions in lists
+    *parents, name = [part for part in entry["loc"] if isinstance(part, str)] or [""]  # without places in lists
     if entry["type"] == "extra_forbidden":
         known = ", ".join(_nested(schema, parents).model_fields)
         return f"no such option; there are {known}" if known else "no such option; there are none here"
@@ -208,7 +208,7 @@ def _message(schema: type[BaseModel], entry: ErrorDetails) -> str:
 
 
 def _nested(schema: type[BaseModel], parents: Sequence[str]) -> type[BaseModel]:
-    """The schema of the field inside the fields `parents`."""
+    """The schema of the field that stands within the fields `parents`."""
     for parent in parents:
         schema = cast("type[BaseModel]", schema.model_fields[parent].annotation)  # only schemas have fields
     return schema
