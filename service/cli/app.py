@@ -149,7 +149,7 @@ def label(
     model: Annotated[str | None, typer.Option(help="Model to use; by default one is trained.")] = None,
     space: Annotated[LabelSpace | None, option(LabelParams, "space")] = None,
     keep: Annotated[float | None, option(LabelParams, "keep")] = None,
-    per_class: Annotated[bool, option(LabelParams, "per_class", "--per-class")] = False,
+    per_class: Annotated[bool | None, option(LabelParams, "per_class", "--per-class")] = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
     seed: Annotated[int | None, option(LabelParams, "seed")] = None,
@@ -162,7 +162,7 @@ def label(
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
         if model is not None:
             names.description(client, model)
-        options = given(space=space, keep=keep, per_class=per_class or None, seed=seed)
+        options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model or _own_model(client, dataset), **options)
         show(job)
         unpack(job.result("zip"), partial)
