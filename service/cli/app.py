@@ -173,7 +173,7 @@ def label(
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
         if model is not None:
             names.description(client, model)
-        options = given(space=space, keep=keep, per_class=per_class or None, seed=seed)
+        options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model or _own_model(client, dataset), **options)
         show(job)
         unpack(job.result("zip"), partial)

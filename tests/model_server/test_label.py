@@ -92,7 +92,7 @@ def test_more_images_times_classes_than_a_request_may_have_are_refused(server: P
 
 def test_the_largest_request_holds_up_nobody(server: Process) -> None:
     x, kinds = blobs(3000, 28)
-    labels = np.where(np.arange(4096) < 100, kinds, -1)
+    labels = np.where(np.arange(3000) < 100, kinds, -1)
     spreading = call("label", {"images": x, "labels": labels}, OUTPUTS, model="large", timeout=200)
     small = call("encode", {"images": images(1, (28, 28, 1))}, ["latents"], model="large")
 
