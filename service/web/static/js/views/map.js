@@ -74,7 +74,7 @@ class LatentMap {
 
   colour(label) {
     const { classes } = this.model;
-    return label === undefined ? "var(--accent)" : colour(classes.indexOf(label), classes.length);
+    return label == null ? "var(--accent)" : colour(classes.indexOf(label), classes.length);
   }
 
   /** Makes buttons that hide and show the images of each label. */

@@ -73,10 +73,10 @@ class Playground {
       this.message);
   }
 
-  /** The augment request for what is on the screen. Labels go along where every source has one. */
+  /** The augment request for what is on the screen. Labels go along where any source has one. */
   body() {
     const labels = state.sources.map(({ label }) => label);
-    const labelled = labels.every((label) => label !== null) ? { labels } : {};
+    const labelled = labels.some((label) => label !== null) ? { labels } : {};
     return { images: state.sources.map(({ image }) => image), ...labelled, ...chosen, resize: true };
   }
 
@@ -89,8 +89,8 @@ class Playground {
       return true;
     }
     const body = this.body();
-    if (!body.labels && state.sources.some(({ label }) => label !== null)) {
-      this.message.textContent = "Some images have no label, so neighbours may be of any class.";
+    if (body.labels?.includes(null)) {
+      this.message.textContent = "Some images have no label, so their neighbours may be of any class.";
     }
     this.show(await post(at("models", state.model.name, "/augment"), body, { signal: this.signal }));
     await this.walk();
