@@ -81,9 +81,7 @@ class EvaluateOptions(TrainingOptions, total=False):
     classifiers: list[Literal["svm", "knn", "mlp"]]
     spaces: list[Literal["image", "latent"]]
     decode: Decode | list[Decode]
-    comparators: list[
-        Literal["duplication", "affine", "smote", "elastic", "trivial", "spread_pixels", "self_training"]
-    ]
+    comparators: list[Literal["duplication", "affine", "smote", "elastic", "trivial", "spread_pixels", "self_training"]]
     pool_images: int
     affine: dict[str, float]
     combine: bool
