@@ -27,6 +27,7 @@ from latentaug.runtime.settings import load
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import Codec
 from latentaug.vae.training import fit
+from worker.recommend import SEARCH_SHARE
 
 SETS = {
     "digits-30": ("digits", 30, 20),
@@ -85,7 +86,7 @@ def measure(name: str, draws: int, names: list[str]) -> Found:
     spreader = Spreader(given, 0)
     recipes = candidates(given, "vae", spreader.space(given.labels), 0)
     search = Search(given, recipes, names, spreader, 0)
-    trials = list(search.trials([], lambda: time.monotonic() - began > 0.4 * BUDGET))
+    trials = list(search.trials([], lambda: time.monotonic() - began > SEARCH_SHARE * BUDGET))
     best = {classifier: search.best(trials, classifier) for classifier in names}
     seconds = time.monotonic() - began
     measurement = Measurement(problem, given, best, spreader)

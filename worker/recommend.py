@@ -36,7 +36,7 @@ from worker.work import Work
 
 SPREADING, SEARCHING, CONCLUDING = 0.25, 0.6, 0.99
 """How far the job has come once images are compared, the search has ended, and all draws are measured."""
-SEARCH_SHARE = 0.4
+SEARCH_SHARE = 0.5
 """Share of the budget after which the search ends; what is left is for the measurement."""
 
 _KEPT = "recommend.json"
