@@ -249,8 +249,8 @@ class Part(Options):
     model_config = ConfigDict(strict=True)
 
     source: Source
-    """What makes the new images: affine or elastic copies, warps towards neighbours, or the VAE by one of its
-    methods."""
+    """What makes the new images: affine or elastic copies; `warp`, affine copies of the image moved a random share of
+    the way towards a near one of its class; or the VAE by one of its methods."""
     copies: int = Field(default=1, ge=1, le=1000)
     """New images of each labelled and newly labelled image."""
     alpha: float | None = Field(default=None, ge=0, le=MAX_ALPHA, allow_inf_nan=False)
@@ -262,7 +262,7 @@ class Part(Options):
     def _fits_the_source(self) -> Self:
         if self.source not in METHODS and self.decode is not None:
             raise ValueError(f"decode is for the VAE's methods; {self.source} decodes nothing")
-        if self.source in ("affine", "elastic") and self.alpha is not None:
+        if self.source not in METHODS and self.alpha is not None:
             raise ValueError(f"alpha is for the VAE's methods; {self.source} copies have none")
         if self.alpha is not None and self.source == "interpolation":
             _check_alpha(self.alpha, ["interpolation"])

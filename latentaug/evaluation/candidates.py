@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from latentaug.evaluation.recipes import PLAIN, Given, size
+import numpy as np
+
+from latentaug.evaluation.recipes import WITH_NEIGHBOURS, Given, size
 from latentaug.options import METHODS, LabelSpace, Method, Part, Recipe, Spreading
 
 FEW_NEWLY = 12_000
@@ -21,6 +23,7 @@ DOSES = (10, 30, 3, 1)
 MOST_ROWS = {"svm": 60_000, "mlp": 200_000, "knn": 200_000}
 """Images of 28x28 that a classifier learns from in a minute or two."""
 _NUMBERS = 28 * 28
+_FOLDABLE = 3  # images of each class: one left out, and two that are neighbours
 
 _MIXED: Sequence[Method] = ("interpolation", "extrapolation")
 _Found = tuple[Spreading | None, list[Part]]
@@ -37,8 +40,13 @@ def candidates(given: Given, model: str | None, space: LabelSpace, seed: int) ->
     """
     found = [*_with_the_unlabelled(given, model, space), *_with_the_labelled_alone(model)]
     recipes = [Recipe(model=model, spread=spread, parts=parts, seed=seed) for spread, parts in found]
-    makable = [recipe for recipe in recipes if all(part.source in (*PLAIN, *METHODS) for part in recipe.parts)]
-    return [recipe for recipe in makable if affordable("knn", given, recipe)]
+    return [recipe for recipe in recipes if _makable(given, recipe) and affordable("knn", given, recipe)]
+
+
+def _makable(given: Given, recipe: Recipe) -> bool:
+    """Whether neighbours are left in each class, even where a fold has left out an image of it."""
+    smallest = min(np.unique(given.labels[given.labelled], return_counts=True)[1], default=0)
+    return smallest >= _FOLDABLE or not any(part.source in WITH_NEIGHBOURS for part in recipe.parts)
 
 
 def affordable(classifier: str, given: Given, recipe: Recipe) -> bool:
@@ -84,7 +92,7 @@ def _with_the_unlabelled(given: Given, model: str | None, space: LabelSpace) -> 
 def _with_the_labelled_alone(model: str | None) -> list[_Found]:
     doses = [[Part(source="affine", copies=copies)] for copies in DOSES]
     ten = doses[0]
-    others = [[Part(source="elastic", copies=10)], [*ten, Part(source="warp", copies=10)]]
+    others = [[Part(source="warp", copies=30)], [Part(source="warp", copies=10)], [Part(source="elastic", copies=10)]]
     if model is not None:
         others += [
             [*ten, *(Part(source=method, copies=10) for method in mixed)] for mixed in (_MIXED, _MIXED[:1], _MIXED[1:])

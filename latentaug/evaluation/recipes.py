@@ -11,15 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from latentaug.augment import classical
 from latentaug.augment.exact_counts import alter_in_rounds
 from latentaug.augment.methods import residual, sigma
+from latentaug.augment.neighbours import neighbours
 from latentaug.augment.spreading import Spread
+from latentaug.augment.warps import move, register
 from latentaug.datasets.dataset import UNLABELLED
 from latentaug.errors import InvalidInput, TooFewImages
-from latentaug.options import METHODS, Part, Recipe, Strength
+from latentaug.options import METHODS, Part, Recipe, Source, Strength
 from latentaug.vae.codec import BATCH, Codec
 
 Images = NDArray[np.uint8]
@@ -30,6 +33,11 @@ Progress = Callable[[float], None]
 REAL, LABELLED, NEW = "real", "labelled", "new"
 KINDS = (REAL, LABELLED, NEW)
 """Where an image of a training set comes from: it was labelled before, it is newly labelled, or it is new."""
+
+WITH_NEIGHBOURS: tuple[Source, ...] = ("warp", "interpolation", "extrapolation")
+"""What needs two images of each class at least."""
+WARPED_TOWARDS = 9
+"""The nearest images of its class that an image is warped towards, in turn (docs/results/warps.md)."""
 
 _DEFAULTS = Strength()
 _CHUNK = 4 * BATCH
@@ -167,6 +175,8 @@ def _children(
     """`part.copies` new images of every image of `base`."""
     if part.source in METHODS:
         images, neighbour = _altered(given, base, part, seed, progress)
+    elif part.source == "warp":
+        images, neighbour = _warped(given, base, part, seed, progress)
     else:
         images, neighbour = _copied(base, part, seed, progress)
     source = np.arange(len(base.labels)).repeat(part.copies)
@@ -183,9 +193,7 @@ def _children(
 
 def _copied(base: TrainingSet, part: Part, seed: int, progress: Callable[[int], None]) -> tuple[Images, Rows]:
     """Plain copies, which need no neighbour: uint8 [m, h, w, c], and -1 [m]."""
-    make_copies = PLAIN.get(part.source)
-    if make_copies is None:
-        raise InvalidInput(f"{part.source} images cannot be made yet; use one of {', '.join((*PLAIN, *METHODS))}")
+    make_copies = _PLAIN[part.source]
     images = np.empty((len(base.labels) * part.copies, *base.images.shape[1:]), np.uint8)
     step = max(1, _CHUNK // part.copies)
     for start in range(0, len(base.labels), step):
@@ -197,11 +205,42 @@ def _copied(base: TrainingSet, part: Part, seed: int, progress: Callable[[int], 
     return images, np.full(len(images), -1, np.int64)
 
 
-PLAIN: dict[str, Callable[[Floats, int, int], Floats]] = {
+_PLAIN: dict[str, Callable[[Floats, int, int], Floats]] = {
     "affine": classical.affine,
     "elastic": classical.elastic,
 }
 """What makes plain copies: images float32 [n, h, w, c], copies of each and a seed to float32 [n * copies, h, w, c]."""
+
+
+@torch.inference_mode()
+def _warped(
+    given: Given, base: TrainingSet, part: Part, seed: int, progress: Callable[[int], None]
+) -> tuple[Images, Rows]:
+    """Affine copies of warped images, uint8 [m, h, w, c], and the place in `base` of each one's neighbour.
+
+    Child j goes a random share of the way to neighbour j, by latents where there is a VAE and else by pixels; the
+    neighbours are gone through again and again.
+    """
+    pixels = base.images.astype(np.float32) / np.float32(255)
+    alike = pixels.reshape(len(pixels), -1) if given.latents is None else given.latents[base.source]
+    k = _neighbours(base.labels, part)
+    nearest = neighbours(alike, base.labels, min(k, part.copies))  # [n, k]
+    turns = np.arange(part.copies) % nearest.shape[1]
+    shares = np.random.default_rng(seed).random((len(pixels), part.copies), np.float32)
+    images = np.empty((len(pixels) * part.copies, *base.images.shape[1:]), np.uint8)
+    step = max(1, BATCH // part.copies)
+    for start in range(0, len(pixels), step):
+        chunk = slice(start, start + step)
+        towards = nearest[chunk]  # [rows, k]
+        sources = pixels[chunk].repeat(towards.shape[1], 0)
+        fields = register(torch.from_numpy(sources), torch.from_numpy(pixels[towards.ravel()]))
+        fields = fields.reshape(*towards.shape, *fields.shape[1:])[:, torch.from_numpy(turns)].flatten(0, 1)
+        children = pixels[chunk].repeat(part.copies, 0)
+        warped = move(torch.from_numpy(children), fields, torch.from_numpy(shares[chunk].ravel())).numpy()
+        place = slice(start * part.copies, start * part.copies + len(warped))
+        images[place] = np.rint(255 * classical.affine(warped, 1, (seed + 7919 * (start // step)) % 2**63))
+        progress(place.stop)
+    return images, nearest[:, turns].ravel()
 
 
 def _altered(
@@ -237,20 +276,20 @@ def _altered(
 
 
 def _neighbours(labels: Rows, part: Part) -> int:
-    """How many neighbours serve: k by default, or fewer where a class is too small for as many.
+    """How many neighbours serve: as many as is usual, or fewer where a class is too small for as many.
 
     Raises:
         TooFewImages: a class has a single image.
     """
-    smallest = int(np.unique(labels, return_counts=True)[1].min())
-    if part.source == "noise":
+    if part.source not in WITH_NEIGHBOURS:
         return _DEFAULTS.k
+    smallest = int(np.unique(labels, return_counts=True)[1].min())
     if smallest < 2:
         raise TooFewImages(
             f"a class has a single labelled image, and {part.source} needs neighbours of the same class; label at "
             "least 2 images of each class, or leave that part out"
         )
-    return min(_DEFAULTS.k, smallest - 1)
+    return min(WARPED_TOWARDS if part.source == "warp" else _DEFAULTS.k, smallest - 1)
 
 
 def _joined(sets: Sequence[TrainingSet]) -> TrainingSet:

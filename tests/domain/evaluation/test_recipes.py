@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from latentaug.augment import classical
 from latentaug.augment.classical import affine
 from latentaug.augment.spreading import Expected, Spread
 from latentaug.datasets.dataset import UNLABELLED
 from latentaug.errors import InvalidInput, TooFewImages
+from latentaug.evaluation import recipes
+from latentaug.evaluation.candidates import candidates
 from latentaug.evaluation.recipes import KINDS, LABELLED, NEW, REAL, Given, make, size
 from latentaug.options import Part, Recipe, Spreading
 from latentaug.vae.architectures import VAE, Architecture
@@ -97,10 +100,33 @@ def test_a_vaes_neighbours_have_the_same_label(with_vae: Given, method: str) -> 
     assert (made.neighbour[new] != made.source[new]).all()
 
 
+@pytest.mark.parametrize("copies", [1, 2, 25])
+def test_warps_go_towards_images_of_the_same_label(given: Given, copies: int) -> None:
+    recipe = Recipe(spread=Spreading(), parts=[Part(source="warp", copies=copies)])
+    made = make(given, recipe, spread_over([0, 1, 1, 0, 0, 1, 1, 1]))
+    new = made.kind == KINDS.index(NEW)
+    label = dict(zip(made.source[~new], made.labels[~new], strict=True))
+    assert made.count(NEW) == 8 * copies
+    assert [label[row] for row in made.neighbour[new]] == made.labels[new].tolist()
+    assert (made.neighbour[new] != made.source[new]).all()
+    if copies > 1:
+        assert len({tuple(image.ravel()) for image in made.images[new]}) == 8 * copies, "each goes another share"
+
+
+def test_warps_are_the_same_in_chunks_of_any_size(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe(parts=[Part(source="warp", copies=2)])
+    monkeypatch.setattr(classical, "affine", lambda images, copies, seed: images)
+    whole = make(given, recipe, None).images
+    monkeypatch.setattr(recipes, "BATCH", 2)
+    assert np.abs(make(given, recipe, None).images.astype(int) - whole).max() <= 1
+
+
 def test_a_class_of_one_image_has_no_neighbours(with_vae: Given) -> None:
     alone = with_vae.with_labels(np.array([0, -1, 1, -1, 0, -1, -1, -1]))
     with pytest.raises(TooFewImages, match="at least 2 images of each class"):
         make(alone, Recipe(model="mine", parts=[Part(source="interpolation")]), None)
+    with pytest.raises(TooFewImages, match="warp needs neighbours"):
+        make(alone, Recipe(parts=[Part(source="warp")]), None)
     assert make(alone, Recipe(model="mine", parts=[Part(source="noise")]), None).count(NEW) == 3
 
 
@@ -132,3 +158,14 @@ def test_sizes_are_told_beforehand(given: Given) -> None:
     assert size(given, Recipe(spread=Spreading(), parts=TWICE)) == 24
     assert size(given, Recipe(spread=Spreading(images=1), parts=TWICE)) == 15
     assert size(given, Recipe(spread=Spreading()), kept=2) == 6
+
+
+@pytest.mark.parametrize(("of_each", "some"), [(2, False), (3, True)])
+def test_candidates_need_no_neighbour_that_a_fold_may_leave_out(of_each: int, some: bool) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
+    labels = np.array([0, 1] * of_each + [UNLABELLED] * (12 - 2 * of_each))
+    found = candidates(Given.of(images, labels, 2), "mine", "pixels", 0)
+    sources = {part.source for recipe in found for part in recipe.parts}
+    assert sources >= {"affine", "elastic", "noise"}
+    assert (sources >= {"warp", "interpolation", "extrapolation"}) is some
+    assert bool(sources & {"warp", "interpolation", "extrapolation"}) is some
