@@ -162,7 +162,7 @@ INVALID_IMAGES = {
     "a flat array": (NPY, npy(np.zeros(12, np.uint8)), "shape"),
     "an npz without images": (NPZ, npz(X=pictures(1)), "'X'"),
     "labels for other images": (NPZ, npz(images=pictures(2), labels=np.arange(3)), "3 labels for 2 images"),
-    "labels that are floats": (NPZ, npz(images=pictures(2), labels=np.zeros(2)), "labels"),
+    "labels that are fractions": (NPZ, npz(images=pictures(2), labels=np.array([0.5, 1])), "labels"),
     "labels that are no list": (
         JSON,
         f'{{"images": ["{base64_png(pictures(1)[0])}"], "labels": "a"}}'.encode(),

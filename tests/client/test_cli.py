@@ -204,7 +204,8 @@ def test_a_command_that_is_interrupted_leaves_nothing_behind(url: str, tmp_path:
         path = tmp_path / "many" / f"{i // 2}" / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(DIGITS.images[i, ..., 0]).save(path)
-    command = [*LATENTAUG, "--url", url, "augment", str(tmp_path / "many"), "--model", MODEL, "--method", "noise"]
+    noise = ["--model", MODEL, "--method", "noise", "--k", "20"]
+    command = [*LATENTAUG, "--url", url, "augment", str(tmp_path / "many"), *noise]
     partial = tmp_path / "a" / "b" / ".new.partial"
     with subprocess.Popen([*command, "--out", str(tmp_path / "a" / "b" / "new")], stderr=subprocess.PIPE) as process:
         assert within(60, lambda: any(partial.glob("*/*.png")))

@@ -18,6 +18,8 @@ ELSEWHERE = {
     "make demo": "minutes long; examples/running.py, which it starts the service with, starts it here too",
     "make test": "this is it",
     "make run": "runs `python -m service.stack`, which is what these pages are run against",
+    "latentaug recommend photos": "tests/client/test_cli.py finds a folder's best training set",
+    "latentaug augment photos": "tests/client/test_cli.py augments a folder",
     "docker compose up": "needs a container engine; tests/system/test_compose.py runs the services as processes",
     "docker compose -f": "the same, with a GPU; `make check` holds both files against compose's schema",
     "METRICS_KEY_FILE=": "the same; tests/system/test_operations.py reads what it mounts",

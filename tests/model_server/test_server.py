@@ -498,7 +498,7 @@ def test_an_idle_server_stops_at_once_and_uses_no_processor_time(start: Start) -
     stopped = time.monotonic()
     process.process.send_signal(signal.SIGTERM)
     assert process.process.wait(timeout=10) == 0
-    assert time.monotonic() - stopped < 3
+    assert time.monotonic() - stopped < 5
 
 
 def test_the_client_waits_no_longer_than_its_timeout(tmp_path: Path) -> None:
