@@ -457,7 +457,7 @@ class EvaluateParams(Design, TrainingOptions):
     """Name of a data set with labels."""
     protocol: Preset = "verdict"
     """`verdict` takes the defaults named here. `paper` takes those of the paper's section 4: `decode` reconstruction,
-    `spaces` image, no `comparators`, `combine` and `tune` false. What you give beside it holds in both."""
+    `spaces` image, no `comparators`, `combine` and `tune` false. An option that you set yourself wins over either."""
     model: Annotated[Models, _LISTED] | None = None
     """A model trained on this data set, or a list of several with different latent dimensions, used instead of training
     one for each latent dimension."""

@@ -43,9 +43,9 @@ def evaluate(work: Work, params: EvaluateParams) -> dict[str, Any] | None:
     """
     grid = Grid.of(work, params)
     Scope.of(grid.parts, grid.design)  # refuses what cannot be measured before anything is computed
-    tasks = [(task_of(child), child) for child in work.sub_jobs()]
-    trained = {task.latent_dim: child for task, child in tasks if isinstance(task, TrainTask)}
-    measured = {task: child for task, child in tasks if isinstance(task, MeasureTask)}
+    tasks = [(task_of(sub_job), sub_job) for sub_job in work.sub_jobs()]
+    trained = {task.latent_dim: sub_job for task, sub_job in tasks if isinstance(task, TrainTask)}
+    measured = {task: sub_job for task, sub_job in tasks if isinstance(task, MeasureTask)}
     if grid.latent_dims and not trained:
         work.fan_out({f"vae-{dim}": TrainTask(latent_dim=dim) for dim in grid.latent_dims}, 0.0, TRAINING_SHARE)
         return None
@@ -75,16 +75,16 @@ def _conclude(
 ) -> dict[str, Any]:
     """Write the report on all cells and return the verdicts."""
     work = grid.work
-    failures = {task.unit: child.error.detail for task, child in measured.items() if child.error}
+    failures = {task.unit: sub_job.error.detail for task, sub_job in measured.items() if sub_job.error}
     if len(failures) == len(measured):
         raise _failed("unit", measured.values())
     work.report(CONCLUDING, "writing the report", final=True)
     latent_dims = next(iter(measured)).latent_dims
     cells = [cell for task in measured for cell in grid.cells(task.unit)]
     left_out = [
-        f"Everything of latent_dim {dim} was left out, because its VAE could not be trained: {child.error.detail}"
-        for dim, child in trained.items()
-        if child.error
+        f"Everything of latent_dim {dim} was left out, because its VAE could not be trained: {sub_job.error.detail}"
+        for dim, sub_job in trained.items()
+        if sub_job.error
     ]
     found = conclude(grid.parts, latent_dims, grid.design, cells, failures=failures, device=device(work.settings))
     result = replace(
@@ -106,7 +106,7 @@ def _conclude(
     return {"verdicts": written["verdicts"], "best": written["best"]}
 
 
-def _failed(what: str, children: Iterable[JobRecord]) -> Failed:
+def _failed(what: str, sub_jobs: Iterable[JobRecord]) -> Failed:
     """What the job says when all of them have failed: why the first has."""
-    error = next(child.error for child in children if child.error)
+    error = next(sub_job.error for sub_job in sub_jobs if sub_job.error)
     return Failed(JobError(code=error.code, detail=f"every {what} has failed, the first so: {error.detail}"))

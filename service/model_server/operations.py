@@ -1,4 +1,4 @@
-"""What a model offers in the protocol: `<model>.encode`, `.decode`, `.augment` and `.label`.
+"""What a model offers in the Open Inference Protocol: `<model>.encode`, `.decode`, `.augment` and `.label`.
 
 Turns a parsed request into checked work for the engine. Wrong names, types and parameters are 400; values of the right
 form that the model cannot use are 422; more than the limits allow is 413.
@@ -102,12 +102,12 @@ def _outputs(image: tuple[int, ...], latent: tuple[int, ...], operation: Operati
 
 
 def _shapes(description: ModelDescription) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Of the tensors that hold images and latents; models are few, and so are these."""
+    """The shapes of the tensors that hold images and those that hold latents."""
     return (-1, description.height, description.width, description.channels), (-1, description.latent_dim)
 
 
 def metadata(description: ModelDescription, operation: Operation) -> dict[str, Any]:
-    """The protocol's metadata answer."""
+    """The Open Inference Protocol's metadata answer."""
     return {
         "name": f"{description.name}.{operation}",
         "versions": [description.version],

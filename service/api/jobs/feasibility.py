@@ -66,7 +66,7 @@ def check_beside(other: JobRecord, dataset: DatasetDescription) -> None:
         Conflict: such a job.
     """
     if (other.kind, other.status) != ("evaluate", "succeeded"):
-        raise Conflict(f"job {other.id} in beside is no evaluation that has succeeded; name others or wait for it")
+        raise Conflict(f"job {other.id} in beside is no finished evaluation; name another, or wait for it")
     if other.params["dataset"] != dataset.name:
         raise Conflict(
             f"job {other.id} in beside evaluated {other.params['dataset']!r}; name evaluations of {dataset.name!r}"
