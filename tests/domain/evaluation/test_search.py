@@ -143,8 +143,10 @@ class TestCandidates:
         assert all(recipe.spread is None for recipe in found)
         assert found[0].parts[0].source == "affine"
 
-    def test_a_vaes_methods_are_tried_where_there_is_one(self, search: Search) -> None:
-        without, with_one = (candidates(search.given, model, "pixels", 0) for model in (None, "mine"))
+    def test_a_vaes_methods_are_tried_where_there_is_one(self, digits: tuple[NDArray[np.uint8], Rows]) -> None:
+        images, labels = digits
+        given = Given.of(images, np.where(np.arange(len(labels)) < 100, labels, UNLABELLED), 10)
+        without, with_one = (candidates(given, model, "pixels", 0) for model in (None, "mine"))
         assert not {part.source for recipe in without for part in recipe.parts} & {"noise", "interpolation"}
         assert {part.source for recipe in with_one for part in recipe.parts} >= {"noise", "interpolation"}
 
