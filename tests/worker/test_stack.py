@@ -180,7 +180,7 @@ def test_a_taken_port_is_refused_before_anything_starts(refused: Callable[..., s
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
-        ({"LATENTAUG_API_KEYS": "topsecret:foo"}, "LATENTAUG_API_KEYS has an entry unlike key:scope+scope"),
+        ({"LATENTAUG_API_KEYS": "topsecret:foo"}, "LATENTAUG_API_KEYS has an entry that is not key:scope+scope"),
         ({"LATENTAUG_DEVICE": "abacus"}, "there is no device 'abacus'; LATENTAUG_DEVICE may be one of"),
     ],
 )
