@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from latentaug.evaluation.statistics import OVER_IMAGES, Gain
+from latentaug.evaluation.statistics import HARMS, HELPS, OVER_IMAGES, Gain
 from latentaug.evaluation.summary import Row
 from latentaug.evaluation.training_sets import BASELINE, parts_of
 
@@ -98,6 +98,16 @@ def size(gain: Gain, most: float = 100.0, whose: str = "") -> str:
         return told
     low, high = sorted(sign * min(end, most) for end in (gain.low, gain.high))
     return f"{told} (95 % interval {_plain(low, digits)} to {_plain(high, digits)})"
+
+
+def beside_copies(copies: str, over: Gain, verdict: str | None, unproven: str) -> str:
+    """How copies do beside an arm that is `over` points above them, or below. `copies` begins the sentence."""
+    if verdict == HELPS:
+        return f"{copies} do worse, by {size(over)}."
+    if verdict == HARMS:
+        return f"{copies} do better, by {size(over)}."
+    where = "behind" if over.mean >= 0 else "ahead"
+    return f"{copies} may do as well: they are {size(over)} {where}, {unproven}."
 
 
 def change(row: Row, digits: int | None = None) -> str:

@@ -7,6 +7,7 @@ that what is measured is what a caller is given.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -119,7 +120,8 @@ def size(given: Given, recipe: Recipe, kept: int | None = None) -> int:
     """
     newly = 0
     if recipe.spread is not None:
-        most = given.unlabelled if kept is None else kept
+        share = 1.0 if recipe.spread.keep is None else recipe.spread.keep
+        most = math.ceil(share * given.unlabelled) if kept is None else kept
         newly = most if recipe.spread.images is None else min(most, recipe.spread.images)
     return (len(given.labelled) + newly) * recipe.growth
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from latentaug.evaluation.phrases import TITLES, change, points, size
+from latentaug.evaluation.phrases import TITLES, beside_copies, change, points, size
 from latentaug.evaluation.recommendation import AFFINE, RECOMMENDED, Spreads
 from latentaug.evaluation.result import Result
 from latentaug.evaluation.search import MARGIN, Tried
@@ -116,12 +116,7 @@ def _beside(row: Row) -> str:
     over = row.gain_over_affine
     if over is None:
         return "As many affine copies were not measured beside it."
-    if row.verdict_against_affine == HELPS:
-        return f"As many affine copies do worse, by {size(over)}."
-    if row.verdict_against_affine == HARMS:
-        return f"As many affine copies do better, by {size(over)}."
-    where = "behind" if over.mean >= 0 else "ahead"
-    return f"As many affine copies may do as well: they are {size(over)} {where}, which may be chance."
+    return beside_copies("As many affine copies", over, row.verdict_against_affine, "which may be chance")
 
 
 def _numbers(row: Row, compared: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from latentaug.evaluation.phrases import TITLES, change, describe, place, recipe, size
+from latentaug.evaluation.phrases import TITLES, beside_copies, change, describe, place, recipe, size
 from latentaug.evaluation.statistics import CANNOT_TELL, HARMS, HELPS, OVER_IMAGES, Gain
 from latentaug.evaluation.summary import Row
 from latentaug.evaluation.training_sets import BASELINE, control, parts_of
@@ -148,12 +148,7 @@ def _beside_affine(arm: Row) -> str:
     copies = "Affine copies of the labelled images alone" if arm.of_the_pool else "As many affine copies"
     if over is None:
         return "Affine copies were not measured beside them; they need no VAE, and may do as well."
-    if arm.verdict_against_affine == HELPS:
-        return f"{copies} do worse, by {size(over)}."
-    if arm.verdict_against_affine == HARMS:
-        return f"{copies} do better still, by {size(over)}."
-    where = "behind" if over.mean >= 0 else "ahead"
-    return f"{copies} may do as well: they are {size(over)} {where}, {_unproven(over)}."
+    return beside_copies(copies, over, arm.verdict_against_affine, _unproven(over))
 
 
 def _beside_the_pool(arm: Row, rows: Sequence[Row], children: int) -> str:
@@ -284,6 +279,6 @@ def _room(row: Row) -> float:
 
 
 def _gain(row: Row) -> Gain:
-    """Of a row that was compared."""
+    """The gain of a row that was compared."""
     assert row.gain is not None  # noqa: S101 (only such rows come here)
     return row.gain

@@ -157,6 +157,7 @@ def test_sizes_are_told_beforehand(given: Given) -> None:
     assert size(given, Recipe()) == 4
     assert size(given, Recipe(spread=Spreading(), parts=TWICE)) == 24
     assert size(given, Recipe(spread=Spreading(images=1), parts=TWICE)) == 15
+    assert size(given, Recipe(spread=Spreading(keep=0.5))) == 6
     assert size(given, Recipe(spread=Spreading()), kept=2) == 6
 
 

@@ -75,7 +75,7 @@ def test_the_best_of_what_is_proven_is_recommended_whoever_made_it() -> None:
     ("over_affine", "said"),
     [
         ((3.2, "helps"), "As many affine copies do worse, by 3.2 points (95 % interval 2.2 to 4.2)."),
-        ((-1.5, "harms"), "As many affine copies do better still, by 1.5 points (95 % interval 0.5 to 2.5)."),
+        ((-1.5, "harms"), "As many affine copies do better, by 1.5 points (95 % interval 0.5 to 2.5)."),
         ((1.2, "cannot tell"), "they are 1.2 points (95 % interval 0.2 to 2.2) behind, which is not proven beside"),
         ((-0.2, "cannot tell"), "ahead, which may be chance."),
         (None, "Affine copies were not measured beside them; they need no VAE, and may do as well."),
