@@ -31,8 +31,8 @@ SPREAD, SPREAD_PIXELS, SELF_TRAINING = "spread", "spread_pixels", "self_training
 LABELLERS = (SPREAD, SPREAD_PIXELS, SELF_TRAINING)
 
 PIXEL_NEIGHBOURS, PIXEL_ALPHA, PIXEL_ROUNDS = 3, 0.99, 100
-"""Settings of scikit-learn's label spreading, which joins two images where either has chosen the other. They were chosen
-as the strongest on the digits with 30 labels, so that the comparison is fair; its own defaults name far fewer right."""
+"""Settings of scikit-learn's label spreading, which joins two images where either has chosen the other. They were
+the strongest on the digits with 30 labels, so that the comparison is fair; its own defaults name far fewer right."""
 SELF_TRAINING_C = 10.0
 """Of the SVM that labels in self-training, whatever classifier is measured."""
 SELF_TRAINING_MOST = 5000
