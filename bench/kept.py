@@ -1,20 +1,26 @@
-"""An evaluation in this process whose cells and VAE are kept in a folder, so that it goes on where it was cut short."""
+"""An evaluation whose cells and VAE are kept in a folder, so that it goes on where it was cut short."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
+import torch
 from pydantic import TypeAdapter
+from threadpoolctl import threadpool_limits
 
 from latentaug import datasets
 from latentaug.datasets import Dataset
 from latentaug.evaluation.design import Parts, Scope
-from latentaug.evaluation.work_units import Cell, Setting, measure, units
+from latentaug.evaluation.pool import SPREAD, SPREAD_PIXELS
+from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
 from latentaug.options import Design, TrainingOptions
 from latentaug.runtime.settings import load
 from latentaug.storage.objects import ArtefactStore
@@ -30,7 +36,7 @@ def read(name: str) -> Dataset:
     return datasets.load(name, ArtefactStore(settings.resolved_store_url), settings.dataset_folders)
 
 
-def trained(folder: Path, dataset: Dataset, latent_dim: int, options: TrainingOptions) -> VAE:
+def trained(folder: Path, dataset: Dataset, latent_dim: int, options: TrainingOptions, device: str = "cpu") -> VAE:
     """A VAE of the training part, trained without labels: the one that an earlier run has kept, or one made now."""
     key = _digest([dataset.checksum, latent_dim, options.model_dump()])
     path, (height, width, channels) = folder / f"vae-{key}.safetensors", dataset.images.shape[1:]
@@ -42,34 +48,72 @@ def trained(folder: Path, dataset: Dataset, latent_dim: int, options: TrainingOp
             validation,
             latent_dim,
             options,
+            device=device,
             on_epoch=lambda epoch: print(f"epoch {epoch.epoch}, {time.monotonic() - started:.0f} s", flush=True),
         ).vae
         _write(path, to_bytes(vae))
     return from_bytes(Architecture(height, width, channels, latent_dim), path.read_bytes())
 
 
-def measured(folder: Path, setting: Setting, checksum: str) -> list[Cell]:
-    """The cells of all units, unit by unit; those that the folder has are read, the others are measured and kept.
+def measured(folder: Path, setting: Setting, checksum: str, processes: int = 1) -> list[Cell]:
+    """The cells of all units; those that the folder has are read, the others are measured and kept.
 
     Args:
         folder: made where missing.
         setting: what to measure.
         checksum: of the data set.
+        processes: that measure units side by side, each on a core of its own.
     """
     design = setting.scope.design
     arms = [str(arm) for arm in setting.scope.arms(list(setting.projections))]
     latents = [hashlib.sha256(each.train.tobytes()).hexdigest() for each in setting.projections.values()]
     one_draw = design.model_copy(update={"draws": 1, "classifiers": []}).model_dump()  # more draws go on with the same
-    key, cells = _digest([checksum, one_draw, arms, latents]), list[Cell]()
-    for unit in units(design, list(setting.projections)):
-        path = folder / f"cells-{key}" / f"{unit.name}.json"
-        done = _CELLS.validate_json(path.read_bytes()) if path.is_file() else []
-        for cell in measure(setting, unit, tuple(done)):
-            done.append(cell)
-            _write(path, json.dumps([asdict(cell) for cell in done]).encode())
-            print(f"{unit.name} {cell.arm}: {cell.accuracy:.2f} %, {cell.seconds:.0f} s", flush=True)
-        cells += done
-    return cells
+    key, every = _digest([checksum, one_draw, arms, latents]), units(design, list(setting.projections))
+    folder = folder / f"cells-{key}"
+    if processes == 1:
+        return [cell for unit in every for cell in _measured(folder, setting, unit)]
+    _label_first(setting, every[0])
+    context = multiprocessing.get_context("fork")  # shares the images and what is known of them
+    cores, own = context.SimpleQueue(), sorted(os.sched_getaffinity(0))
+    for i in range(processes):
+        cores.put(own[i % len(own)])
+    with context.Pool(processes, _begin, (folder, setting, cores)) as pool:
+        return [cell for cells in pool.imap(_measured_by_one, every) for cell in cells]
+
+
+_FORKED = dict[str, tuple[Path, Setting]]()
+
+
+def _begin(folder: Path, setting: Setting, cores: SimpleQueue[int]) -> None:
+    """Keep to one core, so that every library has one thread, and know what is measured."""
+    os.sched_setaffinity(0, {cores.get()})
+    threadpool_limits(1)  # the parent's threads do not survive a fork
+    torch.set_num_threads(1)
+    _FORKED["here"] = folder, setting
+
+
+def _measured_by_one(unit: Unit) -> list[Cell]:
+    """One unit's cells, in one of the processes."""
+    return _measured(*_FORKED["here"], unit)
+
+
+def _measured(folder: Path, setting: Setting, unit: Unit) -> list[Cell]:
+    """One unit's cells."""
+    path = folder / f"{unit.name}.json"
+    done = _CELLS.validate_json(path.read_bytes()) if path.is_file() else []
+    for cell in measure(setting, unit, tuple(done)):
+        done.append(cell)
+        _write(path, json.dumps([asdict(cell) for cell in done]).encode())
+        print(f"{unit.name} {cell.arm}: {cell.accuracy:.2f} %, {cell.seconds:.0f} s", flush=True)
+    return done
+
+
+def _label_first(setting: Setting, unit: Unit) -> None:
+    """Find out which images are alike, which all draws share, before there are processes that would each do so."""
+    draw = setting.draw(unit.draw)
+    for arm in setting.arms(unit):
+        if arm.labeller in (SPREAD, SPREAD_PIXELS):
+            draw.newly_labelled(arm, None if arm.latent_dim is None else setting.projections[arm.latent_dim])
 
 
 def without_a_vae(parts: Parts, design: Design) -> Scope:

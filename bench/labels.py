@@ -86,18 +86,23 @@ def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
     parser.add_argument("--labelled", type=int, default=100, help="labelled images of each draw")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=[*CLASSIFIERS])
+    parser.add_argument("--pool-images", type=int, help="that get labels, for all classifiers")
+    parser.add_argument("--processes", type=int, default=1, help="that measure side by side, without a GPU")
+    parser.add_argument("--device", default="cpu", help="where the VAE and the MLP train; cuda:0, or cpu")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="the folder for the page")
     arguments = sys.argv[1:] if arguments is None else arguments
     asked = parser.parse_args(arguments)
     environment = results.environment()
     dataset = kept.read(asked.dataset)
     parts, study = Parts.of(dataset), STUDIES[asked.dataset]
-    vae = kept.trained(home, dataset, study.latent_dim, study.training)
+    vae = kept.trained(home, dataset, study.latent_dim, study.training, asked.device)
     projections = {study.latent_dim: Projection.of(vae, parts.training.images, parts.test_images, "cpu")}
     cells: list[Cell] = []
     for classifier in asked.classifiers:
-        scope = kept.without_a_vae(parts, design_of(study, classifier, asked.labelled, asked.draws))
-        cells += kept.measured(home, Setting(parts, scope, projections, "cpu"), dataset.checksum)
+        images = asked.pool_images or study.pool_images.get(classifier, EVERY)
+        scope = kept.without_a_vae(parts, design_of(images, classifier, asked.labelled, asked.draws))
+        setting = Setting(parts, scope, projections, asked.device)
+        cells += kept.measured(home, setting, dataset.checksum, asked.processes)
     results.write(
         asked.results,
         f"labels-{asked.dataset}-{asked.labelled}",
@@ -108,8 +113,8 @@ def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
     )
 
 
-def design_of(study: Study, classifier: str, labelled: int, draws: int) -> Design:
-    """The evaluation of one classifier."""
+def design_of(images: int, classifier: str, labelled: int, draws: int) -> Design:
+    """The evaluation of one classifier, with at most so many images of the pool."""
     return Design.model_validate(
         {
             "labelled": labelled,
@@ -120,7 +125,7 @@ def design_of(study: Study, classifier: str, labelled: int, draws: int) -> Desig
             "comparators": ["affine", *POOL_COMPARATORS],
             "combine": False,
             "k": COPIES,
-            "pool_images": study.pool_images.get(classifier, EVERY),
+            "pool_images": images,
         }
     )
 
