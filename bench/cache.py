@@ -16,7 +16,8 @@ from bench import memory, plain, workload
 from bench.plain import PlainModel
 from examples.running import running_service
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.architectures import VAE, Architecture, to_bytes
+from latentaug.vae.architectures import VAE, Architecture
+from latentaug.vae.networks import to_bytes
 
 MODELS = 50
 CAPACITY = 10

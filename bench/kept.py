@@ -24,7 +24,8 @@ from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
 from latentaug.options import Design, TrainingOptions
 from latentaug.runtime.settings import load
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.architectures import VAE, Architecture, from_bytes, to_bytes
+from latentaug.vae.architectures import Architecture
+from latentaug.vae.networks import Network, from_bytes, to_bytes
 from latentaug.vae.training import fit
 
 _CELLS = TypeAdapter(list[Cell])
@@ -36,7 +37,7 @@ def read(name: str) -> Dataset:
     return datasets.load(name, ArtefactStore(settings.resolved_store_url), settings.dataset_folders)
 
 
-def trained(folder: Path, dataset: Dataset, latent_dim: int, options: TrainingOptions, device: str = "cpu") -> VAE:
+def trained(folder: Path, dataset: Dataset, latent_dim: int, options: TrainingOptions, device: str = "cpu") -> Network:
     """A VAE of the training part, trained without labels: the one that an earlier run has kept, or one made now."""
     key = _digest([dataset.checksum, latent_dim, options.model_dump()])
     path, (height, width, channels) = folder / f"vae-{key}.safetensors", dataset.images.shape[1:]

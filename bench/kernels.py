@@ -84,7 +84,7 @@ def layers(architecture: Architecture, n: int, device: str) -> tuple[list[Layer]
         mean, _ = vae.encode(x)
         encoder = found.copy()
         found.clear()
-        vae.decode_logits(mean)
+        vae.output(mean)
     return encoder, found
 
 

@@ -58,14 +58,14 @@ class PlainVAE(nn.Module):
         hidden = self.encoder(x)
         return self.mean(hidden), self.log_variance(hidden)
 
-    def decode_logits(self, z: Tensor) -> Tensor:
+    def output(self, z: Tensor) -> Tensor:
         """Map [n, latent_dim] to the logits of each pixel, float32 [n, c, h, w]."""
         logits: Tensor = self.decoder(z)
         return logits
 
     def decode(self, z: Tensor) -> Tensor:
         """Map [n, latent_dim] to float32 [n, c, h, w] in 0..1."""
-        return torch.sigmoid(self.decode_logits(z))
+        return torch.sigmoid(self.output(z))
 
 
 class PlainModel(NamedTuple):

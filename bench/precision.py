@@ -16,7 +16,7 @@ from bench import results, workload
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import read_vae
-from latentaug.vae.inference import FrozenVAE, grey_levels
+from latentaug.vae.inference import frozen, grey_levels
 from service.model_server.serving import allow_tf32
 
 HOME = Path("build/bench-precision")
@@ -73,7 +73,7 @@ class Moved(NamedTuple):
 def measure(store: ArtefactStore, precision: str, device: str) -> Moved:
     """Measure how far a precision is from float32 on a device."""
     vae = read_vae(store, models.describe(store, workload.MODEL))
-    exact, other = FrozenVAE(vae), FrozenVAE(vae, torch.bfloat16 if precision == "bfloat16" else torch.float32)
+    exact, other = frozen(vae), frozen(vae, torch.bfloat16 if precision == "bfloat16" else torch.float32)
     exact.to(torch.device(device))
     other.to(torch.device(device))
     images = torch.from_numpy(workload.request_images(IMAGES)).to(device)

@@ -37,8 +37,10 @@ from latentaug.datasets import mnist
 from latentaug.errors import Unavailable
 from latentaug.options import TrainingOptions
 from latentaug.runtime import settings
-from latentaug.vae.architectures import VAE, Architecture, loss, pixels
-from latentaug.vae.training import fit, untrained
+from latentaug.vae.architectures import VAE, Architecture, pixels
+from latentaug.vae.likelihoods import loss
+from latentaug.vae.networks import untrained
+from latentaug.vae.training import fit
 
 LATENT_DIM = 20
 BATCH = 256
@@ -270,7 +272,7 @@ def validation_loss(network: PlainVAE | VAE, images: Images) -> float:
     for start in range(0, len(images), 1000):
         x = pixels(torch.from_numpy(images[start : start + 1000]))
         mean, log_variance = network.encode(x)
-        total += float(loss(x, network.decode_logits(mean), mean, log_variance, beta=1).total) * len(x)
+        total += float(loss(x, network.output(mean), mean, log_variance, beta=1).total) * len(x)
     return total / len(images)
 
 

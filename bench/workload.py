@@ -26,8 +26,9 @@ from latentaug.options import TrainingOptions
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.architectures import VAE, pixels, to_bytes
+from latentaug.vae.architectures import pixels
 from latentaug.vae.codec import architecture_of
+from latentaug.vae.networks import Network, to_bytes
 from latentaug.vae.training import fit
 
 MODEL = "bench"
@@ -91,7 +92,7 @@ def save_trained(store: ArtefactStore) -> None:
     save(store, MODEL, trained.vae, images)
 
 
-def save(store: ArtefactStore, name: str, vae: VAE, images: Images) -> None:
+def save(store: ArtefactStore, name: str, vae: Network, images: Images) -> None:
     """Keep a model with the latents of `images` as the data set that it was trained on."""
     with torch.inference_mode():
         latents = vae.encode(pixels(torch.from_numpy(images)))[0].numpy()

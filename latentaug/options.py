@@ -35,7 +35,9 @@ from pydantic import (
 )
 
 Method = Literal["noise", "interpolation", "extrapolation"]
+ArchitectureName = Literal["paper", "residual"]
 Decode = Literal["reconstruction", "residual", "warp"]
+AskedDecode = Literal["auto", Decode]
 Neighbours = Literal["batch", "dataset"]
 Classifier = Literal["svm", "knn", "mlp"]
 Space = Literal["image", "latent"]
@@ -128,10 +130,11 @@ class Altering(Strength):
     """Noise z + alpha N(0, sigma); interpolation z + alpha (z_k - z); extrapolation z + alpha (z - z_k)."""
     copies: int | None = Field(default=None, ge=1, le=MAX_K)
     """New images of each image, for noise only. Default: as many as k."""
-    decode: Decode = "reconstruction"
+    decode: AskedDecode = "auto"
     """`reconstruction` gives the decoder's image; `residual` gives the source plus the change that the decoder makes,
-    which is sharper; `warp` moves the source's own pixels towards or away from the neighbour's, which is sharpest and
-    takes longest."""
+    which is sharper; `auto` takes residual where the model's reconstructions of held-out images lose detail, else
+    reconstruction, and the answer names what was taken; `warp` moves the source's own pixels towards or away from the
+    neighbour's, which is sharpest and takes longest."""
 
     @model_validator(mode="after")
     def _fits_the_method(self) -> Self:
@@ -349,17 +352,26 @@ class TrainingOptions(Seeded):
 
     model_config = ConfigDict(strict=True)
 
-    epochs: int = Field(default=100, ge=1, le=10_000)
-    """Most passes over the training part."""
+    architecture: Literal["auto", ArchitectureName] = "auto"
+    """The network: `paper` is the paper's, made for small grey images; `residual` is for photos. `auto` takes the
+    paper's for grey images of at most 32 pixels a side, and the residual network for all others."""
+    epochs: int | None = Field(default=None, ge=1, le=10_000)
+    """Most passes over the training part. Default: 100; for the residual network as many as take a few minutes on two
+    processor cores, from 3 to 100."""
+    max_seconds: float | None = Field(default=None, gt=0, le=864_000, allow_inf_nan=False)
+    """Most seconds of training: it ends with the last epoch that is likely to fit, but not before the first. Where time
+    decides when training ends, the same seed need not give the same model. Default: no limit."""
     patience: int = Field(default=5, ge=1, le=10_000)
-    """Epochs without a better validation reconstruction after which training stops."""
+    """Epochs without a better validation reconstruction after which training stops. For the residual network better
+    means a mean squared error that is lower by at least 1 %."""
     batch_size: int | None = Field(default=None, ge=1, le=65_536)
     """Images in one step, all of them where there are fewer. Default: 256, and down to 16 for small training parts, so
-    that an epoch has about 32 steps."""
+    that an epoch has about 32 steps; for the residual network at most 32."""
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     """Learning rate of Adam."""
     beta: float = Field(default=1.0, ge=0, le=1000, allow_inf_nan=False)
-    """Weight of the divergence in the loss; 1 in the paper. Small images want a smaller one."""
+    """Weight of the divergence in the loss; 1 in the paper. Small images want a smaller one with the paper's network;
+    the residual network needs no other."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """`bfloat16` trains faster where the processor has such arithmetic, and slower where not; weights and loss stay
     float32."""
@@ -372,8 +384,8 @@ class TrainParams(TrainingOptions):
     """Name of a data set."""
     name: Name | None = None
     """Name of the model. Default: `vae-` and the end of the job's id."""
-    latent_dim: LatentDim = DEFAULT_LATENT_DIMS[0]
-    """Dimensions of the latent space."""
+    latent_dim: LatentDim | None = None
+    """Dimensions of the latent space. Default: 20 for the paper's network, 64 for the residual network."""
 
 
 class AffineRanges(Options):

@@ -64,6 +64,7 @@ def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
     """
     dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
     model = models.describe(work.artefacts, name)
+    params = params.model_copy(update={"decode": model.decode(params.decode)})
     sources = dataset.images[dataset.train]  # [n, h, w, c]
     labels = None if dataset.labels is None else dataset.labels[dataset.train]  # [n]
     counts = counted(params, len(sources), labels)

@@ -1,5 +1,6 @@
 """What the parts of an evaluate job share: its data set and design, and the files that they keep for one another.
 
+kept/architecture-<latent_dim>.json        what decides the shape of a VAE's weights
 kept/vae-<latent_dim>.safetensors          weights of a VAE
 kept/projection-<latent_dim>.safetensors   both parts of the data set in its latent space
 kept/cells/<unit>.json                     the cells of a unit so far
@@ -28,8 +29,9 @@ from latentaug.evaluation.work_units import Cell, Unit
 from latentaug.options import DEFAULT_LATENT_DIMS, Design, EvaluateParams
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.architectures import VAE, Architecture, from_bytes, to_bytes
+from latentaug.vae.architectures import Architecture
 from latentaug.vae.codec import Codec, read_vae
+from latentaug.vae.networks import Network, from_bytes, to_bytes
 from worker.vaes import device
 from worker.work import Work
 
@@ -107,10 +109,11 @@ class Grid:
         """Whether its VAE is trained, and the data set projected with it."""
         return self.work.recall(_projection_file(latent_dim)) is not None
 
-    def keep_vae(self, vae: VAE) -> None:
+    def keep_vae(self, vae: Network) -> None:
         """Keep a VAE, and both parts of the data set in its latent space."""
         latent_dim = vae.architecture.latent_dim
         self.work.keep(_vae_file(latent_dim), to_bytes(vae))
+        self.work.keep(_architecture_file(latent_dim), _ARCHITECTURE.dump_json(vae.architecture))
         images, where = self.parts.training.images, device(self.work.settings)
         projection = Projection.of(vae, images, self.parts.test_images, where)
         tensors = save_tensors({"train": projection.train, "test": projection.test})
@@ -159,12 +162,11 @@ class Grid:
         where = device(self.work.settings)
         return Projection(Codec(self._vae(latent_dim), where), latents["train"], latents["test"])
 
-    def _vae(self, latent_dim: int) -> VAE:
-        height, width, channels = self.dataset.images.shape[1:]
-        kept = self.work.recall(_vae_file(latent_dim)) or b""
-        return from_bytes(Architecture(height, width, channels, latent_dim), kept)
+    def _vae(self, latent_dim: int) -> Network:
+        architecture, weights = (self.work.recall(file(latent_dim)) or b"" for file in (_architecture_file, _vae_file))
+        return from_bytes(_ARCHITECTURE.validate_json(architecture), weights)
 
-    def _model(self, name: str) -> VAE:
+    def _model(self, name: str) -> Network:
         store = self.work.artefacts
         model = models.describe(store, name)
         if model.dataset_checksum != self.dataset.checksum:
@@ -176,11 +178,16 @@ class Grid:
 
 
 _CELLS = TypeAdapter(list[Cell])
+_ARCHITECTURE = TypeAdapter(Architecture)
 
 
 def design_of(params: EvaluateParams) -> Design:
     """What an evaluate job measures."""
     return Design.model_validate({name: getattr(params, name) for name in Design.model_fields})
+
+
+def _architecture_file(latent_dim: int) -> str:
+    return f"architecture-{latent_dim}.json"
 
 
 def _vae_file(latent_dim: int) -> str:

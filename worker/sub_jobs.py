@@ -58,13 +58,13 @@ def do_sub_job(work: Work, params: EvaluateParams) -> Json:
 
 def _train(grid: Grid, latent_dim: int) -> None:
     """Train a VAE on the training part, without labels, unless an earlier attempt has done so."""
-    work, epochs = grid.work, grid.params.epochs
+    work = grid.work
     if grid.has_vae(latent_dim):
         return
 
     def on_epoch(metrics: EpochMetrics) -> None:
         stage = f"training a VAE of {latent_dim} dimensions, epoch {metrics.epoch}"
-        work.report(metrics.epoch / epochs, stage, None, {"latent_dim": latent_dim, **asdict(metrics)})
+        work.report(metrics.epoch / metrics.epochs, stage, None, {"latent_dim": latent_dim, **asdict(metrics)})
 
     grid.keep_vae(train_vae(work, grid.dataset, latent_dim, grid.params, on_epoch).vae)
 

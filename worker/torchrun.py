@@ -30,8 +30,9 @@ from latentaug.options import TrainingOptions
 from latentaug.runtime.jobs import JobError
 from latentaug.runtime.lifeline import tied
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.architectures import Architecture, from_bytes, to_bytes
+from latentaug.vae.architectures import Architecture
 from latentaug.vae.distributed import Ranks
+from latentaug.vae.networks import from_bytes, to_bytes
 from latentaug.vae.training import EpochMetrics, Trained, fit
 
 SILENCE = timedelta(minutes=10)
@@ -45,7 +46,7 @@ Pixels = NDArray[np.uint8]
 class _Task(BaseModel):
     """What the processes are to do, in `task.json`."""
 
-    latent_dim: int
+    latent_dim: int | None
     options: TrainingOptions
     device: str
 
@@ -66,7 +67,7 @@ def fit_on_several(
     threads: int,
     train: Pixels,
     validation: Pixels,
-    latent_dim: int,
+    latent_dim: int | None,
     options: TrainingOptions,
     *,
     device: str,

@@ -20,10 +20,10 @@ from latentaug.latent_map.pca import sample
 from latentaug.options import TrainParams
 from latentaug.runtime.jobs import default_model_name
 from latentaug.storage import models
-from latentaug.storage.models import ModelDescription, ProjectedDataset
-from latentaug.vae.architectures import to_bytes
+from latentaug.storage.models import IN_USE, ModelDescription, ProjectedDataset, Reconstruction, advice
 from latentaug.vae.codec import Codec
 from latentaug.vae.curve import curve_plot
+from latentaug.vae.networks import to_bytes
 from latentaug.vae.training import EpochMetrics, Trained
 from worker.latent_map import embed
 from worker.vaes import device, train_vae
@@ -51,6 +51,7 @@ def train(work: Work, params: TrainParams) -> dict[str, Any]:
         "epochs": len(curve),
         "best_epoch": description.best_epoch,
         "validation_reconstruction": curve[description.best_epoch - 1]["validation_reconstruction"],
+        "advice": description.advice,
         "training_images": description.training_images,
     }
 
@@ -68,8 +69,8 @@ def _make(work: Work, params: TrainParams) -> ModelDescription:
     dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
 
     def on_epoch(metrics: EpochMetrics) -> None:
-        eta = metrics.seconds * (params.epochs - metrics.epoch)
-        work.report(0.95 * metrics.epoch / params.epochs, f"epoch {metrics.epoch}", eta, asdict(metrics))
+        eta = metrics.seconds * (metrics.epochs - metrics.epoch)
+        work.report(0.95 * metrics.epoch / metrics.epochs, f"epoch {metrics.epoch}", eta, asdict(metrics))
 
     trained = train_vae(work, dataset, params.latent_dim, params, on_epoch)
     work.report(0.95, "projecting the training part", final=True)
@@ -107,6 +108,8 @@ def _describe(
     places: bytes | None,
 ) -> ModelDescription:
     architecture = trained.vae.architecture
+    reconstruction = Reconstruction.of(trained.validation_mse)
+    in_use = int((projected.latents.var(axis=0) > IN_USE).sum())
     return ModelDescription(
         name=_name(work, params),
         version=work.record.id,
@@ -115,6 +118,10 @@ def _describe(
         channels=architecture.channels,
         latent_dim=architecture.latent_dim,
         hidden=architecture.hidden,
+        architecture=architecture.name,
+        reconstruction=reconstruction,
+        latents_in_use=in_use,
+        advice=advice(reconstruction, in_use, architecture.latent_dim),
         dataset=dataset.name,
         dataset_checksum=dataset.checksum,
         classes=list(dataset.classes),

@@ -37,7 +37,11 @@ def options(params: TrainingOptions) -> TrainingOptions:
 
 
 def train_vae(
-    work: Work, dataset: Dataset, latent_dim: int, params: TrainingOptions, on_epoch: Callable[[EpochMetrics], None]
+    work: Work,
+    dataset: Dataset,
+    latent_dim: int | None,
+    params: TrainingOptions,
+    on_epoch: Callable[[EpochMetrics], None],
 ) -> Trained:
     """Train on a data set's training part, without labels, from an earlier attempt's checkpoint if there is one."""
     name = f"checkpoint-{latent_dim}.safetensors"

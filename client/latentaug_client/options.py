@@ -6,6 +6,7 @@ from typing import Any, Literal, TypedDict
 
 Method = Literal["noise", "interpolation", "extrapolation"]
 Decode = Literal["reconstruction", "residual", "warp"]
+AskedDecode = Literal["auto", Decode]
 
 
 class AugmentJobOptions(TypedDict, total=False):
@@ -15,7 +16,7 @@ class AugmentJobOptions(TypedDict, total=False):
     alpha: float
     k: int
     copies: int
-    decode: Decode
+    decode: AskedDecode
     seed: int
     per_image: int
     per_class: int

@@ -28,7 +28,7 @@ from sklearn.utils.validation import validate_data
 from latentaug_client.client import Client
 from latentaug_client.errors import Invalid
 from latentaug_client.labels import as_array, unlabelled
-from latentaug_client.options import AugmentOptions, Decode, Method
+from latentaug_client.options import AskedDecode, AugmentOptions, Method
 from latentaug_client.payloads import Augmented
 from latentaug_client.recipes import training_set
 
@@ -86,7 +86,7 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         key: str | None = None,
         method: Method | None = None,
         alpha: float | None = None,
-        decode: Decode | None = None,
+        decode: AskedDecode | None = None,
         recipe: dict[str, Any] | str | None = None,
         sampling_strategy: Any = "auto",
         random_state: int | None = None,

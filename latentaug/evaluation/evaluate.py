@@ -20,12 +20,12 @@ from latentaug.evaluation.result import Result, Sizes
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
 from latentaug.options import Design
-from latentaug.vae.architectures import VAE
+from latentaug.vae.networks import Network
 
 
 def evaluate(
     parts: Parts,
-    vaes: Mapping[int, VAE],
+    vaes: Mapping[int, Network],
     design: Design,
     *,
     on_cell: Callable[[int, int, Cell], None] | None = None,

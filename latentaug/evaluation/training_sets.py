@@ -22,8 +22,8 @@ from latentaug.augment.trivial import trivial
 from latentaug.errors import InvalidInput
 from latentaug.evaluation.pool import LABELLERS, SPREAD, NewLabels, Pool
 from latentaug.options import METHODS, AffineRanges
-from latentaug.vae.architectures import VAE
 from latentaug.vae.codec import Codec
+from latentaug.vae.networks import Network
 
 Images = NDArray[np.float32]
 Samples = NDArray[np.float32]
@@ -140,7 +140,7 @@ class Projection:
     test: Samples
 
     @staticmethod
-    def of(vae: VAE, train: NDArray[np.uint8], test: NDArray[np.uint8], device: str) -> Projection:
+    def of(vae: Network, train: NDArray[np.uint8], test: NDArray[np.uint8], device: str) -> Projection:
         """Project uint8 [n, h, w, c] and [m, h, w, c].
 
         Raises:

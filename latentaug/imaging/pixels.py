@@ -18,8 +18,10 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-MIN_SIDE, MAX_SIDE = 8, 128
+MIN_SIDE, MAX_SIDE = 8, 256
 """Shortest and longest side, in pixels, of images that a VAE learns."""
+ROUNDING = 1 / 12 / 255**2
+"""Variance of the rounding to grey levels, in 0..1. No reconstruction can be told to be better than that."""
 Pixels = NDArray[np.uint8]
 
 # What Pillow raises, besides errors of its own, for bytes that are not the image they claim to be.

@@ -6,6 +6,7 @@ No torch in here: the API process reads descriptions, and only the model server 
 from __future__ import annotations
 
 import hashlib
+import math
 from datetime import datetime
 
 import numpy as np
@@ -15,7 +16,64 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from latentaug.errors import Conflict, NotFound
+from latentaug.imaging.pixels import ROUNDING
+from latentaug.options import ArchitectureName, AskedDecode, Decode
 from latentaug.storage.objects import ArtefactStore, check_name
+
+POOR_PSNR = 25.0
+"""Peak signal-to-noise ratio of held-out reconstructions below which `decode=auto` takes residual, in decibels."""
+UNFIT_PSNR = 18.0
+"""Below it reconstructions are not fit to train on, in decibels."""
+IN_USE = 0.01
+"""Variance of a latent over the training images above which it is in use (Burda et al., 2016); unused ones have 0."""
+
+
+class Reconstruction(BaseModel):
+    """How well a model reconstructs held-out images, with grey levels in 0..1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mse: float
+    """Mean squared error."""
+    psnr: float
+    """Peak signal-to-noise ratio in decibels: 10 log10(1 / mse). Photos look good from about 25 on."""
+
+    @staticmethod
+    def of(mse: float) -> Reconstruction:
+        """That of a mean squared error; one below the rounding of grey levels cannot be told from it."""
+        return Reconstruction(mse=mse, psnr=10 * math.log10(1 / max(mse, ROUNDING)))
+
+
+def advice(reconstruction: Reconstruction, in_use: int, latent_dim: int) -> str:
+    """What to do about a model's reconstructions, in a sentence or two.
+
+    Args:
+        reconstruction: of held-out images.
+        in_use: latent dimensions that tell images apart.
+        latent_dim: all of them.
+    """
+    measured = f"{reconstruction.psnr:.1f} dB on held-out images"
+    if in_use == 0:
+        return (
+            "Train this model again, with a smaller beta or more images: it gives the same picture for every image, "
+            "because none of its latent dimensions is in use."
+        )
+    told = [f"Only {in_use} of {latent_dim} latent dimensions are in use."] if 4 * in_use < latent_dim else []
+    if reconstruction.psnr < UNFIT_PSNR:
+        told = [
+            f"Do not train on this model's own pictures: they are too blurred ({measured}). By default new images are "
+            "changes to their sources (decode=residual) and stay sharp; more epochs or more images would help.",
+            *told,
+        ]
+    elif reconstruction.psnr < POOR_PSNR:
+        told = [
+            f"By default new images are changes to their sources (decode=residual): the model's own pictures lose "
+            f"detail ({measured}).",
+            *told,
+        ]
+    else:
+        told = [f"The model's own pictures are good enough to train on ({measured}).", *told]
+    return " ".join(told)
 
 
 class ModelDescription(BaseModel):
@@ -31,15 +89,23 @@ class ModelDescription(BaseModel):
     channels: int
     latent_dim: int
     hidden: int
-    """Units of the fully connected layer (1024 in the paper)."""
+    """Units of the fully connected layer of the paper's network (1024 in the paper)."""
+    architecture: ArchitectureName = "paper"
+    """The network: the paper's, or the residual one for photos."""
+    reconstruction: Reconstruction | None = None
+    """How well it reconstructs held-out images; null for a model of a version that did not measure it."""
+    latents_in_use: int | None = None
+    """How many latent dimensions tell images apart; null for a model of a version that did not count them."""
+    advice: str = ""
+    """What to do about the model's reconstructions, in a sentence; empty if nothing is known of them."""
     dataset: str
     dataset_checksum: str
     classes: list[str]
     """The data set's label names, by label number; empty if it has no labels."""
     sigma: list[float]
     """Standard deviation of each latent dimension over the projected training part (eq. 8)."""
-    training: dict[str, int | float | str]
-    """The options of its training: epochs, patience, batch_size, learning_rate, beta, seed and precision."""
+    training: dict[str, int | float | str | None]
+    """The options of its training, with the values that were taken where none were given."""
     curve: list[dict[str, int | float]] = Field(default_factory=list)
     """One entry for each epoch: losses and images per second."""
     best_epoch: int
@@ -51,6 +117,13 @@ class ModelDescription(BaseModel):
     """Checksum of the training images' places by UMAP; null if none were computed."""
     created_at: datetime
     job_id: str
+
+    def decode(self, asked: AskedDecode) -> Decode:
+        """How new images come about: what `auto` means for this model, or what was asked for."""
+        if asked != "auto":
+            return asked
+        poor = self.reconstruction is not None and self.reconstruction.psnr < POOR_PSNR
+        return "residual" if poor else "reconstruction"
 
 
 class ProjectedDataset(BaseModel):

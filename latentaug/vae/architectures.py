@@ -1,4 +1,4 @@
-"""The paper's convolutional VAE (sections 3.1 and 4), its loss, and its weights as bytes.
+"""What decides a network's shape, and the paper's convolutional VAE (sections 3.1 and 4).
 
 Images are float32 [n, c, h, w] in 0..1, latents float32 [n, latent_dim].
 """
@@ -9,32 +9,27 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
-from torch.nn import functional
 
-from latentaug.errors import InvalidInput, MalformedInput
+from latentaug.errors import InvalidInput
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE
+from latentaug.options import ArchitectureName
 from latentaug.vae.convolutions import StridedConv2d, SubpixelConvTranspose2d
+from latentaug.vae.likelihoods import bernoulli
 
 MAX_LATENT_DIM = 512
 MAX_HIDDEN = 8192
+PAPER_SIDE = 128
+"""Longest side of the paper's network: its fully connected layers grow with the number of pixels."""
+SMALL_SIDE = 32
+"""Longest side of the grey images that the paper's network is chosen for."""
+LATENT_DIMS: dict[ArchitectureName, int] = {"paper": 20, "residual": 64}
+"""Dimensions of the latent space where none are asked for."""
 LEVELS = 0.01, 0.99
 """Lowest and highest mean level that training starts from, because images may be all black, and 0 has no logit."""
-OLDER_NAMES = {
-    "encoder.0": "encoder.conv_1",
-    "encoder.2": "encoder.conv_2",
-    "encoder.5": "encoder.hidden",
-    "decoder.0": "decoder.hidden",
-    "decoder.2": "decoder.grid",
-    "decoder.5": "decoder.transposed_conv_1",
-    "decoder.7": "decoder.transposed_conv_2",
-}
-"""The present name of each layer that earlier versions saved under a number."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +37,12 @@ class Architecture:
     """What decides the shape of every weight.
 
     Attributes:
-        height: height of an image, 8..128 pixels.
-        width: width of an image, 8..128 pixels.
+        height: height of an image, 8..256 pixels; 8..128 for the paper's network.
+        width: width of an image, likewise.
         channels: 1 (grey) or 3 (colour).
         latent_dim: dimensions of the latent space, 1..512; Z in the paper, which takes 10, 20, 50 and 100.
-        hidden: units of the fully connected layers, 1..8192. 1024 in the paper.
+        hidden: units of the paper's fully connected layers, 1..8192. 1024 in the paper; the residual network has none.
+        name: `paper` or `residual`.
 
     Raises:
         InvalidInput: a value outside its range.
@@ -57,11 +53,15 @@ class Architecture:
     channels: int
     latent_dim: int
     hidden: int = 1024
+    name: ArchitectureName = "paper"
 
     def __post_init__(self) -> None:
-        if not all(MIN_SIDE <= side <= MAX_SIDE for side in (self.height, self.width)):
+        most = PAPER_SIDE if self.name == "paper" else MAX_SIDE
+        if not all(MIN_SIDE <= side <= most for side in (self.height, self.width)):
+            or_else = ", or take the residual architecture" if self.name == "paper" else ""
             raise InvalidInput(
-                f"images are {self.height}x{self.width}; each side must be {MIN_SIDE} to {MAX_SIDE} pixels: resize them"
+                f"images are {self.height}x{self.width}; each side must be {MIN_SIDE} to {most} pixels: "
+                f"resize them{or_else}"
             )
         if self.channels not in (1, 3):
             raise InvalidInput(f"images have {self.channels} channels; use images with 1 (grey) or 3 (colour)")
@@ -71,16 +71,15 @@ class Architecture:
             raise InvalidInput(f"hidden is {self.hidden}; use 1 to {MAX_HIDDEN}")
 
 
-class Loss(NamedTuple):
-    """The parts of the loss, each a scalar averaged over the batch."""
-
-    total: Tensor
-    reconstruction: Tensor
-    divergence: Tensor
+def chosen(name: ArchitectureName | Literal["auto"], height: int, width: int, channels: int) -> ArchitectureName:
+    """The architecture that `auto` means for images of this size: the paper's for small grey images."""
+    if name != "auto":
+        return name
+    return "paper" if channels == 1 and max(height, width) <= SMALL_SIDE else "residual"
 
 
 class VAE(nn.Module):
-    """Encoder q(z|x) and decoder p(x|z) (equation 7); each mirrors the other."""
+    """The paper's network: encoder q(z|x) and decoder p(x|z) (equation 7); each mirrors the other."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -111,6 +110,8 @@ class VAE(nn.Module):
             transposed_conv_2=SubpixelConvTranspose2d(16, a.channels, _output_padding(whole)),  # [n, c, h, w]
         )
 
+    likelihood = staticmethod(bernoulli)
+
     @torch.no_grad()
     def initialise(self, levels: Tensor) -> None:
         """Set the weights that training starts with, from torch's global generator.
@@ -137,14 +138,18 @@ class VAE(nn.Module):
         hidden = self.encoder(x)  # [n, hidden]
         return self.mean(hidden), self.log_variance(hidden)
 
-    def decode_logits(self, z: Tensor) -> Tensor:
+    def output(self, z: Tensor) -> Tensor:
         """Map latents [n, latent_dim] to the logits of each pixel [n, c, h, w]."""
         logits: Tensor = self.decoder(z)
         return logits
 
     def decode(self, z: Tensor) -> Tensor:
         """Map latents [n, latent_dim] to images [n, c, h, w] in 0..1."""
-        return self.decode_logits(z).sigmoid()
+        return self.image(self.output(z))
+
+    def image(self, output: Tensor) -> Tensor:
+        """What the decoder's output, logits [n, c, h, w], is as images in 0..1."""
+        return output.sigmoid()
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Encode, sample one z from q(z|x) by the reparametrisation trick, and decode it.
@@ -157,69 +162,12 @@ class VAE(nn.Module):
             Logits [n, c, h, w], mean and log-variance [n, latent_dim].
         """
         mean, log_variance = self.encode(x)
-        return self.decode_logits(mean + (0.5 * log_variance).exp() * noise), mean, log_variance
-
-
-def loss(x: Tensor, logits: Tensor, mean: Tensor, log_variance: Tensor, beta: float) -> Loss:
-    """Negative variational lower bound (equation 6), in nats: reconstruction + beta * divergence.
-
-    Reconstruction is the Bernoulli likelihood, binary cross entropy from logits against grey levels in 0..1, summed
-    over pixels and channels. Divergence is KL(q(z|x) || N(0, 1)) in closed form, summed over latent dimensions. Both
-    are averaged over the batch.
-
-    Args:
-        x: the images, float32 [n, c, h, w] in 0..1.
-        logits: float32 [n, c, h, w].
-        mean: float32 [n, latent_dim].
-        log_variance: float32 [n, latent_dim].
-        beta: weight of the divergence; 1 in the paper.
-    """
-    n = len(x)
-    reconstruction = functional.binary_cross_entropy_with_logits(logits, x, reduction="sum") / n
-    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum() / n
-    return Loss(reconstruction + beta * divergence, reconstruction, divergence)
+        return self.output(mean + (0.5 * log_variance).exp() * noise), mean, log_variance
 
 
 def pixels(images: Tensor) -> Tensor:
     """Map uint8 [n, h, w, c] to float32 [n, c, h, w] in 0..1, laid out channels-last."""
     return images.permute(0, 3, 1, 2).float().div_(255)
-
-
-def to_bytes(vae: VAE) -> bytes:
-    """Return the weights as safetensors; the same weights give the same bytes."""
-    return save({name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()})
-
-
-def from_bytes(architecture: Architecture, data: bytes) -> VAE:
-    """Make a VAE of this architecture from `to_bytes`' bytes, on the CPU and in evaluation mode.
-
-    Raises:
-        MalformedInput: not safetensors, or names, shapes, types or values that are not this architecture's weights.
-    """
-    try:
-        weights = load(data)
-    except SafetensorError as error:
-        raise MalformedInput(f"the weights are not safetensors: {error}; write them with to_bytes") from error
-    return from_weights(architecture, {_present_name(name): tensor for name, tensor in weights.items()})
-
-
-def from_weights(architecture: Architecture, weights: dict[str, Tensor]) -> VAE:
-    """Make a VAE of this architecture from its state dict, as `from_bytes` does."""
-    with torch.device("meta"):  # no memory, and no random numbers for weights that are replaced at once
-        vae = VAE(architecture)
-    expected = {name: (tensor.shape, tensor.dtype) for name, tensor in vae.state_dict().items()}
-    if {name: (tensor.shape, tensor.dtype) for name, tensor in weights.items()} != expected:
-        raise MalformedInput(f"the weights are not those of {architecture}; give the architecture they were made with")
-    if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
-        raise MalformedInput("the weights are not finite; train the model again")
-    vae.load_state_dict(weights, assign=True)
-    return vae.eval()
-
-
-def _present_name(name: str) -> str:
-    """The present name of a weight, which may have been saved under an older one."""
-    layer, _, kind = name.rpartition(".")
-    return f"{OLDER_NAMES.get(layer, layer)}.{kind}"
 
 
 def _chain(**layers: nn.Module) -> nn.Sequential:

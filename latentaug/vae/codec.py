@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.architectures import VAE, Architecture, from_bytes
-from latentaug.vae.inference import FrozenVAE
+from latentaug.vae.architectures import Architecture
+from latentaug.vae.inference import frozen
+from latentaug.vae.networks import Network, from_bytes
 
-BATCH = 1024
-"""Images or latents computed at a time."""
+BATCH, VALUES = 1024, 2**24
+"""Images or latents computed at a time, and most values that their images have together."""
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -29,17 +30,17 @@ class Codec:
         device: a torch device.
     """
 
-    def __init__(self, vae: VAE, device: str) -> None:
+    def __init__(self, vae: Network, device: str) -> None:
         self.architecture = vae.architecture
         self._device = torch.device(device)
-        self._vae = FrozenVAE(vae)
+        self._vae = frozen(vae)
         self._vae.to(self._device)
 
     @torch.inference_mode()
     def encode(self, images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         """Map images [n, h, w, c], uint8 or float32 in 0..1, to their mean latents, float32 [n, latent_dim]."""
         latents = np.empty((len(images), self.architecture.latent_dim), np.float32)
-        for rows, batch in _batches(images):
+        for rows, batch in self._batches(images):
             latents[rows] = self._vae.encode(torch.tensor(batch, device=self._device))[0].cpu().numpy()
         return latents
 
@@ -48,12 +49,19 @@ class Codec:
         """Map latents, float32 [n, latent_dim], to images, float32 [n, h, w, c] in 0..1."""
         a = self.architecture
         images = np.empty((len(latents), a.height, a.width, a.channels), np.float32)
-        for rows, batch in _batches(latents):
+        for rows, batch in self._batches(latents):
             images[rows] = self._vae.decode(torch.tensor(batch, device=self._device)).cpu().numpy()
         return images
 
+    def _batches(self, array: NDArray[Scalar]) -> Iterator[tuple[slice, NDArray[Scalar]]]:
+        a = self.architecture
+        size = max(1, min(BATCH, VALUES // (a.height * a.width * a.channels)))
+        for start in range(0, len(array), size):
+            rows = slice(start, start + size)
+            yield rows, array[rows]
 
-def read_vae(store: ArtefactStore, model: ModelDescription) -> VAE:
+
+def read_vae(store: ArtefactStore, model: ModelDescription) -> Network:
     """Read a stored model's network, on the CPU and in evaluation mode.
 
     Raises:
@@ -65,10 +73,6 @@ def read_vae(store: ArtefactStore, model: ModelDescription) -> VAE:
 
 def architecture_of(model: ModelDescription) -> Architecture:
     """Return the architecture of a stored model's network."""
-    return Architecture(model.height, model.width, model.channels, model.latent_dim, model.hidden)
-
-
-def _batches(array: NDArray[Scalar]) -> Iterator[tuple[slice, NDArray[Scalar]]]:
-    for start in range(0, len(array), BATCH):
-        rows = slice(start, start + BATCH)
-        yield rows, array[rows]
+    return Architecture(
+        model.height, model.width, model.channels, model.latent_dim, model.hidden, name=model.architecture
+    )

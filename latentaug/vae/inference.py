@@ -7,15 +7,81 @@ chosen for decoding. Everything is channels-last, so that images go in and out i
 
 from __future__ import annotations
 
+from copy import deepcopy
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
 from latentaug.vae.architectures import VAE, pixels
 from latentaug.vae.convolutions import channels_last, enlarge, interleave, reduce, subpixel_kernel, subpixels
+from latentaug.vae.networks import Network
+from latentaug.vae.residual import ResidualVAE
+
+
+class Frozen(Protocol):
+    """Encoder and decoder of a VAE, without gradients."""
+
+    def to(self, device: torch.device) -> None:
+        """Move to a device."""
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images to the mean and log-variance of q(z|x), float32 [n, latent_dim] each.
+
+        Args:
+            images: [n, h, w, c], uint8 or float32 in 0..1.
+        """
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Map latents float32 [n, latent_dim] to images float32 [n, h, w, c] in 0..1."""
+
+    def render(self, latents: Tensor) -> Tensor:
+        """Map latents float32 [n, latent_dim] to images in grey levels, uint8 [n, h, w, c]."""
+
+
+def frozen(network: Network, precision: torch.dtype = torch.float32) -> Frozen:
+    """A trained network for inference.
+
+    Args:
+        network: its weights are copied.
+        precision: the number format for decoding, float32 or bfloat16, which keeps 8 bits of a number's fraction.
+    """
+    return FrozenVAE(network, precision) if isinstance(network, VAE) else FrozenResidualVAE(network, precision)
+
+
+class FrozenResidualVAE:
+    """The residual network for inference: as it was trained, in the layout that convolutions are fastest in.
+
+    Args:
+        vae: the network; its weights are copied.
+        precision: as of `frozen`. Encoding stays in float32.
+    """
+
+    def __init__(self, vae: ResidualVAE, precision: torch.dtype = torch.float32) -> None:
+        self._precision = precision
+        self._encoder = _copy(vae, torch.float32)
+        self._decoder = self._encoder if precision == torch.float32 else _copy(vae, precision)
+
+    def to(self, device: torch.device) -> None:
+        """Move to a device."""
+        self._encoder, self._decoder = self._encoder.to(device), self._decoder.to(device)
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images, as `Frozen.encode` does."""
+        return self._encoder.encode(pixels(images) if images.dtype == torch.uint8 else images.permute(0, 3, 1, 2))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Map latents, as `Frozen.decode` does."""
+        output = self._decoder.output(latents.to(self._precision)).float()  # [n, c, h, w]
+        return self._decoder.image(output).permute(0, 2, 3, 1).contiguous()
+
+    def render(self, latents: Tensor) -> Tensor:
+        """Map latents, as `Frozen.render` does."""
+        return grey_levels(self.decode(latents))
 
 
 class FrozenVAE:
-    """Encoder and decoder of a VAE, without gradients.
+    """Encoder and decoder of the paper's VAE, without gradients.
 
     Args:
         vae: the network. Its weights are copied, so that they start at torch's own alignment. Weights read from a file
@@ -105,6 +171,12 @@ class FrozenVAE:
 def grey_levels(images: Tensor) -> Tensor:
     """Map float32 in 0..1 to the nearest of 256 grey levels, uint8."""
     return images.mul(255).round_().to(torch.uint8)
+
+
+def _copy(vae: ResidualVAE, precision: torch.dtype) -> ResidualVAE:
+    copied = deepcopy(vae).requires_grad_(False).eval().to(precision)
+    laid_out: ResidualVAE = copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return laid_out
 
 
 def _copied(layer: tuple[Tensor, Tensor], precision: torch.dtype) -> tuple[Tensor, Tensor]:

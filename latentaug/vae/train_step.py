@@ -13,8 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from latentaug.vae.architectures import loss, pixels
+from latentaug.vae.architectures import pixels
+from latentaug.vae.averaging import Average
 from latentaug.vae.distributed import Alone, Group
+from latentaug.vae.likelihoods import loss
+from latentaug.vae.networks import Network
 
 
 @dataclass(eq=False)
@@ -22,25 +25,35 @@ class Step:
     """Takes steps, each on this process's rows of a batch.
 
     Attributes:
-        network: maps images float32 [n, c, h, w] and noise [n, latent_dim] to logits, mean and log-variance.
+        network: what is trained.
+        wrapped: the network as the group wraps it; maps images float32 [n, c, h, w] and noise [n, latent_dim] to the
+            decoder's output, mean and log-variance.
         optimizer: updates the network's parameters.
         group: the processes that train together; says which rows of a batch are this process's.
         images: uint8 [n, h, w, c], all training images, on the device.
         beta: weight of the divergence.
         bfloat16: whether the network's products are computed in bfloat16.
+        average: of the network's weights over the steps; None where it is not wanted.
         sums: float64 [3], loss, reconstruction and divergence summed over all images since they were set to zero.
     """
 
-    network: nn.Module
+    network: Network
+    wrapped: nn.Module
     optimizer: torch.optim.Optimizer
     group: Group
     images: Tensor
     beta: float
     bfloat16: bool
+    average: Average | None = None
     sums: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         self.sums = torch.zeros(3, dtype=torch.float64, device=self.images.device)
+
+    @property
+    def settled(self) -> Network:
+        """The network to validate and to keep: with averaged weights, where there are such."""
+        return self.network if self.average is None else self.average.network
 
     def take(self, batch: Tensor, noise: Tensor) -> None:
         """Take a step.
@@ -52,12 +65,14 @@ class Step:
         mine = self.group.rows(len(batch))
         x = pixels(self.images[batch[mine]])  # [rows, c, h, w]
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16):
-            logits, mean, log_variance = self.network(x, noise[mine])
-        parts = loss(x, logits.float(), mean.float(), log_variance.float(), self.beta)
+            output, mean, log_variance = self.wrapped(x, noise[mine])
+        parts = loss(x, output.float(), mean.float(), log_variance.float(), self.beta, self.network.likelihood)
         weight = self.group.weight(len(batch))
         self.optimizer.zero_grad()
         (weight * parts.total).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.network)
         if weight:
             self.sums += torch.stack(parts).detach() * len(x)
 

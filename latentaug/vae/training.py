@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -20,15 +20,26 @@ from torch import Tensor
 
 from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
 from latentaug.options import TrainingOptions
-from latentaug.vae.architectures import VAE, Architecture, from_weights, loss, pixels
+from latentaug.vae.architectures import LATENT_DIMS, Architecture, chosen, pixels
+from latentaug.vae.averaging import Average
 from latentaug.vae.distributed import Alone, Group
+from latentaug.vae.likelihoods import loss
 from latentaug.vae.memory import keep_freed
+from latentaug.vae.networks import Network, from_weights, untrained
+from latentaug.vae.residual import Grid, ResidualVAE
 from latentaug.vae.train_step import Step, side_stream, step_kind
 
 Pixels = NDArray[np.uint8]
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 _VALIDATION_BATCH = 1024
+_VALIDATION_VALUES = 2**24
+"""Most values of images that are validated at a time."""
+_PAPER_EPOCHS = 100
+_PLACES = 2.4e7
+"""Places of images that the residual network is trained on where nobody says how many epochs."""
+_GAIN = 0.01
+"""Share by which the mean squared error must fall to count as better."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,8 @@ class EpochMetrics:
         validation_divergence: as in `architectures.loss`.
         images_per_second: training images per second, without the time of validation.
         seconds: wall time, with validation.
+        validation_mse: mean squared error of validation images decoded from their mean latents, grey levels in 0..1.
+        epochs: how many epochs there will be at most, by number and by time.
     """
 
     epoch: int
@@ -55,6 +68,8 @@ class EpochMetrics:
     validation_divergence: float
     images_per_second: float
     seconds: float
+    validation_mse: float
+    epochs: int
 
 
 @dataclass(frozen=True)
@@ -68,17 +83,22 @@ class Trained:
         best_epoch: number of the epoch with the lowest validation reconstruction, from 1.
     """
 
-    vae: VAE
+    vae: Network
     options: TrainingOptions
     history: list[EpochMetrics]
     best_epoch: int
+
+    @property
+    def validation_mse(self) -> float:
+        """Mean squared error of reconstructed validation images, grey levels in 0..1."""
+        return self.history[self.best_epoch - 1].validation_mse
 
 
 @dataclass
 class _Run:
     """Everything that changes during a training."""
 
-    vae: VAE
+    vae: Network
     step: Step
     best: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
@@ -88,7 +108,7 @@ class _Run:
 def fit(
     train: Pixels,
     validation: Pixels,
-    latent_dim: int,
+    latent_dim: int | None,
     options: TrainingOptions,
     *,
     device: str = "cpu",
@@ -104,7 +124,7 @@ def fit(
     Args:
         train: uint8 [n, h, w, c] with n at least 2.
         validation: uint8 [m, h, w, c] with m at least 1, never trained on.
-        latent_dim: dimensions of the latent space.
+        latent_dim: dimensions of the latent space; None for the architecture's own number, `LATENT_DIMS`.
         options: how to train.
         device: a torch device.
         on_epoch: called after each epoch; it may raise to stop the training.
@@ -119,8 +139,8 @@ def fit(
         MalformedInput: the checkpoint is not one of this training.
     """
     keep_freed()
-    architecture = _architecture(train, validation, latent_dim)
-    options = options.model_copy(update={"batch_size": options.batch_size or _default_batch_size(len(train))})
+    architecture = _architecture(train, validation, latent_dim, options)
+    options = _settled(options, architecture, len(train))
     identity = json.dumps([asdict(architecture), options.model_dump(), len(train), len(validation)])
     with side_stream(torch.device(device)):
         images = torch.tensor(train, device=device)
@@ -141,21 +161,44 @@ def _epochs(
     on_epoch: Callable[[EpochMetrics], None] | None,
     on_checkpoint: Callable[[Callable[[], bytes]], None] | None,
 ) -> None:
-    """Train until `patience` epochs in a row have brought no improvement, or `epochs` are done."""
-    while len(run.history) < options.epochs and len(run.history) - run.best_epoch < options.patience:
+    """Train until `patience` epochs in a row have brought no improvement, or `epochs` or `max_seconds` are done."""
+    while not _ended(run.history, run.best_epoch, options):
         metrics = _epoch(run, validation, options)
         run.history.append(metrics)
-        best = min(run.history, key=lambda epoch: epoch.validation_reconstruction)  # the earliest of equals
-        if best is metrics:
+        if _is_better(run, metrics):
             run.best_epoch = metrics.epoch
-            run.best = {name: tensor.clone() for name, tensor in run.vae.state_dict().items()}
+            run.best = {name: tensor.clone() for name, tensor in run.step.settled.state_dict().items()}
         if on_checkpoint is not None:
             on_checkpoint(lambda: _checkpoint(run, identity))
         if on_epoch is not None:
             on_epoch(metrics)
 
 
-def _architecture(train: Pixels, validation: Pixels, latent_dim: int) -> Architecture:
+def _ended(history: Sequence[EpochMetrics], best_epoch: int, options: TrainingOptions) -> bool:
+    """Whether no epoch is to follow."""
+    return bool(history) and (len(history) >= history[-1].epochs or len(history) - best_epoch >= options.patience)
+
+
+def _is_better(run: _Run, metrics: EpochMetrics) -> bool:
+    """Whether an epoch is the best so far, by as much as counts."""
+    if not run.best_epoch:
+        return True
+    best = run.history[run.best_epoch - 1]
+    if run.vae.architecture.name == "paper":
+        return metrics.validation_reconstruction < best.validation_reconstruction
+    return metrics.validation_mse < best.validation_mse * (1 - _GAIN)
+
+
+def _epochs_in_all(history: Sequence[EpochMetrics], seconds: float, options: TrainingOptions) -> int:
+    """How many epochs there will be at most, if each takes as long as the last, which took so many seconds."""
+    most, done = options.epochs or 1, len(history) + 1
+    if options.max_seconds is None:
+        return most
+    left = options.max_seconds - sum(epoch.seconds for epoch in history) - seconds
+    return min(most, done + max(0, math.floor(left / seconds)))
+
+
+def _architecture(train: Pixels, validation: Pixels, latent_dim: int | None, options: TrainingOptions) -> Architecture:
     if train.ndim != 4 or train.dtype != np.uint8 or validation.dtype != np.uint8:
         raise InvalidInput(f"training images are {train.dtype} {list(train.shape)}; give uint8 [n, h, w, c]")
     if len(train) < 2 or len(validation) < 1:
@@ -165,31 +208,57 @@ def _architecture(train: Pixels, validation: Pixels, latent_dim: int) -> Archite
     if train.shape[1:] != validation.shape[1:]:
         raise InvalidInput(f"training images are {train.shape[1:]}, validation images {validation.shape[1:]}")
     height, width, channels = train.shape[1:]
-    return Architecture(height, width, channels, latent_dim)
+    name = chosen(options.architecture, height, width, channels)
+    return Architecture(height, width, channels, latent_dim or LATENT_DIMS[name], name=name)
 
 
-def _default_batch_size(n: int) -> int:
-    """A power of two: 256 for 8,192 training images or more, and fewer for fewer, down to 16 for 512 or less."""
-    return max(16, min(256, 2 ** ((n // 32).bit_length() - 1) if n >= 32 else 0))
+def _settled(options: TrainingOptions, architecture: Architecture, n: int) -> TrainingOptions:
+    """The options with all that n images of this kind decide."""
+    paper = architecture.name == "paper"
+    return options.model_copy(
+        update={
+            "architecture": architecture.name,
+            "batch_size": options.batch_size or _default_batch_size(n, 256 if paper else 32),
+            "epochs": options.epochs or (_PAPER_EPOCHS if paper else _default_epochs(architecture, n)),
+        }
+    )
+
+
+def _default_batch_size(n: int, most: int) -> int:
+    """A power of two near n / 32, from 16 for 512 training images or less up to `most`."""
+    return max(16, min(most, 2 ** ((n // 32).bit_length() - 1) if n >= 32 else 0))
+
+
+def _default_epochs(architecture: Architecture, n: int) -> int:
+    """As many passes over n images as take the residual network a few minutes on two cores.
+
+    The time of an image is about that of its places in the finest stage.
+    """
+    grid = Grid.of(architecture.height, architecture.width)
+    return min(_PAPER_EPOCHS, max(3, round(_PLACES / (grid.height * grid.width) / n)))
 
 
 def _epoch(run: _Run, validation: Tensor, options: TrainingOptions) -> EpochMetrics:
     """Train on all images once, in a new order, then validate."""
-    number, started = len(run.history) + 1, time.perf_counter()
+    number, started, group = len(run.history) + 1, time.perf_counter(), run.step.group
     train_loss, reconstruction, divergence = _train(run, options, number)
     trained = time.perf_counter()
-    validation_reconstruction, validation_divergence = run.step.group.agreed(_validate(run.vae, validation)).tolist()
-    if not math.isfinite(train_loss + validation_reconstruction):
+    reconstructed, diverged, mse = group.agreed(_validate(run.step.settled, validation)).tolist()
+    if not math.isfinite(train_loss + reconstructed):
         raise InvalidInput(f"training diverged in epoch {number}: the loss is not finite; lower learning_rate or beta")
+    clock = torch.tensor(time.perf_counter() - started, dtype=torch.float64, device=run.step.images.device)
+    seconds = float(group.agreed(clock))  # the same for all, because it may decide when training ends
     return EpochMetrics(
         number,
         train_loss,
         reconstruction,
         divergence,
-        validation_reconstruction,
-        validation_divergence,
+        reconstructed,
+        diverged,
         len(run.step.images) / (trained - started),
-        time.perf_counter() - started,
+        seconds,
+        mse,
+        _epochs_in_all(run.history, seconds, options),
     )
 
 
@@ -211,33 +280,48 @@ def _train(run: _Run, options: TrainingOptions, epoch: int) -> list[float]:
 
 
 @torch.inference_mode()
-def _validate(vae: VAE, images: Tensor) -> Tensor:
-    """Reconstruction from the mean latents, and divergence, as means over the images, float64 [2]."""
+def _validate(vae: Network, images: Tensor) -> Tensor:
+    """Reconstruction from the mean latents, divergence and mean squared error, means over the images, float64 [3]."""
     vae.eval()
-    sums = torch.zeros(2, dtype=torch.float64, device=images.device)
-    for start in range(0, len(images), _VALIDATION_BATCH):
-        x = pixels(images[start : start + _VALIDATION_BATCH])  # [batch, c, h, w]
+    sums = torch.zeros(3, dtype=torch.float64, device=images.device)
+    size = max(1, min(_VALIDATION_BATCH, _VALIDATION_VALUES // images[0].numel()))
+    for start in range(0, len(images), size):
+        x = pixels(images[start : start + size])  # [batch, c, h, w]
         mean, log_variance = vae.encode(x)
-        parts = loss(x, vae.decode_logits(mean), mean, log_variance, beta=1)
-        sums += torch.stack([parts.reconstruction, parts.divergence]) * len(x)
+        output = vae.output(mean)  # [batch, c, h, w]
+        parts = loss(x, output, mean, log_variance, 1, vae.likelihood)
+        mse = (vae.image(output) - x).square().mean()
+        sums += torch.stack([parts.reconstruction, parts.divergence, mse]) * len(x)
     return sums / len(images)
 
 
-def untrained(architecture: Architecture, train: Pixels, seed: int) -> VAE:
-    """Return the network that `fit` begins with, on the CPU."""
-    with torch.random.fork_rng(devices=[]):  # leaves the caller's random numbers as they were
-        torch.manual_seed(seed)
-        vae = VAE(architecture)
-        vae.initialise(torch.tensor(train.mean(axis=(0, 1, 2)) / 255))
-    return vae
+def _start(
+    vae: Network,
+    options: TrainingOptions,
+    images: Tensor,
+    group: Group,
+    averaged: tuple[dict[str, Tensor], Tensor] | None = None,
+) -> _Run:
+    """Make ready to train.
 
-
-def _start(vae: VAE, options: TrainingOptions, images: Tensor, group: Group) -> _Run:
+    Args:
+        vae: its weights are those to start from.
+        options: how to train.
+        images: uint8 [n, h, w, c], on the device.
+        group: the processes that train together.
+        averaged: averaged weights, and over how many steps; None at the start.
+    """
     vae = vae.to(images.device)
+    average = None
+    if isinstance(vae, ResidualVAE):
+        vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        average = Average(vae, None if averaged is None else averaged[1])
+        if averaged is not None:
+            average.network.load_state_dict(averaged[0])
     # Capturable means that nothing in a step waits for the GPU, so that the step can be recorded.
     optimizer = torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True, capturable=images.is_cuda)
     step = step_kind(images, group)(
-        group.wrap(vae), optimizer, group, images, options.beta, options.precision == "bfloat16"
+        vae, group.wrap(vae), optimizer, group, images, options.beta, options.precision == "bfloat16", average
     )
     return _Run(vae, step)
 
@@ -248,6 +332,9 @@ def _checkpoint(run: _Run, identity: str) -> bytes:
     tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
     for name, parameter in run.vae.named_parameters():
         tensors |= {f"{moment}.{name}": run.step.optimizer.state[parameter][moment] for moment in _MOMENTS}
+    if run.step.average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in run.step.average.network.state_dict().items()}
+        tensors["averaged.steps"] = run.step.average.steps
     header = {"identity": identity, "best_epoch": run.best_epoch, "history": [asdict(m) for m in run.history]}
     return save({name: tensor.cpu() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
 
@@ -264,12 +351,13 @@ def _resume(checkpoint: bytes, identity: str, images: Tensor, group: Group) -> _
         raise MalformedInput(f"the checkpoint cannot be read ({error!r}); train from the start") from error
     if header.get("identity") != identity:
         raise MalformedInput("the checkpoint belongs to another training; give the arguments that it was made with")
-    parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("weights", "best", *_MOMENTS)}
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("weights", "best", "average", "averaged", *_MOMENTS)}
     for name, tensor in tensors.items():
         part, _, weight = name.partition(".")
         parts[part][weight] = tensor.to(images.device)
     vae = from_weights(Architecture(**architecture), parts["weights"])
-    run = _start(vae, TrainingOptions(**options), images, group)
+    averaged = (parts["average"], parts["averaged"]["steps"]) if parts["average"] else None
+    run = _start(vae, TrainingOptions(**options), images, group, averaged)
     for name, parameter in run.vae.named_parameters():
         run.step.optimizer.state[parameter] = {moment: parts[moment][name] for moment in _MOMENTS}
     run.best, run.best_epoch, run.history = parts["best"], header["best_epoch"], history

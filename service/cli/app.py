@@ -22,8 +22,8 @@ from rich.table import Table
 
 from latentaug.errors import LatentaugError as ServiceError
 from latentaug.options import (
+    AskedDecode,
     AugmentOptions,
-    Decode,
     EvaluateParams,
     LabelParams,
     LabelSpace,
@@ -120,7 +120,7 @@ def augment(
     method: Annotated[Method | None, option(AugmentOptions, "method")] = None,
     alpha: Annotated[float | None, option(AugmentOptions, "alpha")] = None,
     k: Annotated[int | None, option(AugmentOptions, "k")] = None,
-    decode: Annotated[Decode | None, option(AugmentOptions, "decode")] = None,
+    decode: Annotated[AskedDecode | None, option(AugmentOptions, "decode")] = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
     resize: Annotated[bool, typer.Option(help="Resize the images to the size that the model takes.")] = False,

@@ -26,7 +26,7 @@ from latentaug.augment.warps import warp
 from latentaug.errors import LatentaugError, Unavailable
 from latentaug.options import Decode, RenderingOptions
 from latentaug.storage.models import ModelDescription, ProjectedDataset
-from latentaug.vae.inference import FrozenVAE, grey_levels
+from latentaug.vae.inference import Frozen, grey_levels
 from service.model_server.tiles import Tiles, tiled
 from service.oip.tensors import Array
 
@@ -43,8 +43,8 @@ TILE_VALUES = 2**21
 
 FunctionName: TypeAlias = Literal["encode", "decode", "render", "warp"]
 
-FUNCTIONS: dict[FunctionName, Callable[[FrozenVAE, Tensor], tuple[Tensor, ...]]] = {
-    "encode": FrozenVAE.encode,  # [tile, h, w, c] -> 2 x [tile, latent_dim]
+FUNCTIONS: dict[FunctionName, Callable[[Frozen, Tensor], tuple[Tensor, ...]]] = {
+    "encode": lambda vae, images: vae.encode(images),  # [tile, h, w, c] -> 2 x [tile, latent_dim]
     "decode": lambda vae, latents: (vae.decode(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
     "render": lambda vae, latents: (vae.render(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
     "warp": lambda _, planes: (_warped(planes),),  # [tile, h, w, 2 c + 1] -> [tile, h, w, c]
@@ -85,7 +85,7 @@ class LoadedModel:
     """
 
     description: ModelDescription
-    vae: FrozenVAE
+    vae: Frozen
     projected: ProjectedDataset
     device: torch.device
     sigma: Floats = field(init=False)

@@ -185,6 +185,7 @@ def _prepare_augment(
     if counts is not None and not ((counts >= 0) & (counts <= most)).all():
         raise InvalidInput(f"counts must be 0 to {most}", fields=[("counts", f"0 to {most}")])
     asked = _options(RenderingOptions, options)
+    decode = model.description.decode(asked.decode)
     if counts is None and (asked.filters or "retries" in options):
         raise InvalidInput("filters go with counts; send them too", fields=[("counts", "missing")])
     if counts is not None and joined > 1:
@@ -197,9 +198,9 @@ def _prepare_augment(
     if children > most:
         raise TooLarge(f"{children} images were asked for; at most {most} are made at once")
     decode_tile = model.tile(children // joined) if decoded else 0
-    key = Key(model, "augment", model.tile(len(images) // joined), decode_tile, asked.decode)
-    again = decoded and asked.decode == "residual"  # the sources are decoded too
-    size = len(images) * (1 + again) + children * decoded * (WARP_SAMPLES if asked.decode == "warp" else 1)
+    key = Key(model, "augment", model.tile(len(images) // joined), decode_tile, decode)
+    again = decoded and decode == "residual"  # the sources are decoded too
+    size = len(images) * (1 + again) + children * decoded * (WARP_SAMPLES if decode == "warp" else 1)
     return Work(key, augmentation, size)
 
 

@@ -20,7 +20,7 @@ from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import read_vae
-from latentaug.vae.inference import FrozenVAE
+from latentaug.vae.inference import frozen
 from latentaug.vae.memory import give_back
 from service.model_server.engine import LoadedModel
 
@@ -145,7 +145,7 @@ class Repository:
     def _read(self, name: str, version: str | None) -> LoadedModel:
         description = self._describe(name, version)
         try:
-            vae = FrozenVAE(read_vae(self._store, description), self._precision)
+            vae = frozen(read_vae(self._store, description), self._precision)
             projected = models.read_projected(self._store, description)
         except (BaseError, OSError, ValueError, KeyError, MalformedInput) as error:
             raise Unavailable(f"the files of model {name!r} cannot be read: {error}", retry_after=5) from error

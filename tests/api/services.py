@@ -24,7 +24,8 @@ from latentaug.runtime.settings import Settings
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae import architectures as vae
+from latentaug.vae.architectures import VAE, Architecture
+from latentaug.vae.networks import to_bytes
 from service.stack.valkey import EmbeddedRedis
 
 START_SECONDS = 60.0
@@ -134,8 +135,8 @@ def save_model(
     """Put an untrained VAE with seeded weights, six latents with labels and perhaps places by UMAP into the store."""
     umap = None if places is None else models.places_bytes(places)
     torch.manual_seed(0)
-    network = vae.VAE(vae.Architecture(height, width, channels, latent_dim=4, hidden=16))
-    weights = vae.to_bytes(network)
+    network = VAE(Architecture(height, width, channels, latent_dim=4, hidden=16))
+    weights = to_bytes(network)
     latents = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
     projected = ProjectedDataset(
         latents=latents, labels=np.array(labels, np.int64), rows=np.arange(10, 16, dtype=np.int64)

@@ -21,7 +21,8 @@ import torch
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.architectures import VAE, Architecture, to_bytes
+from latentaug.vae.architectures import VAE, Architecture
+from latentaug.vae.networks import to_bytes
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -101,6 +101,7 @@ async def augment(request: Request) -> Response:
         description = await context.descriptions.get(request.path_params["model"])
         batch = await read_batch(request, context, media.IMAGE_BODIES)
         options = read_options(AugmentOptions, request, batch.fields)
+        options = options.model_copy(update={"decode": description.decode(options.decode)})
         codes = None if batch.labels is None else batch.labels.codes()
         counts = counted(options, len(batch.images), codes)
         children = len(batch.images) * options.children if counts is None else int(counts.sum())

@@ -17,7 +17,8 @@ from latentaug.evaluation.result import Result
 from latentaug.evaluation.statistics import holm
 from latentaug.evaluation.work_units import Cell, Unit, unpack
 from latentaug.options import METHODS, PRESETS, Design
-from latentaug.vae.architectures import VAE, Architecture, to_bytes
+from latentaug.vae.architectures import VAE, Architecture
+from latentaug.vae.networks import to_bytes
 
 QUICK = Design(
     labelled=40, draws=2, classifiers=("knn",), spaces=("latent",), comparators=(), combine=False, tune=False

@@ -11,7 +11,8 @@ from latentaug.evaluation.evaluate import conclude, evaluate
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
 from latentaug.options import COMPARATORS, SPACES, Design, TrainingOptions
-from latentaug.vae.architectures import VAE, to_bytes
+from latentaug.vae.architectures import VAE
+from latentaug.vae.networks import to_bytes
 from latentaug.vae.training import fit
 
 QUICK = Design(

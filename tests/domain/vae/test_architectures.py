@@ -8,7 +8,9 @@ import torch
 from safetensors.torch import load, save
 
 from latentaug.errors import InvalidInput, MalformedInput
-from latentaug.vae.architectures import VAE, Architecture, from_bytes, loss, pixels, to_bytes
+from latentaug.vae.architectures import VAE, Architecture, pixels
+from latentaug.vae.likelihoods import loss
+from latentaug.vae.networks import from_bytes, to_bytes
 
 DIGITS = Architecture(8, 8, 1, latent_dim=3, hidden=32)
 
@@ -98,8 +100,8 @@ def test_the_draw_is_the_mean_and_the_noise_times_the_deviation() -> None:
     vae, x = _vae(), torch.rand(4, 1, 8, 8)
     noise = torch.randn(4, DIGITS.latent_dim)
     logits, mean, log_variance = vae(x, noise)
-    torch.testing.assert_close(logits, vae.decode_logits(mean + (0.5 * log_variance).exp() * noise))
-    torch.testing.assert_close(vae(x, torch.zeros_like(noise))[0], vae.decode_logits(mean))
+    torch.testing.assert_close(logits, vae.output(mean + (0.5 * log_variance).exp() * noise))
+    torch.testing.assert_close(vae(x, torch.zeros_like(noise))[0], vae.output(mean))
 
 
 def test_bytes_give_the_same_model_and_the_same_bytes() -> None:

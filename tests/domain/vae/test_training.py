@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from latentaug.datasets import digits
 from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
 from latentaug.options import TrainingOptions
-from latentaug.vae.architectures import pixels, to_bytes
+from latentaug.vae.architectures import pixels
+from latentaug.vae.networks import to_bytes
 from latentaug.vae.training import EpochMetrics, fit
 
 DIGITS = digits.load()
