@@ -369,9 +369,9 @@ class TrainingOptions(Seeded):
     that an epoch has about 32 steps; for the residual network at most 32."""
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     """Learning rate of Adam."""
-    beta: float = Field(default=1.0, ge=0, le=1000, allow_inf_nan=False)
-    """Weight of the divergence in the loss; 1 in the paper. Small images want a smaller one with the paper's network;
-    the residual network needs no other."""
+    beta: float | None = Field(default=None, ge=0, le=1000, allow_inf_nan=False)
+    """Weight of the divergence in the loss; 1 in the paper. Default: 1; with the paper's network less for images of
+    fewer than 28x28 values, in proportion, for they have less to reconstruct."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """`bfloat16` trains faster where the processor has such arithmetic, and slower where not; weights and loss stay
     float32."""
@@ -385,7 +385,7 @@ class TrainParams(TrainingOptions):
     name: Name | None = None
     """Name of the model. Default: `vae-` and the end of the job's id."""
     latent_dim: LatentDim | None = None
-    """Dimensions of the latent space. Default: 20 for the paper's network, 64 for the residual network."""
+    """Dimensions of the latent space. Default: 20 for the paper's network, 128 for the residual network."""
 
 
 class AffineRanges(Options):

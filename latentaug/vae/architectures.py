@@ -26,7 +26,7 @@ PAPER_SIDE = 128
 """Longest side of the paper's network: its fully connected layers grow with the number of pixels."""
 SMALL_SIDE = 32
 """Longest side of the grey images that the paper's network is chosen for."""
-LATENT_DIMS: dict[ArchitectureName, int] = {"paper": 20, "residual": 64}
+LATENT_DIMS: dict[ArchitectureName, int] = {"paper": 20, "residual": 128}
 """Dimensions of the latent space where none are asked for."""
 LEVELS = 0.01, 0.99
 """Lowest and highest mean level that training starts from, because images may be all black, and 0 has no logit."""

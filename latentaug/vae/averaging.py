@@ -15,6 +15,8 @@ from latentaug.vae.networks import Network
 
 DECAY = 0.99
 """Weight of the average so far in each step, once there have been enough of them."""
+RISE = 200
+"""Steps over which the learning rate rises."""
 _WARM_UP = 10
 """In step t the average so far weighs t / (t + 9) at most, so that the first steps are soon forgotten."""
 
@@ -31,6 +33,14 @@ class Average:
         self.network = deepcopy(network).requires_grad_(False)
         device = next(network.parameters()).device
         self.steps = torch.zeros((), device=device) if steps is None else steps
+
+    def learning_rate(self, full: float) -> Tensor:
+        """The learning rate of the next step: it rises to the full one over the first steps.
+
+        Adam's first steps are as long as its later ones, whatever their gradients; at full length they would undo what
+        the network begins with.
+        """
+        return full * ((self.steps + 1) / RISE).clamp(max=1)
 
     @torch.no_grad()
     def update(self, network: Network) -> None:

@@ -39,12 +39,14 @@ class Grid(NamedTuple):
     """How images become a grid of places, which each stage but the first halves.
 
     Attributes:
+        shrink: how many times smaller the linear model's images are, each way.
         patch: side of the square of pixels that is a place of the finest stage.
         height: places of the finest stage.
         width: places of the finest stage.
         stages: how many there are.
     """
 
+    shrink: int
     patch: int
     height: int
     width: int
@@ -53,11 +55,18 @@ class Grid(NamedTuple):
     @staticmethod
     def of(height: int, width: int) -> Grid:
         """The grid for images of this size; they are padded to fill it."""
-        patch = 2 if max(height, width) <= 48 else 4 if max(height, width) <= 160 else 8
+        longest = max(height, width)
+        shrink = 2 if longest <= 64 else 4 if longest <= 160 else 8
+        patch = 2 if longest <= 48 else max(4, shrink)
         stages = 3 if min(height, width) // patch <= 4 * SMALLEST_GRID else 4
         places = 2 ** (stages - 1)
         rows, columns = (-(-side // (patch * places)) * places for side in (height, width))
-        return Grid(patch, rows, columns, stages)
+        return Grid(shrink, patch, rows, columns, stages)
+
+    @property
+    def small(self) -> tuple[int, int]:
+        """Height and width of the linear model's images."""
+        return self.height * self.patch // self.shrink, self.width * self.patch // self.shrink
 
     @property
     def coarsest(self) -> tuple[int, int]:
@@ -88,12 +97,13 @@ class ResidualVAE(nn.Module):
         self.architecture = a = architecture
         self.grid = grid = Grid.of(a.height, a.width)
         widths = WIDTHS[: grid.stages]
-        small, flat = a.channels * grid.height * grid.width, widths[-1] * math.prod(grid.coarsest)
-        # The linear model, of images as small as the grid.
+        small, flat = a.channels * math.prod(grid.small), widths[-1] * math.prod(grid.coarsest)
+        # The linear model, of small copies of the images.
         self.small_mean = nn.Parameter(torch.zeros(small))
         self.project = nn.Linear(small, a.latent_dim, bias=False)
         self.restore = nn.Linear(a.latent_dim, small, bias=False)
-        # What is added to it.
+        # What is added to it, in units of what the linear model leaves: else Adam's first steps would be far too long.
+        self.detail = nn.Parameter(torch.ones(()))
         pairs = list(pairwise(widths))
         self.stem = nn.Conv2d(a.channels * grid.patch**2, widths[0], 3, padding=1)
         self.encoding = nn.ModuleList(Block(width) for width in widths)
@@ -129,27 +139,29 @@ class ResidualVAE(nn.Module):
     def _fit_linear(self, images: NDArray[np.uint8]) -> None:
         """Make the linear model that of the images [n, h, w, c]: principal components, scaled to N(0, 1).
 
-        A component of variance v among the small images, which are means over patches of p x p pixels, has variance
+        A component of variance v among the small images, which are means over squares of p x p pixels, has variance
         p^2 v among the images. With s the variance of what all components together leave, its weight is the square
         root of v - s / p^2, and a latent has the posterior variance s / (p^2 v).
         """
-        small = torch.cat([self._small(x) for x in _chunks(images)])  # [n, c * grid]
+        small = torch.cat([self._small(x) for x in _chunks(images)])  # [n, small]
         self.small_mean.copy_(small.mean(dim=0))
         centred = small - self.small_mean
         count = min(self.architecture.latent_dim, *centred.shape)
-        _, singular, components = torch.svd_lowrank(centred, q=count, niter=4)  # [count], [c * grid, count]
+        _, singular, components = torch.svd_lowrank(centred, q=count, niter=4)  # [count], [small, count]
         squares = torch.zeros((), dtype=torch.float64)
         for x, rows in zip(_chunks(images), torch.split(centred, CHUNK), strict=True):
             restored = self._enlarged(self.small_mean + rows @ components @ components.T)  # [chunk, c, h, w]
             squares += (x - restored).square().sum()
-        patch_noise = float(squares / images.size + ROUNDING) / self.grid.patch**2
-        variances = (singular.square() / len(images)).clamp(min=patch_noise)  # [count]
+        left = float(squares / images.size + ROUNDING)
+        noise = left / self.grid.shrink**2
+        self.detail.fill_(math.sqrt(left))
+        variances = (singular.square() / len(images)).clamp(min=noise)  # [count]
         self.project.weight.zero_()
         self.restore.weight.zero_()
-        scaled = components * (variances - patch_noise).sqrt()  # [c * grid, count]
+        scaled = components * (variances - noise).sqrt()  # [small, count]
         self.restore.weight[:, :count] = scaled
         self.project.weight[:count] = (scaled / variances).T
-        self.posterior.bias.chunk(2)[1][:count] = (patch_noise / variances).log()
+        self.posterior.bias.chunk(2)[1][:count] = (noise / variances).log()
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images [n, c, h, w] in 0..1 to the mean and log-variance of q(z|x), each [n, latent_dim]."""
@@ -158,7 +170,7 @@ class ResidualVAE(nn.Module):
         for block, down in zip(self.encoding, self.down, strict=False):
             x = down(block(x))  # [n, 96, grid / 2], ...
         x = functional.silu(self.encoding[-1](x)).flatten(1)  # [n, flat]
-        mean, log_variance = self.posterior(x).chunk(2, dim=1)
+        mean, log_variance = self.posterior(x / math.sqrt(x.shape[1])).chunk(2, dim=1)
         return linear + mean, log_variance
 
     def output(self, z: Tensor) -> Tensor:
@@ -168,7 +180,7 @@ class ResidualVAE(nn.Module):
             x = functional.pixel_shuffle(up(block(x)), 2)  # [n, ..., twice the places]
         x = self.patches(functional.silu(self.decoding[0](x)))  # [n, c * patch^2, grid]
         x = self.pixels(functional.pixel_shuffle(x, self.grid.patch))  # [n, c, padded]
-        return self._cropped(x) + self._enlarged(self.small_mean + self.restore(z))
+        return self.detail * self._cropped(x) + self._enlarged(self.small_mean + self.restore(z))
 
     def decode(self, z: Tensor) -> Tensor:
         """Map latents [n, latent_dim] to images [n, c, h, w] in 0..1."""
@@ -184,13 +196,13 @@ class ResidualVAE(nn.Module):
         return self.output(mean + (0.5 * log_variance).exp() * noise), mean, log_variance
 
     def _small(self, x: Tensor) -> Tensor:
-        """Means over patches, [n, c * grid]."""
-        return functional.avg_pool2d(self._padded(x), self.grid.patch).flatten(1)
+        """Small copies of the images, [n, small]: means over squares of pixels."""
+        return functional.avg_pool2d(self._padded(x), self.grid.shrink).flatten(1)
 
     def _enlarged(self, small: Tensor) -> Tensor:
-        """Images as small as the grid, [n, c * grid], enlarged to [n, c, h, w]."""
-        images = small.view(-1, self.architecture.channels, self.grid.height, self.grid.width)
-        large = functional.interpolate(images, scale_factor=self.grid.patch, mode="bilinear", align_corners=False)
+        """Small copies, [n, small], enlarged to [n, c, h, w]."""
+        images = small.view(-1, self.architecture.channels, *self.grid.small)
+        large = functional.interpolate(images, scale_factor=self.grid.shrink, mode="bilinear", align_corners=False)
         return self._cropped(large)
 
     def _padded(self, x: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ class Step:
         beta: weight of the divergence.
         bfloat16: whether the network's products are computed in bfloat16.
         average: of the network's weights over the steps; None where it is not wanted.
+        learning_rate: what the learning rate rises to where there is an average; the optimizer's is a tensor then.
         sums: float64 [3], loss, reconstruction and divergence summed over all images since they were set to zero.
     """
 
@@ -45,6 +46,7 @@ class Step:
     beta: float
     bfloat16: bool
     average: Average | None = None
+    learning_rate: float = 0.0
     sums: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +70,9 @@ class Step:
             output, mean, log_variance = self.wrapped(x, noise[mine])
         parts = loss(x, output.float(), mean.float(), log_variance.float(), self.beta, self.network.likelihood)
         weight = self.group.weight(len(batch))
+        if self.average is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"].copy_(self.average.learning_rate(self.learning_rate))
         self.optimizer.zero_grad()
         (weight * parts.total).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

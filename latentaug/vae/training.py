@@ -35,7 +35,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 _VALIDATION_BATCH = 1024
 _VALIDATION_VALUES = 2**24
 """Most values of images that are validated at a time."""
-_PAPER_EPOCHS = 100
+_PAPER_EPOCHS, _PAPER_VALUES = 100, 28 * 28
 _PLACES = 2.4e7
 """Places of images that the residual network is trained on where nobody says how many epochs."""
 _GAIN = 0.01
@@ -218,10 +218,17 @@ def _settled(options: TrainingOptions, architecture: Architecture, n: int) -> Tr
     return options.model_copy(
         update={
             "architecture": architecture.name,
+            "beta": _default_beta(architecture) if options.beta is None else options.beta,
             "batch_size": options.batch_size or _default_batch_size(n, 256 if paper else 32),
             "epochs": options.epochs or (_PAPER_EPOCHS if paper else _default_epochs(architecture, n)),
         }
     )
+
+
+def _default_beta(architecture: Architecture) -> float:
+    """1, and less for the paper's network where images have fewer values than those that it was made for."""
+    values = architecture.height * architecture.width * architecture.channels
+    return min(1.0, values / _PAPER_VALUES) if architecture.name == "paper" else 1.0
 
 
 def _default_batch_size(n: int, most: int) -> int:
@@ -312,16 +319,25 @@ def _start(
         averaged: averaged weights, and over how many steps; None at the start.
     """
     vae = vae.to(images.device)
-    average = None
+    average, beta = None, 1.0 if options.beta is None else options.beta
     if isinstance(vae, ResidualVAE):
         vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = Average(vae, None if averaged is None else averaged[1])
         if averaged is not None:
             average.network.load_state_dict(averaged[0])
     # Capturable means that nothing in a step waits for the GPU, so that the step can be recorded.
-    optimizer = torch.optim.Adam(vae.parameters(), lr=options.learning_rate, fused=True, capturable=images.is_cuda)
+    rate = options.learning_rate if average is None else torch.tensor(options.learning_rate, device=images.device)
+    optimizer = torch.optim.Adam(vae.parameters(), lr=rate, fused=True, capturable=images.is_cuda)
     step = step_kind(images, group)(
-        vae, group.wrap(vae), optimizer, group, images, options.beta, options.precision == "bfloat16", average
+        vae,
+        group.wrap(vae),
+        optimizer,
+        group,
+        images,
+        beta,
+        options.precision == "bfloat16",
+        average,
+        options.learning_rate,
     )
     return _Run(vae, step)
 

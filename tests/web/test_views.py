@@ -244,6 +244,7 @@ def test_a_name_that_the_service_would_refuse_is_explained_in_its_words(page: Pa
             {
                 "Latent dimensions": "latent_dim",
                 "beta": "beta",
+                "Seconds at most": "max_seconds",
                 "Epochs at most": "epochs",
                 "Patience": "patience",
                 "Learning rate": "learning_rate",

@@ -36,8 +36,8 @@ export const choice = (option, chosen = option.default, attributes = {}) => sele
 /** A number within an option's bounds. `attributes` may narrow them. */
 export function number(option, attributes = {}) {
   return el("input", {
-    type: "number", value: option.default, min: option.low, max: option.high, step: option.whole ? 1 : "any",
-    required: true, ...attributes,
+    type: "number", value: option.default ?? "", min: option.low, max: option.high, step: option.whole ? 1 : "any",
+    required: option.default !== null, placeholder: option.default === null ? "automatic" : "", ...attributes,
   });
 }
 

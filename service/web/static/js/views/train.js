@@ -1,7 +1,7 @@
 /** From images to a model: choose or upload a data set, look at it, train, watch. */
 
 import { at, get, post } from "../api.js";
-import { field, number, select, text } from "../controls.js";
+import { choice, field, number, select, text } from "../controls.js";
 import { portrait } from "../datasets.js";
 import { attempt, el } from "../dom.js";
 import { follow } from "../follow.js";
@@ -12,8 +12,6 @@ import { uploadForm } from "../upload.js";
 
 export const title = "Train";
 
-const SMALL = 256; // pixels; an image of this size or less has little to reconstruct, so the divergence would weigh too much
-const SMALL_SHARE = 1 / 4; // how much of the usual beta such images get
 const SHOWN = 12;
 const UNITS = { reconstruction: "loss per image (lower is better)", divergence: "loss per image" };
 const LONGEST = 50; // letters of the data set's name that a model's name may hold
@@ -37,11 +35,12 @@ export async function render(place, parameters, signal) {
 
 function trainForm(dataset, chooser, options) {
   const problems = el("div");
-  const small = dataset.width * dataset.height <= SMALL;
   const inputs = {
     name: text(options.name, { value: freeName(dataset.name), required: true }),
+    architecture: choice(options.architecture),
     latent_dim: number(options.latent_dim),
-    beta: number(options.beta, small ? { value: options.beta.default * SMALL_SHARE } : {}),
+    beta: number(options.beta),
+    max_seconds: number(options.max_seconds),
     epochs: number(options.epochs),
     patience: number(options.patience),
     learning_rate: number(options.learning_rate),
@@ -55,15 +54,14 @@ function trainForm(dataset, chooser, options) {
       location.hash = `#/train?job=${record.id}`;
     });
   };
-  const row = (label, name, more = "") => field(label, inputs[name], `${options[name].meaning}${more}`);
+  const row = (label, name) => field(label, inputs[name], options[name].meaning);
   return el("form", { class: "card", onsubmit: submit, "aria-label": "Train a model" },
     field("Data set", chooser),
     field("Name of the model", inputs.name),
     row("Latent dimensions", "latent_dim"),
-    row("beta", "beta", small ? " Images as small as these need a small one." : ""),
-    row("Epochs at most", "epochs"),
+    row("Seconds at most", "max_seconds"),
     el("details", {}, el("summary", {}, "More options"),
-      row("Patience", "patience"), row("Learning rate", "learning_rate"), row("Random seed", "seed")),
+      row("Network", "architecture"), row("beta", "beta"), row("Epochs at most", "epochs"), row("Patience", "patience"), row("Learning rate", "learning_rate"), row("Random seed", "seed")),
     el("button", { class: "primary" }, "Start training"), problems);
 }
 
@@ -100,6 +98,7 @@ function losses(history) {
 }
 
 async function trained(model, dataset, signal) {
+  const { advice } = await get(at("models", model), signal);
   const { images } = await get(`${at("datasets", dataset, "/images")}?count=${SHOWN}`, signal);
   const { latents } = await post(at("models", model, "/encode"), { images }, { signal });
   const decoded = await post(at("models", model, "/decode"), { latents }, { signal });
@@ -110,7 +109,7 @@ async function trained(model, dataset, signal) {
     el("h2", {}, `${model} is ready`),
     el("p", {}, "Here are test images that the model has not seen, and how it reconstructs them:"),
     strip("test image", images), strip("reconstruction", decoded.images),
-    el("p", { class: "hint" }, "If all reconstructions look alike, train again with a smaller beta or with more images."),
+    el("p", {}, advice),
     el("p", { class: "row" },
       el("a", { class: "button primary", href: `#/playground?${query}` }, "Make new images"),
       el("a", { class: "button", href: `#/evaluate?${query}` }, "Do they help? Evaluate"),
