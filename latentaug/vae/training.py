@@ -352,7 +352,7 @@ def _checkpoint(run: _Run, identity: str) -> bytes:
         tensors |= {f"average.{name}": tensor for name, tensor in run.step.average.network.state_dict().items()}
         tensors["averaged.steps"] = run.step.average.steps
     header = {"identity": identity, "best_epoch": run.best_epoch, "history": [asdict(m) for m in run.history]}
-    return save({name: tensor.cpu() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
+    return save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
 
 
 def _resume(checkpoint: bytes, identity: str, images: Tensor, group: Group) -> _Run:

@@ -57,7 +57,7 @@ def test_an_unknown_parameter_is_refused(params: type[BaseModel], least: dict[st
 
 def test_defaults_are_the_papers() -> None:
     train = TrainParams(dataset="digits")
-    assert (train.latent_dim, train.beta, train.patience, train.name) == (20, 1.0, 5, None)
+    assert (train.architecture, train.patience, train.name) == ("auto", 5, None)
     evaluate = EvaluateParams(dataset="digits")
     assert (evaluate.alpha, evaluate.k, evaluate.latent_dims, evaluate.draws) == (0.5, 3, [20], 10)
     assert evaluate.decode == ["residual"]
