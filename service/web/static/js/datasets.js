@@ -13,6 +13,7 @@ export async function portrait(dataset, signal) {
   return el("section", { class: "card portrait", "aria-label": `Data set ${dataset.name}` },
     el("h2", { class: "wide" }, dataset.name),
     el("p", { class: "wide" }, `${dataset.images.toLocaleString()} ${dataset.channels === 1 ? "grey" : "colour"} images of ${dataset.height}×${dataset.width} pixels: ${train.toLocaleString()} for training, ${validation.toLocaleString()} for validation and ${test.toLocaleString()} for testing.`),
+    dataset.warnings.map((warning) => el("p", { class: "wide warning" }, warning)),
     el("div", { class: "sheet" }, images.map((image) => el("img", { src: dataUrl(image), alt: "" }))),
     counts(dataset));
 }
