@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 
 from latentaug.imaging.pixels import Pixels
 
-LARGEST_SIDE = 128
-"""Pixels on the shorter side of the images that are compared; larger ones are reduced."""
 SMOOTH_SIDE = 32
-"""Images with a longer shorter side are smoothed, over as many pixels as this many times it is too long."""
+"""Pixels on the shorter side of an image that need no smoothing; larger images are smoothed over as many times more."""
 MOST_SHIFT = 2
 """Pixels by which copies may be shifted; one where nothing is smoothed."""
 CLOSEST = 0.3
@@ -29,7 +27,7 @@ FAINT = 2.0
 """Grey levels. Images whose neighbouring pixels differ less have no details to compare."""
 MOST_GAIN = 1.5
 """How many times the contrast of one copy may be that of the other."""
-MOST_TINT = 16.0
+MOST_TINT = 24.0
 """Grey levels by which the colour of a part may differ between copies."""
 MOST_AHEAD = 2**15
 """Each image is compared with at most this many others, which are the likeliest. This and the next bound the time."""
@@ -37,7 +35,8 @@ MOST_PIXELS = 2**29
 """Pixels of all pairs that are compared pixel by pixel, the likeliest first."""
 
 _FREQUENCIES = 3
-_SPECTRA_APART = 0.15  # distance of unit vectors
+_SPECTRA_APART = 0.15  # distance of unit vectors, of lengths alone
+_SHIFTED_APART = 0.13  # distance of unit vectors at the best shift
 _PARTS = 4  # an image is compared in 4x4 parts
 _ROWS, _COLUMNS = 256, 2048  # of a tile of compared images; it fits the cache
 _PAIRS_A_ROW = 8  # most that a tile yields for each of its rows, on average
@@ -79,7 +78,6 @@ def near_pairs(images: Pixels, farthest: float) -> Pairs:
         images: uint8 [n, h, w, c], no two alike byte for byte.
         farthest: the largest difference of interest.
     """
-    images = _reduced(images)
     height, width = images.shape[1:3]
     smoothing = -(-min(height, width) // SMOOTH_SIDE)
     reach = min(smoothing, MOST_SHIFT)
@@ -97,21 +95,6 @@ def near_pairs(images: Pixels, farthest: float) -> Pairs:
 def _chunks(n: int, elements: int) -> Iterator[slice]:
     step = max(1, _CHUNK_ELEMENTS // elements)
     return (slice(start, start + step) for start in range(0, n, step))
-
-
-def _reduced(images: Pixels) -> Pixels:
-    """Means of squares of pixels, 128 at most on the shorter side; smaller images are given back as they are."""
-    square = -(-min(images.shape[1:3]) // LARGEST_SIDE)
-    if square == 1:
-        return images
-    n, height, width, channels = images.shape
-    height, width = height // square, width // square
-    reduced = np.empty((n, height, width, channels), np.uint8)
-    for rows in _chunks(n, images[0].size):
-        whole = images[rows, : height * square, : width * square]
-        squares = whole.reshape(-1, height, square, width, square, channels)
-        reduced[rows] = np.rint(squares.mean(axis=(2, 4), dtype=np.float32))
-    return reduced
 
 
 def _grey(images: Pixels) -> Floats:
@@ -197,7 +180,7 @@ def _alike_over_shifts(spectra: Spectra, rows: Rows, shifts: Spectra) -> Pairs:
     for chunk in _chunks(len(rows), shifts.size):
         crossed = spectra[rows[chunk, 0]] * spectra[rows[chunk, 1]].conj()  # [p, f]
         apart = 1 - (crossed.real @ shifts.real - crossed.imag @ shifts.imag).max(axis=1)  # [p]
-        near = apart <= _SPECTRA_APART**2 / 2
+        near = apart <= _SHIFTED_APART**2 / 2
         kept.append(Pairs(rows[chunk][near], apart[near]))
     return _joined(kept)
 
@@ -207,7 +190,9 @@ def _differences(one: Pixels, other: Pixels, smoothing: int, reach: int) -> Floa
     edges, others = _edges(_grey(one), smoothing), _edges(_grey(other), smoothing)  # [p, 2, H, W]
     limits = np.minimum(_limits(edges, smoothing), _limits(others, smoothing))  # [p]
     shifts = [(y, x) for y in range(-reach, reach + 1) for x in range(-reach, reach + 1)]
-    best = np.stack([_product(*_overlap(edges, others, shift)) for shift in shifts]).argmax(axis=0)  # [p]
+    every = max(smoothing // 2, 1)  # pixels of smooth images tell little that their neighbours do not
+    agreements = [_agreement(*_overlap(edges, others, shift, reach, every)) for shift in shifts]
+    best = np.stack(agreements).argmax(axis=0)  # [p]
     differences = np.full(len(one), np.inf, np.float32)
     for number, shift in enumerate(shifts):
         rows = np.flatnonzero((best == number) & (limits > 0))
@@ -243,18 +228,37 @@ def _limits(edges: Floats, smoothing: int) -> Floats:
     return np.where(energy.mean(axis=1) < FAINT**2, np.float32(0), limits)
 
 
-def _overlap(one: Floats, other: Floats, shift: tuple[int, int]) -> tuple[Floats, Floats]:
-    """The parts of arrays [..., H, W] that cover each other where the other is shifted down and right."""
-    y, x = shift
-    height, width = one.shape[-2:]
-    here = one[..., max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)]
-    return here, other[..., max(-y, 0) : height + min(-y, 0), max(-x, 0) : width + min(-x, 0)]
+def _overlap(
+    one: Floats, other: Floats, shift: tuple[int, int], margin: int = 0, every: int = 1
+) -> tuple[Floats, Floats]:
+    """The parts of arrays [..., H, W] that cover each other where the other is shifted down and right.
+
+    Args:
+        one: the array that stays in its place.
+        other: the array that is shifted.
+        shift: pixels down and to the right.
+        margin: pixels of the first array that are left out on each side, as many as any shift has; 0 for as few as this
+            shift needs.
+        every: how many rows and columns are gone on by; 1 for all of them.
+    """
+    here, there = [], []
+    for by, length in zip(shift, one.shape[-2:], strict=True):
+        start, end = (margin, length - margin) if margin else (max(by, 0), length + min(by, 0))
+        here.append(slice(start, end, every))
+        there.append(slice(start - by, end - by, every))
+    return one[..., here[0], here[1]], other[..., there[0], there[1]]
 
 
 def _product(one: Floats, other: Floats) -> Floats:
     """The inner products of arrays [p, 2, H, W], one by one: [p]."""
     product: Floats = np.einsum("pdhw,pdhw->p", one, other)
     return product
+
+
+def _agreement(one: Floats, other: Floats) -> Floats:
+    """How well edges [p, 2, H, W] agree with others, whatever the contrast of these: [p]."""
+    agreement: Floats = _product(one, other) / np.sqrt(np.maximum(_product(other, other), 1e-9))
+    return agreement
 
 
 def _compare(one: Floats, other: Floats) -> tuple[Floats, Floats]:

@@ -97,6 +97,8 @@ def split_partly_labelled(labels: Rows, pictures: Rows | None = None, seed: int 
     deal.out(pool, VALIDATION_SHARE, test_share=0)
     deal.part[leaks] = _NONE
     deal.fill(_VALIDATION, pool)
+    if not (deal.part == _TEST).any():
+        deal.part[deal.part == _NONE] = _TRAIN
     return deal.parts
 
 
