@@ -142,16 +142,18 @@ def _alike(spectra: Spectra) -> Pairs:
     order = np.argsort(along, kind="stable")
     lengths, along = lengths[order], along[order]
     ends = np.minimum(np.searchsorted(along, along + _SPECTRA_APART, "right"), np.arange(len(along)) + MOST_AHEAD)
-    found = _joined([])
+    found, count = list[Pairs](), 0
     for top in range(0, len(lengths), _ROWS):
         bottom = min(top + _ROWS, len(lengths))
         end = int(ends[bottom - 1])
-        tiles = [
-            _alike_in_tile(lengths[top:bottom], lengths[left : min(left + _COLUMNS, end)], left - top)
-            for left in range(top, end, _COLUMNS)
-        ]
-        found = _joined([found, *(Pairs(tile.rows + top, tile.differences) for tile in tiles)]).nearest(_MOST_PAIRS)
-    return Pairs(order[found.rows], found.differences)
+        for left in range(top, end, _COLUMNS):
+            tile = _alike_in_tile(lengths[top:bottom], lengths[left : min(left + _COLUMNS, end)], left - top)
+            found.append(Pairs(tile.rows + top, tile.differences))
+            count += len(tile.rows)
+        if count > 2 * _MOST_PAIRS:
+            found, count = [_joined(found).nearest(_MOST_PAIRS)], _MOST_PAIRS
+    likeliest = _joined(found).nearest(_MOST_PAIRS)
+    return Pairs(order[likeliest.rows], likeliest.differences)
 
 
 def _alike_in_tile(lengths: Floats, others: Floats, ahead: int) -> Pairs:
