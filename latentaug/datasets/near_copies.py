@@ -259,8 +259,8 @@ def _product(one: Floats, other: Floats) -> Floats:
 
 def _agreement(one: Floats, other: Floats) -> Floats:
     """How well edges [p, 2, H, W] agree with others, whatever the contrast of these: [p]."""
-    agreement: Floats = _product(one, other) / np.sqrt(np.maximum(_product(other, other), 1e-9))
-    return agreement
+    agreement = _product(one, other) / np.sqrt(np.maximum(_product(other, other), 1e-9))
+    return agreement.astype(np.float32)
 
 
 def _compare(one: Floats, other: Floats) -> tuple[Floats, Floats]:

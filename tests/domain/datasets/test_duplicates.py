@@ -268,9 +268,9 @@ def _nearest_is_right(data: datasets.Dataset) -> float:
 def test_random_labels_score_at_chance_though_each_picture_is_there_three_times(
     store: ArtefactStore, way: Callable[[Pixels], Pixels]
 ) -> None:
-    once = DIGITS[:400]
+    once = DIGITS[:1000]
     images = np.concatenate([once, np.stack([way(image) for image in once]), once])
-    labels = [str(label) for label in np.tile(np.random.default_rng(1).integers(0, 2, 400), 3)]
+    labels = [str(label) for label in np.tile(np.random.default_rng(1).integers(0, 2, 1000), 3)]
     described = datasets.create(store, "thrice", images, labels, MAX_BYTES)
     kept = datasets.load("thrice", store, [])
     assert kept.labels is not None
@@ -278,9 +278,9 @@ def test_random_labels_score_at_chance_though_each_picture_is_there_three_times(
     apart = datasets.Dataset("apart", images, kept.labels, kept.classes, train, validation, test, "upload")
 
     assert _nearest_is_right(apart) > 0.8
-    assert abs(_nearest_is_right(kept) - 0.5) < 0.15  # 120 pictures: three standard errors
+    assert abs(_nearest_is_right(kept) - 0.5) < 0.09  # 300 pictures: three standard errors
     assert described.duplicates is not None
-    assert described.duplicates.exact + described.duplicates.near >= 0.95 * 800
+    assert described.duplicates.exact + described.duplicates.near >= 0.95 * 2000
 
 
 def test_unlabelled_near_copies_of_test_images_are_in_no_part(store: ArtefactStore) -> None:
