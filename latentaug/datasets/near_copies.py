@@ -31,7 +31,7 @@ MOST_TINT = 24.0
 """Grey levels by which the colour of a part may differ between copies."""
 MOST_AHEAD = 2**15
 """Each image is compared with at most this many others, which are the likeliest. This and the next bound the time."""
-MOST_PIXELS = 2**29
+MOST_PIXELS = 2**28
 """Pixels of all pairs that are compared pixel by pixel, the likeliest first."""
 
 _FREQUENCIES = 3
