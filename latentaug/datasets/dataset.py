@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from latentaug.datasets.duplicates import Duplicates
+
 UNLABELLED = -1
 """Stands in place of a label's number for an image that has no label."""
 
@@ -61,6 +63,10 @@ class DatasetDescription(BaseModel):
     """Number of labelled images in each of these parts."""
     left_out: LeftOut | None = None
     """Images that are in no part, and why; null if every image is in one."""
+    duplicates: Duplicates | None = None
+    """Images that show the same picture, each of which is in one part; null if nobody looked for them."""
+    warnings: list[str] = []
+    """What to know before the data set is used, in sentences."""
     version: str | None = None
     """Name of the folder of an upload's files in the store."""
     sha256: str | None = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.datasets.dataset import UNLABELLED
+from latentaug.datasets.duplicates import FEWEST_PICTURES
 from latentaug.errors import TooFewImages
 
 VALIDATION_SHARE = 0.1
@@ -29,10 +30,12 @@ def split(
     seed: int = SPLIT_SEED,
     validation_share: float = VALIDATION_SHARE,
     test_share: float = TEST_SHARE,
+    pictures: Rows | None = None,
 ) -> Parts:
     """Split n images at random, class by class if there are labels. What validation and test leave is for training.
 
-    Every class keeps at least one training image, and no part is empty.
+    No part is empty, and every class keeps at least one training image. All images of one picture are in one part, as
+    if they had the label of the first of them; unless there are fewer than 3 pictures.
 
     Args:
         n: number of images.
@@ -40,6 +43,7 @@ def split(
         seed: seed of the draw.
         validation_share: share of each class that goes to validation.
         test_share: share of each class that goes to test.
+        pictures: for each image, a row that stands for its picture, int64 [n]; None if all images show different ones.
 
     Returns:
         The rows of training, validation and test, each int64 and sorted.
@@ -48,28 +52,28 @@ def split(
         TooFewImages: fewer than 4 images.
     """
     check_enough(n)
-    rng = np.random.default_rng(seed)
-    part = np.full(n, _TRAIN)
-    groups = [np.arange(n)] if labels is None else [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    for group in groups:
-        _deal(part, group, rng, validation_share, test_share)
-    for missing in (_VALIDATION, _TEST):
-        if not (part == missing).any():
-            part[rng.choice(np.flatnonzero(part == _TRAIN))] = missing
-    return _rows(part)
+    everything = np.arange(n)
+    classes = [everything] if labels is None else [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    deal = _Deal(_together(everything, pictures), everything, seed)
+    for rows in classes:
+        deal.out(rows, validation_share, test_share)
+    deal.train_on_each(classes)
+    deal.fill(_VALIDATION)
+    deal.fill(_TEST)
+    return deal.parts
 
 
-def split_partly_labelled(images: NDArray[np.uint8], labels: Rows, seed: int = SPLIT_SEED) -> Parts:
+def split_partly_labelled(labels: Rows, pictures: Rows | None = None, seed: int = SPLIT_SEED) -> Parts:
     """Split images of which some have no label.
 
-    Labelled images are split class by class as `split` does. Of the unlabelled ones a tenth validates and the rest
-    trains; those that equal a test image, byte for byte, are in no part, so that nothing trains on what accuracy is
-    measured on. There is always a validation image. The test part is empty if each class has one labelled image only,
-    for every class keeps a training image.
+    Labelled images are split class by class as `split` does. Unlabelled images of the same pictures go where these go,
+    except that those of test images are in no part, so that nothing trains on what accuracy is measured on. Of the
+    other unlabelled images a tenth validates and the rest trains. There is always a validation image. The test part is
+    empty if each class has one labelled picture only, for every class keeps a training image.
 
     Args:
-        images: uint8 [n, h, w, c].
         labels: int64 [n], `UNLABELLED` for images without a label, of which there is at least one.
+        pictures: for each image, a row that stands for its picture, int64 [n]; None if all images show different ones.
         seed: seed of the draw.
 
     Returns:
@@ -78,20 +82,24 @@ def split_partly_labelled(images: NDArray[np.uint8], labels: Rows, seed: int = S
     Raises:
         TooFewImages: fewer than 4 images.
     """
-    check_enough(len(images))
-    rng = np.random.default_rng(seed)
-    part = np.full(len(images), _TRAIN)
-    for label in np.unique(labels[labels != UNLABELLED]):
-        _deal(part, np.flatnonzero(labels == label), rng, VALIDATION_SHARE, TEST_SHARE)
-    tested = {_digest(images[row]) for row in np.flatnonzero(part == _TEST)}
-    unlabelled = np.flatnonzero(labels == UNLABELLED)
-    leaks = np.array([_digest(images[row]) in tested for row in unlabelled])
-    part[unlabelled[leaks]] = _NONE
-    pool = unlabelled[~leaks]
-    _deal(part, pool, rng, VALIDATION_SHARE, test_share=0)
-    if not (part == _VALIDATION).any():
-        part[rng.choice(pool if len(pool) else np.flatnonzero(part == _TRAIN))] = _VALIDATION
-    return _rows(part)
+    check_enough(len(labels))
+    pictures = np.arange(len(labels)) if pictures is None else pictures
+    labelled = labels != UNLABELLED
+    heads = _together(np.argsort(~labelled, kind="stable"), pictures)
+    alone = ~labelled[heads]  # unlabelled, as is every image of the same picture
+    deal = _Deal(heads, np.flatnonzero(labelled | alone), seed)
+    classes = [np.flatnonzero(labels == label) for label in np.unique(labels[labelled])]
+    for rows in classes:
+        deal.out(rows, VALIDATION_SHARE, TEST_SHARE)
+    deal.train_on_each(classes)
+    leaks = ~labelled & np.isin(pictures, pictures[labelled & (deal.part == _TEST)])
+    pool = np.flatnonzero(alone & ~leaks)
+    deal.out(pool, VALIDATION_SHARE, test_share=0)
+    deal.part[leaks] = _NONE
+    deal.fill(_VALIDATION, pool)
+    if not (deal.part == _TEST).any():
+        deal.part[deal.part == _NONE] = _TRAIN
+    return deal.parts
 
 
 def check_enough(n: int) -> None:
@@ -104,19 +112,73 @@ def check_enough(n: int) -> None:
         raise TooFewImages(f"a data set of {n} images cannot be split; give at least {FEWEST}")
 
 
-def _deal(part: Rows, group: Rows, rng: np.random.Generator, validation_share: float, test_share: float) -> None:
-    """Deal shares of a group of rows to validation and test, and leave at least one to training."""
-    shuffled = rng.permutation(group)
-    test = min(round(len(group) * test_share), len(group) - 1)
-    validation = min(round(len(group) * validation_share), len(group) - 1 - test)
-    part[shuffled[:test]] = _TEST
-    part[shuffled[test : test + validation]] = _VALIDATION
+class _Deal:
+    """Parts that are being dealt: all images of a picture go where the one goes that stands for them, its head.
+
+    Args:
+        heads: the head of each image, int64 [n].
+        counted: rows of the images that count towards the size of a part.
+        seed: seed of the draw.
+    """
+
+    def __init__(self, heads: Rows, counted: Rows, seed: int) -> None:
+        self.part = np.full(len(heads), _TRAIN)
+        self._heads = heads
+        self._sizes = np.bincount(heads[counted], minlength=len(heads))
+        self._rng = np.random.default_rng(seed)
+
+    def out(self, rows: Rows, validation_share: float, test_share: float) -> None:
+        """Deal shares of the pictures whose heads are among the rows, and leave at least one of them to training."""
+        heads = rows[self._heads[rows] == rows]
+        count = int(self._sizes[heads].sum())
+        test = min(round(count * test_share), count - 1)
+        validation = min(round(count * validation_share), count - 1 - test)
+        for head in self._rng.permutation(heads):
+            size = int(self._sizes[head])
+            if size <= test:
+                self.part[head] = _TEST
+                test -= size
+            elif size <= validation:
+                self.part[head] = _VALIDATION
+                validation -= size
+        self.part = self.part[self._heads]
+
+    def train_on_each(self, classes: Sequence[Rows]) -> None:
+        """Move a picture of each class that has no training image to training."""
+        for rows in classes:
+            if not (self.part[rows] == _TRAIN).any():
+                self._move(rows[0], _TRAIN)
+
+    def fill(self, part: int, rows: Rows | None = None) -> None:
+        """Move a picture to a part without one: of these rows, if there are any, or else of a part that has several."""
+        if (self.part == part).any():
+            return
+        trained = np.flatnonzero(self.part == _TRAIN)
+        if rows is None or not len(rows):
+            several = len(np.unique(self._heads[trained])) > 1
+            rows = trained if several else np.flatnonzero((self.part != _TRAIN) & (self.part != _NONE))
+        self._move(self._rng.choice(rows), part)
+
+    def _move(self, row: int, part: int) -> None:
+        self.part[self._heads == self._heads[row]] = part
+
+    @property
+    def parts(self) -> Parts:
+        """The rows of training, validation and test."""
+        train, validation, test = (
+            np.flatnonzero(self.part == part).astype(np.int64) for part in (_TRAIN, _VALIDATION, _TEST)
+        )
+        return train, validation, test
 
 
-def _rows(part: Rows) -> Parts:
-    train, validation, test = (np.flatnonzero(part == i).astype(np.int64) for i in (_TRAIN, _VALIDATION, _TEST))
-    return train, validation, test
-
-
-def _digest(image: NDArray[np.uint8]) -> bytes:
-    return hashlib.sha256(image.tobytes()).digest()
+def _together(order: Rows, pictures: Rows | None) -> Rows:
+    """The head of each image: the first in this order that shows the same picture; itself if pictures are too few."""
+    own = np.arange(len(order))
+    if pictures is None:
+        return own
+    _, first, picture = np.unique(pictures[order], return_index=True, return_inverse=True)
+    if len(first) < FEWEST_PICTURES:
+        return own
+    heads = np.empty_like(own)
+    heads[order] = order[first][picture]
+    return heads

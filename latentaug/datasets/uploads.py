@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from latentaug.datasets import duplicates
 from latentaug.datasets.built_in import BUILT_IN
-from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, LeftOut
+from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, LeftOut, label_names
 from latentaug.datasets.splitting import check_enough, split, split_partly_labelled
 from latentaug.errors import Conflict, InvalidInput, NotFound, TooLarge
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
@@ -21,7 +22,7 @@ from latentaug.storage.objects import ArtefactStore, check_name
 
 MAX_CLASSES = 10_000
 MAX_LABEL = 100  # characters
-LEAK = "These unlabelled images equal test images, so nothing may train on them."
+LEAK = "These unlabelled images show what test images show, so nothing may train on them."
 
 
 def create(
@@ -31,8 +32,9 @@ def create(
     labels: Sequence[str | None] | None,
     max_bytes: int,
     size: tuple[int, int] | None = None,
+    files: Sequence[str] | None = None,
 ) -> DatasetDescription:
-    """Store an upload, and split it into parts once and for all.
+    """Store an upload, and split it into parts once and for all. Images of one picture are kept in one part.
 
     Args:
         store: the store to write to.
@@ -42,6 +44,7 @@ def create(
         max_bytes: most bytes of all decoded images together.
         size: height and width that every image is resized to, with its aspect kept and the rest padded; None if all
             images have one size.
+        files: each image's path in the upload, to name it with; None if they were no files.
 
     Raises:
         Conflict: the name is taken.
@@ -55,13 +58,19 @@ def create(
     pixels = _uniform(images, size, max_bytes)
     classes, codes = _encode(labels, len(pixels))
     labelled = np.zeros(len(pixels), np.bool_) if codes is None else codes != UNLABELLED
-    rows = split(len(pixels), codes) if codes is None or labelled.all() else split_partly_labelled(pixels, codes)
+    copies = duplicates.find(pixels)
+    if codes is None or labelled.all():
+        rows = split(len(pixels), codes, pictures=copies.pictures)
+    else:
+        rows = split_partly_labelled(codes, copies.pictures)
     parts = dict(zip(("train", "validation", "test"), rows, strict=True))
     left_out = len(pixels) - sum(len(part) for part in rows)
     arrays: dict[str, NDArray[np.generic]] = {"images": pixels, **parts}
     if codes is not None:
         arrays["labels"] = codes
     data = save_tensors(arrays)
+    named = [None] * len(pixels) if codes is None else label_names(codes, classes)
+    found = duplicates.describe(copies, named, files)
     description = DatasetDescription(
         name=name,
         built_in=False,
@@ -77,6 +86,8 @@ def create(
         parts={name: len(part) for name, part in parts.items()},
         labelled_parts={name: int(labelled[part].sum()) for name, part in parts.items()},
         left_out=LeftOut(images=left_out, reason=LEAK) if left_out else None,
+        duplicates=found,
+        warnings=duplicates.warnings(found, len(pixels)),
         version=uuid4().hex,
         sha256=hashlib.sha256(data).hexdigest(),
         created_at=datetime.now(UTC),

@@ -10,6 +10,7 @@ from typing import Any
 from latentaug_client import Client, Job, NotFound
 from latentaug_client.payloads import folder_files
 from rich.console import Console
+from rich.markup import escape
 
 ARCHIVES = {".zip", ".npz"}
 
@@ -23,7 +24,7 @@ def dataset(
         client: of the service.
         source: a folder, a .zip or .npz file, or the name of a data set.
         size: height and width in pixels that every uploaded image is resized to, or None.
-        console: where a status line is shown during an upload.
+        console: where a status line is shown during an upload, and afterwards what to know about the data set.
         unlabelled: a folder of more images, without labels, that are uploaded with a folder; or None.
 
     Raises:
@@ -39,7 +40,9 @@ def dataset(
         client.dataset(name)
     except NotFound:
         with console.status(f"Uploading {path} as the data set {name}"):
-            client.upload(name, path, unlabelled=unlabelled, size=size)
+            uploaded = client.upload(name, path, unlabelled=unlabelled, size=size)
+        for warning in uploaded["warnings"]:
+            console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     return name
 
 

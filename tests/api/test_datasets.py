@@ -169,3 +169,30 @@ def test_images_of_several_data_sets_do_not_get_mixed_up(api: httpx.Client) -> N
     assert found[1].shape == (1, 8, 8)
     assert (found[2] == mine[1]).all()
     assert (replaced == 255 - mine[1]).all()
+
+
+def test_copies_of_pictures_are_told_by_the_names_of_their_files(api: httpx.Client) -> None:
+    images = pictures(12)
+    body = zipped(np.concatenate([images, images[:3]]), ["cat", "dog"] * 6 + ["cat", "cat", "cat"])
+
+    created = post(api, PATH, body, ZIP, JSON, name="repeated").json()
+
+    found = created["duplicates"]
+    assert {name: found[name] for name in ("exact", "near", "groups", "conflicting")} == {
+        "exact": 3,
+        "near": 0,
+        "groups": 3,
+        "conflicting": 1,
+    }
+    assert [(copy["row"], copy["label"]) for copy in found["examples"][0]] == [(1, "dog"), (13, "cat")]
+    assert all(copy["file"].endswith(".png") for example in found["examples"] for copy in example)
+    assert len(created["warnings"]) == 2
+    assert repr(found["examples"][0][0]["file"]) in created["warnings"][1]
+    assert api.get(f"{PATH}/repeated").json() == created
+    api.delete(f"{PATH}/repeated")
+
+
+def test_a_built_in_data_set_has_nothing_to_warn_of(api: httpx.Client) -> None:
+    described = api.get(f"{PATH}/digits").json()
+
+    assert (described["duplicates"], described["warnings"]) == (None, [])

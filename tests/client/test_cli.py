@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 import shutil
@@ -18,10 +19,11 @@ import numpy as np
 import pytest
 from latentaug_client import Client
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 from service.cli.app import app
-from service.cli.names import dataset_name
+from service.cli.names import dataset, dataset_name
 from service.stack import ports
 from tests.client.conftest import DIGITS, MODEL
 
@@ -190,6 +192,22 @@ def test_a_file_is_uploaded_under_its_contents_and_never_taken_for_a_data_set_of
         file.write("examples/digits.zip", "digits.bin")
     assert re.fullmatch(r"digits-[0-9a-f]{8}", first)
     assert first != dataset_name(archive)
+
+
+def test_an_upload_says_what_to_know_about_its_images(url: str, folder: Path) -> None:
+    copied = next(folder.glob("odd/*.png"))
+    shutil.copy(copied, folder / "even" / "again.png")
+    said = io.StringIO()
+
+    with Client(url) as client:
+        name = dataset(client, str(folder), None, Console(file=said, width=1000))
+        again = dataset(client, str(folder), None, Console(file=said))
+        client.delete_dataset(name)
+
+    assert again == name
+    assert said.getvalue().count("warning: Of 41 images, 1 repeats an earlier one") == 1
+    assert "warning: 1 picture has different labels in different images" in said.getvalue()
+    assert f"odd/{copied.name}" in said.getvalue()
 
 
 def test_another_size_is_another_data_set(folder: Path, tmp_path: Path) -> None:

@@ -208,6 +208,20 @@ def test_a_model_whose_name_is_taken_is_refused_in_plain_words(page: Page, servi
     expect(page.get_by_role("alert")).to_contain_text("That name is taken.")
 
 
+def test_a_data_set_says_what_to_know_before_it_is_used(page: Page, service: Service) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8)
+    body = io.BytesIO()
+    np.savez(body, images=np.concatenate([images, images[:2]]), labels=["a", "b"] * 6 + ["b", "b"])
+    service.call("POST", "/v1/datasets?name=repeated", body.getvalue(), "application/x-npz")
+
+    for view in ("datasets?name=repeated", "train?dataset=repeated", "recommend?dataset=repeated"):
+        page.goto(f"{service.url}/#/{view}")
+
+        expect(page.get_by_text("Of 14 images, 2 repeat an earlier one")).to_be_visible()
+        expect(page.get_by_text("1 picture has different labels in different images")).to_be_visible()
+    service.call("DELETE", "/v1/datasets/repeated")
+
+
 def test_an_evaluation_needs_a_classifier(page: Page, service: Service) -> None:
     page.goto(f"{service.url}/#/evaluate")
     page.get_by_label("SVM").uncheck()

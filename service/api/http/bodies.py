@@ -36,11 +36,13 @@ class ImageBatch:
         images: each uint8 [h, w, 1 or 3], of any sizes, or one uint8 [n, h, w, c].
         labels: one per image, or None.
         fields: the options in the body.
+        files: each image's path in a zip, or None.
     """
 
     images: Sequence[Pixels] | Pixels
     labels: Labels | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
+    files: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
         batch = _images_from_npz(body, limits)
     elif form == media.ZIP:
         folder = read_zip(body, limits)
-        batch = ImageBatch(folder.images, None if folder.labels is None else Labels.from_list(folder.labels))
+        labels = None if folder.labels is None else Labels.from_list(folder.labels)
+        batch = ImageBatch(folder.images, labels, files=folder.names)
     else:
         batch = ImageBatch([decode_image(body, limits)])
     if len(batch.images) == 0:

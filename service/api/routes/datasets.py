@@ -45,7 +45,11 @@ async def upload_dataset(
     """Upload a data set: an npz with `images` and optional `labels`, or a zip of one folder of images per label.
 
     Some images may have no label: in an npz theirs is -1, an empty text or NaN; in a zip they lie in a folder
-    `unlabelled`. They are trained on and never tested on; one that equals a test image is left out.
+    `unlabelled`. They are trained on and never tested on.
+
+    Images that show the same picture, byte for byte or nearly, are kept in one part, and unlabelled ones that show
+    what a test image shows are in no part. The description's `duplicates` counts them, and `warnings` says what to know
+    before the data set is used.
     """
     form = media.body_form(request, media.DATASET_BODIES)
     limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
@@ -141,6 +145,7 @@ def _create(context: Context, options: UploadOptions, form: str, body: bytes, li
         labels,
         context.settings.max_dataset_bytes,
         options.height_and_width,
+        batch.files,
     )
 
 

@@ -2,6 +2,7 @@
 
 import { at, call, get, post } from "../api.js";
 import { checks, field, number, select } from "../controls.js";
+import { warnings } from "../datasets.js";
 import { attempt, el, save } from "../dom.js";
 import { follow } from "../follow.js";
 import { optionsOf } from "../options.js";
@@ -24,7 +25,7 @@ export async function render(place, parameters, signal) {
     el("p", {}, "You have few labels and many images. We try which new images help a classifier most, on your own labelled images, and make the best training set that we find."),
     el("section", { class: "columns" },
       el("div", {}, el("h2", {}, "Your images"), el("p", { class: "hint" }, ADVICE), await uploadForm(({ name }) => open(name))),
-      el("div", {}, el("h2", {}, "The search"),
+      el("div", {}, el("h2", {}, "The search"), warnings(dataset),
         searchForm(dataset, labelled, models.filter((model) => model.dataset === dataset.name), options, open))));
   return undefined;
 }
