@@ -28,7 +28,7 @@ ImageShape = tuple[int, ...]
 
 STEPS = 200
 """The CNN takes at least as many steps."""
-BATCH = 64
+BATCH = 32
 EPOCHS = 10
 WIDTHS = (32, 64, 128)
 """Channels of each stage."""
@@ -129,6 +129,14 @@ class Block(nn.Module):
         return functional.relu(self.body(x) + self.shortcut(x))
 
 
+class Pool(nn.Module):
+    """The mean and the largest value of each channel: how much there is of something, and whether there is any."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b, c, h, w] to [b, 2 * c]."""
+        return torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
+
+
 def network(image_shape: ImageShape, classes: int) -> nn.Sequential:
     """Images [b, c, h, w] to logits [b, classes]."""
     height, width, channels = image_shape
@@ -145,5 +153,4 @@ def network(image_shape: ImageShape, classes: int) -> nn.Sequential:
         Block(WIDTHS[0], WIDTHS[0], 1),
         *(Block(inputs, width, 2) for inputs, width in pairwise(WIDTHS)),
     ]  # [b, 128, at most 4, at most 4]
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTHS[-1], classes)]
-    return nn.Sequential(*stem, *stages, *head)
+    return nn.Sequential(*stem, *stages, Pool(), nn.Linear(2 * WIDTHS[-1], classes))

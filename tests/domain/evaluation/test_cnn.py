@@ -97,7 +97,7 @@ def test_a_single_sample_can_be_learnt(shape: tuple[int, int, int]) -> None:
 
 
 def test_steps_follow_the_labelled_images_and_are_200_at_least() -> None:
-    assert [cnn.steps(n) for n in (10, 1000, 1280, 12_800)] == [200, 200, 200, 2000]
+    assert [cnn.steps(n) for n in (10, 640, 1000, 12_800)] == [200, 200, 313, 4000]
 
 
 def test_it_has_no_grid_and_wants_images() -> None:

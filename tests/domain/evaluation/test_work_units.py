@@ -71,9 +71,9 @@ def test_the_cnn_is_measured_on_pixels_alone_and_mixing_with_the_cnn_alone(
     assert arms == {"knn": {"none", "affine", "noise"}, "cnn": {"none", "affine", "mixup", "cutmix", "noise"}}
     assert all(row.space == "image" for row in result.of_classifier("cnn"))
     assert {cell.options is None for cell in result.cells if cell.classifier == "cnn"} == {True}
-    assert result.cnn_steps == 7  # ten passes over 40 images, 64 at a time
+    assert result.cnn_steps == 13  # ten passes over 40 images, 32 at a time
     page = to_markdown(result)
-    assert "takes 7 steps" in page
+    assert "takes 13 steps" in page
     lines = [line for line in page.splitlines() if line.startswith("| ")]
     assert sum("| mixes the CNN's batches alone |" in line for line in lines) == 2
     assert all(line.endswith("| is for pixels alone |") for line in lines if "(latents of 8 dimensions)" in line)
