@@ -17,6 +17,8 @@ MIXUP_ALPHA = 0.2
 """Of the beta distribution of mixup's share: mostly near 0 or 1 (Zhang et al. take 0.1 to 0.4 for photos)."""
 CUTMIX_ALPHA = 1.0
 """Of CutMix's: any share is as likely (Yun et al.)."""
+CUTMIX_CHANCE = 0.5
+"""Share of the batches that CutMix mixes, as its authors do with small images; the others stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def cutmix(images: Tensor) -> Mixed:
     Source: Yun et al. 2019, "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features".
     """
     side, partner = (1 - _share(CUTMIX_ALPHA)) ** 0.5, _partner(images)
+    if torch.rand(()) >= CUTMIX_CHANCE:
+        return Mixed(images, partner, 1.0)
     height, width = images.shape[2:]
     rows, columns = _cut(height, side), _cut(width, side)
     mixed = images.clone()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -20,6 +20,7 @@ def _mixed(mix: Callable[[Tensor], Mixed], seed: int, images: Tensor) -> Mixed:
         return mix(images)
 
 
+@settings(deadline=None)
 @given(seeds)
 def test_mixup_is_a_weighted_mean_of_two_images(seed: int) -> None:
     images = torch.rand(7, 3, 5, 4, generator=torch.Generator().manual_seed(seed))
@@ -28,6 +29,7 @@ def test_mixup_is_a_weighted_mean_of_two_images(seed: int) -> None:
     torch.testing.assert_close(mixed.images, expected)
 
 
+@settings(deadline=None)
 @given(seeds, sides, sides)
 def test_cutmix_keeps_as_much_of_an_image_as_of_its_label(seed: int, height: int, width: int) -> None:
     images = torch.arange(6.0)[:, None, None, None].expand(6, 2, height, width)  # each image of a grey of its own
@@ -44,6 +46,7 @@ def test_cutmix_keeps_as_much_of_an_image_as_of_its_label(seed: int, height: int
 
 
 @pytest.mark.parametrize("mix", MIXERS.values(), ids=MIXERS)
+@settings(deadline=None)
 @given(seed=seeds)
 def test_each_image_is_mixed_into_one_other_and_left_as_it_was(mix: Callable[[Tensor], Mixed], seed: int) -> None:
     images = torch.rand(9, 1, 6, 6, generator=torch.Generator().manual_seed(seed))
@@ -62,5 +65,5 @@ def test_shares_are_spread_as_the_papers_say() -> None:
     )
     assert mixup_shares.mean() == pytest.approx(0.5, abs=0.06)
     assert ((mixup_shares < 0.1) | (mixup_shares > 0.9)).float().mean() > 0.6  # Beta(0.2, 0.2) has 0.68 there
-    assert cutmix_shares.mean() > 0.55  # a rectangle that is cut off at a border pastes less
-    assert ((cutmix_shares < 0.1) | (cutmix_shares > 0.9)).float().mean() < 0.5
+    assert (cutmix_shares == 1).float().mean() == pytest.approx(0.5, abs=0.1)  # and some where nothing was pasted
+    assert cutmix_shares[cutmix_shares < 1].mean() > 0.55  # a rectangle that is cut off at a border pastes less
