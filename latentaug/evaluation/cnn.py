@@ -30,6 +30,7 @@ STEPS = 200
 """The CNN takes at least as many steps."""
 BATCH = 32
 EPOCHS = 10
+"""Passes over the labelled images that it takes where they are many."""
 WIDTHS = (32, 64, 128)
 """Channels of each stage."""
 MOST_SIDE = 16
@@ -37,6 +38,7 @@ MOST_SIDE = 16
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
 SMOOTHING = 0.1
+"""Of the labels: worth 2 to 5 points where there are 30 labelled digits, and nothing lost with more."""
 
 _CHUNK = 256
 
