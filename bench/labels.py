@@ -30,7 +30,7 @@ from latentaug.evaluation.report import new_labels_table
 from latentaug.evaluation.summary import Row, rows
 from latentaug.evaluation.training_sets import SPREAD_AFFINE, Projection
 from latentaug.evaluation.work_units import Cell, Setting
-from latentaug.options import CLASSIFIERS, POOL_COMPARATORS, Design, TrainingOptions
+from latentaug.options import CLASSIFIERS, DEFAULT_CLASSIFIERS, POOL_COMPARATORS, Design, TrainingOptions
 
 HOME = Path("build/labels")
 COPIES = 9
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
     parser.add_argument("--dataset", choices=STUDIES, default="digits")
     parser.add_argument("--labelled", type=int, default=100, help="labelled images of each draw")
     parser.add_argument("--draws", type=int, default=10)
-    parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=[*CLASSIFIERS])
+    parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=DEFAULT_CLASSIFIERS)
     parser.add_argument("--pool-images", type=int, help="that get labels, for all classifiers")
     parser.add_argument("--processes", type=int, default=1, help="that measure side by side, without a GPU")
     parser.add_argument("--device", default="cpu", help="where the VAE and the MLP train; cuda:0, or cpu")

@@ -39,10 +39,13 @@ ArchitectureName = Literal["paper", "residual"]
 Decode = Literal["reconstruction", "residual", "warp"]
 AskedDecode = Literal["auto", Decode]
 Neighbours = Literal["batch", "dataset"]
-Classifier = Literal["svm", "knn", "mlp"]
+Classifier = Literal["svm", "knn", "mlp", "cnn"]
 Space = Literal["image", "latent"]
 LabelSpace = Literal["auto", "latent", "pixels"]
-Comparator = Literal["duplication", "affine", "smote", "elastic", "trivial", "spread_pixels", "self_training"]
+Comparator = Literal[
+    "duplication", "affine", "smote", "elastic", "trivial", "spread_pixels", "self_training", "mixup", "cutmix"
+]
+Mixing = Literal["mixup", "cutmix"]
 Preset = Literal["verdict", "paper"]
 Filter = Literal["label", "copies", "off_manifold"]
 
@@ -51,11 +54,16 @@ TOWARDS_NEIGHBOURS: tuple[Method, ...] = tuple(method for method in METHODS if m
 """The methods that move an image along the line to a neighbour."""
 DECODES: tuple[Decode, ...] = get_args(Decode)
 CLASSIFIERS: tuple[Classifier, ...] = get_args(Classifier)
+DEFAULT_CLASSIFIERS: list[Classifier] = ["svm", "knn", "mlp"]
+IMAGE_CLASSIFIERS: tuple[Classifier, ...] = ("cnn",)
+"""Those that see where pixels are, and so work in image space alone."""
 SPACES: tuple[Space, ...] = get_args(Space)
 COMPARATORS: tuple[Comparator, ...] = get_args(Comparator)
 DEFAULT_COMPARATORS: list[Comparator] = ["duplication", "affine", "smote"]
 POOL_COMPARATORS: tuple[Comparator, ...] = ("spread_pixels", "self_training")
 """Those that label images of the pool, and make none."""
+MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
+"""The comparators that mix the batches of a classifier of images while it learns, and make no image."""
 FILTERS: tuple[Filter, ...] = get_args(Filter)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -415,8 +423,9 @@ class Design(Strength):
     same images."""
     methods: Annotated[list[Method], _LISTED, _DISTINCT, _SOME] = [*METHODS]
     """How latents are altered."""
-    classifiers: Annotated[list[Classifier], _LISTED, _DISTINCT, _SOME] = [*CLASSIFIERS]
-    """Which classifiers are measured."""
+    classifiers: Annotated[list[Classifier], _LISTED, _DISTINCT, _SOME] = [*DEFAULT_CLASSIFIERS]
+    """Which classifiers are measured. The CNN, for photos, sees images and no latents, so that only `image` has it; it
+    takes the longest by far, unless there is a GPU."""
     spaces: Annotated[list[Space], _LISTED, _DISTINCT, _SOME] = [*SPACES]
     """Where the classifiers work: on pixels (`image`) or on latents."""
     decode: Annotated[list[Decode], _LISTED, _DISTINCT, _SOME] = ["residual"]
@@ -424,7 +433,8 @@ class Design(Strength):
     comparators: Annotated[list[Comparator], _LISTED, _DISTINCT] = [*DEFAULT_COMPARATORS]
     """What to compare with. New images by plain means: the same images again, affine copies, SMOTE on pixels, elastic
     distortion, TrivialAugment. Labels for as many images of the pool as `pool_images` says: scikit-learn's label
-    spreading on pixels (`spread_pixels`), and an SVM's own answers of which it is surest (`self_training`)."""
+    spreading on pixels (`spread_pixels`), and an SVM's own answers of which it is surest (`self_training`). For the CNN
+    alone: its batches mixed while it learns, by `mixup` or by CutMix (`cutmix`); other classifiers go without."""
     pool_images: int = Field(default=0, ge=0, le=100_000)
     """Number of images of the pool that get labels and join each draw's labelled ones, with and without affine copies;
     0 leaves the pool alone. The pool of a draw is the training images that are not labelled in it."""
@@ -446,6 +456,16 @@ class Design(Strength):
         asked = [name for name in self.comparators if name in POOL_COMPARATORS]
         if asked and self.pool_images == 0:
             raise ValueError(f"{' and '.join(asked)} label images of the pool; set pool_images to 1 or more")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_cnn(self) -> Self:
+        seeing = [name for name in self.classifiers if name in IMAGE_CLASSIFIERS]
+        if seeing and "image" not in self.spaces:
+            raise ValueError("the CNN works on pixels; add image to spaces, or leave cnn out of classifiers")
+        mixing = [name for name in self.comparators if name in MIXINGS]
+        if mixing and not seeing:
+            raise ValueError(f"{' and '.join(mixing)} mix the batches of the CNN; add cnn to classifiers")
         return self
 
 
@@ -508,7 +528,7 @@ class RecommendParams(Seeded):
     model: Name | None = None
     """Name of a model trained on this data set. Without one, nothing that needs a VAE is tried."""
     classifiers: Annotated[list[Classifier], _LISTED, _DISTINCT, _SOME] = ["svm", "knn"]
-    """Which classifiers the training set is to serve. The MLP takes the longest by far."""
+    """Which classifiers the training set is to serve. The MLP and the CNN take the longest by far."""
     labelled: int | None = Field(default=None, ge=2)
     """Number of images that count as labelled; all other training images then count as unlabelled, and the winner is
     measured on fresh draws of as many. Default: all labelled images."""

@@ -26,7 +26,7 @@ from worker.work import Failed, Work
 TRAINING_SHARE = 0.3
 """What training takes of the progress, where VAEs are trained here."""
 CONCLUDING = 0.99
-LONGEST_FIRST = ("mlp", "svm", "knn")
+LONGEST_FIRST = ("cnn", "mlp", "svm", "knn")
 """The order of units, so that no process is left with a long one when the others have nothing more to do."""
 
 

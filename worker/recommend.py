@@ -23,7 +23,7 @@ from latentaug.evaluation.recommendation import DRAWS, Measurement, Problem, Spr
 from latentaug.evaluation.recommended import Recommendation, to_markdown
 from latentaug.evaluation.report import to_csv
 from latentaug.evaluation.result import Sizes
-from latentaug.evaluation.search import MOST_MLP_STEPS, Search, Trial
+from latentaug.evaluation.search import MOST_STEPS, Search, Trial
 from latentaug.evaluation.spreader import Spreader
 from latentaug.evaluation.summary import rows
 from latentaug.evaluation.work_units import Cell
@@ -235,7 +235,7 @@ def _conclude(
         rows=rows(cells),
         cells=cells,
         warnings=_warnings(problem, search, given),
-        mlp_steps=MOST_MLP_STEPS,
+        mlp_steps=MOST_STEPS,
         device=device(work.settings),
         versions=versions(),
         dataset=dataset.name,

@@ -38,7 +38,7 @@ class RecommendOptions(TypedDict, total=False):
     """Options of `recommend`."""
 
     model: str
-    classifiers: list[Literal["svm", "knn", "mlp"]]
+    classifiers: list[Literal["svm", "knn", "mlp", "cnn"]]
     labelled: int
     budget_seconds: float
     seed: int
@@ -96,10 +96,14 @@ class EvaluateOptions(TrainingOptions, total=False):
     methods: list[Method]
     alpha: float
     k: int
-    classifiers: list[Literal["svm", "knn", "mlp"]]
+    classifiers: list[Literal["svm", "knn", "mlp", "cnn"]]
     spaces: list[Literal["image", "latent"]]
     decode: Decode | list[Decode]
-    comparators: list[Literal["duplication", "affine", "smote", "elastic", "trivial", "spread_pixels", "self_training"]]
+    comparators: list[
+        Literal[
+            "duplication", "affine", "smote", "elastic", "trivial", "spread_pixels", "self_training", "mixup", "cutmix"
+        ]
+    ]
     pool_images: int
     affine: dict[str, float]
     combine: bool

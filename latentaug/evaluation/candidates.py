@@ -20,8 +20,9 @@ FEW_NEWLY = 12_000
 """A smaller number of newly labelled images, which is tried where there are many."""
 DOSES = (10, 30, 3, 1)
 """Copies of each labelled image that are tried where these are all there is, the most promising first."""
-MOST_ROWS = {"svm": 60_000, "mlp": 200_000, "knn": 200_000}
-"""Images of 28x28 that a classifier learns from in a minute or two."""
+MOST_ROWS = {"svm": 60_000, "mlp": 200_000, "knn": 200_000, "cnn": 200_000}
+"""Images of 28x28 that a classifier learns from in a minute or two. MLP and CNN take no more than `search.MOST_STEPS`,
+so that of them it is the memory that grows."""
 _NUMBERS = 28 * 28
 _FOLDABLE = 3  # images of each class: one left out, and two that are neighbours
 

@@ -1,12 +1,12 @@
 """The classifiers that the evaluation is made with: SVM-RBF, kNN and a five-layer MLP (section 4), and their tuning.
 
-Samples are float32 [n, d], images flattened to values in 0..1 or latents; labels are int64 [n] in 0..classes - 1.
+A small CNN, for photos, is in `cnn`. Samples are float32 [n, d], images flattened to values in 0..1 or latents; labels
+are int64 [n] in 0..classes - 1.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import product
 from typing import Protocol
 
@@ -14,11 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from latentaug.errors import InvalidInput
-from latentaug.options import CLASSIFIERS
+from latentaug.evaluation import cnn
+from latentaug.evaluation.batches import batches
+from latentaug.evaluation.cnn import CNN, ImageShape
+from latentaug.options import CLASSIFIERS, Mixing
 
 try:
     from sklearnex.svm import SVC  # the same SVC, tens of times faster, but only for Linux on x86-64
@@ -65,6 +68,11 @@ def mlp_steps(labelled: int) -> int:
     return max(MLP_STEPS, math.ceil(MLP_EPOCHS * labelled / MLP_BATCH))
 
 
+def steps_of(name: str, labelled: int) -> int:
+    """Steps of a classifier in every arm, whatever the arm adds: the CNN's or the MLP's; others take none."""
+    return cnn.steps(labelled) if name == "cnn" else mlp_steps(labelled)
+
+
 def make(
     name: str,
     classes: int,
@@ -72,19 +80,23 @@ def make(
     options: Options | None = None,
     device: str = "cpu",
     steps: int = MLP_STEPS,
+    image_shape: ImageShape | None = None,
+    mixing: Mixing | None = None,
 ) -> Classifier:
     """Make a classifier, with the paper's settings where `options` is None.
 
     Args:
         name: one of `options.CLASSIFIERS`.
         classes: number of classes.
-        seed: of the MLP's weights, order and dropout; in the others nothing is random.
+        seed: of the MLP's and the CNN's weights, order, dropout and mixing; in the others nothing is random.
         options: what `tune` returns.
-        device: where the MLP trains.
-        steps: of the MLP, of which `options` may take a share.
+        device: where the MLP and the CNN train.
+        steps: of the MLP, of which `options` may take a share, or of the CNN.
+        image_shape: height, width and channels of the images that the samples are; the CNN needs it, no other does.
+        mixing: how the CNN's batches are mixed while it learns; None for not at all.
 
     Raises:
-        InvalidInput: there is no such classifier.
+        InvalidInput: there is no such classifier, or the CNN is to classify what is no image.
     """
     if name == "svm":
         return SVM(**(options or {}))
@@ -92,6 +104,10 @@ def make(
         return KNN(classes, **(options or {"k": PAPER_K}))
     if name == "mlp":
         return MLP(classes, seed, steps, device=device, **(options or {}))
+    if name == "cnn":
+        if image_shape is None:
+            raise InvalidInput("the CNN classifies images alone; say how many pixels high and wide they are")
+        return CNN(classes, seed, image_shape, steps, mixing, device)
     raise InvalidInput(f"classifier is {name!r}; use one of {', '.join(CLASSIFIERS)}")
 
 
@@ -99,7 +115,7 @@ def tune(name: str, X: Samples, y: Labels, classes: int, seed: int, device: str 
     """Choose the options from `GRIDS` with the best mean accuracy over stratified folds; ties go to the smoothest.
 
     There are 3 folds, or fewer where the smallest class has fewer samples. The MLP, of which only the steps are chosen,
-    is tried on one fold. Of more than 3,000 samples a stratified 3,000 are used.
+    is tried on one fold. Of more than 3,000 samples a stratified 3,000 are used. The CNN is not tuned, for speed.
 
     Args:
         name: one of `options.CLASSIFIERS`.
@@ -110,8 +126,11 @@ def tune(name: str, X: Samples, y: Labels, classes: int, seed: int, device: str 
         device: where the MLP trains.
 
     Returns:
-        Options for `make`; None, the paper's settings, where a class has a single sample and nothing can be held out.
+        Options for `make`; None, the paper's settings or the CNN's only ones, where there is no grid, or where a class
+        has a single sample and nothing can be held out.
     """
+    if name not in GRIDS:
+        return None
     if len(X) > _MAX_TUNING_SAMPLES:
         X, y = _stratified_sample(X, y, seed)
     folds = min(_MAX_FOLDS, int(np.unique(y, return_counts=True)[1].min()))
@@ -199,7 +218,7 @@ class MLP:
             self._network = _network(X.shape[1], self.classes).to(self.device)
             optimizer = torch.optim.Adam(self._network.parameters(), lr=1e-3, fused=True)
             schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=self.steps)
-            for rows in _batches(len(X), self.steps):
+            for rows in batches(len(X), self.steps, MLP_BATCH):
                 optimizer.zero_grad()
                 loss = functional.cross_entropy(self._network(samples[rows]), labels[rows])
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -220,20 +239,6 @@ def _network(inputs: int, classes: int) -> nn.Sequential:
     for width in [inputs] + [1024] * 4:
         layers += [nn.Linear(width, 1024), nn.BatchNorm1d(1024), nn.ReLU(), nn.Dropout(0.2)]  # [batch, 1024]
     return nn.Sequential(*layers, nn.Linear(1024, classes))
-
-
-def _batches(n: int, steps: int) -> Iterator[Tensor]:
-    """Rows of each step, all of one size: shuffled passes over n rows, end to end.
-
-    The size is 128, or n where that is smaller, but never 1: batch normalisation needs two.
-    """
-    size = max(2, min(MLP_BATCH, n))
-    rows = torch.empty(0, dtype=torch.int64)
-    for _ in range(steps):
-        while len(rows) < size:
-            rows = torch.cat([rows, torch.randperm(n)])
-        yield rows[:size]
-        rows = rows[size:]
 
 
 def _stratified_sample(X: Samples, y: Labels, seed: int) -> tuple[Samples, Labels]:

@@ -14,7 +14,7 @@ import numpy as np
 import sklearn
 import torch
 
-from latentaug.evaluation import classifiers, summary
+from latentaug.evaluation import classifiers, cnn, summary
 from latentaug.evaluation.design import Parts, Scope
 from latentaug.evaluation.result import Result, Sizes
 from latentaug.evaluation.training_sets import Projection
@@ -40,7 +40,7 @@ def evaluate(
         design: what to measure.
         on_cell: called with (cells done, cells in all, the cell) after each; may raise to stop.
         done: cells of an earlier run with the same arguments, which are not measured again.
-        device: where VAEs and MLPs run.
+        device: where VAEs, MLPs and CNNs run.
 
     Raises:
         TooFewImages: fewer labelled images than classes, more than there are, or no test image.
@@ -78,7 +78,7 @@ def conclude(
         design: what was measured.
         cells: of every unit. Those of another design are left out, and some may be missing.
         failures: why the missing cells of a unit are missing, in a sentence for the caller.
-        device: where VAEs and MLPs ran.
+        device: where VAEs, MLPs and CNNs ran.
     """
     scope = Scope.of(parts, design)
     keys = product(range(design.draws), scope.arms(latent_dims), design.classifiers)
@@ -101,6 +101,7 @@ def conclude(
         cells=measured,
         warnings=[*scope.warnings, *missing],
         mlp_steps=classifiers.mlp_steps(labelled),
+        cnn_steps=cnn.steps(labelled) if "cnn" in design.classifiers else None,
         device=device,
         versions=versions(),
     )

@@ -6,7 +6,7 @@ from latentaug.evaluation.statistics import HARMS, HELPS, OVER_IMAGES, Gain
 from latentaug.evaluation.summary import Row
 from latentaug.evaluation.training_sets import BASELINE, parts_of
 
-TITLES = {"svm": "SVM", "knn": "kNN", "mlp": "MLP"}
+TITLES = {"svm": "SVM", "knn": "kNN", "mlp": "MLP", "cnn": "CNN"}
 
 LABELLED_BY = {
     "spread": "label spreading",
@@ -24,6 +24,8 @@ _NAMES = {
     "affine+affine+affine": "affine copies x3",
     "elastic": "elastic copies",
     "trivial": "TrivialAugment",
+    "mixup": "mixup in training",
+    "cutmix": "CutMix in training",
     **{name: f"newly labelled images by {way}" for name, way in LABELLED_BY.items()},
     "spread+affine": "newly labelled images by label spreading, with an affine copy of each image",
 }
@@ -46,13 +48,14 @@ def place(row: Row) -> str:
 def recipe(row: Row, children: int) -> str:
     """What to add to each image, such as "9 affine copies" or "3 affine copies and 3 VAE images by interpolation".
 
-    An arm of the pool adds to the training set instead: "newly labelled images by label spreading".
+    An arm of the pool adds to the training set instead: "newly labelled images by label spreading"; and one that mixes
+    batches adds nothing: "mixup in training".
 
     Args:
         row: of any arm but the baseline.
         children: new samples for each image in each part of an arm.
     """
-    if row.of_the_pool:
+    if not row.for_each_image:
         return _NAMES[row.arm]
     made = "VAE latents" if row.space == "latent" else "VAE images"
     parts = parts_of(row.arm)

@@ -19,7 +19,7 @@ from latentaug.datasets.dataset import UNLABELLED
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.evaluation import classifiers, draws
 from latentaug.evaluation.recipes import KINDS, LABELLED, REAL, Given, TrainingSet, make
-from latentaug.evaluation.search import Rows, Spreader, labelled_samples, mlp_steps
+from latentaug.evaluation.search import Rows, Spreader, bounded_steps, labelled_samples
 from latentaug.evaluation.training_sets import BASELINE, as_floats, flat
 from latentaug.evaluation.work_units import Cell, pack
 from latentaug.options import Part, Recipe
@@ -119,7 +119,7 @@ class Measurement:
         given: its training images, with whatever labels, and the VAE.
         recipes: the recommended one for each classifier, by its name.
         spreader: spreads labels over the images of `given`.
-        device: where the MLP runs.
+        device: where the MLP and the CNN run.
     """
 
     problem: Problem
@@ -151,7 +151,7 @@ class Measurement:
             if len(recommended.labels) > recommended.count(REAL):
                 arms[RECOMMENDED] = recipe
             options = self._tuned(name, given)
-            steps = mlp_steps(len(recommended.labels))
+            steps = bounded_steps(name, len(recommended.labels))
             for arm, chosen in arms.items():
                 if (name, arm) not in known:
                     training = recommended if arm == RECOMMENDED else make(given, chosen, None)
@@ -182,7 +182,7 @@ class Measurement:
             yield Spreads(number, spread.space, len(rows), expected.mean, expected.low, expected.high, right)
 
     def _tuned(self, name: str, given: Given) -> classifiers.Options | None:
-        """Options tuned on a draw's labelled images, which every arm is used with. The MLP is not tuned, for speed."""
+        """Options tuned on a draw's labelled images, which every arm is used with. MLP and CNN are not, for speed."""
         if name == "mlp":
             return None
         X, y = labelled_samples(given)
@@ -199,7 +199,9 @@ class Measurement:
     ) -> Cell:
         started = time.perf_counter()
         seed = int(np.random.SeedSequence([self.problem.seed, number, 1]).generate_state(1)[0])
-        classifier = classifiers.make(name, self.given.classes, seed, options, self.device, steps)
+        classifier = classifiers.make(
+            name, self.given.classes, seed, options, self.device, steps, self.given.images.shape[1:]
+        )
         classifier.fit(flat(as_floats(training.images)), training.labels)
         right = classifier.predict(self._test_samples) == self.problem.test_labels
         return Cell(

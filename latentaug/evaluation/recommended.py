@@ -185,8 +185,8 @@ def _method(found: Recommendation) -> str:
         "as unlabelled and judged the classifiers; their labels were used for nothing else. The recipe that is "
         f"expected to be best gave way only to one that was better by more than {MARGIN:g} standard errors.",
         f"The winner was measured on {sizes.test} test images, which were used for nothing else. {_draws(found)}",
-        "Classifiers are tuned on the labelled images alone, and used with the same setting in every arm. The MLP is "
-        "not tuned.",
+        "Classifiers are tuned on the labelled images alone, and used with the same setting in every arm. The MLP "
+        "and the CNN are not tuned.",
         *_labels(found),
         "Helps, harms or cannot tell is decided with Holm's correction over the arms, at 5 %.",
         f"Measured on {found.device} with {', '.join(f'{name} {v}' for name, v in found.versions.items())}.",

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from latentaug.evaluation.cnn import BATCH as CNN_BATCH
 from latentaug.evaluation.new_labels import LabelRow
 from latentaug.evaluation.phrases import LABELLED_BY, TITLES, describe, points
 from latentaug.evaluation.result import VAE_TRAINING, Result
 from latentaug.evaluation.summary import Row
+from latentaug.options import MIXINGS
 
 COLUMNS = (
     "classifier",
@@ -48,6 +50,10 @@ _OVER_IMAGES = (
     "of labelled images.",
     "the paired sign-flip test over the test images (after one draw, McNemar's)",
 )
+
+
+_UNSUITED = {"image": "mixes the CNN's batches alone", "latent": "is for pixels alone"}
+"""Why a classifier cannot learn from an arm, by the arm's space."""
 
 
 def to_csv(result: Result) -> str:
@@ -86,7 +92,8 @@ def _table(result: Result) -> str:
     names = list(result.verdicts)
     lines: dict[str, dict[str, str]] = {}
     for row in result.rows:
-        lines.setdefault(describe(row), {})[row.classifier] = _entry(row)
+        unsuited = {name: _UNSUITED[row.space] for name in names if not row.setup.suits(name)}
+        lines.setdefault(describe(row), unsuited)[row.classifier] = _entry(row)
     head = f"| training set | {' | '.join(f'{TITLES[name]}, %' for name in names)} |\n|---|{'---|' * len(names)}"
     body = [f"| {arm} | {' | '.join(entries.get(name, '') for name in names)} |" for arm, entries in lines.items()]
     return "\n".join([head, *body])
@@ -178,10 +185,20 @@ def _classifiers(result: Result) -> list[str]:
     if "mlp" in design.classifiers:
         steps = f"the tuned share of {result.mlp_steps}" if design.tune else str(result.mlp_steps)
         facts.append(f"The MLP takes {steps} steps with every training set.")
+    if result.cnn_steps:
+        facts.append(
+            f"The CNN is not tuned. It takes {result.cnn_steps} steps of up to {CNN_BATCH} images with every training "
+            "set, and is measured on pixels alone, for latents are no images."
+        )
+    if any(name in MIXINGS for name in design.comparators):
+        facts.append(
+            "mixup and CutMix mix the CNN's batches of labelled images while it learns, in as many steps; they make no "
+            "new images, and are measured with no other classifier."
+        )
     if result.sizes.newly_labelled:
         facts.append(
             "With newly labelled images the classifier is tuned on the labelled and the newly labelled ones, by their "
-            "new labels, and the MLP's steps grow with them: real images count, copies do not."
+            "new labels, and the MLP's and the CNN's steps grow with them: real images count, copies do not."
         )
     return facts
 

@@ -58,11 +58,12 @@ class Result:
         cells: every classifier that was trained, draw by draw.
         warnings: what was left out or lowered, and what the result cannot say.
         mlp_steps: of the MLP in every arm.
-        device: where VAEs and MLPs ran.
+        device: where VAEs, MLPs and CNNs ran.
         versions: of Python and the libraries.
         dataset: name of the data set; None where its images were given.
         dataset_checksum: of the data set.
         model: names of the stored models whose VAEs were measured; None where they were trained for this.
+        cnn_steps: of the CNN in every arm; None where it was not measured.
     """
 
     design: Design
@@ -76,6 +77,7 @@ class Result:
     dataset: str | None = None
     dataset_checksum: str | None = None
     model: list[str] | None = None
+    cnn_steps: int | None = None
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
@@ -100,6 +102,7 @@ class Result:
             "protocol": self.design.model_dump(),
             "sizes": asdict(self.sizes),
             "mlp_steps": self.mlp_steps,
+            **({"cnn_steps": self.cnn_steps} if self.cnn_steps else {}),
             "verdicts": {name: verdict.text for name, verdict in verdicts},
             "advice": {name: verdict.to_json() for name, verdict in verdicts},
             "best": {name: _best(verdict, verdict.best) for name, verdict in verdicts if verdict.best},

@@ -103,7 +103,7 @@ class Search:
         names: of the classifiers.
         spreader: spreads labels over the images of `given`.
         seed: of folds and classifiers.
-        device: where the MLP runs.
+        device: where the MLP and the CNN run.
     """
 
     given: Given
@@ -200,14 +200,20 @@ class Search:
                 if name not in options:
                     options[name] = self._tuned(name, given)
                 classifier = classifiers.make(
-                    name, given.classes, self.seed % 2**32, options[name], self.device, mlp_steps(len(X))
+                    name,
+                    given.classes,
+                    self.seed % 2**32,
+                    options[name],
+                    self.device,
+                    bounded_steps(name, len(X)),
+                    given.images.shape[1:],
                 )
                 classifier.fit(X, training.labels)
                 right = classifier.predict(X_held) == self.given.labels[held]
                 yield Trial(candidate, fold, name, pack(right))
 
     def _tuned(self, name: str, given: Given) -> classifiers.Options | None:
-        """A classifier's options, tuned on the labelled images of a fold. The MLP is not tuned, for speed."""
+        """A classifier's options, tuned on the labelled images of a fold. MLP and CNN are not tuned, for speed."""
         if name == "mlp":
             return None
         X, y = labelled_samples(given)
@@ -277,13 +283,14 @@ class Search:
         return float(gains.mean()), float(gains.std(ddof=1) / len(gains) ** 0.5)
 
 
-def mlp_steps(images: int) -> int:
-    """Steps of the MLP for a training set: about ten passes over it, at most `MOST_MLP_STEPS`."""
-    return min(MOST_MLP_STEPS, classifiers.mlp_steps(images))
+def bounded_steps(classifier: str, images: int) -> int:
+    """Steps of a classifier that takes any for a training set: about ten passes over it, at most `MOST_STEPS`."""
+    return min(MOST_STEPS, classifiers.steps_of(classifier, images))
 
 
-MOST_MLP_STEPS = 800
-"""Steps after which the MLP gains little; each takes about 30 ms on one core."""
+MOST_STEPS = 800
+"""Steps after which MLP and CNN gain little; each takes about 30 ms on one core, the CNN's with photos of 256x256
+about 100 ms."""
 
 
 def labelled_samples(given: Given) -> tuple[Samples, Rows]:

@@ -36,8 +36,8 @@ class Row:
         verdict: "helps", "harms" or "cannot tell", by `p_holm`.
         smallest_detectable: points; these draws would have proven a gain as large, whatever the other arms had shown
             (at the level divided by the number of arms). None where there is no interval.
-        gain_over_affine: over as many affine copies, or, for an arm of the pool, over affine copies of the labelled
-            images alone; None where there were none, or the arm is nothing else.
+        gain_over_affine: over as many affine copies, or, for an arm of the pool or one that mixes batches, over affine
+            copies of the labelled images alone; None where there were none, or the arm is nothing else.
         p_holm_against_affine: p of `gain_over_affine` after Holm's correction.
         verdict_against_affine: by `p_holm_against_affine`.
     """
@@ -71,6 +71,11 @@ class Row:
     def of_the_pool(self) -> bool:
         """Whether it adds images of the pool with new labels."""
         return labeller_of(self.arm) is not None
+
+    @property
+    def for_each_image(self) -> bool:
+        """Whether it adds new samples of each labelled image, not images of the pool, nor mixed batches alone."""
+        return not self.of_the_pool and self.setup.mixing is None
 
     @property
     def before(self) -> float:

@@ -21,7 +21,7 @@ from latentaug.augment.methods import alter, residual, sigma
 from latentaug.augment.trivial import trivial
 from latentaug.errors import InvalidInput
 from latentaug.evaluation.pool import LABELLERS, SPREAD, NewLabels, Pool
-from latentaug.options import METHODS, AffineRanges
+from latentaug.options import IMAGE_CLASSIFIERS, METHODS, MIXINGS, AffineRanges, Mixing
 from latentaug.vae.codec import Codec
 from latentaug.vae.networks import Network
 
@@ -59,8 +59,17 @@ class Arm:
 
     @property
     def parts(self) -> list[str]:
-        """What makes each block of new samples; empty for the baseline."""
-        return [] if self.name == BASELINE else parts_of(self.name)
+        """What makes each block of new samples; empty for the baseline, and where batches are mixed instead."""
+        return [] if self.name == BASELINE or self.mixing else parts_of(self.name)
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """How the batches are mixed while a classifier learns; None where they are not."""
+        return next((mixing for mixing in MIXINGS if mixing == self.name), None)
+
+    def suits(self, classifier: str) -> bool:
+        """Whether a classifier can learn from it: one of images from pixels alone, the others from no mixed batches."""
+        return self.space == "image" if classifier in IMAGE_CLASSIFIERS else self.mixing is None
 
     @property
     def labeller(self) -> str | None:
@@ -109,7 +118,7 @@ def plan(
     Args:
         spaces: of `options.SPACES`.
         latent_dims: of the VAEs.
-        comparators: of `options.COMPARATORS`, and controls of combined arms.
+        comparators: of `options.COMPARATORS`, and controls of combined arms; latent space mixes no batches.
         methods: of `VAE_ARMS`.
         decodes: of `options.DECODES`; latent space decodes nothing.
         spread: of `SPREAD_ARMS`.
@@ -120,7 +129,7 @@ def plan(
         arms += [Arm("image", dim, name, decode) for dim in latent_dims for decode in decodes for name in methods]
         arms += [Arm("image", dim, name) for dim in latent_dims for name in spread]
     if "latent" in spaces:
-        names = (BASELINE, *comparators, *methods, *spread)
+        names = (BASELINE, *(name for name in comparators if name not in MIXINGS), *methods, *spread)
         arms += [Arm("latent", dim, name) for dim in latent_dims for name in names]
     return arms
 

@@ -123,7 +123,7 @@ def _use(arm: Row, rows: Sequence[Row], children: int, title: str) -> str:
 def _told(arm: Row, children: int) -> str:
     """What to use, such as "9 affine copies per image"."""
     given = f", and classify the VAE's {place(arm)} instead of pixels" if arm.space == "latent" else ""
-    return f"{recipe(arm, children)}{'' if arm.of_the_pool else ' per image'}{given}"
+    return f"{recipe(arm, children)}{' per image' if arm.for_each_image else ''}{given}"
 
 
 def _given(row: Row) -> str:

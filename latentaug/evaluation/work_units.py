@@ -16,7 +16,7 @@ from latentaug.evaluation import draws as labelled
 from latentaug.evaluation.design import Parts, Scope
 from latentaug.evaluation.pool import NewLabels, NewLabelShares, Pool
 from latentaug.evaluation.statistics import Right
-from latentaug.evaluation.training_sets import Arm, Draw, Labels, Projection, as_floats, flat
+from latentaug.evaluation.training_sets import BASELINE, Arm, Draw, Labels, Projection, as_floats, flat
 from latentaug.options import Design
 
 
@@ -88,7 +88,7 @@ class Cell:
 
 
 def units(design: Design, latent_dims: Sequence[int]) -> list[Unit]:
-    """All units, draw by draw, so that a run that is cut short leaves whole draws."""
+    """All units, draw by draw, so that a run that is cut short leaves whole draws. Latents are for no CNN."""
     places: dict[str, Sequence[int | None]] = {"image": [None], "latent": latent_dims}
     return [
         Unit(draw, space, latent_dim, classifier)
@@ -96,6 +96,7 @@ def units(design: Design, latent_dims: Sequence[int]) -> list[Unit]:
         for space in design.spaces
         for latent_dim in places[space]
         for classifier in design.classifiers
+        if Arm(space, latent_dim, BASELINE).suits(classifier)
     ]
 
 
@@ -107,7 +108,7 @@ class Setting:
         parts: the data set.
         scope: the design, as far as the parts allow it.
         projections: by latent dimension.
-        device: where the MLP runs.
+        device: where the MLP and the CNN run.
     """
 
     parts: Parts
@@ -124,7 +125,7 @@ class Setting:
             projections: by latent dimension, of VAEs trained on `parts.training.images`, without labels. A unit of
                 image space needs those of every dimension, and one of latent space its own alone.
             design: what to measure.
-            device: where the MLP runs.
+            device: where the MLP and the CNN run.
 
         Raises:
             TooFewImages: fewer labelled images than classes, more than there are, or no test image.
@@ -142,7 +143,8 @@ class Setting:
     def arms(self, unit: Unit) -> list[Arm]:
         """The arms that a unit measures, its baseline first."""
         arms = self.scope.arms(list(self.projections))
-        return [arm for arm in arms if (arm.space, arm.baseline.latent_dim) == (unit.space, unit.latent_dim)]
+        here = [arm for arm in arms if (arm.space, arm.baseline.latent_dim) == (unit.space, unit.latent_dim)]
+        return [arm for arm in here if arm.suits(unit.classifier)]
 
     def draw(self, number: int) -> Draw:
         """The labelled images of a draw, the same for all of its units."""
@@ -212,11 +214,20 @@ def measure(setting: Setting, unit: Unit, done: Sequence[Cell] = ()) -> Iterator
         if arm.real not in options:
             tuned = classifiers.tune(unit.classifier, X, y, classes, seed, setting.device) if design.tune else None
             options[arm.real] = tuned
-        steps = classifiers.mlp_steps(len(y))
+        steps = classifiers.steps_of(unit.classifier, len(y))
         if arm != arm.real:
             X, y = draw.samples(arm, own)
         started = time.perf_counter()
-        classifier = classifiers.make(unit.classifier, classes, seed, options[arm.real], setting.device, steps)
+        classifier = classifiers.make(
+            unit.classifier,
+            classes,
+            seed,
+            options[arm.real],
+            setting.device,
+            steps,
+            parts.test_images.shape[1:],
+            arm.mixing,
+        )
         classifier.fit(X, y)
         right = classifier.predict(X_test) == parts.test_labels  # [test]
         yield Cell(

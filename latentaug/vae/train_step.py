@@ -45,8 +45,8 @@ class Step:
     images: Tensor
     beta: float
     bfloat16: bool
-    average: Average | None = None
-    learning_rate: float = 0.0
+    average: Average | None
+    learning_rate: float
     sums: Tensor = field(init=False)
 
     def __post_init__(self) -> None:

@@ -118,6 +118,8 @@ def test_train_parameters_have_ranges(wrong: dict[str, Any]) -> None:
         {"affine": {"skew": 1}},
         {"affine": {"shear": 46}},
         {"comparators": ["spread_pixels"]},
+        {"comparators": ["mixup"]},
+        {"classifiers": ["cnn"], "spaces": ["latent"]},
         {"pool_images": -1},
         {"combine": 1},
         {"protocol": "journal"},
@@ -139,7 +141,17 @@ def test_the_papers_protocol_has_its_own_defaults_which_give_way_to_what_is_give
     assert (paper.combine, paper.tune) == (False, True)
     assert EvaluateParams.model_validate(paper.model_dump()) == paper
     verdict = EvaluateParams.model_validate({"dataset": "digits"})
+    assert verdict.classifiers == ["svm", "knn", "mlp"]
     assert (verdict.tune, verdict.combine, verdict.comparators) == (True, True, ["duplication", "affine", "smote"])
+
+
+def test_the_cnn_wants_pixels_and_mixing_wants_the_cnn() -> None:
+    both = {"dataset": "digits", "classifiers": ["svm", "cnn"], "comparators": ["mixup", "cutmix"]}
+    assert EvaluateParams.model_validate(both).comparators == ["mixup", "cutmix"]
+    with pytest.raises(ValidationError, match="add image to spaces, or leave cnn out"):
+        EvaluateParams.model_validate({**both, "spaces": ["latent"]})
+    with pytest.raises(ValidationError, match="mixup and cutmix mix the batches of the CNN; add cnn to classifiers"):
+        EvaluateParams.model_validate({**both, "classifiers": ["svm"]})
 
 
 def test_alpha_may_pass_1_where_nothing_is_interpolated() -> None:
@@ -216,8 +228,9 @@ def test_a_record_of_any_parameters_reads_back_equal(params: dict[str, Any]) -> 
 
 # Names that other things have too: of drawings, of image sizes, of the model server's arithmetic.
 _NAMES = {name for schema in _SCHEMAS for name in schema.model_fields} - {"scale", "steps", "resize", "precision"}
-# A method of projection; the seed of a data set's one split, which no caller chooses.
+# A method of projection; the seed of a data set's one split, which no caller chooses; what models of earlier versions are.
 _OTHERS = {
+    ("latentaug/storage/models.py", "architecture"),
     ("service/api/http/options.py", "method"),
     ("latentaug/datasets/dataset.py", "seed"),
 }

@@ -9,6 +9,7 @@ from sklearn.svm import SVC
 from latentaug.datasets import digits
 from latentaug.errors import InvalidInput
 from latentaug.evaluation import classifiers
+from latentaug.evaluation.batches import batches
 from latentaug.evaluation.classifiers import GRIDS, make, mlp_steps, tune
 
 DIGITS = digits.load()
@@ -73,10 +74,10 @@ def test_the_mlp_repeats_itself_and_leaves_the_callers_random_numbers_alone() ->
 
 @pytest.mark.parametrize("n", [1, 2, 5, 128, 129, 300])
 def test_every_step_has_a_full_batch_of_at_least_two_and_uses_all_samples_evenly(n: int) -> None:
-    batches = list(classifiers._batches(n, steps=40))
+    found = list(batches(n, 40, 128))
     size = max(2, min(128, n))
-    assert [len(batch) for batch in batches] == [size] * 40
-    counts = torch.cat(batches).bincount(minlength=n)
+    assert [len(batch) for batch in found] == [size] * 40
+    counts = torch.cat(found).bincount(minlength=n)
     assert counts.max() - counts.min() <= 1
 
 
@@ -87,7 +88,7 @@ def test_a_single_sample_can_be_learnt() -> None:
 
 
 def test_an_unknown_classifier_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="svm, knn, mlp"):
+    with pytest.raises(InvalidInput, match="svm, knn, mlp, cnn"):
         make("forest", 2, 0)
 
 

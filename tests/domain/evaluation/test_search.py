@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from latentaug.evaluation import search as search_module
 from latentaug.evaluation.candidates import MOST_ROWS, affordable, candidates
 from latentaug.evaluation.recipes import Given, size
 from latentaug.evaluation.search import Search, Trial
-from latentaug.evaluation.work_units import pack
+from latentaug.evaluation.work_units import pack, unpack
 from latentaug.options import Part, Recipe, Spreading
 
 Rows = NDArray[np.int64]
@@ -113,6 +114,18 @@ def test_it_stops_when_time_is_up(search: Search) -> None:
     answers: Iterator[bool] = iter([False, False, True, True, True])
     trials = list(search.trials([], lambda: next(answers)))
     assert len(trials) == 2
+
+
+def test_the_cnn_takes_part_for_as_long_as_it_can_afford(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "MOST_STEPS", 80)
+    seeing = replace(search, names=["cnn"])
+    trials = list(islice(seeing.trials([], NEVER), 2))
+    assert [trial.key for trial in trials] == [(0, 0, "cnn"), (1, 0, "cnn")]
+    assert unpack(trials[1].right).mean() > 0.6  # of the images left out, by spread labels
+    photos = Given(np.zeros((40, 256, 256, 3), np.uint8), np.arange(40) % 2, 2)
+    many = Recipe(parts=[Part(source="affine", copies=30)])  # 1,240 images, each of 250 times the numbers of a digit
+    assert not affordable("cnn", photos, many)
+    assert affordable("cnn", photos, AFFINE)
 
 
 def test_it_goes_on_from_what_was_tried_to_the_same_end(search: Search) -> None:

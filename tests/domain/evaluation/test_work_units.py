@@ -5,9 +5,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import pytest
 
+from latentaug.evaluation import cnn
 from latentaug.evaluation.design import Parts
 from latentaug.evaluation.evaluate import conclude, evaluate
+from latentaug.evaluation.report import to_markdown
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
 from latentaug.options import COMPARATORS, SPACES, Design, TrainingOptions
@@ -51,12 +54,53 @@ def test_a_unit_resumes_with_the_tuning_it_had(parts: Parts, vae: VAE) -> None:
     assert all(cell.options == {"k": 1.0} for cell in resumed)
 
 
-def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE) -> None:
+def test_the_cnn_is_measured_on_pixels_alone_and_mixing_with_the_cnn_alone(
+    parts: Parts, vae: VAE, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cnn, "STEPS", 2)
+    design = quick(
+        draws=1,
+        classifiers=("knn", "cnn"),
+        spaces=("image", "latent"),
+        comparators=("affine", "mixup", "cutmix"),
+        methods=("noise",),
+        tune=True,
+    )
+    assert [unit.name for unit in units(design, [8])] == ["0-image-knn", "0-image-cnn", "0-latent-8-knn"]
+    result = evaluate(parts, {8: vae}, design)
+    arms = {name: {row.arm for row in result.of_classifier(name) if row.space == "image"} for name in ("knn", "cnn")}
+    assert arms == {"knn": {"none", "affine", "noise"}, "cnn": {"none", "affine", "mixup", "cutmix", "noise"}}
+    assert all(row.space == "image" for row in result.of_classifier("cnn"))
+    assert {cell.options is None for cell in result.cells if cell.classifier == "cnn"} == {True}
+    assert result.cnn_steps == 13  # ten passes over 40 images, 32 at a time
+    page = to_markdown(result)
+    assert "takes 13 steps" in page
+    lines = [line for line in page.splitlines() if line.startswith("| ")]
+    assert sum("| mixes the CNN's batches alone |" in line for line in lines) == 2
+    assert all(line.endswith("| is for pixels alone |") for line in lines if "(latents of 8 dimensions)" in line)
+
+
+def test_batches_are_mixed_from_the_labelled_images_alone(parts: Parts, vae: VAE) -> None:
+    design = quick(classifiers=("cnn",), spaces=("image",), comparators=("mixup", "cutmix"))
+    setting = Setting.of(parts, {8: Projection.of(vae, parts.train_images, parts.test_images, "cpu")}, design)
+    draw, (baseline, *mixed) = setting.draw(0), setting.arms(units(design, [8])[0])[:3]
+    X, y = draw.samples(baseline, None)
+    assert [arm.mixing for arm in mixed] == ["mixup", "cutmix"]
+    for arm in mixed:
+        samples, labels = draw.samples(arm, None)
+        assert np.array_equal(samples, X)
+        assert np.array_equal(labels, y)
+
+
+def test_marked_test_images_reach_nothing_but_accuracies(
+    parts: Parts, vae: VAE, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The test part is replaced by images that no other part has: white, but for one dark pixel, all of one label.
 
     Whatever they reached, VAE, latents, neighbours, sigma, SMOTE, new labels or tuning, would change a sample or an
     option.
     """
+    monkeypatch.setattr(cnn, "STEPS", 2)
     marked = np.full_like(parts.test_images, 255)
     marked[:, 0, 0] = 1
     planted = replace(parts, test_images=marked, test_labels=np.zeros_like(parts.test_labels))
@@ -64,6 +108,7 @@ def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE)
         update={
             "draws": 1,
             "tune": True,
+            "classifiers": ("knn", "cnn"),
             "comparators": COMPARATORS,
             "combine": True,
             "spaces": SPACES,
@@ -81,7 +126,7 @@ def test_marked_test_images_reach_nothing_but_accuracies(parts: Parts, vae: VAE)
             for arm in setting.arms(unit)
         ]
         cells = [cell for unit in units(design, [8]) for cell in measure(setting, unit)]
-        assert len(cells) == len(samples) == 38
+        assert len(cells) == len(samples) == 38 + 21
         evidence.append(
             (
                 to_bytes(trained),

@@ -4,7 +4,7 @@ import { at, call, get } from "./api.js";
 import { attempt, el, save, table } from "./dom.js";
 import { forest } from "./plot.js";
 
-const TITLES = { svm: "SVM", knn: "kNN", mlp: "MLP" };
+const TITLES = { svm: "SVM", knn: "kNN", mlp: "MLP", cnn: "CNN" };
 const FORMS = [["report.md", "text/markdown"], ["report.csv", "text/csv"], ["report.png", "image/png"], ["result.json", "application/json"]];
 const FIGURES = ["reconstructions", "interpolations", "generation"];
 
