@@ -45,7 +45,7 @@ def measure(side: int, count: int, device: str) -> dict[str, float]:
     found = dict[str, float]()
     try:
         for name, kind in (("training", step_kind), ("plain loop", lambda *_: Step)):
-            training.step_kind = kind  # type: ignore[assignment, attr-defined]
+            training.step_kind = kind  # type: ignore[attr-defined]
             trained = training.fit(images, images[:64], None, options, device=device)
             found[name] = max(epoch.images_per_second for epoch in trained.history[1:])
     finally:

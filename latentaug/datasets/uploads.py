@@ -48,7 +48,7 @@ def create(
 
     Raises:
         Conflict: the name is taken.
-        InvalidInput: sizes differ and `size` is None, sides outside 8..128, labels that do not match the images.
+        InvalidInput: sizes differ and `size` is None, sides outside 8..256, labels that do not match the images.
         TooFewImages: fewer than 4 images.
         TooLarge: over the limit on decoded bytes.
     """

@@ -139,7 +139,7 @@ def test_a_taken_name_is_a_conflict(store: ArtefactStore, settings: Settings) ->
 def test_what_cannot_be_a_data_set_is_refused(store: ArtefactStore, settings: Settings) -> None:
     with pytest.raises(TooFewImages):
         datasets.create(store, "a", _images(3, 8, 8, 1), None, settings.max_dataset_bytes)
-    with pytest.raises(InvalidInput, match=r"8\.\.128"):
+    with pytest.raises(InvalidInput, match=r"8\.\.256"):
         datasets.create(store, "a", _images(5, 7, 8, 1), None, settings.max_dataset_bytes)
     with pytest.raises(InvalidInput, match="labels"):
         datasets.create(store, "a", _images(5, 8, 8, 1), ["x"] * 4, settings.max_dataset_bytes)
