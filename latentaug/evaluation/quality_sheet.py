@@ -36,14 +36,14 @@ def quality_sheet(
     near = "source" if report.near_copies_of == "source" else "nearest training image"
     words = [report.sentence, *([report.warning] if report.warning else [])]
     blocks = [_text(words)]
-    for title, rows in _chosen(labels, details).items():
+    for title, rows in chosen(labels, details).items():
         scale = max(1, SIDE // max(images.shape[1:3]))
         pictures = contact_sheet([list(images[rows]), list(training(details.origin[rows]))], scale)
         blocks += [_text([f"{title}. Below each is its {near}."]), _coloured(pictures)]
     return encode_png(_stacked(blocks))
 
 
-def _chosen(labels: Rows | None, details: Details) -> dict[str, Rows]:
+def chosen(labels: Rows | None, details: Details) -> dict[str, Rows]:
     """Which images to show, by what they are, at least one of each kind."""
     sound = ~details.copied & (details.agrees | (labels is None))
     merit = np.argsort(-np.where(sound, details.density, -1), kind="stable")
