@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict
 UnseenKind = Literal["held_out", "left_out"]
 Origin = Literal["source", "training"]
 
-LEAST_DENSITY = 0.3
-"""With a smaller density, most new images lie outside of where real ones are."""
+LEAST_DENSITY = 0.5
+"""With a smaller density, many new images lie where no real ones do."""
 LEAST_AGREEMENT = 0.8
 """Labels are in doubt where this part as many neighbours share them as those of real images."""
-MOST_COPIES = 0.5
-"""With a larger share of near-copies, most new images tell a classifier nothing new."""
+MOST_COPIES = 0.9
+"""With a larger share of near-copies, hardly any new image tells a classifier something new."""
 FEWEST = 20
 """Of fewer images than this, shares are told but no warning is given."""
 
@@ -99,7 +99,7 @@ def _warning(quality: Quality) -> str | None:
     found = []
     if quality.density < LEAST_DENSITY:
         found.append(
-            "Do not train on these images, or look at them first: few lie where real images do "
+            "Do not train on these images, or look at them first: many lie where no real image does "
             f"(density {quality.density:.2f}; real images have about 1)."
         )
     own, real = quality.label_agreement, quality.label_agreement_of_unseen
@@ -109,7 +109,7 @@ def _warning(quality: Quality) -> str | None:
             f"and {_percent(real)} of those of real images."
         )
     if quality.near_copies > MOST_COPIES:
-        found.append("Take a larger alpha, or train without these images: most are near-copies and add little.")
+        found.append("Take a larger alpha, or train without these images: nearly all are near-copies and add little.")
     return " ".join(found) or None
 
 
