@@ -15,7 +15,7 @@ def measured(client: Client, model: str, written: Manifest) -> str:
     """Have some of the new images measured. Where that fails, the images are there all the same, so it is only said."""
     files, labels = written.some()
     known = {None, *names.description(client, model)["classes"]}
-    named = labels if any(labels) and set(labels) <= known else None
+    named = [label or "" for label in labels] if any(labels) and set(labels) <= known else None
     try:
         return in_words(client.quality(files, named, model=model))
     except LatentaugError as error:
