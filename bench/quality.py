@@ -218,18 +218,18 @@ def _known(codec: Codec, training: Images, unseen: Images, new: New) -> dict[str
 
 
 def _time_page(source: str, steps: dict[str, Seconds], given: argparse.Namespace) -> list[str]:
+    rows = {**steps, "all": Seconds(*map(sum, zip(*steps.values(), strict=True)))}
     return [
         "# The quality report",
         "",
         f"The report of {given.new:,} new images of 28x28 beside {given.real:,} real ones takes "
-        f"{sum(each.passed for each in steps.values()):.0f} s with {given.threads} compute threads, encoding included "
-        f"({source}, Z = {LATENT_DIM}). Beside it stand the seconds that the cores were busy with it, all together, which "
-        "do not hang on what else the machine does.",
+        f"{rows['all'].passed:.0f} s with {given.threads} compute threads, encoding included ({source}, "
+        f"Z = {LATENT_DIM}). Beside the seconds that pass stand those that the cores were busy with it, all together, "
+        "which hang less on what else the machine does.",
         "",
         "| step | seconds | of the cores |",
         "|---|---|---|",
-        *(f"| {name} | {each.passed:.1f} | {each.busy:.1f} |" for name, each in steps.items()),
-        f"| all | {sum(each.passed for each in steps.values()):.1f} | {sum(each.busy for each in steps.values()):.1f} |",
+        *(f"| {name} | {each.passed:.1f} | {each.busy:.1f} |" for name, each in rows.items()),
     ]
 
 
