@@ -224,9 +224,9 @@ def _time_page(source: str, steps: dict[str, Seconds], given: argparse.Namespace
         "",
         f"The report of {given.new:,} new images of 28x28 beside {given.real:,} real ones takes "
         f"{rows['all'].passed:.0f} s, encoding included, with compute threads: {given.threads} ({source}, "
-        f"Z = {LATENT_DIM}). On two cores a worker has one by default; more of them wait for each other on a busy machine "
-        "and then take longer. Beside the seconds that pass stand those that the cores were busy with it, all together, "
-        "which hang less on what else the machine does.",
+        f"Z = {LATENT_DIM}). On two cores a worker has one by default; more of them wait for each other on a busy "
+        "machine and then take longer. Beside the seconds that pass stand those that the cores were busy with it, all "
+        "together, which hang less on what else the machine does.",
         "",
         "| step | seconds | of the cores |",
         "|---|---|---|",
