@@ -15,6 +15,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("Augment, a request: `POST /v1/models/{model}/augment`", options.AugmentOptions),
     ("Interpolate: `POST /v1/models/{model}/interpolate`", options.InterpolateOptions),
     ("Encode: `POST /v1/models/{model}/encode`", options.ImageOptions),
+    ("Quality: `POST /v1/models/{model}/quality`", options.ImageOptions),
     ("Train: `POST /v1/jobs/train`", options.TrainParams),
     ("Augment a data set: `POST /v1/jobs/augment`", options.AugmentParams),
     ("Label, a request: `POST /v1/models/{model}/label`", options.LabelRequest),

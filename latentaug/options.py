@@ -215,7 +215,7 @@ class RenderingOptions(Searching, Rejecting):
 
 
 class ImageOptions(Options):
-    """Options of encode."""
+    """Options of encode, and of quality."""
 
     resize: bool = False
     """Resize images of another size than the model's (bicubic, aspect kept, padded) instead of refusing them."""

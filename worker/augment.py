@@ -24,6 +24,7 @@ from latentaug.options import FILTERS, AugmentParams
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.vae.codec import BATCH, Codec, read_vae
+from worker.quality import Made, measure
 from worker.recipes import make_training_set
 from worker.vaes import device
 from worker.work import Work
@@ -77,6 +78,8 @@ def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
     except TooFewImages as error:
         raise name_class(error, dataset.classes) from error
     images = _decode(work, params, codec, sources, latents, altered)  # [m, h, w, c]
+    children = Made(images, None if labels is None else labels[altered.source], altered.source)
+    quality = measure(work, 0.8, codec, dataset, dataset.train, latents, children)
     work.report(0.8, "writing files", final=True)
     _write(work, params, dataset, images, altered, model.version)
     work.put("report.png", encode_png(contact_sheet(_sheet(sources, images, altered.source), scale=2)))
@@ -88,12 +91,13 @@ def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
         "images": len(images),
         "shape": list(images.shape[1:]),
         "labelled": labels is not None,
+        "quality": quality,
     }
     if isinstance(altered, Counted):
         refused = dict(zip(FILTERS, altered.refused.sum(axis=0).tolist(), strict=True))
         summary["tally"] = {"wanted": wanted, "made": len(images), "missing": wanted - len(images), "rejected": refused}
     work.put_json("result.json", summary)
-    return {"sources": len(sources), "images": len(images)}
+    return {"sources": len(sources), "images": len(images), "quality": quality}
 
 
 def _check(dataset: Dataset, model: ModelDescription, wanted: int, most_bytes: int) -> None:

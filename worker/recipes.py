@@ -14,13 +14,14 @@ from latentaug import datasets
 from latentaug.augment import spreading
 from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput, NotFound, TooLarge
-from latentaug.evaluation.recipes import KINDS, Given, TrainingSet, make, size
+from latentaug.evaluation.recipes import KINDS, NEW, Given, TrainingSet, make, size
 from latentaug.imaging.archives import write_npz, write_zip
 from latentaug.imaging.pixels import contact_sheet, encode_png
 from latentaug.options import AugmentParams, Recipe
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.vae.codec import Codec, read_vae
+from worker.quality import Made, measure
 from worker.vaes import device
 from worker.work import Work
 
@@ -39,7 +40,7 @@ def make_training_set(work: Work, params: AugmentParams) -> dict[str, Any]:
 
     Files: `images.npz` (the images, their labels, and each one's kind, source, neighbour, confidence and part),
     `images.zip` (PNG files in label folders and `manifest.csv`), `report.png` (some images, each with those that were
-    made of it) and `result.json`.
+    made of it), `result.json` and, where the recipe has a model, those of `quality.measure` on the new images.
 
     Raises:
         InvalidInput: the data set has no labels, or its images are not of the model's shape.
@@ -56,6 +57,7 @@ def make_training_set(work: Work, params: AugmentParams) -> dict[str, Any]:
     training = make(
         given, recipe, spread, lambda done: work.report(_between(_SPREADING, _MAKING, done), "making images")
     )
+    quality = _quality(work, dataset, rows, given, training)
     work.report(_MAKING, "writing files", final=True)
     _write(work, dataset, rows, recipe, training, "" if model is None else model.version)
     counts = {kind: training.count(kind) for kind in KINDS}
@@ -74,9 +76,10 @@ def make_training_set(work: Work, params: AugmentParams) -> dict[str, Any]:
             "expected_accuracy": None
             if expected is None
             else {"mean": expected.mean, "low": expected.low, "high": expected.high, "per_class": expected.per_class},
+            "quality": quality,
         },
     )
-    return {"images": len(training.labels), **counts}
+    return {"images": len(training.labels), **counts, "quality": quality}
 
 
 def read_recipe(work: Work, params: AugmentParams) -> Recipe:
@@ -131,6 +134,15 @@ def _spread(work: Work, given: Given, recipe: Recipe) -> spreading.Spread | None
         seed=recipe.seed,
         progress=lambda done, stage: work.report(_SPREADING * done, stage),
     )
+
+
+def _quality(work: Work, dataset: Dataset, rows: Rows, given: Given, training: TrainingSet) -> dict[str, Any] | None:
+    """What `quality.measure` says of the new images; None where there is no model to see them by."""
+    if given.codec is None or given.latents is None:
+        return None
+    new = training.kind == KINDS.index(NEW)
+    made = Made(training.images[new], training.labels[new], training.source[new])
+    return measure(work, _MAKING, given.codec, dataset, rows, given.latents, made)
 
 
 def _write(work: Work, dataset: Dataset, rows: Rows, recipe: Recipe, training: TrainingSet, version: str) -> None:

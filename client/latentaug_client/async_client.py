@@ -74,6 +74,12 @@ class AsyncClient:
         """As `Client.label`."""
         return await self._connection.send(calls.label(model, images, labels, options))
 
+    async def quality(
+        self, images: Images, labels: ArrayLike | None = None, *, model: str, resize: bool | None = None
+    ) -> Record:
+        """As `Client.quality`."""
+        return await self._connection.send(calls.quality(model, images, labels, resize=resize))
+
     async def interpolate(self, first: Image, last: Image, *, model: str, steps: int | None = None) -> NDArray[Any]:
         """As `Client.interpolate`."""
         return await self._connection.send(calls.interpolate(model, first, last, steps))

@@ -95,6 +95,12 @@ def label(model: str, images: Images, labels: ArrayLike, options: Mapping[str, A
     return Call("POST", _model(model, "label"), payloads.read_spread, params, {"Accept": NPZ}, body)
 
 
+def quality(model: str, images: Images, labels: ArrayLike | None, *, resize: bool | None) -> Call[Record]:
+    """New images to how good they are."""
+    body, params = _with_options(payloads.images_body(images, labels), _given(resize=resize))
+    return Call("POST", _model(model, "quality"), _json, params, {"Accept": "application/json"}, body)
+
+
 def interpolate(model: str, first: payloads.Image, last: payloads.Image, steps: int | None) -> Call[NDArray[Any]]:
     """Two images to the strip between them."""
     body, params = _with_options(payloads.images_body([first, last], None), _given(steps=steps))

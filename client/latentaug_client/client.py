@@ -120,6 +120,23 @@ class Client:
         """
         return self._connection.send(calls.label(model, images, labels, options))
 
+    def quality(
+        self, images: Images, labels: ArrayLike | None = None, *, model: str, resize: bool | None = None
+    ) -> Record:
+        """How like a model's training images others are, and whether they are copies; `sentence` says it in words.
+
+        Args:
+            images: as for `augment`.
+            labels: as for `augment`, of the model's data set.
+            model: name of a trained model.
+            resize: whether to resize the images to the size that the model takes.
+
+        >>> found = client.quality(images, model="digits-vae")
+        >>> len(found["nearest"]), found["density"] > 0.5, found["warning"]
+        (40, True, None)
+        """
+        return self._connection.send(calls.quality(model, images, labels, resize=resize))
+
     def interpolate(self, first: Image, last: Image, *, model: str, steps: int | None = None) -> NDArray[Any]:
         """The images on the way from one image to another, uint8 [steps, h, w(, 3)], both ends included.
 

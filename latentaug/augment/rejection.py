@@ -83,13 +83,17 @@ class Filters:
         voters = self._voters or self._pool
         nearest, _ = voters.nearest(children, VOTERS)
         labels = voters.labels if voters.labels is not None else np.zeros(len(voters.latents), np.int64)
-        votes = labels[nearest]  # [m, voters], nearest first
-        support = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)  # [m, voters], votes for each voter's label
-        winner: Rows = votes[np.arange(len(votes)), support.argmax(axis=1)]
-        return winner
+        return elected(labels[nearest])
 
     def _own(self, source: Rows) -> Rows:
         return np.zeros(len(source), np.int64) if self._labels is None else self._labels[source]
+
+
+def elected(votes: Rows) -> Rows:
+    """The label with the most votes, int64 [m], of votes int64 [m, voters]; of equals, the one that comes first."""
+    support = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)  # [m, voters], votes for each voter's label
+    winner: Rows = votes[np.arange(len(votes)), support.argmax(axis=1)]
+    return winner
 
 
 def _labelled(pool: Reference) -> Reference | None:

@@ -24,7 +24,7 @@ from service.api.http.request_log import RequestLog
 from service.api.jobs.submissions import Jobs
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
-from service.api.routes import datasets, inference, jobs, labelling, models, page, system
+from service.api.routes import datasets, inference, jobs, labelling, models, page, quality, system
 from service.api.routes.plain import DocumentedApp
 from service.asgi.traced import Traced
 
@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> ASGIApp:
             queue.close()
             tracing.shutdown()
 
-    endpoints = (*inference.ENDPOINTS, *labelling.ENDPOINTS)
+    endpoints = (*inference.ENDPOINTS, *labelling.ENDPOINTS, *quality.ENDPOINTS)
     app = DocumentedApp(
         endpoints,
         title="latentaug",

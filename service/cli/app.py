@@ -37,6 +37,7 @@ from service.cli.errors import words
 from service.cli.folders import Manifest, batches, check_apart, new_folder, unpack
 from service.cli.options import given, option
 from service.cli.progress import bar, console, show
+from service.cli.quality import in_words, measured
 from service.cli.session import Target, session
 from service.stack import run as stack
 
@@ -148,8 +149,9 @@ def augment(
                     written.add(image, part, part.files[source], beside)
                 shown.advance(task, len(part.files))
         written.close()
-        count = len(written)
+        count, quality = len(written), measured(client, model, written)
     out.print(f"{count} new images in {to}")
+    out.print(quality, highlight=False, markup=False)
 
 
 @app.command()
@@ -246,8 +248,10 @@ def recommend(
             archive.extractall(partial)
         for verdict in job.record["result"]["verdict"].values():
             out.print(verdict.partition(" In numbers:")[0], highlight=False, markup=False)
-        count = made.record["result"]["images"]
-    out.print(f"{count} images in {to} (job {job.id})")
+        result = made.record["result"]
+        if result.get("quality"):
+            out.print(in_words(result["quality"]), highlight=False, markup=False)
+    out.print(f"{result['images']} images in {to} (job {job.id})")
 
 
 @app.command()

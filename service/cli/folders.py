@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from latentaug_client.payloads import folder_files
 
@@ -19,6 +21,8 @@ from latentaug.imaging.pixels import Pixels, encode_png
 
 MOST_IMAGES = 1024
 """Most images in one request. Neighbours are looked for among the images of the same request."""
+MOST_MEASURED = 500
+"""Most new images by which the quality of all is told; so many photos fit into one request."""
 MANIFEST = "manifest.csv"
 
 
@@ -112,7 +116,7 @@ class Manifest:
         self._folder = folder
         self._settings = settings
         self._names: set[str] = set()
-        self._rows: list[dict[str, object]] = []
+        self._rows: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -128,6 +132,11 @@ class Manifest:
         target.write_bytes(encode_png(image if image.ndim == 3 else image[..., None]))
         made = {"file": name, "label": batch.label, "source": source, "neighbour": neighbour}
         self._rows.append({**made, **self._settings})
+
+    def some(self) -> tuple[list[Path], list[str | None]]:
+        """Some of the new images, drawn evenly from all of them, `MOST_MEASURED` at most, and their labels."""
+        rows = random.Random(0).sample(self._rows, min(len(self._rows), MOST_MEASURED))  # noqa: S311 (no secret)
+        return [self._folder / str(row["file"]) for row in rows], [row["label"] for row in rows]
 
     def close(self) -> None:
         """Write the manifest."""

@@ -44,7 +44,8 @@ class Aside:
         """
         if not self._places.acquire(blocking=False):
             raise TooManyRequests(
-                f"{MOST} requests to label are waiting or being computed; try again shortly, or label by a job",
+                f"{MOST} requests to label or to measure quality are waiting or being computed; try again shortly, or "
+                "make it a job",
                 retry_after=RETRY_SECONDS,
             )
         given_up = threading.Event()

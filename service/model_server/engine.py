@@ -24,6 +24,7 @@ from latentaug.augment.methods import Altered, alter, residual
 from latentaug.augment.neighbours import Reference
 from latentaug.augment.warps import warp
 from latentaug.errors import LatentaugError, Unavailable
+from latentaug.evaluation.quality import Real, Unseen
 from latentaug.options import Decode, RenderingOptions
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.vae.inference import Frozen, grey_levels
@@ -90,6 +91,8 @@ class LoadedModel:
     device: torch.device
     sigma: Floats = field(init=False)
     reference: Reference = field(init=False)
+    beside: tuple[Real, Unseen] | None = field(init=False, default=None)
+    """What new images are measured by (`measuring`), once a request has asked."""
     _tiles: dict[tuple[FunctionName, int], Tiles] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:

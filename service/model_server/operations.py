@@ -1,4 +1,4 @@
-"""What a model offers in the Open Inference Protocol: `<model>.encode`, `.decode`, `.augment` and `.label`.
+"""What a model offers in the Open Inference Protocol: `<model>.encode`, `.decode`, `.augment`, `.label`, `.quality`.
 
 Turns a parsed request into checked work for the engine. Wrong names, types and parameters are 400; values of the right
 form that the model cannot use are 422; more than the limits allow is 413.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
@@ -21,18 +21,19 @@ from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput, MalformedInput, NotFound, TooLarge
 from latentaug.options import FILTERS, LabelOptions, Options, RenderingOptions
 from latentaug.storage.models import ModelDescription
+from service.model_server import measuring
 from service.model_server.engine import Augmentation, Key, LoadedModel, Outputs
 from service.oip.messages import JOINED, InferenceRequest
 from service.oip.tensors import DTYPES, Array, Parameters, TensorSpec
 
-Operation: TypeAlias = Literal["encode", "decode", "augment", "label"]
+Operation: TypeAlias = Literal["encode", "decode", "augment", "label", "quality"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 _Chosen = TypeVar("_Chosen", bound=Options)
 OUTPUTS_PER_INPUT = 8
 WARP_SAMPLES = 16
 """What a warped image counts in the queue: it takes about as long as so many decoded ones (docs/results/warps.md)."""
 RESERVED = {"sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "binary_data_output"}
-OPTIONAL = {"augment": {"labels", "counts"}}
+OPTIONAL = {"augment": {"labels", "counts"}, "quality": {"labels"}}
 """Inputs that may be left out."""
 PARAMETERS: dict[Operation, type[Options]] = {"augment": RenderingOptions, "label": LabelOptions}
 """What else the operations take."""
@@ -77,7 +78,7 @@ def _inputs(image: tuple[int, ...], latent: tuple[int, ...], operation: Operatio
     if operation == "decode":
         return (TensorSpec("latents", "FP32", latent),)
     labels = TensorSpec("labels", "INT64", (-1,))
-    return (images, labels) if operation == "label" else (images, labels, TensorSpec("counts", "INT64", (-1,)))
+    return (images, labels, TensorSpec("counts", "INT64", (-1,))) if operation == "augment" else (images, labels)
 
 
 def outputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
@@ -96,6 +97,8 @@ def _outputs(image: tuple[int, ...], latent: tuple[int, ...], operation: Operati
     if operation == "label":
         labels, nearest = (TensorSpec(name, "INT64", (-1,)) for name in ("labels", "nearest"))
         return labels, TensorSpec("confidence", "FP32", (-1,)), TensorSpec("kept", "BOOL", (-1,)), nearest
+    if operation == "quality":
+        return tuple(TensorSpec(name, datatype, (-1,)) for name, datatype in measuring.OUTPUTS.items())
     rows = [TensorSpec(name, "INT64", (-1,)) for name in ("source", "neighbour", "child")]
     refused = TensorSpec("refused", "INT64", (-1, len(FILTERS)))
     return images, *rows, TensorSpec("step", "FP32", (-1,)), refused, latents
@@ -170,6 +173,8 @@ def prepare(model: LoadedModel, operation: Operation, request: InferenceRequest,
         return Work(Key(model, "decode", 0, model.tile(rows // joined)), latents, rows)
     if operation == "label":
         return _prepare_label(model, request, options, joined)
+    if operation == "quality":
+        return _prepare_quality(model, request, joined)
     return _prepare_augment(model, request, options, "images" in wanted, max_rows, joined)
 
 
@@ -207,12 +212,7 @@ def _prepare_augment(
 def _prepare_label(model: LoadedModel, request: InferenceRequest, options: Parameters, joined: int) -> Work:
     """Labels are spread once the images are encoded."""
     images, labels = request.inputs["images"], request.inputs["labels"]
-    if len(labels) != len(images):
-        raise InvalidInput(f"there are {len(images)} images but {len(labels)} labels", fields=[("labels", "one each")])
-    if labels.min() < UNLABELLED:
-        raise InvalidInput("labels must be -1 or more", fields=[("labels", "-1 for none, or 0 and more")])
-    if joined > 1:
-        raise InvalidInput("requests to label come one by one", fields=[(JOINED, "must be 1 to label")])
+    _check_aside(images, labels, joined, "label")
     classes = check_labels(labels, MAX_REQUEST_VALUES)
     given, found = labels != UNLABELLED, labels.copy()
     names, found[given] = np.unique(labels[given], return_inverse=True)
@@ -224,6 +224,25 @@ def _prepare_label(model: LoadedModel, request: InferenceRequest, options: Param
         return {"labels": spread_labels, "confidence": made.confidence, "kept": made.kept, "nearest": made.nearest}
 
     return Work(Key(model, "encode", model.tile(len(images))), images, len(images), finish)
+
+
+def _prepare_quality(model: LoadedModel, request: InferenceRequest, joined: int) -> Work:
+    """Images are set beside those that the model was trained on once they are encoded."""
+    images, labels = request.inputs["images"], request.inputs.get("labels")
+    _check_aside(images, labels, joined, "measure quality")
+    key = Key(model, "encode", model.tile(len(images)))
+    finish = partial(measuring.measure, model, labels)
+    return Work(key, images, len(images), finish)
+
+
+def _check_aside(images: Array, labels: Array | None, joined: int, doing: str) -> None:
+    """Refuse labels that do not fit their images, and several requests at once."""
+    if labels is not None and len(labels) != len(images):
+        raise InvalidInput(f"there are {len(images)} images but {len(labels)} labels", fields=[("labels", "one each")])
+    if labels is not None and labels.min() < UNLABELLED:
+        raise InvalidInput("labels must be -1 or more", fields=[("labels", "-1 for none, or 0 and more")])
+    if joined > 1:
+        raise InvalidInput(f"requests to {doing} come one by one", fields=[(JOINED, f"must be 1 to {doing}")])
 
 
 def _check_inputs(

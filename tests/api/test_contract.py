@@ -28,6 +28,7 @@ ENDPOINTS = {
     "/v1/models/{model}/decode": {"post"},
     "/v1/models/{model}/augment": {"post"},
     "/v1/models/{model}/interpolate": {"post"},
+    "/v1/models/{model}/quality": {"post"},
     "/v1/models": {"get"},
     "/v1/models/{model}": {"get", "delete"},
     "/v1/models/{model}/projection": {"get"},
@@ -101,7 +102,7 @@ fuzzed = settings(max_examples=100, deadline=None, suppress_health_check=[Health
 
 @fuzzed
 @given(
-    operation=st.sampled_from(["encode", "decode", "augment", "interpolate", "label"]),
+    operation=st.sampled_from(["encode", "decode", "augment", "interpolate", "label", "quality"]),
     form=st.sampled_from(FORMS),
     cut=st.tuples(st.integers(0, 300), st.binary(max_size=12)),
     query=st.dictionaries(

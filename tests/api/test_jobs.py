@@ -250,6 +250,23 @@ def test_a_figure_is_asked_for_by_name(api: httpx.Client, home: Home, worker: At
     assert api.get(result, params={"figure": "generation"}, headers={"Accept": "text/csv"}).status_code == 406
 
 
+def test_the_quality_of_an_augment_job_is_a_picture_or_numbers(api: httpx.Client, home: Home, worker: Attempts) -> None:
+    job = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight"}).json()["id"]
+    worker.claim(job, 1)
+    for name, content in (("quality.png", b"picture"), ("quality.json", b"{}"), ("report.png", b"sheet")):
+        home.store.put(f"jobs/{job}/{name}", content)
+    worker.finish(job, 1, "succeeded", {"images": 3})
+    result = f"{JOBS}/{job}/result"
+
+    picture = api.get(result, params={"figure": "quality"})
+    numbers = api.get(result, params={"figure": "quality"}, headers={"Accept": "application/json"})
+
+    assert (picture.content, picture.headers["content-type"]) == (b"picture", "image/png")
+    assert (numbers.content, numbers.headers["content-type"]) == (b"{}", "application/json")
+    assert api.get(result, headers={"Accept": "image/png"}).content == b"sheet"
+    assert api.get(result, params={"figure": "quality"}, headers={"Accept": "text/csv"}).status_code == 406
+
+
 def test_evaluations_are_drawn_beside_ended_ones_of_their_data_set(api: httpx.Client, worker: Attempts) -> None:
     evaluation = {"dataset": "digits"}
     job = api.post(f"{JOBS}/evaluate", json=evaluation).json()["id"]

@@ -23,6 +23,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from service.cli.app import app
+from service.cli.folders import MOST_MEASURED, Batch, Manifest
 from service.cli.names import dataset, dataset_name
 from service.stack import ports
 from tests.client.conftest import DIGITS, MODEL
@@ -73,6 +74,8 @@ def test_a_folder_in_gives_a_folder_and_its_manifest_out(url: str, folder: Path,
     done = run("--url", url, "augment", folder, "--out", new, "--model", MODEL, "--k", "2", "--seed", "7")
     assert done.returncode == 0, done.stderr
     assert "80 new images" in done.stdout
+    told = " ".join(done.stdout.split())
+    assert re.search(r"\d+ % of the new images are near-copies of training images\. In \d+ % of comparisons", told)
     rows = manifest(new)
     assert sorted(row["file"] for row in rows) == sorted(p.relative_to(new).as_posix() for p in new.rglob("*.png"))
     assert len(rows) == 80
@@ -80,6 +83,19 @@ def test_a_folder_in_gives_a_folder_and_its_manifest_out(url: str, folder: Path,
         assert Path(row["source"]).parent.name == Path(row["neighbour"]).parent.name == row["label"]
         assert (row["method"], row["k"], row["seed"], row["model"]) == ("interpolation", "2", "7", MODEL)
         assert np.asarray(Image.open(new / row["file"])).shape == (8, 8)
+
+
+def test_many_new_images_are_measured_by_some(tmp_path: Path) -> None:
+    written = Manifest(tmp_path, {})
+    source = Batch([tmp_path / "a.png"], "cats", "cat")
+    for _ in range(MOST_MEASURED + 100):
+        written.add(np.zeros((8, 8), np.uint8), source, source.files[0], None)
+
+    files, labels = written.some()
+
+    assert len(set(files)) == len(labels) == MOST_MEASURED
+    assert all(file.is_file() for file in files)
+    assert set(labels) == {"cat"}
 
 
 def test_what_is_there_is_never_written_over(url: str, folder: Path, tmp_path: Path) -> None:
@@ -173,6 +189,7 @@ def test_all_in_one_needs_no_server_and_no_model(folder: Path, tmp_path: Path) -
         done = run("augment", folder, "--out", tmp_path / target, **own)
         assert done.returncode == 0, done.stderr
         assert "120 new images" in done.stdout
+        assert "carry a label that their neighbours share" in " ".join(done.stdout.split())
     assert (tmp_path / "first" / "odd" / "1-1.png").read_bytes() == (
         tmp_path / "second" / "odd" / "1-1.png"
     ).read_bytes()

@@ -74,6 +74,25 @@ def test_images_without_a_label_may_lie_among_others(
     assert files.labels.tolist() == made.labels.tolist()
 
 
+def test_the_quality_of_images_is_told_in_numbers_and_words(client: Client, images: np.ndarray, tmp_path: Path) -> None:
+    assert DIGITS.labels is not None
+    names = [str(label) for label in DIGITS.labels[:40]]
+    paths = [tmp_path / f"{i}.png" for i in range(40)]
+    for image, path in zip(images, paths, strict=True):
+        Image.fromarray(image).save(path)
+
+    found = client.quality(images, names, model=MODEL)
+
+    assert found["new_images"] == len(found["nearest"]) == 40
+    assert 0.3 < found["label_agreement"] <= 1
+    assert found["sentence"].endswith("50 % would mean that nothing is copied.")
+    assert client.quality(paths, names, model=MODEL) == found
+    noise = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    assert client.quality(noise, model=MODEL)["nearer_than_unseen"] < found["nearer_than_unseen"]
+    with pytest.raises(Invalid, match="has no label 'cat'"):
+        client.quality(images, ["cat"] * 40, model=MODEL)
+
+
 def test_latents_go_there_and_back(client: Client, images: np.ndarray) -> None:
     encoded = client.encode(images, model=MODEL)
     assert encoded.latents.shape == encoded.log_variances.shape == (40, 20)

@@ -14,7 +14,20 @@ import numpy as np
 import pytest
 import torch
 
-from bench import cache, contenders, dose, kernels, labels, load, precision, serving, throughput, training, workload
+from bench import (
+    cache,
+    contenders,
+    dose,
+    kernels,
+    labels,
+    load,
+    precision,
+    quality,
+    serving,
+    throughput,
+    training,
+    workload,
+)
 from bench.clients import Answer
 from bench.contenders import InProcess
 from bench.training import Data
@@ -58,6 +71,23 @@ def test_serving_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.Mon
     assert "our engine / eager PyTorch" in page
     assert document["command"] in page
     assert (tmp_path / "results" / "serving.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_quality_report_is_timed_and_says_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LATENTAUG_DATA_DIR", raising=False)
+    quality.main(["--new", "300", "--real", "900", "--threads", "1", "--results", str(tmp_path)])
+
+    found = json.loads((tmp_path / "quality.json").read_text())["results"]
+    assert (found["images"], found["new"], found["real"], found["held_out"]) == ("random blobs", 300, 900, 300)
+    assert len(found["seconds"]) == 7
+    assert all(each["passed"] > 0 and each["busy"] > 0 for each in found["seconds"].values())
+    reports = found["reports"]
+    assert reports["the training images themselves"]["near_copies"] == 1
+    assert reports["unseen images"]["near_copies"] < 0.2
+    assert reports["unseen images"]["density"] > reports["their pixels shuffled"]["density"]
+    assert (tmp_path / "quality.png").read_bytes().startswith(b"\x89PNG")
+    assert "takes" in (tmp_path / "quality.md").read_text()
 
 
 def test_contenders_are_compared_round_by_round() -> None:

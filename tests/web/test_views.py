@@ -414,6 +414,13 @@ def test_a_whole_data_set_is_augmented_as_a_job(page: Page, service: Service) ->
         page.get_by_role("button", name=re.compile("^Download the images")).first.click()
 
     assert len(_unzipped(Path(images.value.path()).read_bytes())) > 1000
+    expect(page.get_by_text("of the new images are near-copies of their sources").first).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Show the quality of augment job")).first.click()
+    picture = page.get_by_role("img", name="The best, the worst and the most copied new images")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 600
+    page.get_by_role("button", name="Close").click()
+    expect(picture).to_have_count(0)
 
 
 def test_a_server_with_keys_asks_for_one_and_takes_it(browser: Browser) -> None:

@@ -145,7 +145,7 @@ class TestAugment:
         digits = datasets.load("digits", desk.artefacts, desk.settings.dataset_folders)
         assert digits.labels is not None
         n = len(digits.train)
-        assert summary == {"sources": n, "images": 2 * n}
+        assert (summary["sources"], summary["images"]) == (n, 2 * n)
         arrays = read_npz(desk.file(work, "images.npz"), LIMITS)
         assert (arrays["images"].shape, arrays["images"].dtype) == ((2 * n, 8, 8), np.uint8)
         assert np.array_equal(arrays["source"], digits.train.repeat(2))

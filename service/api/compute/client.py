@@ -26,7 +26,7 @@ GRACE_SECONDS = 0.5
 """Seconds that the server has beyond the deadline to say itself that the deadline has passed."""
 
 
-Operation: TypeAlias = Literal["encode", "decode", "augment", "label"]
+Operation: TypeAlias = Literal["encode", "decode", "augment", "label", "quality"]
 Outputs: TypeAlias = dict[str, Array]
 
 

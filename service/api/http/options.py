@@ -83,7 +83,7 @@ class Projection(BaseModel):
     """UMAP: each image's latent, [latent_dim]. Place another latent near the points of the latents nearest to it."""
 
 
-Figure = Literal["reconstructions", "interpolations", "generation", "accuracy-by-labels", "gain-by-copies"]
+Figure = Literal["reconstructions", "interpolations", "generation", "accuracy-by-labels", "gain-by-copies", "quality"]
 
 
 class ResultOptions(Options):
@@ -91,7 +91,8 @@ class ResultOptions(Options):
 
     figure: Figure | None = None
     """Return one of an evaluation's further figures, as PNG: the paper's figures 2, 3 and 7 from its first VAE, or its
-    curves beside the evaluations named in `beside`."""
+    curves beside the evaluations named in `beside`. Of an augment job, `quality` returns its report on the new images:
+    the best, the worst and the most copied as PNG, or all numbers as JSON."""
 
 
 class JobFilter(Options):

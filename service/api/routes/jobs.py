@@ -97,6 +97,7 @@ RESULTS: dict[Kind, dict[str, str]] = {
         media.PNG: "report.png",
     },
 }
+_FIGURES = {"quality": {media.PNG: "quality.png", media.JSON: "quality.json"}}
 _RESULT_FORMS = list(dict.fromkeys(form for files in RESULTS.values() for form in files))
 _SUBMIT_PROBLEMS = contract.problems(400, 404, 409, 413, 415, 503)
 
@@ -227,7 +228,7 @@ async def job_result(
     """Get the result of a job that has succeeded: JSON, and by kind a table, a page of text, a plot or the images."""
     figure = options.figure
     record = await context.on_jobs(lambda: context.jobs.store.get(job))
-    files = RESULTS[record.kind] if figure is None else {media.PNG: f"figures/{figure}.png"}
+    files = RESULTS[record.kind] if figure is None else _FIGURES.get(figure, {media.PNG: f"figures/{figure}.png"})
     form = media.answer_form(request, list(files))
     _check_succeeded(record)
     try:

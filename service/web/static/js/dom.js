@@ -69,6 +69,15 @@ export function confirmed(question, action) {
   });
 }
 
+/** Shows a picture above everything else until it is closed. */
+export function shown(src, name) {
+  const dialog = el("dialog", { class: "picture", "aria-label": name, onclose: () => dialog.remove() },
+    el("img", { src, alt: name }),
+    el("div", { class: "row" }, el("button", { autofocus: true, onclick: () => dialog.close() }, "Close")));
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
 /** Saves a file on the person's machine. @param {Blob} blob */
 export function save(blob, name) {
   const url = URL.createObjectURL(blob);

@@ -2,9 +2,10 @@
 
 import { at, call, get } from "../api.js";
 import { field, select } from "../controls.js";
-import { attempt, confirmed, el, save, when } from "../dom.js";
+import { attempt, confirmed, el, save, shown, when } from "../dom.js";
 import { searchable } from "../list.js";
 import { optionsOf } from "../options.js";
+import { base64, dataUrl } from "../pictures.js";
 import { explained } from "../problems.js";
 
 export const title = "Jobs";
@@ -51,8 +52,25 @@ function entry(job, problems) {
     text: `${job.kind} ${job.id} ${job.status} ${about} ${job.error ? explained(job.error) : ""}`,
     cells: [link,
       [state(job), job.error ? el("p", { class: "why" }, explained(job.error)) : null],
-      about, when(job.created_at), action(job, problems)],
+      [about, quality(job)], when(job.created_at), [action(job, problems), picture(job, problems)]],
   };
+}
+
+/** How good the new images of a job are, in words. */
+function quality({ result }) {
+  if (!result?.quality) return null;
+  const { sentence, warning } = result.quality;
+  return [el("p", { class: "hint" }, sentence), warning ? el("p", { class: "why" }, warning) : null];
+}
+
+/** The button that shows the best, the worst and the most copied of a job's new images. */
+function picture(job, problems) {
+  if (!job.result?.quality) return null;
+  const show = () => attempt(problems, async () => {
+    const answer = await call(at("jobs", job.id, "/result?figure=quality"), { accept: "image/png" });
+    shown(dataUrl(await base64(await answer.blob())), "The best, the worst and the most copied new images");
+  });
+  return el("button", { type: "button", "aria-label": `Show the quality of ${job.kind} job ${job.id.slice(-8)}`, onclick: show }, "Quality");
 }
 
 const state = (job) => el("span", { class: `state ${job.status}`, "data-job": job.id },
