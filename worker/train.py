@@ -20,7 +20,7 @@ from latentaug.latent_map.pca import sample
 from latentaug.options import TrainParams
 from latentaug.runtime.jobs import default_model_name
 from latentaug.storage import models
-from latentaug.storage.models import IN_USE, ModelDescription, ProjectedDataset, Reconstruction, advice
+from latentaug.storage.models import ModelDescription, ProjectedDataset, Reconstruction, advice
 from latentaug.vae.codec import Codec
 from latentaug.vae.curve import curve_plot
 from latentaug.vae.networks import to_bytes
@@ -109,7 +109,7 @@ def _describe(
 ) -> ModelDescription:
     architecture = trained.vae.architecture
     reconstruction = Reconstruction.of(trained.validation_mse)
-    in_use = int((projected.latents.var(axis=0) > IN_USE).sum())
+    in_use = trained.vae.in_use(projected.latents)
     return ModelDescription(
         name=_name(work, params),
         version=work.record.id,

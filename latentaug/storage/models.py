@@ -24,8 +24,6 @@ POOR_PSNR = 25.0
 """Peak signal-to-noise ratio of held-out reconstructions below which `decode=auto` takes residual, in decibels."""
 UNFIT_PSNR = 18.0
 """Below it reconstructions are not fit to train on, in decibels."""
-IN_USE = 0.01
-"""Variance of a latent over the training images above which it is in use (Burda et al., 2016); unused ones have 0."""
 
 
 class Reconstruction(BaseModel):

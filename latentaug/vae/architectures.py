@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentaug.errors import InvalidInput
@@ -28,6 +30,8 @@ SMALL_SIDE = 32
 """Longest side of the grey images that the paper's network is chosen for."""
 LATENT_DIMS: dict[ArchitectureName, int] = {"paper": 20, "residual": 128}
 """Dimensions of the latent space where none are asked for."""
+IN_USE = 0.01
+"""Variance of a latent over the images above which it is in use (Burda et al., 2016); the prior's is 1."""
 LEVELS = 0.01, 0.99
 """Lowest and highest mean level that training starts from, because images may be all black, and 0 has no logit."""
 
@@ -150,6 +154,10 @@ class VAE(nn.Module):
     def image(self, output: Tensor) -> Tensor:
         """What the decoder's output, logits [n, c, h, w], is as images in 0..1."""
         return output.sigmoid()
+
+    def in_use(self, latents: NDArray[np.float32]) -> int:
+        """How many latents tell images apart, of the latents [n, latent_dim] of all training images."""
+        return int((latents.var(axis=0) > IN_USE).sum())
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Encode, sample one z from q(z|x) by the reparametrisation trick, and decode it.

@@ -5,6 +5,9 @@ converges to (Lucas et al., 2019). It is found in a second and is a VAE already,
 does not start from noise but from there. The convolutions begin at zero. Patches of pixels become channels at once (Shi
 et al., 2016), for what is computed at full resolution decides the time on a CPU.
 
+A latent that the decoder's linear part makes little of is scaled down (`scale`), so that images whose latents are near
+each other look alike. Within the network all latents have the prior N(0, 1).
+
 Images are float32 [n, c, h, w] in 0..1, latents float32 [n, latent_dim].
 """
 
@@ -22,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from latentaug.imaging.pixels import ROUNDING
-from latentaug.vae.architectures import Architecture, pixels
+from latentaug.vae.architectures import IN_USE, Architecture, pixels
 from latentaug.vae.likelihoods import gaussian
 
 WIDTHS = (64, 96, 128, 128)
@@ -31,6 +34,8 @@ SMALLEST_GRID = 7
 """A stage is followed by a coarser one while its shorter side is longer than this, but there are at least 3."""
 SAMPLE = 4096
 """Most images that the linear model is found from."""
+SMALLEST_SCALE = 1e-3
+"""Least scale of a latent, also of one that nothing is made of."""
 CHUNK = 256
 """Images looked at together."""
 
@@ -92,6 +97,8 @@ class Block(nn.Module):
 class ResidualVAE(nn.Module):
     """Encoder q(z|x) and decoder p(x|z), with the interface of `VAE`."""
 
+    scale: Tensor
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = a = architecture
@@ -109,6 +116,7 @@ class ResidualVAE(nn.Module):
         self.encoding = nn.ModuleList(Block(width) for width in widths)
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairs)
         self.posterior = nn.Linear(flat, 2 * a.latent_dim)
+        self.register_buffer("scale", torch.ones(a.latent_dim))
         self.seed = nn.Linear(a.latent_dim, flat)
         self.decoding = nn.ModuleList(Block(width) for width in widths)
         self.up = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
@@ -162,9 +170,16 @@ class ResidualVAE(nn.Module):
         self.restore.weight[:, :count] = scaled
         self.project.weight[:count] = (scaled / variances).T
         self.posterior.bias.chunk(2)[1][:count] = (noise / variances).log()
+        lengths = scaled.square().sum(dim=0).sqrt()  # [count]
+        self.scale[:count] = (lengths / lengths.square().mean().sqrt().clamp(min=SMALLEST_SCALE)).clamp(SMALLEST_SCALE)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images [n, c, h, w] in 0..1 to the mean and log-variance of q(z|x), each [n, latent_dim]."""
+        mean, log_variance = self._posterior(x)
+        return mean * self.scale, log_variance + 2 * self.scale.log()
+
+    def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance, each [n, latent_dim], before they are scaled."""
         linear = self.project(self._small(x) - self.small_mean)  # [n, latent_dim]
         x = self.stem(functional.pixel_unshuffle(self._padded(x) - 0.5, self.grid.patch))  # [n, 64, grid]
         for block, down in zip(self.encoding, self.down, strict=False):
@@ -175,6 +190,14 @@ class ResidualVAE(nn.Module):
 
     def output(self, z: Tensor) -> Tensor:
         """Map latents [n, latent_dim] to images [n, c, h, w], most of whose values lie in 0..1."""
+        return self._output(z / self.scale)
+
+    def in_use(self, latents: NDArray[np.float32]) -> int:
+        """How many latents tell images apart, of the latents [n, latent_dim] of all training images."""
+        return int((latents.var(axis=0) / self.scale.numpy() ** 2 > IN_USE).sum())
+
+    def _output(self, z: Tensor) -> Tensor:
+        """What latents give [n, latent_dim] before they are scaled."""
         x = self.seed(z).view(len(z), -1, *self.grid.coarsest)  # [n, 128, coarsest]
         for block, up in zip(self.decoding[:0:-1], self.up[::-1], strict=True):
             x = functional.pixel_shuffle(up(block(x)), 2)  # [n, ..., twice the places]
@@ -192,8 +215,8 @@ class ResidualVAE(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Encode, sample one z from q(z|x) by the reparametrisation trick, and decode it, as `VAE.forward` does."""
-        mean, log_variance = self.encode(x)
-        return self.output(mean + (0.5 * log_variance).exp() * noise), mean, log_variance
+        mean, log_variance = self._posterior(x)
+        return self._output(mean + (0.5 * log_variance).exp() * noise), mean, log_variance
 
     def _small(self, x: Tensor) -> Tensor:
         """Small copies of the images, [n, small]: means over squares of pixels."""

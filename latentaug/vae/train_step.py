@@ -18,6 +18,7 @@ from latentaug.vae.averaging import Average
 from latentaug.vae.distributed import Alone, Group
 from latentaug.vae.likelihoods import loss
 from latentaug.vae.networks import Network
+from latentaug.vae.variation import vary
 
 
 @dataclass(eq=False)
@@ -57,15 +58,19 @@ class Step:
         """The network to validate and to keep: with averaged weights, where there are such."""
         return self.network if self.average is None else self.average.network
 
-    def take(self, batch: Tensor, noise: Tensor) -> None:
+    def take(self, batch: Tensor, noise: Tensor, chances: Tensor | None = None) -> None:
         """Take a step.
 
         Args:
             batch: int64 [batch], rows of the images.
             noise: numbers from N(0, 1), float32 [batch, latent_dim].
+            chances: numbers in 0..1 by which the images are varied, float32 [batch, CHANCES]; None leaves them as they
+                are.
         """
         mine = self.group.rows(len(batch))
         x = pixels(self.images[batch[mine]])  # [rows, c, h, w]
+        if chances is not None:
+            x = vary(x, chances[mine])
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16):
             output, mean, log_variance = self.wrapped(x, noise[mine])
         parts = loss(x, output.float(), mean.float(), log_variance.float(), self.beta, self.network.likelihood)
@@ -88,6 +93,7 @@ class Recording(NamedTuple):
     graph: torch.cuda.CUDAGraph
     batch: Tensor
     noise: Tensor
+    chances: Tensor | None
 
 
 @dataclass(eq=False)
@@ -99,24 +105,27 @@ class RecordedStep(Step):
 
     recordings: dict[int, Recording | None] = field(init=False, default_factory=dict)
 
-    def take(self, batch: Tensor, noise: Tensor) -> None:
+    def take(self, batch: Tensor, noise: Tensor, chances: Tensor | None = None) -> None:
         """Take a step, as `Step.take` does."""
         if len(batch) not in self.recordings:  # libraries make themselves ready, which no graph may record
             self.recordings[len(batch)] = None
-            super().take(batch, noise)
+            super().take(batch, noise, chances)
             return
         recording = self.recordings[len(batch)]
         if recording is None:
-            recording = self.recordings[len(batch)] = self._record(batch, noise)
+            recording = self.recordings[len(batch)] = self._record(batch, noise, chances)
         recording.batch.copy_(batch)
         recording.noise.copy_(noise)
+        if recording.chances is not None and chances is not None:
+            recording.chances.copy_(chances)
         recording.graph.replay()
 
-    def _record(self, batch: Tensor, noise: Tensor) -> Recording:
-        recording = Recording(torch.cuda.CUDAGraph(), batch.clone(), noise.clone())
+    def _record(self, batch: Tensor, noise: Tensor, chances: Tensor | None) -> Recording:
+        varied = None if chances is None else chances.clone()
+        recording = Recording(torch.cuda.CUDAGraph(), batch.clone(), noise.clone(), varied)
         self.optimizer.zero_grad()  # so that the graph's gradients are its own
         with torch.cuda.graph(recording.graph, stream=torch.cuda.current_stream()):
-            super().take(recording.batch, recording.noise)
+            super().take(recording.batch, recording.noise, recording.chances)
         return recording
 
 

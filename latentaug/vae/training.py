@@ -28,6 +28,7 @@ from latentaug.vae.memory import keep_freed
 from latentaug.vae.networks import Network, from_weights, untrained
 from latentaug.vae.residual import Grid, ResidualVAE
 from latentaug.vae.train_step import Step, side_stream, step_kind
+from latentaug.vae.variation import CHANCES
 
 Pixels = NDArray[np.uint8]
 
@@ -281,7 +282,10 @@ def _train(run: _Run, options: TrainingOptions, epoch: int) -> list[float]:
     for start in range(0, len(order), size):
         batch = order[start : start + size]  # [batch]
         noise = torch.randn(len(batch), latent_dim, generator=generator, device=images.device)  # [batch, latent_dim]
-        run.step.take(batch, noise)
+        chances = None
+        if run.step.average is not None:
+            chances = torch.rand(len(batch), CHANCES, generator=generator, device=images.device)  # [batch, CHANCES]
+        run.step.take(batch, noise, chances)
     means: list[float] = (run.step.group.total(run.step.sums) / len(order)).tolist()
     return means
 
@@ -294,8 +298,8 @@ def _validate(vae: Network, images: Tensor) -> Tensor:
     size = max(1, min(_VALIDATION_BATCH, _VALIDATION_VALUES // images[0].numel()))
     for start in range(0, len(images), size):
         x = pixels(images[start : start + size])  # [batch, c, h, w]
-        mean, log_variance = vae.encode(x)
-        output = vae.output(mean)  # [batch, c, h, w]
+        no_noise = torch.zeros(len(x), vae.architecture.latent_dim, device=x.device)  # [batch, latent_dim]
+        output, mean, log_variance = vae(x, no_noise)
         parts = loss(x, output, mean, log_variance, 1, vae.likelihood)
         mse = (vae.image(output) - x).square().mean()
         sums += torch.stack([parts.reconstruction, parts.divergence, mse]) * len(x)

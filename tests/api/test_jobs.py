@@ -32,7 +32,7 @@ def test_a_job_is_accepted_recorded_and_queued_with_its_defaults(api: httpx.Clie
     assert answer.status_code == 202
     assert answer.headers["location"] == f"{JOBS}/{record['id']}"
     assert (record["kind"], record["status"], record["progress"]["fraction"]) == ("train", "queued", 0)
-    assert (record["params"]["epochs"], record["params"]["latent_dim"]) == (3, 20)
+    assert (record["params"]["epochs"], record["params"]["architecture"]) == (3, "auto")
     assert record["created_at"].endswith("Z")
     assert record["started_at"] is record["ended_at"] is record["result"] is record["error"] is None
     assert api.get(answer.headers["location"]).json() == record

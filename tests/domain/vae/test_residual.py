@@ -12,6 +12,7 @@ from latentaug.vae.likelihoods import gaussian, loss
 from latentaug.vae.networks import from_bytes, to_bytes, untrained
 from latentaug.vae.residual import Grid, ResidualVAE
 from latentaug.vae.training import fit
+from latentaug.vae.variation import CHANCES, vary
 
 
 def gradients(n: int, height: int, width: int, channels: int = 3, seed: int = 0) -> NDArray[np.uint8]:
@@ -62,14 +63,37 @@ def test_the_padded_grid_holds_the_image_in_whole_places_of_every_stage(side: in
 def test_it_begins_as_the_best_linear_model_of_small_copies_of_the_images() -> None:
     images = gradients(60, 32, 48)
     vae = untrained(Architecture(32, 48, 3, 6, name="residual"), images, 0).eval()
+    assert isinstance(vae, ResidualVAE)
+    assert vae.in_use(vae.encode(pixels(torch.tensor(images)))[0].detach().numpy()) == 6
     x = pixels(torch.tensor(images))
     mean, log_variance = vae.encode(x)
     assert mean.mean(dim=0).abs().max() < 1e-4
     posterior = log_variance.exp().mean(dim=0)
     # A latent's variance over the images and its posterior variance make up the prior's, as in the linear model.
-    torch.testing.assert_close(mean.var(dim=0, correction=0) + posterior, torch.ones(6), atol=0.05, rtol=0)
+    prior = (mean.var(dim=0, correction=0) + posterior) / vae.scale.square()
+    torch.testing.assert_close(prior, torch.ones(6), atol=0.05, rtol=0)
     rest = (vae.decode(mean) - x).square().mean()
     assert rest < 0.15 * (x - x.mean(dim=0)).square().mean()
+
+
+def test_two_latents_are_as_far_apart_as_the_images_that_the_linear_model_makes_of_them() -> None:
+    vae = network(32, 48, 3, latent_dim=5)
+    z = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
+    small = vae.restore(z / vae.scale)  # [30, small]
+    ratio = torch.pdist(small) / torch.pdist(z)
+    assert float(ratio.max() / ratio.min()) < 1.01
+
+
+def test_varied_images_are_parts_of_their_own_mirrored_or_not() -> None:
+    x = pixels(torch.tensor(gradients(4, 24, 32)))
+    whole = torch.tensor([[0.0, 0.5, 0.5, 1.0]]).expand(4, CHANCES)
+    torch.testing.assert_close(vary(x, whole), x)
+    mirrored = torch.tensor([[0.0, 0.5, 0.5, 0.0]]).expand(4, CHANCES)
+    torch.testing.assert_close(vary(x, mirrored), x.flip(3), atol=1e-5, rtol=0)
+    corner = vary(x, torch.tensor([[1.0, 0.0, 0.0, 1.0]]).expand(4, CHANCES))
+    torch.testing.assert_close(corner[:, :, 0, 0], x[:, :, 0, 0], atol=0.02, rtol=0)
+    assert not torch.allclose(corner[:, :, -1, -1], x[:, :, -1, -1], atol=0.02)
+    assert vary(x, torch.rand(4, CHANCES)).min() >= 0
 
 
 def test_the_gaussian_likelihood_is_the_normal_density_with_the_variance_that_suits_best() -> None:
