@@ -13,6 +13,8 @@ Images = NDArray[np.uint8]
 
 SHARE, MOST = 0.05, 900
 """As many of each kind as this share of the pool, but at most so many, and as there are."""
+SAMPLE = 1000
+"""Images that tell how large the digits are."""
 OTHERWISE = ("3", "4", "7")
 """Digits that are none when they stand on their heads."""
 ALIKE = frozenset("oOlIzZsSbqgBQDJ")
@@ -24,7 +26,7 @@ def strangers(dataset: Dataset, letters: Dataset, seed: int) -> dict[str, Images
 
     Args:
         dataset: its validation part gives the digits that are altered, so that none of them is in the pool.
-        letters: UJIPEN, of which the pictures of letters are reduced to the shape of the digits.
+        letters: UJIPEN, of which the letters are made as large and as bright as the digits.
         seed: decides which of the pictures are taken.
     """
     rng = np.random.default_rng(seed)
@@ -32,30 +34,31 @@ def strangers(dataset: Dataset, letters: Dataset, seed: int) -> dict[str, Images
     digits = rng.permutation(dataset.validation)
     turnable = digits[np.isin(digits, _of(dataset, set(OTHERWISE)))]
     shape = dataset.images.shape[1:]
-    written = letters.images[
-        rng.permutation(_of(letters, {name for name in letters.classes if name.isalpha()} - ALIKE))
-    ]
+    written = rng.permutation(_of(letters, {name for name in letters.classes if name.isalpha()} - ALIKE))
     return {
-        "letters": _as_bright(reduced_to(letters.images[written[:number]], shape[0]), dataset.images),
+        "letters": framed(letters.images[written[:number]], dataset.images),
         "upside down": dataset.images[turnable[:number], ::-1, ::-1],
         "inverted": 255 - dataset.images[digits[:number]],
         "noise": rng.integers(0, 256, (number, *shape), np.uint8),
     }
 
 
-def reduced_to(images: Images, side: int) -> Images:
-    """Square images uint8 [n, h, h, c], reduced to [n, side, side, c]."""
-    levels = torch.tensor(images).permute(0, 3, 1, 2).float()  # [n, c, h, h]
-    found: Images = reduced(levels, side).round().byte().permute(0, 2, 3, 1).numpy()
-    return found
+def framed(images: Images, others: Images) -> Images:
+    """Images uint8 [n, h, w, 1] of white on black, as large, as bright and in the same frame as others [m, H, W, 1]."""
+    extent = round(float(np.median([max(each.shape) for each in map(_cropped, others[:SAMPLE])])))
+    bright = float(np.median(others.max(axis=(1, 2, 3))))
+    made = np.zeros((len(images), *others.shape[1:]), np.uint8)
+    for image, frame in zip(map(_cropped, images), made, strict=True):
+        small = reduced(torch.tensor(image)[None, None].float(), extent)[0, 0].numpy()  # [h, w]
+        top, left = ((whole - own) // 2 for whole, own in zip(frame.shape, small.shape, strict=False))
+        frame[top : top + small.shape[0], left : left + small.shape[1], 0] = np.rint(small * (bright / small.max()))
+    return made
 
 
-def _as_bright(images: Images, others: Images) -> Images:
-    """Images whose brightest pixels are about as bright as those of others, for reducing makes thin lines faint."""
-    own = images.max(axis=(1, 2, 3), keepdims=True).astype(np.float32)
-    typical = float(np.median(others.max(axis=(1, 2, 3))))
-    brighter: Images = np.rint(images * (typical / np.maximum(own, 1))).clip(0, 255).astype(np.uint8)
-    return brighter
+def _cropped(image: Images) -> Images:
+    """What is not black of an image [h, w, 1], and the least around it, [height, width]."""
+    rows, columns = (np.flatnonzero(image.any(axis=axes)) for axes in ((1, 2), (0, 2)))
+    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1, 0]
 
 
 def _of(dataset: Dataset, names: set[str]) -> NDArray[np.int64]:
