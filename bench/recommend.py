@@ -157,7 +157,7 @@ def goals(found: Mapping[str, Found]) -> Iterator[str]:
         if name in found:
             seconds = found[name].seconds
             reached = "reached" if seconds <= most else f"missed by {seconds - most:.0f} s"
-            yield f"With the VAE trained, the search on {name} took {seconds:.0f} s. Goal, a job in {most} s: {reached}."
+            yield f"With the VAE trained, searching on {name} took {seconds:.0f} s. Goal, a job in {most} s: {reached}."
 
 
 def main(arguments: Sequence[str] | None = None, home: Path = HOME, vaes: Path = VAES) -> None:

@@ -74,10 +74,12 @@ def nearest(points: Floats, k: int | None = None, progress: Progress | None = No
     spare = -n % _COLUMNS  # rows that are nobody's neighbours, to fill the last groups
     others, beyond = functional.pad(x, (0, 0, 0, spare)).T, functional.pad(lengths, (0, spare), value=torch.inf)
     rows, distances = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
-    step = max(1, _SEARCH_ELEMENTS // n)
+    step = min(n, max(1, _SEARCH_ELEMENTS // n))
+    block = torch.empty(step, len(beyond))
     for start in range(0, n, step):
         own = torch.arange(start, min(start + step, n))
-        squared = torch.addmm(beyond, x[own], others, alpha=-2)  # [step, n], each short of its own row's length
+        squared = block[: len(own)]  # [step, n], each short of its own row's length
+        torch.addmm(beyond, x[own], others, alpha=-2, out=squared)
         squared[own - start, own] = torch.inf
         found, columns = _smallest(squared, k)
         rows[own] = columns.numpy()
