@@ -124,8 +124,7 @@ def look_closely(rough: Graph, features: Tensor, progress: Progress | None = Non
     step = max(1, _PAIR_ELEMENTS // (k * features.shape[2] * features.shape[3]))
     for start in range(0, n, step):
         others = torch.tensor(rough.rows[start : start + step])
-        own = torch.arange(start, start + len(others)).repeat_interleave(k)
-        found = distortion(features[own], features[others.reshape(-1)])
+        found = distortion(features[start : start + step], features[others.reshape(-1)])
         distances[start : start + step] = found.reshape(-1, k).numpy()
         if progress is not None:
             progress(min(1.0, (start + step) / n))

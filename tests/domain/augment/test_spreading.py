@@ -331,9 +331,9 @@ def test_neighbours_are_the_nearest_of_many(n: int, k: int) -> None:
 
 
 def test_distortion_is_the_least_difference_of_patches_nearby() -> None:
-    a, b = np.random.default_rng(0).random((2, 3, 2, 5, 6), np.float32)
-    x, y = (np.pad(each, ((0, 0), (0, 0), (2, 2), (2, 2))) for each in (a, b))
-    expected = np.zeros(3)
+    a, b = np.split(np.random.default_rng(0).random((6, 2, 5, 6), np.float32), [2])  # two others for each of two
+    x, y = (np.pad(each, ((0, 0), (0, 0), (2, 2), (2, 2))) for each in (a.repeat(2, axis=0), b))
+    expected = np.zeros(4)
     for row in range(5):
         for column in range(6):
             patch = x[:, :, row + 1 : row + 4, column + 1 : column + 4]
