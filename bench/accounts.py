@@ -55,18 +55,18 @@ class Asking:
     """Right labels after some more images were labelled by hand, percent: those asked for, or as many random ones.
 
     Attributes:
-        asked: of the pool, images that were labelled by hand included.
-        random: the same after labelling random ones.
-        asked_others: of those images alone that were labelled by hand in neither case.
-        random_others: the same after labelling random ones.
         by_hand: how many were labelled.
+        asked: right labels among those that were spread then.
+        random: the same after labelling random ones.
+        asked_all: of all images of the pool, those that are right or were labelled by hand.
+        random_all: the same after labelling random ones.
     """
 
+    by_hand: int
     asked: float
     random: float
-    asked_others: float
-    random_others: float
-    by_hand: int
+    asked_all: float
+    random_all: float
 
 
 def drawn(truth: Rows, labelled: int, number: int) -> Rows:
@@ -77,30 +77,26 @@ def drawn(truth: Rows, labelled: int, number: int) -> Rows:
     return known
 
 
-def both(alike: Neighbourhoods, known: Rows, truth: Rows, by_hand: int, number: int) -> tuple[Account, Asking]:
-    """What spreading says of its labels in a draw, and what asking is worth.
+def asking(alike: Neighbourhoods, known: Rows, truth: Rows, asked: Rows, seed: int) -> Asking:
+    """What labels by hand are worth: those of images that were asked for, and those of as many random ones.
 
     Args:
         alike: the images, of which spreading finds out which are alike.
-        known: int64 [n], the labels of the draw, -1 for the others.
+        known: int64 [n], the labels of a draw, -1 for the others.
         truth: int64 [n], all labels.
-        by_hand: how many images are labelled by hand then, at most; as many as are asked for.
-        number: of the draw.
+        asked: int64 [m], rows of the images asked for.
+        seed: of the random ones, and of spreading.
     """
-    classes = int(truth.max()) + 1
-    found = spread_over(alike, known, classes, seed=number)
-    asked = found.ask_next[:by_hand]
     pool = np.flatnonzero(known == UNLABELLED)
-    random = np.random.default_rng([FIRST_SEED, number]).choice(pool, len(asked), replace=False)
-    others = np.setdiff1d(pool, np.concatenate([asked, random]))
-    right = list[float]()
+    random = np.random.default_rng([FIRST_SEED, seed]).choice(pool, len(asked), replace=False)
+    spread, every = list[float](), list[float]()
     for rows in (asked, random):
         more = known.copy()
         more[rows] = truth[rows]
-        answered = spread_over(alike, more, classes, seed=number).labels == truth
-        right += [percent(answered[pool]), percent(answered[others])]
-    asking = Asking(right[0], right[2], right[1], right[3], len(asked))
-    return account(found, known, truth), asking
+        answered = spread_over(alike, more, int(truth.max()) + 1, seed=seed)
+        spread.append(account(answered, more, truth).right)
+        every.append(percent((answered.labels == truth)[pool]))
+    return Asking(len(asked), *spread, *every)
 
 
 def account(found: Spread, known: Rows, truth: Rows) -> Account:

@@ -14,7 +14,7 @@ from redis import Redis
 
 from latentaug import datasets
 from latentaug.runtime.jobs import Attempts, JobRecord
-from latentaug.runtime.jobs.queue import JobQueue
+from latentaug.runtime.jobs.queue import FAILURE_SECONDS, JobQueue
 from latentaug.storage.objects import ArtefactStore
 from tests.worker.conftest import WorkerProcess, alive, within
 from tests.worker.test_processes import SOON, Start, Submit, ended
@@ -109,7 +109,7 @@ def test_cancelled_it_ends_within_seconds_and_leaves_nothing(
         jobs.cancel(job.id)
         queue.stop(job)
         assert within(3, lambda process=process: not alive(process))
-        assert within(5, lambda job=job: not redis.exists(f"rq:job:{job.id}-1"))
+        assert within(5, lambda job=job: 0 < redis.ttl(f"rq:job:{job.id}-1") <= FAILURE_SECONDS), "RQ will forget it"
         assert jobs.get(job.id).status == "cancelled"
         assert not artefacts.files(f"jobs/{job.id}/kept")
         assert artefacts.files(f"jobs/{job.id}") == ["record.json"]
