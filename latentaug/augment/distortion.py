@@ -48,7 +48,7 @@ def shapes(images: NDArray[np.uint8], side: int) -> Tensor:
     for start in range(0, len(images), 1024):
         levels = torch.tensor(images[start : start + 1024]).permute(0, 3, 1, 2).float()
         enlarged = _doubled(reduced(levels, side), side)
-        parts.append(functional.conv2d(enlarged, kernels, padding=1, groups=channels).half())
+        parts.append(functional.conv2d(enlarged, kernels, padding=1, groups=channels).half().contiguous())
     return torch.cat(parts)
 
 

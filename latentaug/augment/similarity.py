@@ -28,9 +28,9 @@ LEAST_WEIGHT = 1e-6
 """No image is cut off: what is like no other still belongs somewhere."""
 COMPONENTS = 64
 """Principal components that pixels are reduced to before neighbours are looked for among them."""
-_SEARCH_ELEMENTS = 2**22
-_PAIR_ELEMENTS = 2**16
-_COLUMNS = 64  # of a group, in which the nearest are looked for
+_SEARCH_ELEMENTS = 2**24
+_PAIR_ELEMENTS = 2**17
+_COLUMNS = 32  # of a group, in which the nearest are looked for
 
 Space = Literal["pixels", "latent"]
 Progress = Callable[[float], None]
@@ -124,7 +124,7 @@ def look_closely(rough: Graph, features: Tensor, progress: Progress | None = Non
     step = max(1, _PAIR_ELEMENTS // (k * features.shape[2] * features.shape[3]))
     for start in range(0, n, step):
         others = torch.tensor(rough.rows[start : start + step])
-        found = distortion(features[start : start + step], features[others.reshape(-1)])
+        found = distortion(features[start : start + len(others)], features[others.reshape(-1)])
         distances[start : start + step] = found.reshape(-1, k).numpy()
         if progress is not None:
             progress(min(1.0, (start + step) / n))
