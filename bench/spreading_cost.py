@@ -43,6 +43,8 @@ from latentaug.vae.codec import Codec
 DATASET, LABELLED = "mnist", 100
 IMAGES = 4096
 """Of a request: as many as a service takes unless it is told otherwise."""
+MORE = "with `space=auto`, so much more"
+"""Neighbours are looked for on pixels too, and where they serve better, their shapes are compared."""
 GOAL_SECONDS, GOAL_GIBIBYTES = 30.0, 2.0
 
 
@@ -124,6 +126,7 @@ def _measure(
             measure(f"comparing shapes at {side} pixels", partial(alike.close, "latent", side))
         classes = int(known.max()) + 1
         measure("spreading, and choosing images", partial(spread_over, alike, known, classes, space="latent"))
+        measure(MORE, partial(spread_over, alike, known, classes))
     queue.put(parts)
 
 
@@ -165,7 +168,8 @@ def page(parts: Sequence[Part], waits: Sequence[float], images: int, of_request:
 
 
 def _goals(parts: Sequence[Part], waits: Sequence[float], images: int, of_request: int) -> Iterator[str]:
-    seconds, memory = sum(part.core_seconds for part in parts), max(part.gibibytes for part in parts)
+    latent = [part for part in parts if part.name != MORE]
+    seconds, memory = sum(part.core_seconds for part in latent), max(part.gibibytes for part in latent)
     fast, small = _reached(seconds, GOAL_SECONDS, "s"), _reached(memory, GOAL_GIBIBYTES, "GiB")
     yield f"- **Spreading {images:,} latents** takes {seconds:.1f} s of one core. Goal {GOAL_SECONDS:g} s: {fast}."
     yield f"- It takes {memory:.2f} GiB of memory at most. Goal {GOAL_GIBIBYTES:g} GiB: {small}."

@@ -105,6 +105,7 @@ def test_what_spreading_costs_is_measured_and_written(tmp_path: Path) -> None:
         "looking for neighbours among the latents",
         "comparing shapes at 16 pixels",
         "spreading, and choosing images",
+        spreading_cost.MORE,
     ]
     assert all(part["core_seconds"] > 0 for part in parts[1:])
     assert 0.05 < parts[0]["gibibytes"] <= parts[-1]["gibibytes"]
