@@ -14,9 +14,9 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -93,22 +93,12 @@ def known_first(truth: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _alone(images: NDArray[np.uint8], latents: NDArray[np.float32], known: NDArray[np.int64]) -> list[Part]:
     """Spread in a process of its own, so that its memory is that of spreading."""
-    context = multiprocessing.get_context("spawn")
-    queue: SimpleQueue[list[Part]] = context.SimpleQueue()
-    process = context.Process(target=_measure, args=(images, latents, known, queue))
-    process.start()
-    parts = queue.get()
-    process.join()
-    return parts
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(_measure, images, latents, known).result()
 
 
-def _measure(
-    images: NDArray[np.uint8],
-    latents: NDArray[np.float32],
-    known: NDArray[np.int64],
-    queue: SimpleQueue[list[Part]],
-) -> None:
-    """Spread on one core, part by part, and put what each took into the queue."""
+def _measure(images: NDArray[np.uint8], latents: NDArray[np.float32], known: NDArray[np.int64]) -> list[Part]:
+    """Spread on one core, part by part."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
@@ -127,7 +117,7 @@ def _measure(
         classes = int(known.max()) + 1
         measure("spreading, and choosing images", partial(spread_over, alike, known, classes, space="latent"))
         measure(MORE, partial(spread_over, alike, known, classes))
-    queue.put(parts)
+    return parts
 
 
 def _largest() -> float:
