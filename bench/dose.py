@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
     parser.add_argument("--labelled", type=int, default=100, help="labelled images of each draw")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=["svm", "knn"])
+    parser.add_argument("--processes", type=int, default=1, help="that measure side by side")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="the folder for the page")
     arguments = sys.argv[1:] if arguments is None else arguments
     asked = parser.parse_args(arguments)
@@ -46,9 +47,9 @@ def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
     dataset = kept.read(asked.dataset)
     parts = Parts.of(dataset)
     designs = {dose: design_of(dose, asked.labelled, asked.draws, asked.classifiers) for dose in DOSES}
+    settings = {dose: Setting(parts, kept.without_a_vae(parts, design), {}, "cpu") for dose, design in designs.items()}
     measured = {
-        dose: kept.measured(home, Setting(parts, kept.without_a_vae(parts, design), {}, "cpu"), dataset.checksum)
-        for dose, design in designs.items()
+        dose: kept.measured(home, setting, dataset.checksum, asked.processes) for dose, setting in settings.items()
     }
     name = f"dose-{asked.dataset}-{asked.labelled}"
     asked.results.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""An evaluation whose cells and VAE are kept in a folder, so that it goes on where it was cut short."""
+"""What is measured for long is kept in a folder, so that it goes on where it was cut short."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter
@@ -54,6 +55,14 @@ def trained(folder: Path, dataset: Dataset, latent_dim: int, options: TrainingOp
         ).vae
         _write(path, to_bytes(vae))
     return from_bytes(Architecture(height, width, channels, latent_dim), path.read_bytes())
+
+
+def once(path: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `measure` returns, plain JSON: what an earlier run has kept in the file, or what is measured now."""
+    if not path.is_file():
+        _write(path, json.dumps(measure()).encode())
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found
 
 
 def measured(folder: Path, setting: Setting, checksum: str, processes: int = 1) -> list[Cell]:

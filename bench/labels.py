@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
     parser.add_argument("--labelled", type=int, default=100, help="labelled images of each draw")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=DEFAULT_CLASSIFIERS)
-    parser.add_argument("--pool-images", type=int, help="that get labels, for all classifiers")
+    parser.add_argument("--pool-images", nargs="+", default=[], help="that get labels, by classifier: svm=24000")
     parser.add_argument("--processes", type=int, default=1, help="that measure side by side, without a GPU")
     parser.add_argument("--device", default="cpu", help="where the VAE and the MLP train; cuda:0, or cpu")
     parser.add_argument("--results", type=Path, default=results.RESULTS, help="the folder for the page")
@@ -98,14 +98,16 @@ def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
     vae = kept.trained(home, dataset, study.latent_dim, study.training, asked.device)
     projections = {study.latent_dim: Projection.of(vae, parts.training.images, parts.test_images, "cpu")}
     cells: list[Cell] = []
+    given = (each.partition("=") for each in asked.pool_images)
+    most = study.pool_images | {name: int(count) for name, _, count in given}
     for classifier in asked.classifiers:
-        images = asked.pool_images or study.pool_images.get(classifier, EVERY)
+        images = most.get(classifier, EVERY)
         scope = kept.without_a_vae(parts, design_of(images, classifier, asked.labelled, asked.draws))
         setting = Setting(parts, scope, projections, asked.device)
         cells += kept.measured(home, setting, dataset.checksum, asked.processes)
     results.write(
         asked.results,
-        f"labels-{asked.dataset}-{asked.labelled}",
+        "-".join(["labels", asked.dataset, str(asked.labelled), *_chosen(asked.classifiers)]),
         f"python -m bench.labels {' '.join(arguments)}".rstrip(),
         environment,
         summary(cells),
@@ -223,6 +225,11 @@ def draw_by_draw(cells: Sequence[Cell]) -> list[str]:
             right = "not known" if shares.right is None else f"{shares.right:.2f}"
             lines.append(f"| {draw} | {right} | {told} | {holds} | {' | '.join(entries)} |")
     return lines
+
+
+def _chosen(classifiers: Sequence[str]) -> list[str]:
+    """What a page of a single classifier is named after."""
+    return list(classifiers) if len(classifiers) == 1 else []
 
 
 def _entry(row: Row | None) -> str:

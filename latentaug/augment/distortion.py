@@ -37,7 +37,7 @@ def shapes(images: NDArray[np.uint8], side: int) -> Tensor:
             they have it.
 
     Returns:
-        float16 [n, 2 c, height, width], to save memory; `distortion` takes it as float32.
+        float16 [n, 2 c, height, width], to save memory; `distortion` computes in float32.
     """
     if images.shape[3] > 1 and (images == images[..., :1]).all():
         images = images[..., :1]
@@ -48,7 +48,7 @@ def shapes(images: NDArray[np.uint8], side: int) -> Tensor:
     for start in range(0, len(images), 1024):
         levels = torch.tensor(images[start : start + 1024]).permute(0, 3, 1, 2).float()
         enlarged = _doubled(reduced(levels, side), side)
-        parts.append(functional.conv2d(enlarged, kernels, padding=1, groups=channels).half())
+        parts.append(functional.conv2d(enlarged, kernels, padding=1, groups=channels).half().contiguous())
     return torch.cat(parts)
 
 
@@ -70,31 +70,45 @@ def _doubled(images: Tensor, side: int) -> Tensor:
 
 
 def distortion(a: Tensor, b: Tensor) -> Tensor:
-    """How much of each image of `a` cannot be found within `REACH` pixels in that of `b`.
+    """How much of each image of `a` cannot be found within `REACH` pixels in those of `b` that it is compared with.
 
     For every pixel it is the squared difference between the 3x3 patch around it and the best of the patches around its
-    place in `b`; the whole is the sum over pixels. It takes about 20 us for a pair of 28x28 on one core.
+    place in `b`; the whole is the sum over pixels. It takes about 12 us for a pair of 28x28 on one core.
 
     Args:
-        a: float32 [p, c, h, w], of `shapes`.
-        b: as many others, [p, c, h, w].
+        a: float16 or float32 [n, c, h, w], of `shapes`.
+        b: k others for each, one image's after another's, [n * k, c, h, w].
 
     Returns:
-        float32 [p], 0 for equal images.
+        float32 [n * k], 0 for equal images.
     """
     height, width = a.shape[2:]
-    # Pairs are the last dimension inside, so that every operation runs over whole rows of numbers.
-    x = functional.pad(a, (1,) * 4).permute(1, 2, 3, 0).contiguous()  # [c, h + 2, w + 2, p]
-    y = functional.pad(b, (1 + REACH,) * 4).permute(1, 2, 3, 0).contiguous()  # [c, h + 2 + 2 REACH, ..., p]
-    best: Tensor | None = None
+    x = _pairs_last(a, 1).repeat_interleave(len(b) // len(a), dim=3)  # [c, h + 2, w + 2, p]
+    y = _pairs_last(b, 1 + REACH)  # [c, h + 2 + 2 REACH, w + 2 + 2 REACH, p]
+    difference, squared = torch.empty_like(x[0]), torch.empty_like(x[0])
+    lines, patches = torch.empty_like(x[0, 2:]), torch.empty_like(x[0, 2:, 2:])
+    best = torch.full_like(patches, torch.inf)  # [h, w, p]
     for down in range(2 * REACH + 1):
         for right in range(2 * REACH + 1):
-            squared = torch.zeros_like(x[0])
-            for channel in range(len(x)):
-                difference = x[channel] - y[channel, down : down + height + 2, right : right + width + 2]
+            moved = y[:, down : down + height + 2, right : right + width + 2]
+            torch.sub(x[0], moved[0], out=difference)
+            torch.mul(difference, difference, out=squared)
+            for channel in range(1, len(x)):
+                torch.sub(x[channel], moved[channel], out=difference)
                 squared.addcmul_(difference, difference)
-            lines = squared[:-2] + squared[1:-1] + squared[2:]
-            patches = lines[:, :-2] + lines[:, 1:-1] + lines[:, 2:]  # [h, w, p]
-            best = patches if best is None else torch.minimum(best, patches, out=best)
-    assert best is not None  # noqa: S101 (there is at least one place)
+            torch.add(squared[:-2], squared[1:-1], out=lines).add_(squared[2:])
+            torch.add(lines[:, :-2], lines[:, 1:-1], out=patches).add_(lines[:, 2:])
+            torch.minimum(best, patches, out=best)
     return best.sum(dim=(0, 1))
+
+
+def _pairs_last(images: Tensor, margin: int) -> Tensor:
+    """Images [p, c, h, w] as float32 [c, h + 2 margin, w + 2 margin, p], with zeros around each.
+
+    The last dimension lies inside, so that every operation runs over whole rows of numbers.
+    """
+    p, c, height, width = images.shape
+    turned = images.reshape(p, -1).T.contiguous().view(c, height, width, p)
+    padded = torch.zeros(c, height + 2 * margin, width + 2 * margin, p)
+    padded[:, margin : margin + height, margin : margin + width] = turned
+    return padded

@@ -14,20 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import (
-    cache,
-    contenders,
-    dose,
-    kernels,
-    labels,
-    load,
-    precision,
-    quality,
-    serving,
-    throughput,
-    training,
-    workload,
-)
+from bench import cache, contenders, kernels, load, precision, quality, serving, throughput, training, workload
 from bench.clients import Answer
 from bench.contenders import InProcess
 from bench.training import Data
@@ -219,45 +206,3 @@ def test_bfloat16_is_told_to_move_something_but_little(tmp_path: Path) -> None:
     moved = found["bfloat16"]
     assert moved["latents"] == 0
     assert all(1 <= largest < 16 and share < 0.05 for largest, share in (moved["decoding"], moved["both"]))
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_what_labels_are_worth_is_measured_kept_and_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    quick = labels.Study(8, TrainingOptions(epochs=5, beta=0.1), {"knn": 300})
-    monkeypatch.setitem(labels.STUDIES, "digits", quick)
-    arguments = ["--labelled", "30", "--draws", "2", "--classifiers", "knn", "--results", str(tmp_path / "results")]
-    labels.main(arguments, tmp_path / "home")
-
-    document = json.loads((tmp_path / "results" / "labels-digits-30.json").read_text())
-    cells = document["results"]["cells"]
-    assert {(cell["draw"], cell["arm"]) for cell in cells} == {(draw, arm) for draw in (0, 1) for arm in labels.TITLED}
-    accuracy = {cell["arm"]: cell["accuracy"] for cell in cells if cell["draw"] == 0}
-    assert accuracy["spread"] > accuracy["none"] + 5
-    page = (tmp_path / "results" / "labels-digits-30.md").read_text()
-    assert "kNN: 300 newly labelled images" in page
-    assert "| labels by label spreading, an affine copy of each image |" in page
-    assert "**kNN**: " in page
-    assert page.count("| yes |") + page.count("| no |") == 2, "each draw says whether its interval holds the truth"
-    assert document["command"] in page
-    capsys.readouterr()
-
-    labels.main([*arguments[:2], "--draws", "3", *arguments[4:]], tmp_path / "home")
-    assert {line.split("-")[0] for line in capsys.readouterr().out.splitlines() if "-image-" in line} == {"2"}
-    longer = json.loads((tmp_path / "results" / "labels-digits-30.json").read_text())["results"]["cells"]
-    assert [cell for cell in longer if cell["draw"] < 2] == cells
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_how_many_copies_pay_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dose, "DOSES", (1, 4))
-    arguments = ["--labelled", "30", "--draws", "3", "--classifiers", "knn", "--results", str(tmp_path / "results")]
-    dose.main(arguments, tmp_path / "home")
-
-    page = (tmp_path / "results" / "dose-digits-30.md").read_text()
-    assert "- **kNN**: affine copies " in page
-    assert "(4 over 1: " in page
-    assert "| kNN | duplication | +0.00 points" in page, "copies of what is there change no neighbour"
-    assert (tmp_path / "results" / "dose-digits-30.png").read_bytes().startswith(b"\x89PNG")
-    assert set(json.loads((tmp_path / "results" / "dose-digits-30.json").read_text())["results"]) == {"1", "4"}

@@ -316,6 +316,37 @@ def test_neighbours_are_the_nearest() -> None:
     assert np.allclose(found.distances, np.sort(squared, axis=1)[:, :5], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("n", "k"), [(129, 2), (1000, 7), (1000, 20), (4099, 20)])
+def test_neighbours_are_the_nearest_of_many(n: int, k: int) -> None:
+    points = np.random.default_rng(n).integers(0, 9, (n, 12)).astype(np.float32)  # some alike, and distances are exact
+    points -= 4
+    squared = np.square(points[:, None] - points[None]).sum(axis=2)
+    np.fill_diagonal(squared, np.inf)
+
+    found = nearest(points, k)
+
+    assert np.allclose(found.distances, np.sort(squared, axis=1)[:, :k], rtol=1e-4, atol=1e-3)
+    assert np.allclose(found.distances, np.take_along_axis(squared, found.rows, 1), rtol=1e-4, atol=1e-3)
+    assert all(len(set(rows)) == k for rows in found.rows.tolist())
+
+
+def test_distortion_is_the_least_difference_of_patches_nearby() -> None:
+    a, b = np.split(np.random.default_rng(0).random((6, 2, 5, 6), np.float32), [2])  # two others for each of two
+    x, y = (np.pad(each, ((0, 0), (0, 0), (2, 2), (2, 2))) for each in (a.repeat(2, axis=0), b))
+    expected = np.zeros(4)
+    for row in range(5):
+        for column in range(6):
+            patch = x[:, :, row + 1 : row + 4, column + 1 : column + 4]
+            unlike = [
+                np.square(patch - y[:, :, row + i : row + i + 3, column + j : column + j + 3]).sum(axis=(1, 2, 3))
+                for i in range(3)
+                for j in range(3)
+            ]
+            expected += np.min(unlike, axis=0)
+
+    assert np.allclose(distortion(torch.tensor(a), torch.tensor(b)).numpy(), expected, rtol=1e-5)
+
+
 def test_a_shifted_image_is_nearer_than_another() -> None:
     image = np.zeros((1, 28, 28, 1), np.uint8)
     image[0, 8:20, 12:15] = 255
