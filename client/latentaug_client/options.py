@@ -69,6 +69,8 @@ class LabelOptions(LabelJobOptions, total=False):
 class TrainingOptions(TypedDict, total=False):
     """How a VAE is trained, in `train` and in `evaluate`."""
 
+    architecture: Literal["auto", "paper", "residual"]
+    max_seconds: float
     beta: float
     epochs: int
     patience: int

@@ -97,6 +97,8 @@ def train(
     latent_dim: Annotated[int | None, option(TrainParams, "latent_dim")] = None,
     epochs: Annotated[int | None, option(TrainParams, "epochs")] = None,
     beta: Annotated[float | None, option(TrainParams, "beta")] = None,
+    architecture: Annotated[str | None, option(TrainParams, "architecture")] = None,
+    max_seconds: Annotated[float | None, option(TrainParams, "max_seconds")] = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
     seed: Annotated[int | None, option(TrainParams, "seed")] = None,
@@ -105,9 +107,11 @@ def train(
     with _session(context) as client:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
         name = name or names.model_name(dataset)
-        job = client.train(dataset, name=name, **given(latent_dim=latent_dim, epochs=epochs, beta=beta, seed=seed))
+        how = given(latent_dim=latent_dim, epochs=epochs, beta=beta, architecture=architecture, max_seconds=max_seconds)
+        job = client.train(dataset, name=name, **how, **given(seed=seed))
         show(job)
         out.print(f"model {name} (job {job.id})")
+        out.print(client.model(name)["advice"])
 
 
 @app.command()
@@ -320,9 +324,12 @@ def _own_model(client: Client, dataset: str) -> str:
     """The model of this very data set, trained first if the service has none."""
     name = names.model_name(dataset)
     try:
-        client.model(name)
+        model = client.model(name)
     except NotFound:
         show(client.train(dataset, name=name))
+        model = client.model(name)
+    if model["advice"]:
+        console.print(model["advice"])
     return name
 
 
