@@ -76,7 +76,6 @@ MAX_LATENT_DIM = 512
 MAX_ALPHA = 10.0
 MAX_K = 64
 MAX_RETRIES = 100
-DEFAULT_LATENT_DIMS = [20]
 
 _T = TypeVar("_T")
 
@@ -494,7 +493,8 @@ class EvaluateParams(Design, TrainingOptions):
     """A model trained on this data set, or a list of several with different latent dimensions, used instead of training
     one for each latent dimension."""
     latent_dims: Annotated[list[LatentDim], _DISTINCT, Field(max_length=16)] | None = None
-    """Latent dimensions; one VAE is trained for each. Default: 20, or the model's own."""
+    """Latent dimensions; one VAE is trained for each. Default: the model's own; without a model 20 for the paper's
+    network, 128 for the residual network."""
     beside: Annotated[list[JobId], _DISTINCT, Field(max_length=32)] = []
     """Ids of earlier evaluations of this data set, to be drawn with this one in its figures `accuracy-by-labels` and
     `gain-by-copies`, where they differ in `labelled` or in `k`."""
@@ -504,8 +504,6 @@ class EvaluateParams(Design, TrainingOptions):
     def _defaults(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        if data.get("model") is None and data.get("latent_dims") is None:
-            data = {**data, "latent_dims": DEFAULT_LATENT_DIMS}
         preset = data.get("protocol")
         return {**PRESETS[preset], **data} if isinstance(preset, str) and preset in PRESETS else data
 

@@ -26,10 +26,10 @@ from latentaug.errors import Conflict, NotFound
 from latentaug.evaluation.design import Parts
 from latentaug.evaluation.training_sets import Projection
 from latentaug.evaluation.work_units import Cell, Unit
-from latentaug.options import DEFAULT_LATENT_DIMS, Design, EvaluateParams
+from latentaug.options import Design, EvaluateParams
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.architectures import Architecture
+from latentaug.vae.architectures import LATENT_DIMS, Architecture, chosen
 from latentaug.vae.codec import Codec, read_vae
 from latentaug.vae.networks import Network, from_bytes, to_bytes
 from worker.vaes import device
@@ -103,7 +103,11 @@ class Grid:
     @property
     def latent_dims(self) -> list[int]:
         """Latent dimensions of the VAEs to train; none where stored models are given."""
-        return [] if self.params.model else self.params.latent_dims or DEFAULT_LATENT_DIMS
+        if self.params.model:
+            return []
+        return self.params.latent_dims or [
+            LATENT_DIMS[chosen(self.params.architecture, *self.dataset.images.shape[1:])]
+        ]
 
     def has_vae(self, latent_dim: int) -> bool:
         """Whether its VAE is trained, and the data set projected with it."""
