@@ -59,7 +59,7 @@ def test_defaults_are_the_papers() -> None:
     train = TrainParams(dataset="digits")
     assert (train.architecture, train.patience, train.name) == ("auto", 5, None)
     evaluate = EvaluateParams(dataset="digits")
-    assert (evaluate.alpha, evaluate.k, evaluate.latent_dims, evaluate.draws) == (0.5, 3, [20], 10)
+    assert (evaluate.alpha, evaluate.k, evaluate.latent_dims, evaluate.draws) == (0.5, 3, None, 10)
     assert evaluate.decode == ["residual"]
     assert EvaluateParams(dataset="digits", model="m").latent_dims is None
 
