@@ -30,8 +30,8 @@ from latentaug.vae.likelihoods import gaussian
 
 WIDTHS = (64, 96, 128, 128)
 """Channels of each stage, from the finest."""
-SMALLEST_GRID = 7
-"""A stage is followed by a coarser one while its shorter side is longer than this, but there are at least 3."""
+LONG_SIDE = 28
+"""There are 3 stages, and 4 where the finest has more places than this along its shorter side."""
 SAMPLE = 4096
 """Most images that the linear model is found from."""
 SMALLEST_SCALE = 1e-3
@@ -63,7 +63,7 @@ class Grid(NamedTuple):
         longest = max(height, width)
         shrink = 2 if longest <= 64 else 4 if longest <= 160 else 8
         patch = 2 if longest <= 48 else max(4, shrink)
-        stages = 3 if min(height, width) // patch <= 4 * SMALLEST_GRID else 4
+        stages = 3 if min(height, width) // patch <= LONG_SIDE else 4
         places = 2 ** (stages - 1)
         rows, columns = (-(-side // (patch * places)) * places for side in (height, width))
         return Grid(shrink, patch, rows, columns, stages)
