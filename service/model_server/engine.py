@@ -39,8 +39,9 @@ Outputs: TypeAlias = dict[str, Array]
 # largest the network gets no faster.
 TILES = {"cpu": (16, 32, 64), "cuda": (32, 256)}
 
-TILE_VALUES = 2**21
-"""Most values in a larger tile of images on a GPU: each model keeps a few tiles in pinned memory, which is scarce."""
+TILE_VALUES = {"cpu": 2**22, "cuda": 2**21}
+"""Most values in a larger tile of images: on a CPU the network gets slower beyond, as its intermediate results outgrow
+the caches, and on a GPU each model keeps a few tiles in pinned memory, which is scarce."""
 
 FunctionName: TypeAlias = Literal["encode", "decode", "render", "warp"]
 
@@ -108,9 +109,8 @@ class LoadedModel:
     def tile_sizes(self) -> tuple[int, ...]:
         """Rows of each size of tile, ascending."""
         small, *larger = TILES[self.device.type]
-        if self.device.type == "cuda":
-            larger = [tile for tile in larger if tile * math.prod(self.row_shape) <= TILE_VALUES]
-        return small, *larger
+        most = TILE_VALUES[self.device.type] // math.prod(self.row_shape)
+        return small, *(tile for tile in larger if tile <= most)
 
     def tile(self, rows: int) -> int:
         """Rows of the tiles for a request of so many rows: the smallest tile that holds it, or the largest there is."""
