@@ -28,6 +28,7 @@ from latentaug.evaluation.quality import Real, Unseen
 from latentaug.options import Decode, RenderingOptions
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.vae.inference import Frozen, grey_levels
+from latentaug.vae.memory import together
 from service.model_server.tiles import Tiles, tiled
 from service.oip.tensors import Array
 
@@ -54,7 +55,7 @@ FUNCTIONS: dict[FunctionName, Callable[[Frozen, Tensor], tuple[Tensor, ...]]] = 
 
 
 WARPED_AT_ONCE = 1024
-"""Children whose sources and neighbours are put side by side at a time, so that they take little memory."""
+"""Children whose sources and neighbours are put side by side at a time, at most."""
 
 
 class Moves(NamedTuple):
@@ -337,8 +338,9 @@ def _warp_rows(key: Key, images: Images, moves: Moves) -> Images:
     """Move each source towards its neighbour, or away from it, by its share: uint8 [m, h, w, c]."""
     children = np.empty((len(moves.source), *key.model.row_shape), np.uint8)
     pixels = images.astype(np.float32) / np.float32(255)
-    for start in range(0, len(children), WARPED_AT_ONCE):
-        rows = slice(start, start + WARPED_AT_ONCE)
+    size = together(math.prod(key.model.row_shape), WARPED_AT_ONCE)
+    for start in range(0, len(children), size):
+        rows = slice(start, start + size)
         source, towards = pixels[moves.source[rows]], pixels[moves.neighbour[rows]]
         share = np.broadcast_to(moves.share[rows, None, None, None], (*source.shape[:3], 1))
         planes = np.concatenate([source, towards, share], axis=3)  # [rows, h, w, 2 c + 1]
