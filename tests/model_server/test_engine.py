@@ -162,14 +162,28 @@ def test_the_residual_network_answers_each_request_as_if_it_were_alone(
     assert np.abs(shown - 255 * rendered.permute(0, 2, 3, 1).numpy()).max() < 0.51
 
 
-@pytest.mark.parametrize(("shape", "sizes"), [((28, 28, 1), (32, 256)), ((128, 128, 3), (32,))])
-def test_large_images_have_small_tiles_on_a_gpu(tmp_path: Path, shape: tuple[int, int, int], sizes: Any) -> None:
+@pytest.mark.parametrize(
+    ("device_type", "shape", "sizes"),
+    [
+        ("cpu", (28, 28, 1), (16, 32, 64)),
+        ("cpu", (128, 128, 3), (16, 32, 64)),
+        ("cpu", (256, 256, 1), (16, 32, 64)),
+        ("cpu", (256, 256, 3), (16,)),
+        ("cuda", (28, 28, 1), (32, 256)),
+        ("cuda", (128, 128, 3), (32,)),
+    ],
+)
+def test_large_images_have_small_tiles(
+    tmp_path: Path, device_type: str, shape: tuple[int, int, int], sizes: tuple[int, ...]
+) -> None:
     store = ArtefactStore(tmp_path.as_uri())
-    description = save_model(store, "m", shape=shape)
-    vae, projected = FrozenVAE(random_vae(shape)), models.read_projected(store, description)
-    model = LoadedModel(description, vae, projected, torch.device("cuda"))  # which it first uses when it is warmed up
+    description = save_model(store, "m", shape=(8, 8, 1))
+    vae, projected = FrozenVAE(random_vae((8, 8, 1))), models.read_projected(store, description)
+    height, width, channels = shape
+    large = description.model_copy(update={"height": height, "width": width, "channels": channels})
+    model = LoadedModel(large, vae, projected, torch.device(device_type))  # which it first uses when it is warmed up
     assert model.tile_sizes == sizes
-    assert model.tile(1) == 32
+    assert model.tile(1) == sizes[0]
     assert model.tile(200) == sizes[-1]
 
 
