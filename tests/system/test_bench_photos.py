@@ -1,17 +1,21 @@
-"""The networks are compared on colour images, and the sheets and pages are written."""
+"""The networks are compared on colour images, what helps with few labels is measured, and the pages are written."""
 
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bench import photo_speed, photos
+from bench import photo_speed, photo_verdict, photos
 from latentaug.datasets import Dataset
 from latentaug.datasets.splitting import split
+from latentaug.evaluation import cnn
+from latentaug.evaluation.phrases import TITLES
+from latentaug.options import TrainingOptions
 
 pytestmark = pytest.mark.slow
 
@@ -48,3 +52,31 @@ def test_the_speed_is_measured_for_each_size(
     assert "| 16 |" in page
     assert "| 32 |" in page
     assert "python -m bench.photo_speed" in capsys.readouterr().out
+
+
+def test_the_verdicts_on_few_labels_are_measured_kept_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(photo_verdict.SETS, "crops", little)
+    monkeypatch.setattr(photo_verdict, "TRAINING", TrainingOptions(epochs=2))
+    monkeypatch.setattr(photo_verdict, "PER_CLASS", 4)
+    monkeypatch.setattr(cnn, "STEPS", 12)
+    for draws in ("1", "2"):
+        capsys.readouterr()
+        photo_verdict.main(["--draws", draws, "--results", str(tmp_path)], tmp_path / "home")
+    measured = [line for line in capsys.readouterr().out.splitlines() if "-image-" in line]
+    assert {line.split("-")[0] for line in measured} == {"1"}, "the first draw was kept"
+
+    found = json.loads((tmp_path / "photo-verdict-little.json").read_text())["results"]
+    of = ("svm", "knn", "cnn")
+    arms = {name: {(row["arm"], row["decode"]) for row in found["rows"] if row["classifier"] == name} for name in of}
+    shared = {(name, None) for name in ("none", "affine", "trivial", "spread", "spread+affine")}
+    shared |= {(name, "residual") for name in ("noise", "interpolation", "extrapolation")}
+    shared |= {(name, "warp") for name in ("interpolation", "extrapolation")}
+    assert arms == {"svm": shared, "knn": shared, "cnn": shared | {("mixup", None), ("cutmix", None)}}
+    page = (tmp_path / "photo-verdict-little.md").read_text()
+    assert "# little: 8 labelled colour images of 24x32 in 2 classes" in page
+    for name in of:
+        assert f"- **{TITLES[name]}**: {found['verdicts'][name]}" in page
+    assert page.index("**SVM**") < page.index("| training set |") < page.index("Its mean squared error on held-out")
+    assert "| CutMix in training (pixels) | mixes the CNN's batches alone |" in page
