@@ -140,17 +140,17 @@ def augment(
             dataset = names.dataset(client, str(folder), names.pair(size), console, unlabelled)
             model, resize = _own_model(client, dataset), resize or size is not None
         options = AugmentOptions(**given(method=method, alpha=alpha, k=k, decode=decode, seed=seed, resize=resize))
-        asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed", "resize"})
+        noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
         version = names.description(client, model)["version"]
-        written = Manifest(partial, {**asked, "model": model, "version": version})
+        written = Manifest(partial, {**noted, "model": model, "version": version})
         parts = batches(folder, unlabelled)
         with bar() as shown:
             task = shown.add_task("augment", total=sum(len(part.files) for part in parts))
             for part in parts:
-                made = client.augment(part.files, model=model, **asked)
+                made = client.augment(part.files, model=model, decode=options.decode, **noted)
                 for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                     beside = part.files[neighbour] if neighbour >= 0 else None
-                    written.add(image, part, part.files[source], beside)
+                    written.add(image, part, part.files[source], beside, made.decode)
                 shown.advance(task, len(part.files))
         written.close()
         count, quality = len(written), measured(client, model, written)
