@@ -255,7 +255,8 @@ def recommend(
         result = made.record["result"]
         if result.get("quality"):
             out.print(in_words(result["quality"]), highlight=False, markup=False)
-    out.print(f"{result['images']} images in {to} (job {job.id})")
+    of = job.record["result"]["described"]
+    out.print(f"{result['images']} images in {to} (job {job.id}): {of}", highlight=False, markup=False)
 
 
 @app.command()

@@ -310,6 +310,7 @@ def test_the_best_training_set_of_a_folder_is_found_measured_and_written(url: st
     with (tmp_path / "best" / "manifest.csv").open() as file:
         made = list(csv.DictReader(file))
     assert f"{len(made)} images in {tmp_path / 'best'}" in done.stdout.replace("\n", "")
+    assert "): the labelled images" in " ".join(done.stdout.split())
     assert {row["kind"] for row in made} >= {"real"}
     assert all((tmp_path / "best" / row["file"]).is_file() for row in made)
     assert {row["label"] for row in made} == {path.name for path in (tmp_path / "best").iterdir() if path.is_dir()}
