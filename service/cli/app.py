@@ -6,11 +6,11 @@ import io
 import os
 import signal
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from latentaug_client import Client, LatentaugError, NotFound
@@ -111,7 +111,7 @@ def train(
         job = client.train(dataset, name=name, **how, **given(seed=seed))
         show(job)
         out.print(f"model {name} (job {job.id})")
-        out.print(client.model(name)["advice"])
+        out.print(client.model(name)["advice"], highlight=False, markup=False)
 
 
 @app.command()
@@ -141,8 +141,9 @@ def augment(
             model, resize = _own_model(client, dataset), resize or size is not None
         options = AugmentOptions(**given(method=method, alpha=alpha, k=k, decode=decode, seed=seed, resize=resize))
         noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
-        version = names.description(client, model)["version"]
-        written = Manifest(partial, {**noted, "model": model, "version": version})
+        described = names.description(client, model)
+        _advise(described)
+        written = Manifest(partial, {**noted, "model": model, "version": described["version"]})
         parts = batches(folder, unlabelled)
         with bar() as shown:
             task = shown.add_task("augment", total=sum(len(part.files) for part in parts))
@@ -325,13 +326,16 @@ def _own_model(client: Client, dataset: str) -> str:
     """The model of this very data set, trained first if the service has none."""
     name = names.model_name(dataset)
     try:
-        model = client.model(name)
+        client.model(name)
     except NotFound:
         show(client.train(dataset, name=name))
-        model = client.model(name)
-    if model["advice"]:
-        console.print(model["advice"])
     return name
+
+
+def _advise(model: Mapping[str, Any]) -> None:
+    """Say what a model's pictures are good for, if that is known."""
+    if model["advice"]:
+        console.print(model["advice"], highlight=False, markup=False)
 
 
 @contextmanager
