@@ -124,8 +124,8 @@ class Strength(Seeded):
     """How far new images lie from their sources, and among how many neighbours."""
 
     alpha: float = Field(default=0.5, ge=0, le=MAX_ALPHA, allow_inf_nan=False)
-    """How far a new image goes: 0 gives the image's own reconstruction. Interpolation takes at most 1, which gives the
-    neighbour's."""
+    """How far a new image goes from its source: 0 stays there. Interpolation takes at most 1, which goes all the way to
+    the neighbour."""
     k: int = Field(default=3, ge=1, le=MAX_K)
     """How many nearest neighbours of the same label serve each image; each gives one new image."""
 
@@ -423,8 +423,8 @@ class Design(Strength):
     methods: Annotated[list[Method], _LISTED, _DISTINCT, _SOME] = [*METHODS]
     """How latents are altered."""
     classifiers: Annotated[list[Classifier], _LISTED, _DISTINCT, _SOME] = [*DEFAULT_CLASSIFIERS]
-    """Which classifiers are measured. The CNN, for photos, sees images and no latents, so that only `image` has it; it
-    takes the longest by far, unless there is a GPU."""
+    """Which classifiers are measured. The CNN, for photos, is measured on pixels alone; it takes the longest by
+    far, unless there is a GPU."""
     spaces: Annotated[list[Space], _LISTED, _DISTINCT, _SOME] = [*SPACES]
     """Where the classifiers work: on pixels (`image`) or on latents."""
     decode: Annotated[list[Decode], _LISTED, _DISTINCT, _SOME] = ["residual"]

@@ -126,7 +126,7 @@ def recommend(work: Work, params: RecommendParams) -> dict[str, Any]:
     work.put("report.png", gains_plot(found))
     written = found.to_json()
     work.put_json("result.json", written)
-    return {name: written[name] for name in ("recipe", "recipes", "verdict", "verdicts")}
+    return {name: written[name] for name in ("recipe", "recipes", "described", "verdict", "verdicts")}
 
 
 def _problem(dataset: Dataset, params: RecommendParams) -> Problem:

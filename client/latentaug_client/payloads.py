@@ -68,12 +68,14 @@ class Augmented:
         labels: one label for each new image, which is its source's; None if no labels were sent.
         source: int64 [m], index of the image in the request that each was made from.
         neighbour: int64 [m], index of the neighbour that it was moved towards or away from; -1 if there is none.
+        decode: how altered latents became images: residual, reconstruction or warp, where `auto` was asked for too.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[Any] | None
     source: NDArray[np.int64]
     neighbour: NDArray[np.int64]
+    decode: str
 
 
 @dataclass(frozen=True)
@@ -141,15 +143,21 @@ def dataset_body(
 
 
 def image_files(folder: Path) -> list[Path]:
-    """All image files in a folder and its subfolders, sorted by path.
+    """All image files in a folder and its subfolders, sorted by path; what systems hide is passed over, as in a zip.
 
     Raises:
         ValueError: there are none.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES)
+    files = [path for path in files if not _hidden(path.relative_to(folder))]
     if not files:
         raise ValueError(f"{folder} holds no image files ({', '.join(sorted(SUFFIXES))}); give a folder that does")
     return files
+
+
+def _hidden(path: Path) -> bool:
+    """Whether a file is one of those that operating systems and notebooks leave behind."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def folder_files(folder: Path, unlabelled: str | PathLike[str] | None = None) -> dict[str, Path]:
@@ -193,7 +201,8 @@ def read_npy(response: httpx.Response) -> NDArray[Any]:
 def read_augmented(response: httpx.Response) -> Augmented:
     """The new images in an answer."""
     arrays = _arrays(response.content)
-    return Augmented(arrays["images"], arrays.get("labels"), arrays["source"], arrays["neighbour"])
+    decode = str(arrays["decode"])
+    return Augmented(arrays["images"], arrays.get("labels"), arrays["source"], arrays["neighbour"], decode)
 
 
 def read_encoded(response: httpx.Response) -> Encoded:

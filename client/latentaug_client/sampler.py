@@ -190,7 +190,7 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
             ) from error
         order = each * random.permutation(len(rows)) + np.arange(each)[:, None]  # [each, n], places in `made`
         chosen = order.ravel()[:wanted]
-        return Augmented(made.images[chosen], None, made.source[chosen], made.neighbour[chosen])
+        return Augmented(made.images[chosen], None, made.source[chosen], made.neighbour[chosen], made.decode)
 
     def _options(self, each: int, random: np.random.RandomState) -> AugmentOptions:
         """What to ask for: `each` new images from each row, and those options that were given."""

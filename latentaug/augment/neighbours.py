@@ -218,7 +218,8 @@ def _classes(latents: Latents, labels: Rows | None) -> Iterator[tuple[int | None
 
 def _too_small(where: str, size: int, k: int, largest_k: int) -> str:
     advice = f"use k up to {largest_k} or add images" if largest_k else "add images, or use noise, which needs none"
-    return f"{where} only {size} images to find {k} neighbours among; {advice}"
+    images = "image" if size == 1 else "images"
+    return f"{where} only {size} {images} to find {k} {'neighbour' if k == 1 else 'neighbours'} among; {advice}"
 
 
 def _step(candidates: int) -> int:

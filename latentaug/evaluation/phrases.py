@@ -109,6 +109,8 @@ def beside_copies(copies: str, over: Gain, verdict: str | None, unproven: str) -
         return f"{copies} do worse, by {size(over)}."
     if verdict == HARMS:
         return f"{copies} do better, by {size(over)}."
+    if round(over.mean, 2) == 0:
+        return f"{copies} do as well on average: the difference is {size(over)}."
     where = "behind" if over.mean >= 0 else "ahead"
     return f"{copies} may do as well: they are {size(over)} {where}, {unproven}."
 
@@ -118,6 +120,13 @@ def change(row: Row, digits: int | None = None) -> str:
     if digits is None:
         digits = decimals(row.gain) if row.gain else 2
     return f"from {row.before:.{digits}f} % to {row.accuracy:.{digits}f} %"
+
+
+def changed(row: Row) -> str:
+    """What new images did, such as "changed accuracy from 77.4 % to 79.3 %"."""
+    if row.gain and round(row.gain.mean, 2) == 0:
+        return f"left accuracy at {row.before:.1f} %"
+    return f"changed accuracy {change(row)}"
 
 
 def decimals(gain: Gain) -> int:

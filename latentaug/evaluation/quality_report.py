@@ -86,6 +86,8 @@ def _sentence(quality: Quality) -> str:
     first = f"{_percent(quality.near_copies)} of the new images are near-copies of {of}"
     if quality.label_agreement is not None:
         first += f"; {_percent(quality.label_agreement)} carry a label that their neighbours share"
+        if quality.label_agreement_of_unseen is not None:
+            first += f", and {_percent(quality.label_agreement_of_unseen)} of real images do"
     whose = "an unseen real image" if quality.unseen == "held_out" else "another training image"
     return (
         f"{first}. In {_percent(quality.nearer_than_unseen)} of comparisons a new image is nearer to a training image "
@@ -103,12 +105,13 @@ def _warning(quality: Quality) -> str | None:
             f"(density {quality.density:.2f}; real images have about 1)."
         )
     own, real = quality.label_agreement, quality.label_agreement_of_unseen
+    copied = quality.near_copies > MOST_COPIES
     if own is not None and real is not None and own < LEAST_AGREEMENT * real:
         found.append(
-            f"Take a smaller alpha, or check the labels: neighbours share {_percent(own)} of them, "
+            f"{'Check' if copied else 'Take a smaller alpha, or check'} the labels: neighbours share {_percent(own)} of them, "
             f"and {_percent(real)} of those of real images."
         )
-    if quality.near_copies > MOST_COPIES:
+    if copied:
         found.append("Take a larger alpha, or train without these images: nearly all are near-copies and add little.")
     return " ".join(found) or None
 

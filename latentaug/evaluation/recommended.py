@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from latentaug.evaluation.phrases import TITLES, beside_copies, change, points, size
+from latentaug.evaluation.phrases import TITLES, beside_copies, change, changed, points, size
 from latentaug.evaluation.recommendation import AFFINE, RECOMMENDED, Spreads
 from latentaug.evaluation.result import Result
 from latentaug.evaluation.search import MARGIN, Tried
@@ -107,8 +107,8 @@ def _words(row: Row, gain: Gain, title: str) -> tuple[str, str]:
         return USE, f"Use the recommended training set: +{told}, {change(row)}."
     if row.verdict == HARMS:
         return LEAVE_OUT, f"Leave it out: the recommended training set lowers accuracy for {title} by {size(gain)}."
-    changed = f"for {title} the recommended training set changed accuracy {change(row)}"
-    return NO_CLEAR_EFFECT, f"No clear effect: {changed}, which may be chance."
+    chance = ", which may be chance" if round(gain.mean, 2) else ""
+    return NO_CLEAR_EFFECT, f"No clear effect: for {title} the recommended training set {changed(row)}{chance}."
 
 
 def _beside(row: Row) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from latentaug.evaluation.phrases import TITLES, beside_copies, change, describe, place, recipe, size
+from latentaug.evaluation.phrases import TITLES, beside_copies, change, changed, describe, place, recipe, size
 from latentaug.evaluation.statistics import CANNOT_TELL, HARMS, HELPS, OVER_IMAGES, Gain
 from latentaug.evaluation.summary import Row
 from latentaug.evaluation.training_sets import BASELINE, control, parts_of
@@ -158,7 +158,7 @@ def _beside_the_pool(arm: Row, rows: Sequence[Row], children: int) -> str:
         return ""
     best = most_accurate(tried)
     outcome = _OUTCOMES[best.verdict or CANNOT_TELL]
-    return f" Newly labelled images {outcome}: the best, {_told(best, children)}, changed accuracy {change(best)}."
+    return f" Newly labelled images {outcome}: the best, {_told(best, children)}, {changed(best)}."
 
 
 def _beside_a_vae(arm: Row, rows: Sequence[Row], children: int) -> str:
@@ -170,7 +170,7 @@ def _beside_a_vae(arm: Row, rows: Sequence[Row], children: int) -> str:
     if not same:
         best = most_accurate(ours)
         outcome = _OUTCOMES[best.verdict or CANNOT_TELL]
-        return f"VAE images {outcome}: the best of them, {_told(best, children)}, changed accuracy {change(best)}."
+        return f"VAE images {outcome}: the best of them, {_told(best, children)}, {changed(best)}."
     rival = most_accurate(same)
     over = rival.gain_over_affine
     if over is None:
@@ -216,7 +216,7 @@ def _leave_out(arm: Row, group: Sequence[Row], arms: Sequence[Row], children: in
 def _no_clear_effect(arm: Row, tried: int, children: int, title: str) -> str:
     told = _told(arm, children)
     which = told if tried == 1 else f"the best of {tried} kinds of new images, {told},"
-    return f"No clear effect. For {title} {which} changed accuracy {change(arm)}{_doubt(arm)}"
+    return f"No clear effect. For {title} {which} {changed(arm)}{_doubt(arm)}"
 
 
 def _doubt(arm: Row) -> str:

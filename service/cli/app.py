@@ -6,11 +6,11 @@ import io
 import os
 import signal
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from latentaug_client import Client, LatentaugError, NotFound
@@ -111,7 +111,7 @@ def train(
         job = client.train(dataset, name=name, **how, **given(seed=seed))
         show(job)
         out.print(f"model {name} (job {job.id})")
-        out.print(client.model(name)["advice"])
+        out.print(client.model(name)["advice"], highlight=False, markup=False)
 
 
 @app.command()
@@ -140,17 +140,18 @@ def augment(
             dataset = names.dataset(client, str(folder), names.pair(size), console, unlabelled)
             model, resize = _own_model(client, dataset), resize or size is not None
         options = AugmentOptions(**given(method=method, alpha=alpha, k=k, decode=decode, seed=seed, resize=resize))
-        asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed", "resize"})
-        version = names.description(client, model)["version"]
-        written = Manifest(partial, {**asked, "model": model, "version": version})
+        noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
+        described = names.description(client, model)
+        _advise(described)
+        written = Manifest(partial, {**noted, "model": model, "version": described["version"]})
         parts = batches(folder, unlabelled)
         with bar() as shown:
             task = shown.add_task("augment", total=sum(len(part.files) for part in parts))
             for part in parts:
-                made = client.augment(part.files, model=model, **asked)
+                made = client.augment(part.files, model=model, decode=options.decode, **noted)
                 for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                     beside = part.files[neighbour] if neighbour >= 0 else None
-                    written.add(image, part, part.files[source], beside)
+                    written.add(image, part, part.files[source], beside, made.decode)
                 shown.advance(task, len(part.files))
         written.close()
         count, quality = len(written), measured(client, model, written)
@@ -255,7 +256,8 @@ def recommend(
         result = made.record["result"]
         if result.get("quality"):
             out.print(in_words(result["quality"]), highlight=False, markup=False)
-    out.print(f"{result['images']} images in {to} (job {job.id})")
+    of = job.record["result"]["described"]
+    out.print(f"{result['images']} images in {to} (job {job.id}): {of}", highlight=False, markup=False)
 
 
 @app.command()
@@ -324,13 +326,16 @@ def _own_model(client: Client, dataset: str) -> str:
     """The model of this very data set, trained first if the service has none."""
     name = names.model_name(dataset)
     try:
-        model = client.model(name)
+        client.model(name)
     except NotFound:
         show(client.train(dataset, name=name))
-        model = client.model(name)
-    if model["advice"]:
-        console.print(model["advice"])
     return name
+
+
+def _advise(model: Mapping[str, Any]) -> None:
+    """Say what a model's pictures are good for, if that is known."""
+    if model["advice"]:
+        console.print(model["advice"], highlight=False, markup=False)
 
 
 @contextmanager

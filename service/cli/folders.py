@@ -121,8 +121,8 @@ class Manifest:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, image: Pixels, batch: Batch, source: Path, neighbour: Path | None) -> None:
-        """Write one image, uint8 [h, w] or [h, w, 3], that was made of one in the batch."""
+    def add(self, image: Pixels, batch: Batch, source: Path, neighbour: Path | None, decode: str) -> None:
+        """Write one image, uint8 [h, w] or [h, w, 3], that was made of one in the batch by this way to decode."""
         stem = source.stem if batch.folder is None else f"{batch.folder}/{source.stem}"
         number = next(n for n in range(1, len(self._rows) + 2) if f"{stem}-{n}.png" not in self._names)
         name = f"{stem}-{number}.png"
@@ -130,7 +130,7 @@ class Manifest:
         target = self._folder / name
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(encode_png(image if image.ndim == 3 else image[..., None]))
-        made = {"file": name, "label": batch.label, "source": source, "neighbour": neighbour}
+        made = {"file": name, "label": batch.label, "source": source, "neighbour": neighbour, "decode": decode}
         self._rows.append({**made, **self._settings})
 
     def some(self) -> tuple[list[Path], list[str | None]]:
@@ -140,7 +140,7 @@ class Manifest:
 
     def close(self) -> None:
         """Write the manifest."""
-        columns = ["file", "label", "source", "neighbour", *self._settings]
+        columns = ["file", "label", "source", "neighbour", "decode", *self._settings]
         with (self._folder / MANIFEST).open("w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()

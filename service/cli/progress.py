@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from latentaug_client import Job, JobFailed
@@ -49,7 +50,13 @@ def _follow(job: Job) -> None:
         task = shown.add_task(job.record["kind"], total=1.0)
         while job.status in LIVING:
             progress: dict[str, Any] = job.record["progress"]
-            shown.update(task, completed=progress["fraction"], description=f"{job.record['kind']}: {progress['stage']}")
+            shown.update(task, completed=progress["fraction"], description=_doing(job.record["kind"], progress))
             time.sleep(POLL_SECONDS)
             job.refresh()
         shown.update(task, completed=1.0)
+
+
+def _doing(kind: str, progress: Mapping[str, Any]) -> str:
+    """What a job does, and how long it is likely to go on if that is known."""
+    left = progress["eta_seconds"]
+    return f"{kind}: {progress['stage']}" + (f", {left:.0f} s left" if left else "")

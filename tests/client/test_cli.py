@@ -82,6 +82,7 @@ def test_a_folder_in_gives_a_folder_and_its_manifest_out(url: str, folder: Path,
     for row in rows:
         assert Path(row["source"]).parent.name == Path(row["neighbour"]).parent.name == row["label"]
         assert (row["method"], row["k"], row["seed"], row["model"]) == ("interpolation", "2", "7", MODEL)
+        assert row["decode"] == "residual"  # the taken way, not "auto": so few epochs leave a blurred model
         assert np.asarray(Image.open(new / row["file"])).shape == (8, 8)
 
 
@@ -89,7 +90,7 @@ def test_many_new_images_are_measured_by_some(tmp_path: Path) -> None:
     written = Manifest(tmp_path, {})
     source = Batch([tmp_path / "a.png"], "cats", "cat")
     for _ in range(MOST_MEASURED + 100):
-        written.add(np.zeros((8, 8), np.uint8), source, source.files[0], None)
+        written.add(np.zeros((8, 8), np.uint8), source, source.files[0], None, "residual")
 
     files, labels = written.some()
 
@@ -309,6 +310,7 @@ def test_the_best_training_set_of_a_folder_is_found_measured_and_written(url: st
     with (tmp_path / "best" / "manifest.csv").open() as file:
         made = list(csv.DictReader(file))
     assert f"{len(made)} images in {tmp_path / 'best'}" in done.stdout.replace("\n", "")
+    assert "): the labelled images" in " ".join(done.stdout.split())
     assert {row["kind"] for row in made} >= {"real"}
     assert all((tmp_path / "best" / row["file"]).is_file() for row in made)
     assert {row["label"] for row in made} == {path.name for path in (tmp_path / "best").iterdir() if path.is_dir()}

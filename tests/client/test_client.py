@@ -156,6 +156,14 @@ def test_folders_of_unlabelled_images_that_would_be_misread_are_refused(tmp_path
         dataset_body(DIGITS.images, None, more)
 
 
+def test_what_systems_hide_in_a_folder_is_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / ".home" / "photos"  # only what is hidden inside the folder counts
+    for name in ("a/1.png", "__MACOSX/a/._1.png", "a/._1.png", "a/.ipynb_checkpoints/1.png", ".trash/2.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    assert list(folder_files(folder)) == ["a/1.png"]
+
+
 def test_a_job_is_waited_for_followed_and_read(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     job = client.augment_dataset("digits", MODEL, k=1).wait(progress=True, timeout=120)
     assert job.status == "succeeded"

@@ -237,6 +237,22 @@ def test_an_evaluation_needs_a_classifier(page: Page, service: Service) -> None:
     assert page.get_by_label("SVM").evaluate("box => box.validationMessage") == ""
 
 
+def test_an_evaluation_of_partly_labelled_images_offers_what_it_can_take(page: Page, service: Service) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (40, 8, 8), np.uint8)
+    body = io.BytesIO()
+    np.savez(body, images=images, labels=["a", "b"] * 10 + [""] * 20)
+    service.call("POST", "/v1/datasets?name=partly", body.getvalue(), "application/x-npz")
+    page.goto(f"{service.url}/#/evaluate?dataset=partly")
+
+    expect(page.get_by_label("Labelled images")).to_have_attribute("max", "12")
+    expect(page.get_by_label("copies by TrivialAugment")).to_be_visible()
+    expect(page.get_by_label("spread_pixels")).to_have_count(0)
+
+    page.goto(f"{service.url}/#/datasets?name=partly")
+    expect(page.get_by_text("20 of them have no label.")).to_be_visible()
+    service.call("DELETE", "/v1/datasets/partly")
+
+
 def test_a_name_that_the_service_would_refuse_is_explained_in_its_words(page: Page, service: Service) -> None:
     page.goto(f"{service.url}/#/datasets")
     name = page.get_by_label("Name")
@@ -280,8 +296,13 @@ def test_defaults_and_bounds_are_those_that_the_service_declares(
     for label, name in labels.items():
         schema = _declared(declared, path, name)
         control = page.get_by_label(label)
-        expect(control).to_have_value(f"{schema['default']:g}")
-        expect(control).to_have_attribute("min", f"{schema.get('minimum', schema.get('exclusiveMinimum')):g}")
+        automatic = "default" not in schema  # the contract leaves a default of null out
+        expect(control).to_have_value("" if automatic else f"{schema['default']:g}")
+        if automatic:
+            expect(control).to_have_attribute("placeholder", "automatic")
+            expect(control).to_have_js_property("required", False)
+        number = schema["anyOf"][0] if automatic else schema
+        expect(control).to_have_attribute("min", f"{number.get('minimum', number.get('exclusiveMinimum')):g}")
 
 
 def test_the_options_are_explained_in_the_words_of_the_service(page: Page, service: Service) -> None:

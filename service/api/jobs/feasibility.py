@@ -89,10 +89,12 @@ def check_augment(params: AugmentParams, dataset: DatasetDescription, model: Mod
         sizes = {"": dataset.parts["train"]}
     name, size = min(sizes.items(), key=lambda item: item[1], default=("", params.k + 1))
     if size <= params.k:
-        labelled = "labelled images" if dataset.unlabelled else "images"
-        where = f"class {name!r} has {size} {labelled} in all" if name else f"there are {size} training images"
+        images = "image" if size == 1 else "images"
+        labelled = f"labelled {images}" if dataset.unlabelled else images
+        are = f"there is {size} training image" if size == 1 else f"there are {size} training images"
+        where = f"class {name!r} has {size} {labelled} in all" if name else are
         advice = f"use k up to {size - 1}, add images" if size > 1 else "add images"
-        message = f"{where}, too few to find {params.k} neighbours among; {advice}, or use noise, which needs none"
+        message = f"{where}, too few to find {params.k} {'neighbour' if params.k == 1 else 'neighbours'} among; {advice}, or use noise, which needs none"
         raise TooFewImages(message, fields=[("k", message)])
 
 

@@ -211,7 +211,9 @@ async def compute(
 
 
 async def _answer(context: Context, form: str, new: NewImages) -> Response:
-    headers = None if new.tally is None else {"Augment-Tally": json.dumps(new.tally)}
+    headers = {} if new.tally is None else {"Augment-Tally": json.dumps(new.tally)}
+    if "decode" in new.settings:  # an npy has no other place to name it
+        headers["Augment-Decode"] = str(new.settings["decode"])
     effort = media.write_effort(form, new.images.nbytes)
     content = await context.on_pixels(lambda: write_images(form, new), effort)
     return Response(content, media_type=form, headers=headers)

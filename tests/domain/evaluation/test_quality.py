@@ -263,13 +263,21 @@ GOOD = Quality(
 
 def test_the_numbers_are_said_in_words() -> None:
     assert report(GOOD).sentence == (
-        "12 % of the new images are near-copies of their sources; 91 % carry a label that their neighbours share. "
-        "In 78 % of comparisons a new image is nearer to a training image than an unseen real image is, and 50 % would "
-        "mean that nothing is copied."
+        "12 % of the new images are near-copies of their sources; 91 % carry a label that their neighbours share, "
+        "and 95 % of real images do. In 78 % of comparisons a new image is nearer to a training image than an unseen "
+        "real image is, and 50 % would mean that nothing is copied."
     )
     unlabelled = GOOD.model_copy(update={"label_agreement": None, "near_copies_of": "training", "unseen": "left_out"})
     assert report(unlabelled).sentence.startswith("12 % of the new images are near-copies of training images. In 78 %")
     assert "than another training image is" in report(unlabelled).sentence
+
+
+def test_copies_with_doubtful_labels_are_not_to_take_a_smaller_alpha_and_a_larger_one() -> None:
+    warning = report(GOOD.model_copy(update={"near_copies": 1.0, "label_agreement": 0.4})).warning or ""
+
+    assert warning.startswith("Check the labels")
+    assert "smaller alpha" not in warning
+    assert "larger alpha" in warning
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,13 @@ def test_no_clear_effect_says_what_would_have_shown_and_what_to_try() -> None:
     )
 
 
+def test_what_changed_nothing_is_not_said_to_have_changed_it() -> None:
+    unclear = of(PLAIN, arm("interpolation", 0.0, "cannot tell")).words
+    assert "3 VAE images by interpolation per image left accuracy at 77.4 %; with 3 draws" in unclear
+    equal = of(PLAIN, arm("interpolation", 3.0, "helps", over_affine=(0.0, "cannot tell"))).words
+    assert "copies do as well on average: the difference is 0.00 points (95 % interval -1.00 to 1.00)." in equal
+
+
 def test_a_gain_that_cannot_be_is_never_mentioned() -> None:
     unclear = of(PLAIN, arm("interpolation", 1.9, "cannot tell", half=20))
     assert "No gain that is possible could have shown." in unclear.words

@@ -12,7 +12,7 @@ export async function portrait(dataset, signal) {
   const { train, validation, test } = dataset.parts;
   return el("section", { class: "card portrait", "aria-label": `Data set ${dataset.name}` },
     el("h2", { class: "wide" }, dataset.name),
-    el("p", { class: "wide" }, `${dataset.images.toLocaleString()} ${dataset.channels === 1 ? "grey" : "colour"} images of ${dataset.height}×${dataset.width} pixels: ${train.toLocaleString()} for training, ${validation.toLocaleString()} for validation and ${test.toLocaleString()} for testing.`),
+    el("p", { class: "wide" }, `${dataset.images.toLocaleString()} ${dataset.channels === 1 ? "grey" : "colour"} images of ${dataset.height}×${dataset.width} pixels: ${train.toLocaleString()} for training, ${validation.toLocaleString()} for validation and ${test.toLocaleString()} for testing.${unlabelled(dataset)}`),
     warnings(dataset),
     el("div", { class: "sheet" }, images.map((image) => el("img", { src: dataUrl(image), alt: "" }))),
     counts(dataset));
@@ -20,6 +20,10 @@ export async function portrait(dataset, signal) {
 
 /** What to know about a data set before it is used. */
 export const warnings = (dataset) => dataset.warnings.map((warning) => el("p", { class: "wide warning" }, warning));
+
+function unlabelled({ classes, unlabelled: without }) {
+  return classes.length && without ? ` ${without.toLocaleString()} of them have no label.` : "";
+}
 
 function counts({ classes, class_counts: numbers }) {
   if (!classes.length) return el("p", {}, "These images have no labels. A model can be trained on them, but an evaluation needs labels.");

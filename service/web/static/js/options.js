@@ -9,7 +9,7 @@ import { bodyFields, contract, resolved } from "./contract.js";
  * @typedef {object} Option
  * @property {string} name
  * @property {string} meaning what it is, in the service's words
- * @property {unknown} [default] undefined where one has to be given
+ * @property {unknown} [default] undefined where one has to be given; null where the service finds the value itself
  * @property {boolean} optional whether it can be left out
  * @property {boolean} whole whether it is a whole number
  * @property {number} [low] the smallest number
@@ -41,12 +41,13 @@ export async function optionsOf(verb, path) {
 function option(document, name, declared, required) {
   const outer = resolved(document, declared);
   const inner = resolved(document, outer.anyOf?.find(({ type }) => type !== "null"));
+  const automatic = !required && outer.anyOf?.some(({ type }) => type === "null"); // the contract leaves such defaults out
   const schema = { ...inner, ...outer, type: outer.type ?? inner.type };
   const items = resolved(document, schema.items);
   return {
     name,
     meaning: (schema.description ?? "").replaceAll("`", "").replaceAll("\n", " "),
-    default: schema.default,
+    default: schema.default ?? (automatic ? null : undefined),
     optional: !required && (schema.default !== undefined || Boolean(outer.anyOf)),
     whole: schema.type === "integer",
     low: least(schema),

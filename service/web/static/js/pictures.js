@@ -9,6 +9,9 @@ export const dataUrl = (base64) => `data:image/png;base64,${base64}`;
 /** Whether a file is an image, by its name. */
 export const isImage = (name) => /\.(png|jpe?g|webp)$/i.test(name);
 
+/** Whether a file is no one's picture: systems leave such files behind, and the service passes them over in a zip. */
+const isHidden = ({ path }) => path.split("/").some((part) => part.startsWith(".") || part === "__MACOSX");
+
 /**
  * An image file in base64. A large image is scaled down first, so that a move of a slider never sends a whole photograph.
  * @param {File} file
@@ -49,7 +52,7 @@ export function base64(blob) {
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return [...transfer.files].map((file) => ({ path: file.name, file }));
-  return (await Promise.all(entries.map((entry) => walked(entry, "")))).flat();
+  return (await Promise.all(entries.map((entry) => walked(entry, "")))).flat().filter((found) => !isHidden(found));
 }
 
 async function walked(entry, folder) {
@@ -70,7 +73,7 @@ async function walked(entry, folder) {
 
 /** The files of an `<input type=file>`, each with its path within the chosen folder. */
 export const chosen = (input) =>
-  [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+  [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file })).filter((found) => !isHidden(found));
 
 /** Makes `area` take dropped files; `taken` is called with what `dropped` gives. */
 export function takesDrops(area, taken) {

@@ -1,6 +1,7 @@
 /** Plain words for the values of the API's options. A value that is not here is shown as it is. */
 
 const WORDS = {
+  auto: "automatic",
   residual: "residual (sharper)",
   batch: "among these",
   dataset: "in the data set",
@@ -13,6 +14,8 @@ const WORDS = {
   duplication: "the same images again",
   affine: "affine copies (shifted, turned, scaled)",
   smote: "SMOTE",
+  elastic: "elastic copies (bent)",
+  trivial: "copies by TrivialAugment",
   mixup: "mixup (CNN alone)",
   cutmix: "CutMix (CNN alone)",
   pca: "widest spread (PCA)",

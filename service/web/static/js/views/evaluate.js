@@ -13,6 +13,9 @@ export const title = "Evaluate";
 /** What is filled in at first: an evaluation that takes minutes. The service's own defaults measure everything, which takes long. */
 const QUICK = { labelled: 100, classifiers: ["svm", "knn"], spaces: ["image"], comparators: ["affine"], combine: false };
 
+/** Comparators that label images of the pool, of which this form takes none; "Best training set" puts those to use. */
+const OF_THE_POOL = ["spread_pixels", "self_training"];
+
 export async function render(place, parameters, signal) {
   if (parameters.has("job")) return watch(place, parameters.get("job"), signal);
   const [{ models }, { datasets }, options] = await Promise.all([
@@ -32,7 +35,8 @@ function evaluateForm(options, dataset, datasets, models, wanted) {
   const chooser = select(datasets.map((entry) => entry.name), dataset.name,
     { onchange: () => { location.hash = `#/evaluate?dataset=${encodeURIComponent(chooser.value)}`; } });
   const model = select([...models.map((entry) => entry.name), ["", "train a new one"]], wanted?.name ?? "");
-  const most = dataset.parts.train;
+  const most = dataset.labelled_parts.train;
+  const comparators = options.comparators.choices.filter((name) => !OF_THE_POOL.includes(name));
   const numbers = {
     labelled: number(options.labelled, { value: Math.min(QUICK.labelled, most), max: most }),
     draws: number(options.draws),
@@ -42,7 +46,7 @@ function evaluateForm(options, dataset, datasets, models, wanted) {
     classifiers: checks("Classifiers", "classifier", options.classifiers, QUICK.classifiers),
     methods: checks("Methods", "method", options.methods),
     spaces: checks("What classifiers see", "of these", options.spaces, QUICK.spaces),
-    comparators: checks("Compare with", "of these", options.comparators, QUICK.comparators),
+    comparators: checks("Compare with", "of these", { ...options.comparators, choices: comparators }, QUICK.comparators),
     decode: checks("Decode", "of these", options.decode),
   };
   const combine = el("input", { type: "checkbox", checked: QUICK.combine });

@@ -1,7 +1,7 @@
 /** From images to a model: choose or upload a data set, look at it, train, watch. */
 
 import { at, get, post } from "../api.js";
-import { choice, field, number, select, text } from "../controls.js";
+import { field, number, select, text } from "../controls.js";
 import { portrait } from "../datasets.js";
 import { attempt, el } from "../dom.js";
 import { follow } from "../follow.js";
@@ -14,6 +14,7 @@ export const title = "Train";
 
 const SHOWN = 12;
 const UNITS = { reconstruction: "loss per image (lower is better)", divergence: "loss per image" };
+const NETWORKS = { auto: "automatic", paper: "the paper's", residual: "residual, for photos" };
 const LONGEST = 50; // letters of the data set's name that a model's name may hold
 
 export async function render(place, parameters, signal) {
@@ -37,7 +38,7 @@ function trainForm(dataset, chooser, options) {
   const problems = el("div");
   const inputs = {
     name: text(options.name, { value: freeName(dataset.name), required: true }),
-    architecture: choice(options.architecture),
+    architecture: select(options.architecture.choices.map((name) => [name, NETWORKS[name] ?? name]), options.architecture.default),
     latent_dim: number(options.latent_dim),
     beta: number(options.beta),
     max_seconds: number(options.max_seconds),
