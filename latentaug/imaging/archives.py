@@ -256,7 +256,7 @@ def _decode_member(name: str, content: bytes, limits: Limits) -> Pixels:
     try:
         return decode_image(content, limits)
     except LatentaugError as error:
-        raise type(error)(f"{name[:80]!r} in the zip: {error.detail}") from error
+        raise type(error)(f"{name[:80]!r}: {error.detail}") from error
 
 
 def _folder_labels(names: Sequence[str]) -> list[str | None] | None:

@@ -72,7 +72,7 @@ def decode_image(data: bytes, limits: Limits) -> Pixels:
     try:
         return _array(ImageOps.exif_transpose(image))
     except _BROKEN as error:
-        raise MalformedInput(f"the image is broken or cut short: {error}") from error
+        raise MalformedInput(f"the image is broken or cut short ({error}); leave it out, or save it again") from error
 
 
 def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:

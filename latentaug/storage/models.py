@@ -60,12 +60,12 @@ def advice(reconstruction: Reconstruction, in_use: int, latent_dim: int) -> str:
     if reconstruction.psnr < UNFIT_PSNR:
         told = [
             f"Do not train on this model's own pictures: they are too blurred ({measured}). By default new images are "
-            "changes to their sources (decode=residual) and stay sharp; longer training or more images would help.",
+            "changes to their sources (decode residual) and stay sharp; longer training or more images would help.",
             *told,
         ]
     elif reconstruction.psnr < POOR_PSNR:
         told = [
-            f"By default new images are changes to their sources (decode=residual): the model's own pictures lose "
+            f"By default new images are changes to their sources (decode residual): the model's own pictures lose "
             f"detail ({measured}).",
             *told,
         ]

@@ -33,7 +33,7 @@ from latentaug.options import (
 )
 from service.cli import doctor as examination
 from service.cli import names
-from service.cli.errors import words
+from service.cli.errors import naming, words
 from service.cli.folders import Manifest, batches, check_apart, new_folder, unpack
 from service.cli.options import given, option
 from service.cli.progress import bar, console, show
@@ -148,7 +148,8 @@ def augment(
         with bar() as shown:
             task = shown.add_task("augment", total=sum(len(part.files) for part in parts))
             for part in parts:
-                made = client.augment(part.files, model=model, decode=options.decode, **noted)
+                with naming(part.files):
+                    made = client.augment(part.files, model=model, decode=options.decode, **noted)
                 for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                     beside = part.files[neighbour] if neighbour >= 0 else None
                     written.add(image, part, part.files[source], beside, made.decode)
@@ -352,7 +353,7 @@ def _errors(context: typer.Context) -> Iterator[None]:
     try:
         yield
     except (LatentaugError, ServiceError, ValueError, OSError) as error:
-        console.print(f"[red]error:[/] {escape(words(error, options))}", highlight=False)
+        console.print(f"[red]error:[/] {escape(words(error, options))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

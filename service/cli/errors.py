@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from latentaug_client import Busy, Denied, JobFailed, Problem, TooLate, Unreachable
 
 _QUERY = re.compile(r"\??\b([a-z_]+)=([A-Za-z0-9.]+)")
 """An option as a request spells it: `?size=28x28`, `resize=true`."""
+_NUMBERED = re.compile(r"^image (\d+)\b")
+"""An image as the service names it: `image 3: not a readable image`."""
+
+
+@contextmanager
+def naming(files: Sequence[Path]) -> Iterator[None]:
+    """Name the file where the service speaks of an image by its number in the request."""
+    try:
+        yield
+    except Problem as error:
+        error.detail = _NUMBERED.sub(lambda found: str(files[int(found[1])]), error.detail, count=1)
+        raise
 
 
 def words(error: Exception, options: Mapping[str, str]) -> str:

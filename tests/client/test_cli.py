@@ -255,6 +255,9 @@ def test_a_command_that_is_interrupted_leaves_nothing_behind(url: str, tmp_path:
 def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((12, 9), np.uint8)).save(folder / "odd" / "other.png")
     (tmp_path / "notes.txt").write_text("no images")
+    (tmp_path / "torn" / "odd").mkdir(parents=True)
+    whole = (folder / "odd" / "1.png").read_bytes()
+    (tmp_path / "torn" / "odd" / "1.png").write_bytes(whole[: len(whole) // 2])
     new = ["--out", tmp_path / "new"]
     for arguments, said in [
         (["augment", folder, *new, "--model", "nobody"], "there is no model named 'nobody'; the service has"),
@@ -262,9 +265,11 @@ def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, t
         (["train", "nothing"], "'nothing' is neither a folder or file here nor a data set; the service has digits"),
         (["train", tmp_path / "notes.txt"], "is neither a folder nor a .zip or .npz file"),
         (["train", folder], "--size 28x28"),
+        (["train", tmp_path / "torn"], "error: 'odd/1.png': the image is broken or cut short"),
         (["train", "digits", "--unlabelled", folder], "--unlabelled goes with a folder of class folders"),
         (["train", folder, "--unlabelled", folder / "odd"], "lies inside"),
         (["train", folder, "--size", "28"], "--size is a height and a width in pixels, such as 28x28"),
+        (["augment", folder, *new, "--model", MODEL], "other.png is 12x9, but 8x8 (height x width) is needed"),
         (["augment", folder, *new, "--model", MODEL], "--resize"),
         (["train", "digits", "--epochs", "0"], "--epochs"),
         (["train", "digits", "--name", "no name"], "--name"),
