@@ -58,14 +58,15 @@ def test_the_verdicts_on_few_labels_are_measured_kept_and_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(photo_verdict.SETS, "crops", little)
-    monkeypatch.setattr(photo_verdict, "TRAINING", TrainingOptions(epochs=2))
+    monkeypatch.setattr(photo_verdict, "TRAINING", TrainingOptions(epochs=2, max_seconds=60))
     monkeypatch.setattr(photo_verdict, "PER_CLASS", 4)
     monkeypatch.setattr(cnn, "STEPS", 12)
-    for draws in ("1", "2"):
+    for number in (1, 2):
         capsys.readouterr()
-        photo_verdict.main(["--draws", draws, "--results", str(tmp_path)], tmp_path / "home")
-    measured = [line for line in capsys.readouterr().out.splitlines() if "-image-" in line]
-    assert {line.split("-")[0] for line in measured} == {"1"}, "the first draw was kept"
+        draws = [f"svm={number}", "knn=1", f"cnn={number}"]
+        photo_verdict.main(["--draws", *draws, "--results", str(tmp_path)], tmp_path / "home")
+    measured = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "-image-" in line]
+    assert set(measured) == {"1-image-svm", "1-image-cnn"}, "the first draw was kept"
 
     found = json.loads((tmp_path / "photo-verdict-little.json").read_text())["results"]
     of = ("svm", "knn", "cnn")
@@ -78,5 +79,5 @@ def test_the_verdicts_on_few_labels_are_measured_kept_and_written(
     assert "# little: 8 labelled colour images of 24x32 in 2 classes" in page
     for name in of:
         assert f"- **{TITLES[name]}**: {found['verdicts'][name]}" in page
-    assert page.index("**SVM**") < page.index("| training set |") < page.index("Its mean squared error on held-out")
+    assert page.index("**SVM**") < page.index("| training set |") < page.index("measured in: SVM 2, kNN 1, CNN 2.")
     assert "| CutMix in training (pixels) | mixes the CNN's batches alone |" in page
