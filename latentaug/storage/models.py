@@ -38,7 +38,7 @@ class Reconstruction(BaseModel):
 
     @staticmethod
     def of(mse: float) -> Reconstruction:
-        """That of a mean squared error; a perfect reconstruction, which JSON has no number for, counts as one of 90 dB."""
+        """That of a mean squared error; a perfect reconstruction, for which JSON has no number, has 90 dB."""
         return Reconstruction(mse=mse, psnr=-10 * math.log10(max(mse, _LEAST_MSE)))
 
 

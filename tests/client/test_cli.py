@@ -184,6 +184,7 @@ def test_train_evaluate_and_jobs(url: str, folder: Path, tmp_path: Path) -> None
     assert "100%" in listed.stdout
 
 
+@pytest.mark.slow
 def test_all_in_one_needs_no_server_and_no_model(folder: Path, tmp_path: Path) -> None:
     own = {"LATENTAUG_HOME": str(tmp_path / "home"), "LATENTAUG_PORT": str(ports.free("127.0.0.1"))}
     for target in ("first", "second"):  # the second time its model is there
@@ -366,6 +367,7 @@ def test_the_doctor_says_how_to_fix_what_it_finds(tmp_path: Path) -> None:
     assert "did you mean LATENTAUG_HOME" in " ".join(unknown.stdout.split())
 
 
+@pytest.mark.slow
 def test_up_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
     environment = {**os.environ, "LATENTAUG_HOME": str(tmp_path)}
     with subprocess.Popen([*LATENTAUG, "up", "--port", "0"], env=environment, stdout=subprocess.PIPE) as process:

@@ -92,6 +92,7 @@ def test_batches_are_mixed_from_the_labelled_images_alone(parts: Parts, vae: VAE
         assert np.array_equal(labels, y)
 
 
+@pytest.mark.slow
 def test_marked_test_images_reach_nothing_but_accuracies(
     parts: Parts, vae: VAE, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def test_the_gaussian_likelihood_is_the_normal_density_with_the_variance_that_su
     assert torch.isfinite(gaussian(x, x))
 
 
+@pytest.mark.slow
 def test_training_learns_what_no_linear_model_can_and_gives_the_same_bytes_each_time() -> None:
     train, validation = wanderers(200), wanderers(40, seed=1)
     options = TrainingOptions(epochs=12, batch_size=16, architecture="residual")
