@@ -25,7 +25,7 @@ from latentaug.evaluation.work_units import Cell, Setting, Unit, measure, units
 from latentaug.options import Design, TrainingOptions
 from latentaug.runtime.settings import load
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.architectures import Architecture
+from latentaug.vae.architectures import Architecture, chosen
 from latentaug.vae.networks import Network, from_bytes, to_bytes
 from latentaug.vae.training import fit
 
@@ -54,7 +54,8 @@ def trained(folder: Path, dataset: Dataset, latent_dim: int, options: TrainingOp
             on_epoch=lambda epoch: print(f"epoch {epoch.epoch}, {time.monotonic() - started:.0f} s", flush=True),
         ).vae
         _write(path, to_bytes(vae))
-    return from_bytes(Architecture(height, width, channels, latent_dim), path.read_bytes())
+    name = chosen(options.architecture, height, width, channels)
+    return from_bytes(Architecture(height, width, channels, latent_dim, name=name), path.read_bytes())
 
 
 def once(path: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:

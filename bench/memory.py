@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 AVAILABLE = Path("/proc/self/statm").exists()
 PARTS = {"API": "service.api", "model server": "service.model_server"}
+WORKER, JOB = "worker", "job"
+OFTEN = 0.1
+"""Seconds between two looks at the peaks, so that those of a process that ends are not missed."""
+_RESET_PEAK = "5"  # of clear_refs, as proc(5) has it
 
 
 def resident() -> dict[str, int]:
@@ -16,6 +23,40 @@ def resident() -> dict[str, int]:
         name: sum(_resident(pid) for pid, command in commands.items() if command[1:3] == ["-m", module])
         for name, module in PARTS.items()
     }
+
+
+@contextmanager
+def peaks() -> Iterator[dict[str, int]]:
+    """Watch what this process has started; at the end of the `with` block the most bytes in memory, by part.
+
+    A part is the API, the model server, the worker with the processes of its queues, or the job that one of those runs.
+    The peaks of its processes are added up, so that pages which they share count more than once.
+    """
+    found, over = dict[str, int](), Event()
+    highest = dict[int, tuple[str, int]]()  # by process
+    for pid in _descendants(os.getpid()):
+        with suppress(OSError):
+            Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
+
+    def look() -> None:
+        for pid in _descendants(os.getpid()):
+            if (part := _part(_command(pid))) is not None and (peak := _peak(pid)):
+                highest[pid] = part, peak
+
+    def watch() -> None:
+        while not over.wait(OFTEN):
+            look()
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+        look()
+        for part, peak in highest.values():
+            found[part] = found.get(part, 0) + peak
 
 
 def _descendants(root: int) -> list[int]:
@@ -45,3 +86,19 @@ def _command(pid: int) -> list[str]:
 def _resident(pid: int) -> int:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _part(command: list[str]) -> str | None:
+    """Which part of the service a process is; None for what only starts others, and for the embedded Valkey."""
+    if command[1:2] == ["-c"]:  # as RQ starts them
+        return JOB
+    return next((name for name, module in {**PARTS, WORKER: "worker"}.items() if command[1:3] == ["-m", module]), None)
+
+
+def _peak(pid: int) -> int:
+    """The most bytes that a process has had in memory since its peak was set back; 0 where it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)

@@ -31,14 +31,14 @@ FONT_SIZE, FONT_CANVAS, EMOJI_SIDE = 109, (136, 128), 64
 """The one size of the font's pictures, the canvas that they fill, and the side that they are scaled to, in pixels."""
 
 
-def crops(seed: int = 0) -> Dataset:
-    """Random crops of photographs, left as they are or mirrored, with the photograph as their class."""
+def crops(seed: int = 0, size: tuple[int, int] = CROP_SIZE, each: int = CROPS) -> Dataset:
+    """Random crops of photographs, so many of each, left as they are or mirrored; their class is the photograph."""
     rng, images = np.random.default_rng(seed), list[NDArray[np.uint8]]()
     for name in PHOTOGRAPHS:
         with as_file(files("skimage.data") / name) as path:
             photograph = Image.open(path).convert("RGB")
-        images += [_crop(photograph, rng) for _ in range(CROPS)]
-    return _dataset("crops", images, [Path(name).stem for name in PHOTOGRAPHS for _ in range(CROPS)], "scikit-image")
+        images += [_crop(photograph, size, rng) for _ in range(each)]
+    return _dataset("crops", images, [Path(name).stem for name in PHOTOGRAPHS for _ in range(each)], "scikit-image")
 
 
 def emoji() -> Dataset:
@@ -53,8 +53,8 @@ def emoji() -> Dataset:
 SETS: dict[str, Callable[[], Dataset]] = {"crops": crops, "emoji": emoji}
 
 
-def _crop(photograph: Image.Image, rng: np.random.Generator) -> NDArray[np.uint8]:
-    height, width = CROP_SIZE
+def _crop(photograph: Image.Image, size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
+    height, width = size
     scale = rng.uniform(*CROPPED) * min(photograph.width / width, photograph.height / height)
     left, top = rng.uniform(0, photograph.width - scale * width), rng.uniform(0, photograph.height - scale * height)
     box = (left, top, left + scale * width, top + scale * height)

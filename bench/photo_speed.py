@@ -35,7 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     environment = results.environment(asked.device)
     found = {side: measure(side, asked.images, asked.device) for side in SIDES}
     command = f"python -m bench.photo_speed {' '.join(arguments)}".rstrip()
-    results.write(asked.results, results.named("photo-speed", asked.device.partition(":")[0]), command, environment, found, page(found))
+    results.write(
+        asked.results,
+        results.named("photo-speed", asked.device.partition(":")[0]),
+        command,
+        environment,
+        found,
+        page(found),
+    )
 
 
 def measure(side: int, count: int, device: str) -> dict[str, float]:

@@ -428,7 +428,8 @@ class Design(Strength):
     spaces: Annotated[list[Space], _LISTED, _DISTINCT, _SOME] = [*SPACES]
     """Where the classifiers work: on pixels (`image`) or on latents."""
     decode: Annotated[list[Decode], _LISTED, _DISTINCT, _SOME] = ["residual"]
-    """How altered latents become images: one name, or a list to compare both."""
+    """How altered latents become images: one name, or a list to compare several. `warp` is not for noise, which has no
+    neighbour, and is left out there."""
     comparators: Annotated[list[Comparator], _LISTED, _DISTINCT] = [*DEFAULT_COMPARATORS]
     """What to compare with. New images by plain means: the same images again, affine copies, SMOTE on pixels, elastic
     distortion, TrivialAugment. Labels for as many images of the pool as `pool_images` says: scikit-learn's label
@@ -448,6 +449,14 @@ class Design(Strength):
     @model_validator(mode="after")
     def _alpha_fits(self) -> Self:
         _check_alpha(self.alpha, self.methods)
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_decoded(self) -> Self:
+        if self.decode == ["warp"] and self.methods == ["noise"]:
+            raise ValueError(
+                "decode=warp moves an image towards a neighbour, and noise has none; add another of either"
+            )
         return self
 
     @model_validator(mode="after")

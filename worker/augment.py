@@ -24,6 +24,7 @@ from latentaug.options import FILTERS, AugmentParams
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.vae.codec import BATCH, Codec, read_vae
+from latentaug.vae.memory import together
 from worker.quality import Made, measure
 from worker.recipes import make_training_set
 from worker.vaes import device
@@ -152,8 +153,9 @@ def _decode(
 ) -> Pixels:
     """Make the children's images uint8 [m, h, w, c]: of their latents, or by warping their sources."""
     images = np.empty((len(altered.latents), *sources.shape[1:]), np.uint8)
-    for start in range(0, len(images), BATCH):
-        part = slice(start, start + BATCH)
+    size = together(sources[0].size, BATCH)
+    for start in range(0, len(images), size):
+        part = slice(start, start + size)
         if params.decode == "warp":
             images[part] = _warp(params, sources, altered, part, device(work.settings))
         else:

@@ -107,9 +107,10 @@ def _warning(quality: Quality) -> str | None:
     own, real = quality.label_agreement, quality.label_agreement_of_unseen
     copied = quality.near_copies > MOST_COPIES
     if own is not None and real is not None and own < LEAST_AGREEMENT * real:
-        check = "Check the labels" if copied else "Take a smaller alpha, or check the labels"
+        advice = "Check" if copied else "Take a smaller alpha, or check"
         found.append(
-            f"{check}: neighbours share {_percent(own)} of them, and {_percent(real)} of those of real images."
+            f"{advice} the labels: neighbours share {_percent(own)} of them, "
+            f"and {_percent(real)} of those of real images."
         )
     if copied:
         found.append("Take a larger alpha, or train without these images: nearly all are near-copies and add little.")

@@ -25,6 +25,7 @@ from latentaug.datasets.dataset import UNLABELLED
 from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.options import METHODS, Part, Recipe, Source, Strength
 from latentaug.vae.codec import BATCH, Codec
+from latentaug.vae.memory import together
 
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -41,7 +42,8 @@ WARPED_TOWARDS = 9
 """The nearest images of its class that an image is warped towards, in turn (docs/results/warps.md)."""
 
 _DEFAULTS = Strength()
-_CHUNK = 4 * BATCH
+_CHUNKS = 4
+"""Plain copies are made of so many times more images together: they take less memory than a network."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def _copied(base: TrainingSet, part: Part, seed: int, progress: Callable[[int], 
     """Plain copies, which need no neighbour: uint8 [m, h, w, c], and -1 [m]."""
     make_copies = _PLAIN[part.source]
     images = np.empty((len(base.labels) * part.copies, *base.images.shape[1:]), np.uint8)
-    step = max(1, _CHUNK // part.copies)
+    step = max(1, _CHUNKS * together(base.images[0].size, BATCH) // part.copies)
     for start in range(0, len(base.labels), step):
         chunk = base.images[start : start + step].astype(np.float32) / np.float32(255)
         place = slice(start * part.copies, (start + len(chunk)) * part.copies)
@@ -230,7 +232,7 @@ def _warped(
     turns = np.arange(part.copies) % nearest.shape[1]
     shares = np.random.default_rng(seed).random((len(pixels), part.copies), np.float32)
     images = np.empty((len(pixels) * part.copies, *base.images.shape[1:]), np.uint8)
-    step = max(1, BATCH // part.copies)
+    step = max(1, together(base.images[0].size, BATCH) // part.copies)
     for start in range(0, len(pixels), step):
         chunk = slice(start, start + step)
         towards = nearest[chunk]  # [rows, k]
@@ -265,8 +267,9 @@ def _altered(
         labels=base.labels,
     )
     images = np.empty((len(altered.latents), *base.images.shape[1:]), np.uint8)
-    for start in range(0, len(images), BATCH):
-        chunk = slice(start, start + BATCH)
+    size = together(base.images[0].size, BATCH)
+    for start in range(0, len(images), size):
+        chunk = slice(start, start + size)
         decoded = codec.decode(altered.latents[chunk])  # [chunk, h, w, c]
         if part.decode != "reconstruction":
             rows, source = np.unique(altered.source[chunk], return_inverse=True)

@@ -28,7 +28,7 @@ class Row:
         space: "image" or "latent": what the classifier was given.
         latent_dim: of the VAE; None where none took part.
         arm: "none", a comparator, a method, "spread", or several joined by "+".
-        decode: "reconstruction" or "residual"; None where nothing was decoded.
+        decode: one of `options.DECODES`; None where nothing was decoded.
         accuracy: mean over the draws, percent.
         std: standard deviation over the draws, points; None after one.
         gain: over the arm without new samples, with its plain interval; None for that arm itself.

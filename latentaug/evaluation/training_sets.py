@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from imblearn.over_sampling import SMOTE
 from numpy.typing import NDArray
 
 from latentaug.augment import classical as affine
-from latentaug.augment.methods import alter, residual, sigma
+from latentaug.augment.methods import Altered, alter, residual, sigma
 from latentaug.augment.trivial import trivial
+from latentaug.augment.warps import warp
 from latentaug.errors import InvalidInput
 from latentaug.evaluation.pool import LABELLERS, SPREAD, NewLabels, Pool
 from latentaug.options import IMAGE_CLASSIFIERS, METHODS, MIXINGS, AffineRanges, Mixing
-from latentaug.vae.codec import Codec
+from latentaug.vae.codec import BATCH, Codec
 from latentaug.vae.networks import Network
 
 Images = NDArray[np.float32]
@@ -44,7 +46,7 @@ class Arm:
         space: "image" or "latent": whether the classifier is given pixels or latents.
         latent_dim: of the VAE; None where no VAE takes part.
         name: "none", a comparator, a method, "spread", or several parts such as "affine+noise".
-        decode: "reconstruction" or "residual"; None where nothing is decoded.
+        decode: one of `options.DECODES`; None where nothing is decoded.
     """
 
     space: str
@@ -120,13 +122,14 @@ def plan(
         latent_dims: of the VAEs.
         comparators: of `options.COMPARATORS`, and controls of combined arms; latent space mixes no batches.
         methods: of `VAE_ARMS`.
-        decodes: of `options.DECODES`; latent space decodes nothing.
+        decodes: of `options.DECODES`; latent space decodes nothing, and noise has no neighbour to warp towards.
         spread: of `SPREAD_ARMS`.
     """
     arms: list[Arm] = []
     if "image" in spaces:
         arms += [Arm("image", None, name) for name in (BASELINE, *comparators)]
-        arms += [Arm("image", dim, name, decode) for dim in latent_dims for decode in decodes for name in methods]
+        made = [(decode, name) for decode in decodes for name in methods if decode != "warp" or "noise" not in name]
+        arms += [Arm("image", dim, name, decode) for dim in latent_dims for decode, name in made]
         arms += [Arm("image", dim, name) for dim in latent_dims for name in spread]
     if "latent" in spaces:
         names = (BASELINE, *(name for name in comparators if name not in MIXINGS), *methods, *spread)
@@ -281,10 +284,24 @@ class Draw:
         )
         if arm.space == "latent":
             return altered.latents
+        if arm.decode == "warp":
+            return flat(self._warped(altered, -self.alpha if method == "extrapolation" else self.alpha))
         images = projection.codec.decode(altered.latents)  # [n * children, h, w, c]
         if arm.decode == "residual":
             images = residual(self.images, projection.codec.decode(latents), images, altered.source)
         return flat(images)
+
+    @torch.inference_mode()
+    def _warped(self, altered: Altered, share: float) -> Images:
+        """Each source moved a share of the way towards its neighbour: [n * children, h, w, c]."""
+        children = np.empty((len(altered.source), *self.images.shape[1:]), np.float32)
+        for start in range(0, len(children), BATCH):
+            part = slice(start, start + BATCH)
+            source, towards = (
+                torch.from_numpy(self.images[rows[part]]) for rows in (altered.source, altered.neighbour)
+            )
+            children[part] = warp(source, towards, torch.full((len(source),), share)).numpy()
+        return children
 
 
 _COPIERS: dict[str, Callable[[Draw, int], Images]] = {

@@ -16,10 +16,10 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from latentaug.errors import Conflict, NotFound
-from latentaug.imaging.pixels import ROUNDING
 from latentaug.options import ArchitectureName, AskedDecode, Decode
 from latentaug.storage.objects import ArtefactStore, check_name
 
+_LEAST_MSE = 1e-9
 POOR_PSNR = 25.0
 """Peak signal-to-noise ratio of held-out reconstructions below which `decode=auto` takes residual, in decibels."""
 UNFIT_PSNR = 18.0
@@ -38,8 +38,8 @@ class Reconstruction(BaseModel):
 
     @staticmethod
     def of(mse: float) -> Reconstruction:
-        """That of a mean squared error; one below the rounding of grey levels cannot be told from it."""
-        return Reconstruction(mse=mse, psnr=10 * math.log10(1 / max(mse, ROUNDING)))
+        """That of a mean squared error; a perfect reconstruction, which JSON has no number for, counts as one of 90 dB."""
+        return Reconstruction(mse=mse, psnr=-10 * math.log10(max(mse, _LEAST_MSE)))
 
 
 def advice(reconstruction: Reconstruction, in_use: int, latent_dim: int) -> str:

@@ -14,10 +14,11 @@ from latentaug.storage.models import ModelDescription
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import Architecture
 from latentaug.vae.inference import frozen
+from latentaug.vae.memory import together
 from latentaug.vae.networks import Network, from_bytes
 
-BATCH, VALUES = 1024, 2**24
-"""Images or latents computed at a time, and most values that their images have together."""
+BATCH = 1024
+"""Images or latents computed at a time, at most."""
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -55,7 +56,7 @@ class Codec:
 
     def _batches(self, array: NDArray[Scalar]) -> Iterator[tuple[slice, NDArray[Scalar]]]:
         a = self.architecture
-        size = max(1, min(BATCH, VALUES // (a.height * a.width * a.channels)))
+        size = together(a.height * a.width * a.channels, BATCH)
         for start in range(0, len(array), size):
             rows = slice(start, start + size)
             yield rows, array[rows]

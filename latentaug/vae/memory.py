@@ -1,4 +1,4 @@
-"""Memory that tensors free: kept for the next tensor of the same size, or given back to the system."""
+"""Memory: how many images are computed together, and what becomes of the memory that tensors free."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import platform
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 _MOST_KEPT = 2**31 - 1
 _LARGEST_KEPT = 2**25  # bytes, the most that glibc accepts
+_VALUES_TOGETHER = 2**23
+"""More values of images than these are computed no faster together (docs/results/architectures.md)."""
+
+
+def together(values: int, most: int) -> int:
+    """How many images of so many values each are computed together: `most`, or fewer of large images, at least 1."""
+    return max(1, min(most, _VALUES_TOGETHER // values))
 
 
 def keep_freed() -> None:

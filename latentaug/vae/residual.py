@@ -27,17 +27,18 @@ from torch.nn import functional
 from latentaug.imaging.pixels import ROUNDING
 from latentaug.vae.architectures import IN_USE, Architecture, pixels
 from latentaug.vae.likelihoods import gaussian
+from latentaug.vae.memory import together
 
 WIDTHS = (64, 96, 128, 128)
 """Channels of each stage, from the finest."""
-SMALLEST_GRID = 7
-"""A stage is followed by a coarser one while its shorter side is longer than this, but there are at least 3."""
+LONG_SIDE = 28
+"""There are 3 stages, and 4 where the finest has more places than this along its shorter side."""
 SAMPLE = 4096
 """Most images that the linear model is found from."""
 SMALLEST_SCALE = 1e-3
 """Least scale of a latent, also of one that nothing is made of."""
 CHUNK = 256
-"""Images looked at together."""
+"""Images looked at together, at most."""
 
 
 class Grid(NamedTuple):
@@ -63,7 +64,7 @@ class Grid(NamedTuple):
         longest = max(height, width)
         shrink = 2 if longest <= 64 else 4 if longest <= 160 else 8
         patch = 2 if longest <= 48 else max(4, shrink)
-        stages = 3 if min(height, width) // patch <= 4 * SMALLEST_GRID else 4
+        stages = 3 if min(height, width) // patch <= LONG_SIDE else 4
         places = 2 ** (stages - 1)
         rows, columns = (-(-side // (patch * places)) * places for side in (height, width))
         return Grid(shrink, patch, rows, columns, stages)
@@ -157,7 +158,7 @@ class ResidualVAE(nn.Module):
         count = min(self.architecture.latent_dim, *centred.shape)
         _, singular, components = torch.svd_lowrank(centred, q=count, niter=4)  # [count], [small, count]
         squares = torch.zeros((), dtype=torch.float64)
-        for x, rows in zip(_chunks(images), torch.split(centred, CHUNK), strict=True):
+        for x, rows in zip(_chunks(images), torch.split(centred, _size(images)), strict=True):
             restored = self._enlarged(self.small_mean + rows @ components @ components.T)  # [chunk, c, h, w]
             squares += (x - restored).square().sum()
         left = float(squares / images.size + ROUNDING)
@@ -242,4 +243,10 @@ class ResidualVAE(nn.Module):
 
 def _chunks(images: NDArray[np.uint8]) -> Iterator[Tensor]:
     """Images [n, h, w, c] as float32 [chunk, c, h, w], few at a time so that they take little memory."""
-    return (pixels(torch.tensor(images[start : start + CHUNK])) for start in range(0, len(images), CHUNK))
+    size = _size(images)
+    return (pixels(torch.tensor(images[start : start + size])) for start in range(0, len(images), size))
+
+
+def _size(images: NDArray[np.uint8]) -> int:
+    """How many images [n, h, w, c] are looked at together."""
+    return together(images[0].size, CHUNK)

@@ -24,7 +24,7 @@ from latentaug.vae.architectures import LATENT_DIMS, Architecture, chosen, pixel
 from latentaug.vae.averaging import Average
 from latentaug.vae.distributed import Alone, Group
 from latentaug.vae.likelihoods import loss
-from latentaug.vae.memory import keep_freed
+from latentaug.vae.memory import keep_freed, together
 from latentaug.vae.networks import Network, from_weights, untrained
 from latentaug.vae.residual import Grid, ResidualVAE
 from latentaug.vae.train_step import Step, side_stream, step_kind
@@ -34,8 +34,6 @@ Pixels = NDArray[np.uint8]
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 _VALIDATION_BATCH = 1024
-_VALIDATION_VALUES = 2**24
-"""Most values of images that are validated at a time."""
 _PAPER_EPOCHS, _PAPER_VALUES = 100, 28 * 28
 _EFFORT, _PIXELS_OF_A_PLACE = 2.2e7, 32
 """Places of images that the residual network is trained on where nobody says how many epochs, and how many pixels take
@@ -297,7 +295,7 @@ def _validate(vae: Network, images: Tensor) -> Tensor:
     """Reconstruction from the mean latents, divergence and mean squared error, means over the images, float64 [3]."""
     vae.eval()
     sums = torch.zeros(3, dtype=torch.float64, device=images.device)
-    size = max(1, min(_VALIDATION_BATCH, _VALIDATION_VALUES // images[0].numel()))
+    size = together(images[0].numel(), _VALIDATION_BATCH)
     for start in range(0, len(images), size):
         x = pixels(images[start : start + size])  # [batch, c, h, w]
         no_noise = torch.zeros(len(x), vae.architecture.latent_dim, device=x.device)  # [batch, latent_dim]

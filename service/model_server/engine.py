@@ -28,6 +28,7 @@ from latentaug.evaluation.quality import Real, Unseen
 from latentaug.options import Decode, RenderingOptions
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.vae.inference import Frozen, grey_levels
+from latentaug.vae.memory import together
 from service.model_server.tiles import Tiles, tiled
 from service.oip.tensors import Array
 
@@ -39,8 +40,9 @@ Outputs: TypeAlias = dict[str, Array]
 # largest the network gets no faster.
 TILES = {"cpu": (16, 32, 64), "cuda": (32, 256)}
 
-TILE_VALUES = 2**21
-"""Most values in a larger tile of images on a GPU: each model keeps a few tiles in pinned memory, which is scarce."""
+TILE_VALUES = {"cpu": 2**22, "cuda": 2**21}
+"""Most values in a larger tile of images: on a CPU the network gets slower beyond, as its intermediate results outgrow
+the caches, and on a GPU each model keeps a few tiles in pinned memory, which is scarce."""
 
 FunctionName: TypeAlias = Literal["encode", "decode", "render", "warp"]
 
@@ -53,7 +55,7 @@ FUNCTIONS: dict[FunctionName, Callable[[Frozen, Tensor], tuple[Tensor, ...]]] = 
 
 
 WARPED_AT_ONCE = 1024
-"""Children whose sources and neighbours are put side by side at a time, so that they take little memory."""
+"""Children whose sources and neighbours are put side by side at a time, at most."""
 
 
 class Moves(NamedTuple):
@@ -108,9 +110,8 @@ class LoadedModel:
     def tile_sizes(self) -> tuple[int, ...]:
         """Rows of each size of tile, ascending."""
         small, *larger = TILES[self.device.type]
-        if self.device.type == "cuda":
-            larger = [tile for tile in larger if tile * math.prod(self.row_shape) <= TILE_VALUES]
-        return small, *larger
+        most = TILE_VALUES[self.device.type] // math.prod(self.row_shape)
+        return small, *(tile for tile in larger if tile <= most)
 
     def tile(self, rows: int) -> int:
         """Rows of the tiles for a request of so many rows: the smallest tile that holds it, or the largest there is."""
@@ -337,8 +338,9 @@ def _warp_rows(key: Key, images: Images, moves: Moves) -> Images:
     """Move each source towards its neighbour, or away from it, by its share: uint8 [m, h, w, c]."""
     children = np.empty((len(moves.source), *key.model.row_shape), np.uint8)
     pixels = images.astype(np.float32) / np.float32(255)
-    for start in range(0, len(children), WARPED_AT_ONCE):
-        rows = slice(start, start + WARPED_AT_ONCE)
+    size = together(math.prod(key.model.row_shape), WARPED_AT_ONCE)
+    for start in range(0, len(children), size):
+        rows = slice(start, start + size)
         source, towards = pixels[moves.source[rows]], pixels[moves.neighbour[rows]]
         share = np.broadcast_to(moves.share[rows, None, None, None], (*source.shape[:3], 1))
         planes = np.concatenate([source, towards, share], axis=3)  # [rows, h, w, 2 c + 1]

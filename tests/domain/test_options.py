@@ -154,6 +154,13 @@ def test_the_cnn_wants_pixels_and_mixing_wants_the_cnn() -> None:
         EvaluateParams.model_validate({**both, "classifiers": ["svm"]})
 
 
+def test_warps_want_a_method_with_neighbours() -> None:
+    with pytest.raises(ValidationError, match="noise has none; add another of either"):
+        EvaluateParams.model_validate({"dataset": "digits", "decode": "warp", "methods": "noise"})
+    both = {"dataset": "digits", "decode": "warp", "methods": ["noise", "interpolation"]}
+    assert EvaluateParams.model_validate(both).decode == ["warp"]
+
+
 def test_alpha_may_pass_1_where_nothing_is_interpolated() -> None:
     assert EvaluateParams(dataset="digits", methods=["extrapolation"], alpha=2).alpha == 2
     assert AugmentParams(dataset="digits", model="m", method="noise", alpha=2).alpha == 2

@@ -22,7 +22,8 @@ from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import VAE, Architecture
-from latentaug.vae.networks import to_bytes
+from latentaug.vae.networks import to_bytes, untrained
+from latentaug.vae.residual import ResidualVAE
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -34,6 +35,18 @@ def random_vae(shape: tuple[int, int, int], seed: int = 0) -> VAE:
     with torch.no_grad():
         for parameter in vae.parameters():
             parameter.mul_(2)
+    return vae.eval()
+
+
+def random_residual_vae(shape: tuple[int, int, int], seed: int = 0) -> ResidualVAE:
+    """A residual network of as many latents, whose convolutions do something."""
+    images = np.random.default_rng(seed).integers(0, 256, (30, *shape), np.uint8)
+    vae = untrained(Architecture(*shape, latent_dim=4, name="residual"), images, seed)
+    assert isinstance(vae, ResidualVAE)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in vae.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
     return vae.eval()
 
 

@@ -15,9 +15,9 @@ from latentaug.options import Decode, RenderingOptions
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import pixels
-from latentaug.vae.inference import FrozenVAE
+from latentaug.vae.inference import FrozenVAE, frozen
 from service.model_server.engine import TILES, Augmentation, Key, LoadedModel, compute
-from tests.model_server.conftest import random_vae, save_model
+from tests.model_server.conftest import random_residual_vae, random_vae, save_model
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (70, 70, 1), (17, 23, 3), (32, 32, 3)]
 DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
@@ -139,14 +139,51 @@ def test_tiles_one_after_the_other_are_each_what_they_are_alone(model: LoadedMod
         assert_same_bits(alone, {name: array[part] for name, array in together.items()})
 
 
-@pytest.mark.parametrize(("shape", "sizes"), [((28, 28, 1), (32, 256)), ((128, 128, 3), (32,))])
-def test_large_images_have_small_tiles_on_a_gpu(tmp_path: Path, shape: tuple[int, int, int], sizes: Any) -> None:
+@pytest.mark.parametrize("shape", [(40, 48, 3), (64, 64, 1)])
+def test_the_residual_network_answers_each_request_as_if_it_were_alone(
+    tmp_path: Path, device: torch.device, shape: tuple[int, int, int]
+) -> None:
     store = ArtefactStore(tmp_path.as_uri())
     description = save_model(store, "m", shape=shape)
-    vae, projected = FrozenVAE(random_vae(shape)), models.read_projected(store, description)
-    model = LoadedModel(description, vae, projected, torch.device("cuda"))  # which it first uses when it is warmed up
+    network = random_residual_vae(shape)
+    model = LoadedModel(description, frozen(network), models.read_projected(store, description), device)
+    run(Key(model, "warm-up"), None)
+    images = random_images(model, 20)
+    key = Key(model, "augment", 16, 16, "residual")
+    alone = run(key, augmentation(images[:7]))[0]
+    together = run(key, augmentation(images[7:12]), augmentation(images[:7]), augmentation(images[12:]))[1]
+    assert np.array_equal(alone["images"], together["images"])
+    with torch.inference_mode():
+        x = pixels(torch.from_numpy(images))
+        mean, _ = network.encode(x)
+        rendered = network.decode(mean)
+    np.testing.assert_allclose(run(Key(model, "encode", 16), images)[0]["latents"], mean.numpy(), atol=1e-4)
+    shown = run(Key(model, "decode", 0, 16), mean.numpy())[0]["images"].astype(np.float32)
+    assert np.abs(shown - 255 * rendered.permute(0, 2, 3, 1).numpy()).max() < 0.51
+
+
+@pytest.mark.parametrize(
+    ("device_type", "shape", "sizes"),
+    [
+        ("cpu", (28, 28, 1), (16, 32, 64)),
+        ("cpu", (128, 128, 3), (16, 32, 64)),
+        ("cpu", (256, 256, 1), (16, 32, 64)),
+        ("cpu", (256, 256, 3), (16,)),
+        ("cuda", (28, 28, 1), (32, 256)),
+        ("cuda", (128, 128, 3), (32,)),
+    ],
+)
+def test_large_images_have_small_tiles(
+    tmp_path: Path, device_type: str, shape: tuple[int, int, int], sizes: tuple[int, ...]
+) -> None:
+    store = ArtefactStore(tmp_path.as_uri())
+    description = save_model(store, "m", shape=(8, 8, 1))
+    vae, projected = FrozenVAE(random_vae((8, 8, 1))), models.read_projected(store, description)
+    height, width, channels = shape
+    large = description.model_copy(update={"height": height, "width": width, "channels": channels})
+    model = LoadedModel(large, vae, projected, torch.device(device_type))  # which it first uses when it is warmed up
     assert model.tile_sizes == sizes
-    assert model.tile(1) == 32
+    assert model.tile(1) == sizes[0]
     assert model.tile(200) == sizes[-1]
 
 

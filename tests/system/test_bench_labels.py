@@ -34,12 +34,12 @@ def test_what_labels_are_worth_is_measured_kept_and_written(
     arguments = ["--labelled", "30", "--draws", "2", "--classifiers", "knn", "--results", str(tmp_path / "results")]
     labels.main(arguments, tmp_path / "home")
 
-    document = json.loads((tmp_path / "results" / "labels-digits-30.json").read_text())
+    document = json.loads((tmp_path / "results" / "labels-digits-30-knn.json").read_text())
     cells = document["results"]["cells"]
     assert {(cell["draw"], cell["arm"]) for cell in cells} == {(draw, arm) for draw in (0, 1) for arm in labels.TITLED}
     accuracy = {cell["arm"]: cell["accuracy"] for cell in cells if cell["draw"] == 0}
     assert accuracy["spread"] > accuracy["none"] + 5
-    page = (tmp_path / "results" / "labels-digits-30.md").read_text()
+    page = (tmp_path / "results" / "labels-digits-30-knn.md").read_text()
     assert "kNN: 300 newly labelled images" in page
     assert "| labels by label spreading, an affine copy of each image |" in page
     assert "**kNN**: " in page
@@ -49,7 +49,7 @@ def test_what_labels_are_worth_is_measured_kept_and_written(
 
     labels.main([*arguments[:2], "--draws", "3", *arguments[4:]], tmp_path / "home")
     assert {line.split("-")[0] for line in capsys.readouterr().out.splitlines() if "-image-" in line} == {"2"}
-    longer = json.loads((tmp_path / "results" / "labels-digits-30.json").read_text())["results"]["cells"]
+    longer = json.loads((tmp_path / "results" / "labels-digits-30-knn.json").read_text())["results"]["cells"]
     assert [cell for cell in longer if cell["draw"] < 2] == cells
 
 

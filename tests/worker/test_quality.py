@@ -57,7 +57,7 @@ def test_images_that_are_the_source_itself_are_called_copies(desk: Desk) -> None
 
 
 def test_images_that_nobody_should_train_on_are_called_so(desk: Desk) -> None:
-    told, _, _ = made(desk, method="noise", alpha=10, copies=1)
+    told, _, _ = made(desk, method="noise", alpha=10, copies=1, decode="reconstruction")
 
     assert told["density"] < 0.5
     assert "Do not train on these images" in told["warning"]

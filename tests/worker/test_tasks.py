@@ -42,6 +42,29 @@ class TestTrain:
         assert json.loads(desk.file(work, "result.json")) == model.model_dump(mode="json")
         assert decode_image(desk.file(work, "curve.png"), LIMITS).ndim == 3
 
+    def test_photos_get_a_network_of_their_own_and_say_how_good_it_is(self, desk: Desk) -> None:
+        photos = np.random.default_rng(0).integers(0, 256, (40, 5, 6, 3), np.uint8).repeat(4, 1).repeat(4, 2)
+        datasets.create(desk.artefacts, "photos", photos, ["a", "b"] * 20, desk.settings.max_dataset_bytes)
+        summary = train(desk.start("train"), TrainParams(dataset="photos", name="photos", epochs=2))
+        model = models.describe(desk.artefacts, "photos")
+        assert (model.architecture, model.latent_dim, model.training["architecture"]) == ("residual", 128, "residual")
+        assert model.reconstruction is not None
+        assert model.reconstruction.mse == model.curve[model.best_epoch - 1]["validation_mse"]
+        assert model.latents_in_use is not None
+        assert 0 < model.latents_in_use <= len(photos)
+        assert summary["advice"] == model.advice != ""
+
+        work = desk.start("augment")
+        augment(work, AugmentParams(dataset="photos", model="photos", k=2))
+        assert json.loads(desk.file(work, "result.json"))["decode"] == model.decode("auto")
+
+    def test_digits_of_8x8_are_told_apart_by_default(self, desk: Desk) -> None:
+        train(desk.start("train"), TrainParams(dataset="digits", name="digits", epochs=15))
+        model = models.describe(desk.artefacts, "digits")
+        assert (model.architecture, model.training["beta"]) == ("paper", 64 / 784)
+        assert model.reconstruction is not None
+        assert model.reconstruction.mse < 0.03, "at beta 1 the mean error was 52 grey levels"
+
     def test_is_shared_among_processes_where_the_settings_say_so(self, desk: Desk, params: TrainParams) -> None:
         desk.settings = desk.settings.model_copy(update={"device": "cpu"})
         alone = desk.start("train")

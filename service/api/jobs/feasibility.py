@@ -94,8 +94,8 @@ def check_augment(params: AugmentParams, dataset: DatasetDescription, model: Mod
         are = f"there is {size} training image" if size == 1 else f"there are {size} training images"
         where = f"class {name!r} has {size} {labelled} in all" if name else are
         advice = f"use k up to {size - 1}, add images" if size > 1 else "add images"
-        wanted = "1 neighbour" if params.k == 1 else f"{params.k} neighbours"
-        message = f"{where}, too few to find {wanted} among; {advice}, or use noise, which needs none"
+        sought = "1 neighbour" if params.k == 1 else f"{params.k} neighbours"
+        message = f"{where}, too few to find {sought} among; {advice}, or use noise, which needs none"
         raise TooFewImages(message, fields=[("k", message)])
 
 

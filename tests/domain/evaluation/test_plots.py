@@ -45,7 +45,9 @@ def test_an_arm_that_one_classifier_lacks_is_left_blank_in_its_panel(evaluation:
 
 
 def test_the_curve_plot_takes_one_epoch_or_many() -> None:
-    history = [asdict(EpochMetrics(epoch, 9.0, 8.0 / epoch, 1.0, 7.0, 2.0, 100.0, 1.0)) for epoch in range(1, 6)]
+    history = [
+        asdict(EpochMetrics(epoch, 9.0, 8.0 / epoch, 1.0, 7.0, 2.0, 100.0, 1.0, 0.01, 5)) for epoch in range(1, 6)
+    ]
     assert decode_image(curve_plot(history[:1]), Limits()).shape == decode_image(curve_plot(history), Limits()).shape
 
 

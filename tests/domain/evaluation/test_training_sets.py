@@ -112,6 +112,23 @@ def test_a_residual_decode_stays_closer_to_its_source_than_a_reconstruction(draw
     assert distances[0] < distances[1]
 
 
+def test_warped_images_lie_between_their_source_and_a_neighbour_or_beyond(draw: Draw, projection: Projection) -> None:
+    found = neighbours(projection.train[:90], draw.labels, 2)
+    X = flat(draw.images)
+    moved = {
+        method: draw.samples(Arm("image", 8, method, "warp"), projection)[0][90:].reshape(90, 2, 64)
+        for method in ("interpolation", "extrapolation")
+    }
+    apart = np.linalg.norm(X[:, None] - X[found], axis=2)
+    near, far = (np.linalg.norm(children - X[found], axis=2) for children in moved.values())
+    assert near.mean() < 0.9 * apart.mean() < apart.mean() < far.mean()
+
+
+def test_noise_is_not_warped_for_it_has_no_neighbour() -> None:
+    arms = plan(("image",), (2,), (), ("noise", "interpolation", "affine+noise"), ("residual", "warp"))
+    assert [arm.name for arm in arms if arm.decode == "warp"] == ["interpolation"]
+
+
 def test_affine_copies_are_the_same_in_both_spaces(draw: Draw, projection: Projection) -> None:
     images, _ = draw.samples(Arm("image", None, "affine"), None)
     latents, _ = draw.samples(Arm("latent", 8, "affine"), projection)

@@ -10,7 +10,7 @@ from safetensors.numpy import save
 
 from latentaug.errors import Conflict, InvalidInput, NotFound
 from latentaug.storage import models
-from latentaug.storage.models import ModelDescription, ProjectedDataset
+from latentaug.storage.models import ModelDescription, ProjectedDataset, Reconstruction
 from latentaug.storage.objects import ArtefactStore, check_name
 
 
@@ -46,6 +46,30 @@ def _model(name: str = "m") -> tuple[ModelDescription, bytes, ProjectedDataset]:
         job_id="job1",
     )
     return description, weights, projected
+
+
+@pytest.mark.parametrize(
+    ("mse", "taken"), [(0.05, "residual"), (0.0032, "residual"), (0.0031, "reconstruction"), (0.0, "reconstruction")]
+)
+def test_auto_decodes_by_residual_where_reconstructions_have_less_than_25_decibels(mse: float, taken: str) -> None:
+    model = _model()[0].model_copy(update={"reconstruction": Reconstruction.of(mse)})
+    assert model.decode("auto") == taken
+    assert model.decode("warp") == "warp"
+    assert _model()[0].decode("auto") == "reconstruction", "nothing is known of models of earlier versions"
+
+
+@pytest.mark.parametrize(
+    ("mse", "in_use", "said"),
+    [
+        (0.05, 20, "Do not train on this model's own pictures"),
+        (0.01, 20, "lose detail (20.0 dB"),
+        (0.001, 20, "good enough to train on (30.0 dB"),
+        (0.001, 4, "Only 4 of 20 latent dimensions"),
+        (0.05, 0, "Train this model again"),
+    ],
+)
+def test_a_model_says_what_to_do_about_its_pictures(mse: float, in_use: int, said: str) -> None:
+    assert said in models.advice(Reconstruction.of(mse), in_use, 20)
 
 
 def test_bytes_come_back_until_deleted(store: ArtefactStore) -> None:

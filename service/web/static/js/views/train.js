@@ -60,9 +60,10 @@ function trainForm(dataset, chooser, options) {
     field("Data set", chooser),
     field("Name of the model", inputs.name),
     row("Latent dimensions", "latent_dim"),
+    row("Epochs at most", "epochs"),
     row("Seconds at most", "max_seconds"),
     el("details", {}, el("summary", {}, "More options"),
-      row("Network", "architecture"), row("beta", "beta"), row("Epochs at most", "epochs"), row("Patience", "patience"), row("Learning rate", "learning_rate"), row("Random seed", "seed")),
+      row("Network", "architecture"), row("beta", "beta"), row("Patience", "patience"), row("Learning rate", "learning_rate"), row("Random seed", "seed")),
     el("button", { class: "primary" }, "Start training"), problems);
 }
 
