@@ -127,10 +127,10 @@ def page(dataset: Dataset, result: Result, mse: float, says: str) -> list[str]:
         "",
         verdicts,
         "",
-        f"{says} {RECOMMENDED}",
+        f"{says} {RECOMMENDED} Draws that each classifier was measured in: {_draws(result)}; after few of them little "
+        "can be proven.",
         "",
         "\n\n".join(rest),
-        f"- Draws that each classifier was measured in: {_draws(result)}.",
         f"- The VAE is the residual network (Z = {LATENT_DIM}), trained once, for at most {TRAINING.max_seconds:g} "
         f"s on one core beside other work. Its mean squared error on held-out images is {mse:.4f}.",
         f"- Fitting and predicting took {kept.seconds(result.cells) / 60:.0f} minutes in all.",

@@ -79,5 +79,5 @@ def test_the_verdicts_on_few_labels_are_measured_kept_and_written(
     assert "# little: 8 labelled colour images of 24x32 in 2 classes" in page
     for name in of:
         assert f"- **{TITLES[name]}**: {found['verdicts'][name]}" in page
-    assert page.index("**SVM**") < page.index("| training set |") < page.index("measured in: SVM 2, kNN 1, CNN 2.")
+    assert page.index("**SVM**") < page.index("measured in: SVM 2, kNN 1, CNN 2;") < page.index("| training set |")
     assert "| CutMix in training (pixels) | mixes the CNN's batches alone |" in page
