@@ -212,8 +212,8 @@ def _said(found: Mapping[str, Found]) -> Iterator[str]:
         ratio = min(one.mse for one in other) / min(one.mse for one in paper)
         yield (
             f"**By the residual network's latents an SVM names {svm} of the test images rightly, kNN {knn}, and label "
-            f"spreading {spread} of the pool, each beside the paper's network. Its mean squared error is {ratio:.2f} of "
-            "the paper's. Of either network the better Z counts.**"
+            f"spreading {spread} of the pool, each beside the paper's network. Its mean squared error is {ratio:.2f} "
+            "of the paper's. Of either network the better Z counts.**"
         )
     names = {"paper": "the paper's network", "residual": "the residual network"}
     yield f"For grey images of this size `auto` takes {names[chosen('auto', 28, 28, 1)]}."
