@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import memory
+from bench import machine, memory
 from bench.photo_sets import PHOTOGRAPHS, crops
 from examples.running import running_service
 from latentaug.imaging.archives import write_npz
@@ -55,7 +55,7 @@ def measure(home: Path, side: int = SIDE, images: int = IMAGES, seconds: float =
     augment = f"/v1/models/photos/augment?k={CHILDREN}"
     train = {"dataset": "photos", "name": "photos", "max_seconds": seconds}
     whole = {"dataset": "photos", "model": "photos", "k": CHILDREN}
-    stages = list[Stage]()
+    stages, load = list[Stage](), machine.load()
     with running_service(home) as service:
         call = service.call
         work: dict[str, Callable[[], object]] = {
@@ -68,7 +68,7 @@ def measure(home: Path, side: int = SIDE, images: int = IMAGES, seconds: float =
         }
         stages = [_stage(name, each) for name, each in work.items()]
         epochs = service.json("GET", "/v1/models/photos")["best_epoch"]
-    return {"side": side, "epochs": epochs, "stages": [asdict(stage) for stage in stages]}
+    return {"side": side, "epochs": epochs, "load": round(load, 2), "stages": [asdict(stage) for stage in stages]}
 
 
 def _stage(name: str, call: Callable[[], object]) -> Stage:
@@ -107,5 +107,6 @@ def page(found: Mapping[str, Any] | None) -> list[str]:
         "- Each figure is the most memory that the processes of a part had, added up; pages that they share count more "
         "than once. The worker has a process for each queue, and the job one of its own.",
         f"- {CHILDREN} new images are made of each.",
+        f"- Measured with `--large`, at a load of {found['load']} when it began; seconds are those that passed.",
         "- The first request loads the model and warms it up.",
     ]
