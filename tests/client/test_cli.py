@@ -291,6 +291,7 @@ def test_new_images_never_lie_among_the_real_ones(folder: Path) -> None:
     assert "name another folder" in " ".join(done.stderr.split()), done.stderr
 
 
+@pytest.mark.slow
 def test_the_best_training_set_of_a_folder_is_found_measured_and_written(url: str, tmp_path: Path) -> None:
     assert DIGITS.labels is not None
     for i in range(300):

@@ -14,6 +14,8 @@ import torch
 
 from bench import architectures, large_photos, memory
 from bench.latents import Found, mean_squared_error
+from latentaug.datasets import Dataset
+from latentaug.datasets.splitting import split
 from latentaug.vae import training
 from latentaug.vae.architectures import Architecture
 from latentaug.vae.codec import Codec
@@ -100,7 +102,16 @@ def test_the_operations_page_allows_as_much_memory_as_is_checked() -> None:
 
 
 @pytest.mark.skipif(not memory.AVAILABLE, reason="it is read from /proc, which only Linux has")
-def test_large_photos_are_watched_at_work(tmp_path: Path) -> None:
+def squares(size: tuple[int, int], each: int) -> Dataset:
+    """Random pictures, where scikit-image's photographs would be."""
+    count = each * len(large_photos.PHOTOGRAPHS)
+    images = np.random.default_rng(0).integers(0, 256, (count, *size, 3), np.uint8)
+    labels = np.arange(count, dtype=np.int64) % len(large_photos.PHOTOGRAPHS)
+    return Dataset("crops", images, labels, tuple("abcde"), *split(count, labels), "random")
+
+
+def test_large_photos_are_watched_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_photos, "crops", squares)
     found = large_photos.measure(tmp_path / "service", side=32, images=60, seconds=1)
 
     stages = {stage["name"]: stage for stage in found["stages"]}
