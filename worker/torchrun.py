@@ -115,8 +115,9 @@ def _running(folder: Path, processes: int, threads: int) -> Iterator[Iterator[st
             torchrun.wait()
         finally:
             _stop(torchrun)
-    if torchrun.returncode:
-        raise _error(ArtefactStore(folder.as_uri()))
+    files = ArtefactStore(folder.as_uri())
+    if torchrun.returncode and not files.exists("result.json"):  # a process may break while it ends; that harms nothing
+        raise _error(files)
 
 
 def _stop(torchrun: subprocess.Popen[str]) -> None:
@@ -185,6 +186,7 @@ def main(folder: Path) -> None:
         raise
     if first:
         _leave(files, trained)
+    distributed.barrier()  # so that none ends, and takes the others with it, before the result is there
     distributed.destroy_process_group()
 
 
