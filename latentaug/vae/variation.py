@@ -1,7 +1,7 @@
 """Training images that are never quite the same twice: a part of each, enlarged, and mirrored every other time.
 
 The residual network has parameters enough to learn a thousand photos by heart, and then it reconstructs no others. With
-these variations what it learns holds for images that it has not seen (docs/results/photos.md).
+these variations what it learns holds for images that it has not seen (docs/results/README.md).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ How fast anything is, no test asserts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -25,15 +25,6 @@ from latentaug.vae.training import fit
 pytestmark = pytest.mark.slow
 
 OURS = ["eager PyTorch", "our engine", kernels.NAME, "ours, npy", "ours, PNG in JSON", "ours, multipart"]
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """What the benchmarks set for their own process."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from bench import architectures, large_photos, memory
 from bench.latents import Found, mean_squared_error
@@ -21,16 +19,7 @@ from latentaug.vae.architectures import Architecture
 from latentaug.vae.codec import Codec
 from latentaug.vae.networks import untrained
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """What the benchmarks set for their own process."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def test_the_networks_are_compared_kept_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
