@@ -48,6 +48,7 @@ Comparator = Literal[
 Mixing = Literal["mixup", "cutmix"]
 Preset = Literal["verdict", "paper"]
 Filter = Literal["label", "copies", "off_manifold"]
+Bits = Literal[8, 10, 12, 14, 16]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 TOWARDS_NEIGHBOURS: tuple[Method, ...] = tuple(method for method in METHODS if method != "noise")

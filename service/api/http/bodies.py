@@ -7,6 +7,7 @@ import binascii
 import json
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,12 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
-from latentaug.imaging.archives import read_npy, read_npz, read_zip
-from latentaug.imaging.pixels import Limits, Pixels, decode_image, to_uint8
+from latentaug.errors import InvalidInput, MalformedInput, TooLarge
+from latentaug.imaging.archives import read_npy, read_npz
+from latentaug.imaging.arrays import refuse_masks, to_uint8
+from latentaug.imaging.intake import Intake, Size, Unreadable
+from latentaug.imaging.pixels import Limits, Pixels, decode_image
+from latentaug.imaging.zips import read_zip
 from service.api.http import media
 from service.api.http.labels import Labels
 from service.api.http.limits import bound_json, read_body
@@ -37,12 +41,18 @@ class ImageBatch:
         labels: one per image, or None.
         fields: the options in the body.
         files: each image's path in a zip, or None.
+        parts: each image's part in a zip that has folders for parts, or None.
+        warnings: what to tell about how the images were read, in sentences.
+        unreadable: images of a zip that were left out.
     """
 
     images: Sequence[Pixels] | Pixels
     labels: Labels | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
     files: Sequence[str] | None = None
+    parts: Sequence[str | None] | None = None
+    warnings: Sequence[str] = ()
+    unreadable: Sequence[Unreadable] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
 
 
 def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
-    """Read images from a body in any of `media.IMAGE_BODIES`.
+    """Read the images of a request from a body in any of `media.IMAGE_BODIES`.
 
     Raises:
         MalformedInput: the bytes are not what they claim to be.
@@ -125,16 +135,39 @@ def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
     elif form == media.NPZ:
         batch = _images_from_npz(body, limits)
     elif form == media.ZIP:
-        folder = read_zip(body, limits)
-        labels = None if folder.labels is None else Labels.from_list(folder.labels)
-        batch = ImageBatch(folder.images, labels, files=folder.names)
+        batch = _images_from_zip(body, limits)
     else:
         batch = ImageBatch([decode_image(body, limits)])
-    if len(batch.images) == 0:
-        raise InvalidInput("the batch is empty; send at least one image", fields=[("images", "must not be empty")])
-    if batch.labels is not None:
-        batch.labels.check_length(len(batch.images))
-    return batch
+    if form in (media.NPY, media.NPZ) and isinstance(batch.images, np.ndarray):
+        refuse_masks(batch.images)
+    return _checked(batch)
+
+
+def read_dataset(
+    form: str,
+    body: bytes,
+    limits: Limits,
+    *,
+    skip_bad: bool,
+    bits: int | None,
+    size: Size | None,
+) -> ImageBatch:
+    """Read the images of an upload from a body in any of `media.DATASET_BODIES`.
+
+    Args:
+        form: media type of the body.
+        body: the body.
+        limits: bounds on it.
+        skip_bad: whether to go on without images of a zip that cannot be read.
+        bits: how many bits images of 16 bits in a zip use, or None.
+        size: height and width that every image of a zip is resized to, or None.
+
+    Raises:
+        MalformedInput, InvalidInput, TooLarge: as `read_images` does.
+    """
+    if form == media.NPZ:
+        return _checked(_images_from_npz(body, limits))
+    return _checked(_images_from_zip(body, limits, skip_bad=skip_bad, bits=bits, size=size))
 
 
 def read_latents(form: str, body: bytes, latent_dim: int, limits: Limits) -> LatentBatch:
@@ -214,7 +247,7 @@ def _images_from_json(body: bytes, limits: Limits) -> ImageBatch:
     labels = fields.pop("labels", None)
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise InvalidInput(
-            "images must be an array of base64 texts of PNG, JPEG or WebP files",
+            "images must be an array of base64 texts of image files",
             fields=[("images", "must be an array of base64 texts")],
         )
     images = _decode_files((_from_base64(text, i) for i, text in enumerate(texts)), len(texts), limits)
@@ -236,32 +269,50 @@ def _images_from_npz(body: bytes, limits: Limits) -> ImageBatch:
     return ImageBatch(images, None if labels is None else Labels.from_array(labels))
 
 
+def _images_from_zip(body: bytes, limits: Limits, **how: Any) -> ImageBatch:
+    folder = read_zip(body, limits, **how)
+    return ImageBatch(
+        folder.images,
+        None if folder.labels is None else Labels.from_list(folder.labels),
+        files=folder.names,
+        parts=folder.parts,
+        warnings=folder.warnings,
+        unreadable=folder.unreadable,
+    )
+
+
+def _checked(batch: ImageBatch) -> ImageBatch:
+    if len(batch.images) == 0:
+        raise InvalidInput("the batch is empty; send at least one image", fields=[("images", "must not be empty")])
+    if batch.labels is not None:
+        batch.labels.check_length(len(batch.images))
+    return batch
+
+
 def _only(arrays: Mapping[str, NDArray[np.generic]], needed: str) -> NDArray[np.generic]:
     if unknown := sorted(set(arrays) - _ANSWERED):
+        beside = ", and your labels 'labels'" if needed == "images" else ""
         raise InvalidInput(
-            f"the npz holds an array {unknown[0][:40]!r}, which has no meaning here; name arrays as documented"
+            f"the npz holds an array {unknown[0][:40]!r}, which has no meaning here; name your {needed} {needed!r}"
+            + beside
         )
     if needed not in arrays:
-        raise InvalidInput(f"the npz holds no array named {needed!r}", fields=[(needed, "is missing")])
+        raise InvalidInput(
+            f"the npz holds no array named {needed!r}, only {', '.join(map(repr, sorted(arrays))) or 'none at all'}",
+            fields=[(needed, "is missing")],
+        )
     return arrays[needed]
 
 
 def _decode_files(files: Iterable[bytes], count: int, limits: Limits) -> list[Pixels]:
-    """Decode image files one by one, within the limits of the whole batch."""
+    """Decode image files one by one, within the limits of the whole batch; those that cannot be read are all named."""
     if count > limits.max_images:
         raise TooLarge(f"{count} images in one request; send at most {limits.max_images}")
-    images: list[Pixels] = []
-    decoded = 0
+    intake = Intake(limits)
     for i, data in enumerate(files):
-        try:
-            image = decode_image(data, limits)
-        except LatentaugError as error:
-            raise type(error)(f"image {i}: {error.detail}", fields=[(f"images.{i}", error.detail)]) from error
-        decoded += image.size
-        if decoded > limits.max_bytes:
-            raise TooLarge(f"the images hold more than {limits.max_bytes} bytes of pixels; send fewer or smaller")
-        images.append(image)
-    return images
+        intake.take(f"image {i}", data, f"images.{i}")
+    intake.check()
+    return intake.images()
 
 
 def _from_base64(text: str, i: int) -> bytes:
