@@ -219,6 +219,8 @@ class ImageOptions(Options):
 
     resize: bool = False
     """Resize images of another size than the model's (bicubic, aspect kept, padded) instead of refusing them."""
+    bits: Bits | None = None
+    """How many bits the values of 16-bit image files use. Default: as few as hold the largest value of them all."""
 
 
 class LatentOptions(Options):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.datasets.dataset import UNLABELLED
-from latentaug.imaging.arrays import DARK
+from latentaug.imaging.arrays import told_dark
 from latentaug.imaging.intake import Sizes, size_words
 from latentaug.imaging.layout import listed
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels
@@ -77,15 +77,9 @@ def leaks(given: Sequence[str | None], pictures: Rows, files: Sequence[str] | No
 
 
 def _values(images: Pixels, files: Sequence[str] | None) -> list[str]:
-    lightest = images.max(axis=(1, 2, 3))  # [n]
-    darkest = images.min(axis=(1, 2, 3))
-    top = int(lightest.max())
-    if 0 < top <= DARK:
-        return [
-            f"No value of any image is above {top}, of 255, so all are nearly black. If {top} stands for white, "
-            f"multiply the values by {255 // top} and upload them again."
-        ]
-    told = []
+    if told := told_dark(images):
+        return told
+    lightest, darkest = images.max(axis=(1, 2, 3)), images.min(axis=(1, 2, 3))  # [n]
     flat = np.flatnonzero(lightest == darkest)
     if len(flat):
         told.append(f"{_how_many(len(flat))} of one colour all over: {_named(files, flat)}.")

@@ -53,6 +53,17 @@ def to_uint8(array: NDArray[np.generic], limits: Limits) -> Pixels:
     return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
 
 
+def told_dark(images: Pixels) -> list[str]:
+    """That all of a batch, uint8, is nearly black, in a sentence; nothing if it is not, or is all black."""
+    top = int(images.max(initial=0))
+    if not 0 < top <= DARK:
+        return []
+    return [
+        f"No value of any image is above {top}, of 255, so all are nearly black. If {top} stands for white, multiply the "
+        f"values by {255 // top} and send them again."
+    ]
+
+
 def refuse_masks(images: Pixels) -> None:
     """Refuse a batch, uint8, that holds 1 and nothing above: such images are black and white to whoever sent them.
 

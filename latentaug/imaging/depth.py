@@ -42,6 +42,17 @@ def eight_bit(images: Sequence[Levels], bits: int | None = None) -> list[NDArray
     return [image.view(np.uint8) if image.dtype == np.uint8 else _scaled(image, top) for image in images]
 
 
+def scale_told(images: Sequence[Levels], bits: int | None = None) -> list[str]:
+    """What `eight_bit` does with the images of 16 bits, in a sentence; nothing if there are none."""
+    used = used_bits(images)
+    if used is None:
+        return []
+    deep = sum(image.dtype == np.uint16 for image in images)
+    how = "as asked" if bits else "the range that they use together; give bits if it is another"
+    which = "1 image" if deep == 1 else f"{deep:,} images"
+    return [f"{which} of 16 bits: values from 0 to {2 ** (bits or used) - 1} became 0 to 255 ({how})."]
+
+
 def _scaled(image: Levels, top: int) -> NDArray[np.uint8]:
     """Values 0..top spread over 0..255, rounded to the nearest."""
     return ((image.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)

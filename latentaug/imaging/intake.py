@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentaug.errors import LatentaugError, MalformedInput, TooLarge
-from latentaug.imaging.depth import Levels, eight_bit, used_bits
+from latentaug.imaging.depth import Levels
 from latentaug.imaging.formats import OTHER_IMAGES, READ
 from latentaug.imaging.layout import MAX_LABEL, listed
-from latentaug.imaging.pixels import Decoded, Limits, Pixels, decode, fit
+from latentaug.imaging.pixels import Decoded, Limits, decode, fit
 
 MOST_UNREADABLE = 100
 """Images that cannot be read, at most, that an error or a description lists."""
@@ -38,17 +38,14 @@ class Unreadable:
     reason: str
     place: str | None = None
 
-    def __str__(self) -> str:
-        return f"{self.file} ({self.reason})"
-
 
 class Intake:
     """Takes images from files.
 
     Args:
         limits: bounds on the batch.
-        size: what every image is resized to, with its aspect kept and the rest filled; None leaves them as they are.
-            Images of 8 bits are resized as soon as they are decoded, so that large photos are never in memory together.
+        size: what images of 8 bits are resized to as soon as they are decoded, with the aspect kept and the rest filled,
+            so that large photos are never in memory together. Those of 16 bits are not, nor any if it is None.
     """
 
     def __init__(self, limits: Limits, size: Size | None = None) -> None:
@@ -79,9 +76,9 @@ class Intake:
             return
         self._note(name, decoded)
         levels = decoded.levels
-        self._sizes.append((levels.shape[0], levels.shape[1]))
-        if levels.dtype == np.uint8:
-            levels = self._resized(levels.view(np.uint8))
+        if self._size is not None and levels.dtype == np.uint8:
+            self._sizes.append((levels.shape[0], levels.shape[1]))
+            levels = fit([levels.view(np.uint8)], *self._size, levels.shape[2], resize=True)[0]
         self._bytes += levels.size
         if len(self._levels) == self._limits.max_images or self._bytes > self._limits.max_bytes:
             raise TooLarge(
@@ -110,11 +107,10 @@ class Intake:
             fields=[(bad.place or bad.file, bad.reason) for bad in self.unreadable[:MOST_UNREADABLE]],
         )
 
-    def images(self, bits: int | None = None) -> list[Pixels]:
-        """All images taken, in order; those of 16 bits are scaled together, by the bits that are given or in use.
+    def images(self) -> list[Levels]:
+        """All images taken, in order.
 
         Raises:
-            InvalidInput: a value needs more bits than that.
             MalformedInput: 16-bit colour of which nothing would be seen.
         """
         if self._coarse and self._brightest_coarse < _FAINT_COLOUR:
@@ -122,16 +118,11 @@ class Intake:
                 f"colour of 16 bits is read by its upper 8, in which nothing shows in {listed(self._coarse)}; save "
                 "them with 8 bits, or with values up to 65535"
             )
-        return [self._resized(image) for image in eight_bit(self._levels, bits)]
+        return self._levels
 
-    def warnings(self, bits: int | None = None) -> list[str]:
+    def warnings(self) -> list[str]:
         """What to tell about how the images were read, in sentences."""
         told = []
-        if (used := used_bits(self._levels)) is not None:
-            taken = bits or used
-            deep = [name for name, levels in zip(self.names, self._levels, strict=True) if levels.dtype == np.uint16]
-            how = "as asked" if bits else "the range that they use together; give bits if it is another"
-            told.append(f"{_images(deep)} of 16 bits: values from 0 to {2**taken - 1} became 0 to 255 ({how}).")
         if self._size is not None:
             told += resized(self._sizes, self._size)
         if self._frames:
@@ -143,12 +134,6 @@ class Intake:
         if white := self._laid_on["white"]:
             told.append(f"{_images(white)} with transparent pixels were laid on white ({listed(white)}).")
         return told
-
-    def _resized(self, image: Pixels) -> Pixels:
-        if self._size is None or image.shape[:2] == self._size:
-            return image
-        fitted: Pixels = fit([image], *self._size, image.shape[2], resize=True)[0]
-        return fitted
 
     def _note(self, name: str, decoded: Decoded) -> None:
         if decoded.frames:
@@ -178,8 +163,11 @@ def size_words(size: Size) -> str:
 
 
 def listed_unreadable(unreadable: Sequence[Unreadable]) -> str:
-    """The first images that cannot be read, each with its reason, and how many there are besides."""
-    shown = "; ".join(map(str, unreadable[:_MOST_IN_A_SENTENCE]))
+    """The first images that cannot be read, by what is wrong with them, and how many there are besides."""
+    reasons: dict[str, list[str]] = {}
+    for bad in unreadable[:_MOST_IN_A_SENTENCE]:
+        reasons.setdefault(bad.reason, []).append(bad.file)
+    shown = "; ".join(f"{', '.join(files)}: {reason}" for reason, files in reasons.items())
     more = len(unreadable) - _MOST_IN_A_SENTENCE
     return shown + (f"; and {more:,} more" if more > 0 else "")
 

@@ -105,8 +105,8 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         raise TooLarge(f"the image claims more than {limits.max_pixels} pixels; send a smaller one") from error
     except _BROKEN as error:
         found = kind(data[:HEAD])
-        advice = f"it is {found}; leave it out" if found else "check that the file opens elsewhere"
-        raise MalformedInput(f"not a readable image ({READ} are read); {advice}") from error
+        what = f"not an image, but {found}" if found else "not a readable image"
+        raise MalformedInput(f"{what}; leave it out, or save it anew ({READ} are read)") from error
     width, height = image.size
     if width * height > limits.max_pixels:
         raise TooLarge(
@@ -116,7 +116,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     try:
         levels, background = _levels(ImageOps.exif_transpose(image))
     except _BROKEN as error:
-        raise MalformedInput(f"the image is broken or cut short ({error}); leave it out, or save it again") from error
+        raise MalformedInput(f"broken or cut short ({error}); leave it out, or save it anew") from error
     return Decoded(levels, _has_more(image), background, coarse)
 
 

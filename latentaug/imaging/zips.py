@@ -15,10 +15,11 @@ from pathlib import PurePosixPath
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging.archives import check_sizes, opened
+from latentaug.imaging.depth import Levels
 from latentaug.imaging.formats import HEAD, READ, is_image, is_known_head
 from latentaug.imaging.intake import Intake, Size, Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import arrange, listed, passed_over, told_passed_over
-from latentaug.imaging.pixels import Limits, Pixels
+from latentaug.imaging.pixels import Limits
 
 MOST_OTHER_FILES = 1000
 """Files besides images that a zip may hold, or as many as images if that is more."""
@@ -36,7 +37,7 @@ class Folder:
     """The images of a zip.
 
     Attributes:
-        images: each uint8 [h, w, 1 or 3]; sizes may differ.
+        images: each uint8 [h, w, 1 or 3], or uint16 [h, w, 1] if it has 16 bits; sizes may differ.
         labels: each image's label, None for one without; or None where no image has one.
         names: each image's path in the zip.
         parts: each image's part, train, validation or test; or None where no folders are parts.
@@ -44,7 +45,7 @@ class Folder:
         unreadable: images that were left out, if that was asked for.
     """
 
-    images: list[Pixels]
+    images: list[Levels]
     labels: list[str | None] | None
     names: list[str]
     parts: list[str | None] | None = None
@@ -57,7 +58,6 @@ def read_zip(
     limits: Limits,
     *,
     skip_bad: bool = False,
-    bits: int | None = None,
     size: Size | None = None,
 ) -> Folder:
     """Read a zip of images.
@@ -69,8 +69,7 @@ def read_zip(
         data: the zip.
         limits: bounds on it.
         skip_bad: whether to go on without the images that cannot be read.
-        bits: how many bits images of 16 bits use; None takes the range that they use together.
-        size: height and width that every image is resized to, or None.
+        size: height and width that images of 8 bits are resized to at once, or None.
 
     Raises:
         MalformedInput: not a zip, a path that leaves it, names in an unknown encoding, or images that cannot be read.
@@ -94,10 +93,10 @@ def read_zip(
         )
         raise InvalidInput(f"the zip holds no images{held}; put images into it ({READ}), in a folder for each label")
     layout = arrange(intake.names)
-    warnings = [*told_passed_over(others), *told, *layout.warnings, *intake.warnings(bits)]
+    warnings = [*told_passed_over(others), *told, *layout.warnings, *intake.warnings()]
     if intake.unreadable:
         warnings.insert(0, f"Left out, as they cannot be read: {listed_unreadable(intake.unreadable)}.")
-    return Folder(intake.images(bits), layout.labels, intake.names, layout.parts, warnings, intake.unreadable)
+    return Folder(intake.images(), layout.labels, intake.names, layout.parts, warnings, intake.unreadable)
 
 
 def _take(intake: Intake, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> bool:

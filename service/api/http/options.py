@@ -34,7 +34,7 @@ class UploadOptions(Options):
     skip_bad: bool = False
     """Go on without the images of a zip that cannot be read; the description names them. Else all are refused."""
     bits: Bits | None = None
-    """How many bits the values of 16-bit images use. Default: as few as hold the largest value of all of them."""
+    """How many bits the values of 16-bit image files use. Default: as few as hold the largest value of them all."""
 
     @property
     def height_and_width(self) -> tuple[int, int] | None:

@@ -23,7 +23,7 @@ from service.api.access import AnyKey, MayAdminister, MayTrain
 from service.api.context import Context, FromContext
 from service.api.http import contract, media
 from service.api.http.answers import write_images
-from service.api.http.bodies import read_dataset
+from service.api.http.bodies import read_dataset, scaled
 from service.api.http.limits import read_body
 from service.api.http.options import NoOptions, Once, SampleOptions, UploadOptions
 from service.api.samples import sample
@@ -141,11 +141,11 @@ def _create(context: Context, options: UploadOptions, form: str, body: bytes, li
     size = options.height_and_width
     if size is not None:
         datasets.check_size(size)
-    batch = read_dataset(form, body, limits, skip_bad=options.skip_bad, bits=options.bits, size=size)
+    batch = read_dataset(form, body, limits, skip_bad=options.skip_bad, size=size)
     return datasets.create(
         context.store,
         options.name,
-        batch.images,
+        scaled(batch, options.bits),
         None if batch.labels is None else batch.labels.names,
         context.settings.max_dataset_bytes,
         size,

@@ -150,7 +150,9 @@ def test_hidden_files_and_the_manifest_are_passed_over() -> None:
     assert len(read_zip(_zip(entries), LIMITS).images) == 1
 
 
-@pytest.mark.parametrize("name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "a\\..\\evil.png", "C:\\evil.png"])
+@pytest.mark.parametrize(
+    "name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "a\\..\\evil.png", "C:\\evil.png"]
+)
 def test_a_path_that_leaves_the_zip_is_refused(name: str) -> None:
     with pytest.raises(MalformedInput, match="leads out"):
         read_zip(_zip({name: PNG}), LIMITS)
