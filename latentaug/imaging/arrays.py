@@ -59,8 +59,8 @@ def told_dark(images: Pixels) -> list[str]:
     if not 0 < top <= DARK:
         return []
     return [
-        f"No value of any image is above {top}, of 255, so all are nearly black. If {top} stands for white, multiply the "
-        f"values by {255 // top} and send them again."
+        f"No value of any image is above {top}, of 255, so all are nearly black. If {top} stands for white, multiply "
+        f"the values by {255 // top} and send them again."
     ]
 
 

@@ -44,8 +44,8 @@ class Intake:
 
     Args:
         limits: bounds on the batch.
-        size: what images of 8 bits are resized to as soon as they are decoded, with the aspect kept and the rest filled,
-            so that large photos are never in memory together. Those of 16 bits are not, nor any if it is None.
+        size: what images of 8 bits are resized to as soon as they are decoded, with the aspect kept and the rest
+            filled, so that large photos are never in memory together. Those of 16 bits are not, nor any if it is None.
     """
 
     def __init__(self, limits: Limits, size: Size | None = None) -> None:

@@ -180,9 +180,7 @@ def _doubts(folders: Folders, labels: Sequence[str | None]) -> list[str]:
     nested = [path for path in classes if any(path[:end] in classes for end in range(1, len(path)))]
     if nested:
         inner = listed(sorted(map("/".join, nested)))
-        told.append(
-            f"A folder inside a class folder is a class of its own: {inner}. If it is none, move its images up."
-        )
+        told.append(f"A folder in a class folder is a class of its own: {inner}. If it is none, move its images up.")
     if shared := [label for label in known if len(places[label]) > 1]:
         paths = sorted("/".join(path) for path in places[shared[0]])
         told.append(f"Folders of the same name are one class: {listed(shared)} (such as {listed(paths, 2)}).")

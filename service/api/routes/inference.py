@@ -49,6 +49,7 @@ _THREE = (
 )
 
 _OF_FILTERS = set(Rejecting.model_fields)
+_NOT_NAMED = set(ImageOptions.model_fields)
 _NOT_OF_THE_MODEL = set(AugmentOptions.model_fields) - set(RenderingOptions.model_fields)
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -261,9 +262,7 @@ def _augmented(
     labels = None if batch.labels is None or "source" not in found else batch.labels.take(found["source"])
     per_image = {name: found[name] for name in ("source", "neighbour", "child", "step") if name in found}
     settings: dict[str, object] = {
-        **options.model_dump(
-            exclude=set(ImageOptions.model_fields) if counted else _NOT_OF_THE_MODEL | _OF_FILTERS, exclude_none=True
-        ),
+        **options.model_dump(exclude=_NOT_NAMED if counted else _NOT_OF_THE_MODEL | _OF_FILTERS, exclude_none=True),
         "model": description.name,
         "version": description.version,
     }
