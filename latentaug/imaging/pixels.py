@@ -36,6 +36,7 @@ _BROKEN = (
     EOFError,
     TypeError,
     OverflowError,
+    RuntimeError,
     MemoryError,  # of a size that the file claims; what is allocated for the pixels is bounded before
     UserWarning,
     struct.error,
