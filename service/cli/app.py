@@ -152,12 +152,13 @@ def augment(
         noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
         described = names.description(client, model)
         _advise(described)
+        scale = given(bits=reading.bits)
         written = Manifest(partial, {**noted, "model": model, "version": described["version"]})
         with bar() as shown:
             task = shown.add_task("augment", total=reading.images)
             for part in reading.batches:
                 with naming(part.files):
-                    made = client.augment(part.files, model=model, decode=options.decode, **noted)
+                    made = client.augment(part.files, model=model, decode=options.decode, **noted, **scale)
                 for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                     beside = part.files[neighbour] if neighbour >= 0 else None
                     written.add(image, part, part.files[source], beside, made.decode)

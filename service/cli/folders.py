@@ -19,6 +19,7 @@ from typing import Any
 from latentaug_client.folders import read_folder
 
 from latentaug.errors import LatentaugError, MalformedInput, TooFewImages
+from latentaug.imaging.depth import used_bits
 from latentaug.imaging.intake import Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER, arrange, listed, told_passed_over
 from latentaug.imaging.pixels import Limits, Pixels, decode, encode_png
@@ -52,12 +53,14 @@ class Reading:
         batches: the images that new ones are made from, class by class, so that neighbours are of the same class.
         held: number of images in folders to validate and to test with, from which none are made.
         unreadable: images that cannot be read.
+        bits: how many bits the images of 16 bits use, so that all requests scale them alike; None if there are none.
         warnings: about the files and folders, in sentences.
     """
 
     batches: list[Batch]
     held: int
     unreadable: list[Unreadable]
+    bits: int | None
     warnings: list[str]
 
     @property
@@ -91,7 +94,7 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
         LatentaugError: images that cannot be read, all of them named, or some that lie beside the class folders.
     """
     found = read_folder(folder, unlabelled)
-    unreadable = _unreadable(found.images)
+    unreadable, bits = _look(found.images)
     if unreadable and not skip_bad:
         raise MalformedInput(f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}")
     bad = {each.file for each in unreadable}
@@ -109,7 +112,11 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
         classes.setdefault(label, []).append(found.images[name])
     place = None if layout.labels is None else UNLABELLED_FOLDER  # of what has no class
     made = [Batch(part, label or place, label) for label, members in classes.items() for part in _parts(members)]
-    return Reading(made, held, unreadable, [*told_passed_over(found.others), *layout.warnings])
+    warnings = [*told_passed_over(found.others), *layout.warnings]
+    if bits is not None:
+        top = 2**bits - 1
+        warnings.append(f"Values from 0 to {top} in images of 16 bits become 0 to 255, the range that they use together.")
+    return Reading(made, held, unreadable, bits, warnings)
 
 
 def check_neighbours(batches: Sequence[Batch], k: int) -> None:
@@ -211,21 +218,22 @@ class Manifest:
             writer.writerows(self._rows)
 
 
-def _unreadable(files: Mapping[str, Path]) -> list[Unreadable]:
-    """The images that cannot be read, by their paths; several are looked at at a time."""
+def _look(files: Mapping[str, Path]) -> tuple[list[Unreadable], int | None]:
+    """The images that cannot be read, and how many bits those of 16 use together; several are looked at at a time."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return [found for found in threads.map(_fault, files, files.values()) if found is not None]
+        seen = list(threads.map(_look_at, files, files.values()))
+    unreadable = [each for each in seen if isinstance(each, Unreadable)]
+    return unreadable, max((each for each in seen if isinstance(each, int)), default=None)
 
 
-def _fault(name: str, path: Path) -> Unreadable | None:
-    """Why an image cannot be read, or None."""
+def _look_at(name: str, path: Path) -> Unreadable | int | None:
+    """Why an image cannot be read, or how many bits it uses if it has 16."""
     try:
-        decode(path.read_bytes(), Limits())
+        return used_bits([decode(path.read_bytes(), Limits()).levels])
     except LatentaugError as error:
         return Unreadable(name, unsupported(name) or error.detail)
     except OSError as error:
         return Unreadable(name, error.strerror or str(error))
-    return None
 
 
 def _images(count: int) -> str:
