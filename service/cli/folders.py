@@ -115,7 +115,7 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
     warnings = [*told_passed_over(found.others), *layout.warnings]
     if bits is not None:
         top = 2**bits - 1
-        warnings.append(f"Values from 0 to {top} in images of 16 bits become 0 to 255, the range that they use together.")
+        warnings.append(f"In images of 16 bits, values from 0 to {top}, the range that they use, become 0 to 255.")
     return Reading(made, held, unreadable, bits, warnings)
 
 
