@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging.depth import Levels, eight_bit
-from latentaug.imaging.formats import FORMATS, HEAD, READ, kind
+from latentaug.imaging.formats import FORMATS, HEAD, READ, is_known_head, kind
 
 MIN_SIDE, MAX_SIDE = 8, 256
 """Shortest and longest side, in pixels, of images that a VAE learns."""
@@ -106,9 +106,9 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     except _BOMB as error:
         raise TooLarge(f"the image claims more than {limits.max_pixels} pixels; send a smaller one") from error
     except _BROKEN as error:
-        found = kind(data[:HEAD])
-        what = f"not an image, but {found}" if found else "not a readable image"
-        raise MalformedInput(f"{what}; leave it out, or save it anew ({READ} are read)") from error
+        head = data[:HEAD]
+        what = f"not an image, but {found}" if (found := kind(head)) else f"no image of {READ}"
+        raise MalformedInput("broken or cut short" if is_known_head(head) else what) from error
     width, height = image.size
     if width * height > limits.max_pixels:
         raise TooLarge(
@@ -118,7 +118,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     try:
         levels, background = _levels(ImageOps.exif_transpose(image))
     except _BROKEN as error:
-        raise MalformedInput(f"broken or cut short ({error}); leave it out, or save it anew") from error
+        raise MalformedInput(f"broken or cut short ({error})") from error
     return Decoded(levels, _has_more(image), background, coarse)
 
 

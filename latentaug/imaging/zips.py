@@ -57,7 +57,7 @@ def read_zip(
     data: bytes,
     limits: Limits,
     *,
-    skip_bad: bool = False,
+    skip_bad: bool | None = None,
     size: Size | None = None,
 ) -> Folder:
     """Read a zip of images.
@@ -68,7 +68,7 @@ def read_zip(
     Args:
         data: the zip.
         limits: bounds on it.
-        skip_bad: whether to go on without the images that cannot be read.
+        skip_bad: whether to go on without the images that cannot be read; None where that cannot be asked for.
         size: height and width that images of 8 bits are resized to at once, or None.
 
     Raises:
@@ -85,13 +85,15 @@ def read_zip(
         for name, info in entries:
             if passed_over(name) or not _take(intake, archive, name, info):
                 others.append(name)
-    if not skip_bad:
+    if skip_bad is None:
         intake.check()
+    elif not skip_bad:
+        intake.check("save such images anew, or set skip_bad=true to go on without them")
     if not intake.names:
         held = (
             f", only {listed([bad.file for bad in intake.unreadable] + others)}" if others or intake.unreadable else ""
         )
-        raise InvalidInput(f"the zip holds no images{held}; put images into it ({READ}), in a folder for each label")
+        raise InvalidInput(f"the zip holds no images{held}; put images into it (of {READ}), in a folder for each label")
     layout = arrange(intake.names)
     warnings = [*told_passed_over(others), *told, *layout.warnings, *intake.warnings()]
     if intake.unreadable:

@@ -96,7 +96,10 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
     found = read_folder(folder, unlabelled)
     unreadable, bits = _look(found.images)
     if unreadable and not skip_bad:
-        raise MalformedInput(f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}")
+        raise MalformedInput(
+            f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}; save such images anew, or "
+            "give --skip-bad to go on without them"
+        )
     bad = {each.file for each in unreadable}
     names = [name for name in found.images if name not in bad]
     if not names:

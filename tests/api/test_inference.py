@@ -300,7 +300,7 @@ def test_every_file_that_cannot_be_read_is_named_at_once(api: httpx.Client) -> N
     refused = api.post(f"{TINY}/encode", json={"images": images}).json()
 
     assert [error["loc"] for error in refused["errors"]] == ["images.1", "images.2"]
-    assert "2 images cannot be read: image 1: not a readable image" in refused["detail"]
+    assert "2 images cannot be read: image 1: no image of PNG" in refused["detail"]
 
 
 def test_labels_come_back_as_they_were_or_are_told_how_to_be_sent(api: httpx.Client) -> None:

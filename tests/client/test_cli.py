@@ -131,6 +131,7 @@ def test_nothing_of_a_mixed_folder_is_lost_without_a_word(url: str, tmp_path: Pa
 
     assert [status for status, _ in (broken, small, done)] == [1, 1, 0]
     assert "1 image cannot be read: class-1/broken.png" in broken[1]
+    assert "give --skip-bad to go on" in broken[1]
     assert "rare (2); take --k 1 at most" in small[1]
     assert "2 files are no images or are hidden, and were passed over: .trash/, README.txt." in done[1]
     assert (
@@ -336,7 +337,7 @@ def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, t
         (["train", "nothing"], "'nothing' is neither a folder or file here nor a data set; the service has digits"),
         (["train", tmp_path / "notes.txt"], "is neither a folder nor a .zip or .npz file"),
         (["train", folder], "--size 8x8"),
-        (["train", tmp_path / "torn"], "error: odd/1.png: broken or cut short"),
+        (["train", tmp_path / "torn"], "error: 1 image cannot be read: odd/1.png: broken or cut short"),
         (["train", "digits", "--unlabelled", folder], "--unlabelled goes with a folder of class folders"),
         (["train", folder, "--unlabelled", folder / "odd"], "lies inside"),
         (["train", folder, "--size", "28"], "--size is a height and a width in pixels, such as 28x28"),
