@@ -116,7 +116,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         )
     coarse = _is_coarse(image)
     try:
-        levels, background = _levels(ImageOps.exif_transpose(image))
+        levels, background = _levels(_upright(image))
     except _BROKEN as error:
         raise MalformedInput(f"broken or cut short ({error})") from error
     return Decoded(levels, _has_more(image), background, coarse)
@@ -188,14 +188,20 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], scale: int = 1, gap: int = 2
     return sheet
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says, or as it is if its EXIF data is broken."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except _BROKEN:  # if it is the pixels that are, that shows when they are read
+        return image
+
+
 def _levels(image: Image.Image) -> tuple[Levels, Literal["black", "white"] | None]:
     """A Pillow image of any mode as uint8 [h, w, 1 or 3] or uint16 [h, w, 1], and what it was laid on."""
     if image.mode.startswith(("I", "F")):  # Pillow's own conversion would clip at 255
         return _deep(np.asarray(image))[..., None], None
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))[..., None], None
     if image.has_transparency_data:
-        grey = image.mode in ("LA", "La")
+        grey = image.mode in ("1", "L", "LA", "La")
         layers = np.asarray(image.convert("RGBA"))  # [h, w, 4]
         if layers[..., 3].min(initial=255) < 255:
             background = _background(layers)
@@ -204,6 +210,8 @@ def _levels(image: Image.Image) -> tuple[Levels, Literal["black", "white"] | Non
             )
             return _without_colour(np.asarray(flat), grey), background
         return _without_colour(layers[..., :3], grey), None
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[..., None], None
     colour = np.asarray(image.convert("RGB"))
     return _without_colour(colour, image.mode == "P" and _is_grey(colour)), None
 

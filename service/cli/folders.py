@@ -231,6 +231,8 @@ def _look(files: Mapping[str, Path]) -> tuple[list[Unreadable], int | None]:
 
 def _look_at(name: str, path: Path) -> Unreadable | int | None:
     """Why an image cannot be read, or how many bits it uses if it has 16."""
+    if not path.is_file():
+        return Unreadable(name, "a link to nothing, or no file")
     try:
         return used_bits([decode(path.read_bytes(), Limits()).levels])
     except LatentaugError as error:

@@ -323,3 +323,12 @@ def test_an_npz_with_other_names_is_told_which_are_read(api: httpx.Client) -> No
     for named in ({"x": pictures(4)}, {"arr_0": pictures(4)}, {"images": pictures(4), "label": np.arange(4)}):
         detail = post(api, f"{TINY}/augment", npz(**named), NPZ).json()["detail"]
         assert "name the images 'images' and their labels 'labels'" in detail
+
+
+def test_base64_may_be_a_data_url_or_have_line_breaks(api: httpx.Client) -> None:
+    text = base64_png(pictures(1)[0])
+    spelled = [text, f"data:image/png;base64,{text}", base64.encodebytes(base64.b64decode(text)).decode()]
+
+    latents = api.post(f"{TINY}/encode", json={"images": spelled}).json()["latents"]
+
+    assert latents[0] == latents[1] == latents[2]

@@ -105,6 +105,18 @@ def test_transparency_is_laid_on_what_shows_the_drawing(drawn: tuple[int, int, i
     assert found.levels[0].tolist() == [[ground] * 3, list(drawn)]
 
 
+def test_a_level_of_grey_may_be_transparent() -> None:
+    drawing = Image.fromarray(np.where(GREY[..., 0] > 30, 255, 7).astype(np.uint8))
+    found = decode(_file(drawing, "PNG", transparency=7), LIMITS)
+    assert (found.background, np.unique(found.levels).tolist(), found.levels.shape) == ("black", [0, 255], (7, 9, 1))
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_a_photo_with_broken_exif_data_is_read_as_it_lies() -> None:
+    plain = _file(Image.fromarray(COLOUR), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(20))
+    assert decode_image(plain, LIMITS).shape == (7, 9, 3)
+
+
 def test_an_alpha_that_hides_nothing_and_one_that_hides_everything_do_no_harm() -> None:
     grey = Image.fromarray(np.dstack([GREY[..., 0], np.full((7, 9), 255, np.uint8)]), "LA")
     assert decode(_file(grey, "PNG"), LIMITS).levels.tolist() == GREY.tolist()
