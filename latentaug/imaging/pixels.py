@@ -108,7 +108,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     except _BROKEN as error:
         head = data[:HEAD]
         what = f"not an image, but {found}" if (found := kind(head)) else f"no image of {READ}"
-        raise MalformedInput("broken or cut short" if is_known_head(head) else what) from error
+        raise MalformedInput("broken, or of a kind that is not read" if is_known_head(head) else what) from error
     width, height = image.size
     if width * height > limits.max_pixels:
         raise TooLarge(
