@@ -197,6 +197,15 @@ def test_backslashes_separate_folders() -> None:
     assert Counter(read_zip(_zip_of_raw_names(names), LIMITS).labels or ()) == {"a": 2, "b": 2}
 
 
+def test_a_file_has_the_name_that_is_written_beside_its_bytes() -> None:
+    data = _zip({"a/1.png": PNG, "b/2.png": PNG}, zipfile.ZIP_STORED)
+    directory = data.index(b"PK\x01\x02")
+
+    folder = read_zip(data[:directory] + data[directory:].replace(b"b/2.png", b"a/1.png"), LIMITS)
+
+    assert folder.names == ["a/1.png", "b/2.png"]
+
+
 def test_colons_and_a_leading_dot_do_no_harm() -> None:
     entries = {"./a/2024-01-01T12:00:00.png": PNG, "./b/1.png": PNG}
 
