@@ -78,6 +78,11 @@ class Decoded:
     background: Literal["black", "white"] | None = None
     coarse: bool = False
 
+    @property
+    def brightest(self) -> int:
+        """The largest value."""
+        return int(self.levels.max(initial=0))
+
 
 def decode_image(data: bytes, limits: Limits) -> Pixels:
     """Decode one image by itself: what `decode` gives, with 16-bit grey scaled by the range that it uses.
