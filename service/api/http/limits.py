@@ -95,8 +95,8 @@ async def in_time(request: Request, settings: Settings) -> AsyncIterator[Callabl
     except TimeoutError as error:
         raise DeadlineExceeded(
             f"no answer within {seconds:g} seconds; send fewer images, raise X-Request-Timeout "
-            f"(at most {settings.request_timeout:g}), or upload them as a data set and augment that by a job, which may "
-            "take as long as it needs"
+            f"(at most {settings.request_timeout:g}), or upload them as a data set and augment that by a job, which "
+            "may take as long as it needs"
         ) from error
 
 
