@@ -59,7 +59,8 @@ def _refuse_one(images: Images) -> None:
     if isinstance(images, str | PathLike) and Path(images).is_dir():
         raise TypeError(f"{images} is a folder; upload it with `client.upload`, or give its files as a list of paths")
     if isinstance(images, str | bytes | PathLike) or hasattr(images, "save"):
-        raise TypeError(f"this is one {type(images).__name__} and no list of images; put it into a list: [image]")
+        one = "path" if isinstance(images, str | PathLike) else "image"
+        raise TypeError(f"this is one {one} and no list of images; put it into a list: [{one}]")
 
 
 def _is_array(value: object) -> bool:

@@ -129,6 +129,8 @@ def dataset_body(
         raise ValueError("labels go with images only; in a zip or folder, the name of an image's folder is its label")
     if folder:
         return Body(_zipped(folder_files(path, unlabelled)), {"Content-Type": ZIP})
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file or folder {path}")
     if path.suffix.lower() not in (".zip", ".npz"):
         raise ValueError(f"{path} is no .zip, no .npz and no folder; give one of these, or the images themselves")
     return Body(path.read_bytes(), {"Content-Type": NPZ if path.suffix.lower() == ".npz" else ZIP})

@@ -15,14 +15,16 @@
 from __future__ import annotations
 
 import math
+import sys
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import validate_data
 
@@ -35,7 +37,9 @@ from latentaug_client.recipes import training_set
 from latentaug_client.rows import as_rows, check_order, intensities, whole_columns
 
 MOST_K = 64
-"""Most neighbours of an image; where more new images are made of each, neighbours serve again."""
+"""Most neighbours of an image; where more new images are made of each, neighbours serve again, each a shorter way."""
+LEAST_K = 3
+"""Fewest neighbours of an image of which at least as many new ones are made: of fewer all would look alike."""
 
 
 class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-learn has no types
@@ -106,6 +110,29 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         self.decode = decode
         self.recipe = recipe
         self.random_state = random_state
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """As that of every estimator, but without the key."""
+        if self.key is None:
+            return str(super().__repr__(N_CHAR_MAX))
+        return repr(clone(self).set_params(key=None)).replace("(", "(key='***', ", 1)
+
+    def _get_params_html(self, *args: Any, **options: Any) -> Any:
+        """The table that a notebook shows, without the key."""
+        table = super()._get_params_html(*args, **options)
+        if self.key is not None:
+            table["key"] = "***"
+        return table
+
+    @property
+    def transform(self) -> NoReturn:
+        """None: what changes the number of rows is no transformer. A pipeline of scikit-learn takes nothing else."""
+        if sys._getframe(1).f_globals["__name__"] == "sklearn.pipeline":
+            raise TypeError(
+                "LatentAugmenter adds rows, which no pipeline of scikit-learn can do; use make_pipeline or Pipeline of "
+                "imblearn.pipeline, which do all else alike"
+            )
+        raise AttributeError("LatentAugmenter is a sampler and has no transform; call fit_resample")
 
     def fit(self, X: Any, y: Any, **params: Any) -> LatentAugmenter:
         """Check X and y and count the new rows of each class, without making them."""
@@ -191,19 +218,22 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         """Make `wanted` new images of one class: first one from each row, in random order, then another, and so on."""
         each = -(-wanted // len(rows))
         try:
-            made = client.augment(intensities(rows), model=self.model, **self._options(each, random))
+            made = client.augment(intensities(rows), model=self.model, **self._options(each, len(rows), random))
         except Invalid as error:
             if error.code != "too_few_images":
                 raise
-            raise ValueError(_too_few(label, len(rows), wanted)) from error
+            raise ValueError(_too_few(label, len(rows))) from error
         order = each * random.permutation(len(rows)) + np.arange(each)[:, None]  # [each, n], places in `made`
         chosen = order.ravel()[:wanted]
         return Augmented(made.images[chosen], None, made.source[chosen], made.neighbour[chosen], made.decode)
 
-    def _options(self, each: int, random: np.random.RandomState) -> AugmentOptions:
-        """What to ask for: `each` new images from each row, and those options that were given."""
-        options: AugmentOptions = {"k": min(each, MOST_K), "seed": int(random.randint(2**31))}
-        if each > MOST_K:
+    def _options(self, each: int, images: int, random: np.random.RandomState) -> AugmentOptions:
+        """What to ask for: `each` new images from each of the `images`, and those options that were given."""
+        k = min(each, MOST_K)
+        if self.method != "noise":
+            k = min(k, max(images - 1, LEAST_K))
+        options: AugmentOptions = {"k": k, "seed": int(random.randint(2**31))}
+        if each > k:
             options["per_image"] = each
         if self.method is not None:
             options["method"] = self.method
@@ -214,15 +244,14 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         return options
 
 
-def _too_few(label: Any, images: int, wanted: int) -> str:
-    """What to do about a class that is too small for this many new images."""
+def _too_few(label: Any, images: int) -> str:
+    """What to do about a class that has too few images for neighbours."""
     name = repr(label.item() if isinstance(label, np.generic) else label)
     most = images * (images - 1)
     fewer = f"ask for at most {most} new ones by sampling_strategy, " if most else ""
     return (
-        f"class {name} has {images} {'image' if images == 1 else 'images'}, too few for {wanted} new ones: each new "
-        f"image needs another neighbour of its class. Give more images of this class, {fewer}or use method='noise', "
-        "which needs no neighbours"
+        f"class {name} has {images} {'image' if images == 1 else 'images'}, and new ones need {LEAST_K} neighbours of "
+        f"their class. Give {LEAST_K + 1} images of it or more, {fewer}or use method='noise', which needs no neighbours"
     )
 
 
