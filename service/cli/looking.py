@@ -78,7 +78,10 @@ def jobs(
             created = job.record["created_at"][:16].replace("T", " ")
             done = f"{progress['fraction']:.0%}"
             table.add_row(job.id, job.record["kind"], job.status, done, created, progress["stage"])
-    out.print(table)
+    if table.rows:
+        out.print(table)
+    else:
+        say("There is no such job." if kind or status else "There is no job yet.")
 
 
 def delete(

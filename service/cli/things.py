@@ -66,7 +66,7 @@ def _dataset(client: Client, name: str) -> Thing | None:
     for dataset in client.datasets():
         if dataset["name"] == name:
             trained = [str(model["name"]) for model in client.models() if model["dataset"] == name]
-            needing = f" The models {', '.join(trained)} were trained on it." if trained else ""
+            needing = f" Models trained on it, which would lose it: {', '.join(trained)}." if trained else ""
             described = f"The data set {name} with {dataset['images']} images.{needing}"
             return Thing("data set", name, described, lambda: client.delete_dataset(name))
     return None
