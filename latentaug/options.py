@@ -48,6 +48,7 @@ Comparator = Literal[
 Mixing = Literal["mixup", "cutmix"]
 Preset = Literal["verdict", "paper"]
 Filter = Literal["label", "copies", "off_manifold"]
+Bits = Literal[8, 10, 12, 14, 16]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 TOWARDS_NEIGHBOURS: tuple[Method, ...] = tuple(method for method in METHODS if method != "noise")
@@ -218,6 +219,8 @@ class ImageOptions(Options):
 
     resize: bool = False
     """Resize images of another size than the model's (bicubic, aspect kept, padded) instead of refusing them."""
+    bits: Bits | None = None
+    """How many bits the values of 16-bit image files use. Default: as few as hold the largest value of them all."""
 
 
 class LatentOptions(Options):

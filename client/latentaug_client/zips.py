@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentaug_client.labels import as_array, unlabelled
 
 
-def zipped(files: Sequence[bytes], labels: ArrayLike | None) -> bytes:
+def zipped_batch(files: Sequence[bytes], labels: ArrayLike | None) -> bytes:
     """Image files as a zip of class folders, in their order."""
     folders = [""] * len(files) if labels is None else _folders(as_array(labels))
     out = io.BytesIO()

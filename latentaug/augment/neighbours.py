@@ -47,7 +47,7 @@ class ClassTooSmall(TooFewImages):
         where = "there are" if label is None else f"class {label} has"
         counts = {} if label is None else {"class": label, "size": size, "k": k, "largest_k": largest_k}
         super().__init__(
-            too_small(where, size, k, largest_k), fields=[(name, str(number)) for name, number in counts.items()]
+            _too_small(where, size, k, largest_k), fields=[(name, str(number)) for name, number in counts.items()]
         )
         self.largest_k = largest_k
 
@@ -124,7 +124,7 @@ def name_class(error: TooFewImages, names: Sequence[object]) -> TooFewImages:
     if "class" not in told:
         return error
     where = f"class {str(names[int(told['class'])])!r} has"
-    return TooFewImages(too_small(where, *(int(told[name]) for name in ("size", "k", "largest_k"))))
+    return TooFewImages(_too_small(where, *(int(told[name]) for name in ("size", "k", "largest_k"))))
 
 
 def largest_usable_k(labels: Rows | None, n: int) -> int:
@@ -216,8 +216,7 @@ def _classes(latents: Latents, labels: Rows | None) -> Iterator[tuple[int | None
         yield None if label == UNLABELLED else int(label), np.flatnonzero(labels == label)
 
 
-def too_small(where: str, size: int, k: int, largest_k: int) -> str:
-    """What to do about images that are too few to find k neighbours among, after `where`: "class 'cat' has"."""
+def _too_small(where: str, size: int, k: int, largest_k: int) -> str:
     advice = f"use k up to {largest_k} or add images" if largest_k else "add images, or use noise, which needs none"
     images = "image" if size == 1 else "images"
     return f"{where} only {size} {images} to find {k} {'neighbour' if k == 1 else 'neighbours'} among; {advice}"

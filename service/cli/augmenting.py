@@ -5,19 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-from latentaug_client import Client, Job
+from latentaug_client import Client
 
-from latentaug.augment.neighbours import too_small
-from latentaug.errors import TooFewImages
-from latentaug.imaging.archives import MANIFEST
+from latentaug.imaging.layout import MANIFEST
 from latentaug.imaging.pixels import encode_png
 from latentaug.options import AugmentOptions
 from service.cli.errors import naming
-from service.cli.folders import Batch
+from service.cli.folders import Batch, Reading
 from service.cli.manifest import Manifest
 from service.cli.progress import bar, show
 
@@ -27,19 +24,6 @@ MOST_NEW = 4096
 """Most new images that requests make."""
 MOST_BYTES = 2**24
 """Most bytes of their files: so many are decoded within seconds."""
-
-
-def check_sizes(batches: Sequence[Batch], options: AugmentOptions) -> None:
-    """Refuse classes that are too small for k, before anything is trained on them.
-
-    Raises:
-        TooFewImages: such a class; the message names the smallest and the largest k.
-    """
-    sizes = Counter({batch.folder: len(batch.files) for batch in batches})
-    folder, size = min(sizes.items(), key=lambda item: item[1])
-    if options.method != "noise" and size <= options.k:
-        where = "there are" if folder is None else f"class {folder!r} has"
-        raise TooFewImages(too_small(where, size, options.k, size - 1))
 
 
 def are_few(batches: Sequence[Batch], options: AugmentOptions) -> bool:
@@ -64,33 +48,45 @@ def by_requests(client: Client, model: str, batches: Sequence[Batch], options: A
             shown.advance(task, len(batch.files))
 
 
+def passed_over(reading: Reading, made: Manifest) -> str:
+    """What to add about images of which a job made none."""
+    none = reading.images - made.sources
+    return f"; from {none:,} of them none, as they show what images to test with show" if none else ""
+
+
 def by_job(
-    client: Client,
-    model: str,
-    dataset: str,
-    files: Sequence[Path],
-    batches: Sequence[Batch],
-    options: AugmentOptions,
-    to: Manifest,
-) -> Job:
-    """Make new images of a whole data set by a job, with neighbours among all images of a class.
+    client: Client, model: str, dataset: str, reading: Reading, options: AugmentOptions, to: Manifest
+) -> dict[str, Any]:
+    """Make new images of a data set by a job, with neighbours among all images of a class.
 
     Args:
         client: of the service.
         model: name of the model.
-        dataset: name of the data set.
-        files: its images, in its order.
-        batches: the same, by class.
+        dataset: name of the data set that was made of the folder.
+        reading: the folder.
         options: how new images are made.
         to: where they are written to.
+
+    Returns:
+        How good they are, as the service reports it.
+
+    Raises:
+        ValueError: the data set has other images than the folder.
     """
+    there, here = client.dataset(dataset)["images"], len(reading.files)
+    if there != here:
+        raise ValueError(
+            f"the service has read {there:,} images of the folder, but {here:,} are there; upload it again"
+        )
     asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed"})
-    job = client.augment_dataset(dataset, model, whole=True, **asked)
+    # The images to validate and test with, which the folder itself names, are no sources.
+    job = client.augment_dataset(dataset, model, whole=not reading.held, **asked)
     show(job)
-    of = {path: batch for batch in batches for path in batch.files}
+    of = {path: batch for batch in reading.batches for path in batch.files}
     with zipfile.ZipFile(io.BytesIO(job.result("zip"))) as archive:
         for row in csv.DictReader(io.StringIO(archive.read(MANIFEST).decode())):
-            source, neighbour = files[int(row["source"])], int(row["neighbour"])
-            beside = files[neighbour] if neighbour >= 0 else None
+            source, neighbour = reading.files[int(row["source"])], int(row["neighbour"])
+            beside = reading.files[neighbour] if neighbour >= 0 else None
             to.add(archive.read(row["file"]), of[source], source, beside, row["decode"])
-    return job
+    quality: dict[str, Any] = job.record["result"]["quality"]
+    return quality

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from latentaug_client import Client, LatentaugError
@@ -41,11 +41,24 @@ Unlabelled = Annotated[
     ),
 ]
 Size = Annotated[str | None, typer.Option(help="Height and width in pixels to resize every image to, such as 28x28.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without images that cannot be read, and name them.")]
 
 
 def say(sentence: str) -> None:
     """Write a sentence to standard output as it is."""
     out.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def warn(warnings: Sequence[str]) -> None:
+    """Say what is to be known before anything is made."""
+    for warning in warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
+
+
+def advise(model: Mapping[str, Any]) -> None:
+    """Say what a model's pictures are good for, if that is known."""
+    if model["advice"]:
+        console.print(model["advice"], highlight=False, markup=False)
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from latentaug_client.payloads import folder_files
 
 from latentaug.options import (
     AskedDecode,
@@ -24,13 +24,16 @@ from service.cli.context import (
     Model,
     NewFolder,
     Size,
+    SkipBad,
     Source,
     Unlabelled,
+    advise,
     client_of,
     say,
     told,
+    warn,
 )
-from service.cli.folders import batches, check_apart, new_folder, unpack
+from service.cli.folders import check_apart, check_neighbours, new_folder, read, unpack
 from service.cli.manifest import Manifest
 from service.cli.options import given, option
 from service.cli.progress import console, show
@@ -51,11 +54,12 @@ def train(
     max_seconds: Annotated[float | None, option(TrainParams, "max_seconds")] = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
+    skip_bad: SkipBad = False,
     seed: Annotated[int | None, option(TrainParams, "seed")] = None,
 ) -> None:
     """Train a VAE on images. Labels are not needed."""
     with client_of(context) as client:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         name = name or names.model_name(dataset)
         how = given(latent_dim=latent_dim, epochs=epochs, beta=beta, architecture=architecture, max_seconds=max_seconds)
         job = client.train(dataset, name=name, **how, **given(seed=seed))
@@ -79,6 +83,7 @@ def augment(
     beta: Beta = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
+    skip_bad: SkipBad = False,
     resize: Annotated[bool, typer.Option(help="Resize the images to the size that the model takes.")] = False,
     seed: Annotated[int | None, option(AugmentOptions, "seed")] = None,
 ) -> None:
@@ -86,36 +91,36 @@ def augment(
     with told(context):
         for images in filter(None, (folder, unlabelled)):
             check_apart(images, to)
-        parts = batches(folder, unlabelled)
-        options = AugmentOptions(
-            **given(method=method, alpha=alpha, k=k, decode=decode, seed=seed), resize=resize or size is not None
-        )
-        augmenting.check_sizes(parts, options)
-    with client_of(context) as client, new_folder(to) as partial:
+        given_options = given(method=method, alpha=alpha, k=k, decode=decode, seed=seed)
+        options = AugmentOptions(**given_options, resize=resize or (model is None and size is not None))
+        reading = read(folder, unlabelled, skip_bad=skip_bad)
+        if options.method != "noise":
+            check_neighbours(reading.batches, options.k)
+    with client_of(context) as client, new_folder(to) as unfinished:
+        upload = partial(names.dataset, client, str(folder), console=console, unlabelled=unlabelled, skip_bad=skip_bad)
         dataset = None
         if model is None:
-            dataset = names.dataset(client, str(folder), names.pair(size), console, unlabelled)
+            dataset = upload(names.pair(size))
             model = own_model(client, dataset, **given(epochs=epochs, beta=beta))
         described = names.description(client, model)
-        if described["advice"]:
-            console.print(described["advice"], highlight=False, markup=False)
+        advise(described)
         noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
-        written = Manifest(partial, {**noted, "model": model, "version": described["version"]})
-        if augmenting.are_few(parts, options):
-            augmenting.by_requests(client, model, parts, options, written)
+        written = Manifest(unfinished, {**noted, "model": model, "version": described["version"]})
+        if augmenting.are_few(reading.batches, options):
+            if dataset is None:
+                warn(reading.warnings)
+            augmenting.by_requests(client, model, reading.batches, options, written)
             quality = measured(client, model, written)
         else:
-            if dataset is None:
-                shape = (described["height"], described["width"]) if options.resize else None
-                dataset = names.dataset(client, str(folder), shape, console, unlabelled)
-            files = list(folder_files(folder, unlabelled).values())
-            job = augmenting.by_job(client, model, dataset, files, parts, options, written)
-            quality = in_words(job.record["result"]["quality"])
+            shape = (described["height"], described["width"]) if options.resize else None
+            dataset = dataset or upload(shape)
+            quality = in_words(augmenting.by_job(client, model, dataset, reading, options, written))
         written.close()
         sheet = written.sheet()
     beside = to.with_name(f"{to.name}-contact-sheet.png")
     beside.write_bytes(sheet)
-    say(f"{len(written)} new images of {written.sources} images in {to}, some of them shown in {beside}")
+    say(f"{len(written)} new images in {to}, made from {reading}{augmenting.passed_over(reading, written)}")
+    say(f"Some of them, each beside its source: {beside}")
     say(quality)
 
 
@@ -131,21 +136,22 @@ def label(
     beta: Beta = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
+    skip_bad: SkipBad = False,
     seed: Annotated[int | None, option(LabelParams, "seed")] = None,
 ) -> None:
     """Label unlabelled images by the labelled ones, and say how many of the new labels are likely right."""
     with told(context):
         for images in filter(None, (Path(source), unlabelled)):
             check_apart(images, to)
-    with client_of(context) as client, new_folder(to) as partial:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+    with client_of(context) as client, new_folder(to) as unfinished:
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is None:
             model = own_model(client, dataset, **given(epochs=epochs, beta=beta))
         names.description(client, model)
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model, **options)
         show(job)
-        unpack(job.result("zip"), partial)
+        unpack(job.result("zip"), unfinished)
         made = job.record["result"]
     likely = made["expected_accuracy"]
     say(
@@ -167,6 +173,7 @@ def recommend(
     beta: Beta = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
+    skip_bad: SkipBad = False,
     seed: Annotated[int | None, option(RecommendParams, "seed")] = None,
 ) -> None:
     """Find the training set that serves classifiers best, measure it, and write it.
@@ -175,8 +182,8 @@ def recommend(
     """
     with told(context):
         check_apart(Path(source), to)
-    with client_of(context) as client, new_folder(to) as partial:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+    with client_of(context) as client, new_folder(to) as unfinished:
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is None:
             model = own_model(client, dataset, **given(epochs=epochs, beta=beta))
         names.description(client, model)
@@ -185,7 +192,7 @@ def recommend(
         show(job)
         made = client.augment_dataset(dataset, recipe=job.id)
         show(made)
-        unpack(made.result("zip"), partial)
+        unpack(made.result("zip"), unfinished)
         for verdict in job.record["result"]["verdict"].values():
             say(verdict.partition(" In numbers:")[0])
         result = made.record["result"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from latentaug.imaging.archives import MANIFEST
+from latentaug.imaging.layout import MANIFEST
 from latentaug.imaging.pixels import Limits, Pixels, contact_sheet, decode_image, encode_png, fit
 from service.cli.folders import Batch
 

@@ -10,7 +10,7 @@ from rich.markdown import Markdown
 
 from latentaug.options import EvaluateParams
 from service.cli import names
-from service.cli.context import Beta, Epochs, Model, Size, Source, Unlabelled, client_of, out
+from service.cli.context import Beta, Epochs, Model, Size, SkipBad, Source, Unlabelled, client_of, out
 from service.cli.folders import new_folder
 from service.cli.options import given, option
 from service.cli.progress import console, show
@@ -33,11 +33,12 @@ def evaluate(
     beta: Beta = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
+    skip_bad: SkipBad = False,
     seed: Annotated[int | None, option(EvaluateParams, "seed")] = None,
 ) -> None:
     """Measure whether new images help classifiers, compared with no new images and with affine copies."""
     with client_of(context) as client:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is not None:
             names.description(client, model)
         what = given(labelled=labelled, draws=draws, classifiers=classifiers, spaces=spaces, methods=methods, seed=seed)

@@ -22,7 +22,8 @@ from latentaug_client import (
     NotFound,
     Unreachable,
 )
-from latentaug_client.payloads import dataset_body, folder_files, read_labelled
+from latentaug_client.folders import read_folder
+from latentaug_client.payloads import dataset_body, read_labelled
 from latentaug_client.retries import Retries
 from PIL import Image
 from sklearn.svm import SVC
@@ -147,11 +148,11 @@ def test_folders_of_unlabelled_images_that_would_be_misread_are_refused(tmp_path
         (tmp_path / name).touch()
     photos, more = tmp_path / "photos", tmp_path / "more"
     with pytest.raises(ValueError, match="lies inside"):
-        folder_files(photos, photos / "pool")
+        read_folder(photos, photos / "pool")
     with pytest.raises(ValueError, match="lies inside"):
-        folder_files(photos / "a", photos)
+        read_folder(photos / "a", photos)
     with pytest.raises(ValueError, match=r"would both be unlabelled/2\.png"):
-        folder_files(photos, more)
+        read_folder(photos, more)
     with pytest.raises(ValueError, match="with a folder of class folders"):
         dataset_body(DIGITS.images, None, more)
 
@@ -161,7 +162,7 @@ def test_what_systems_hide_in_a_folder_is_passed_over(tmp_path: Path) -> None:
     for name in ("a/1.png", "__MACOSX/a/._1.png", "a/._1.png", "a/.ipynb_checkpoints/1.png", ".trash/2.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
-    assert list(folder_files(folder)) == ["a/1.png"]
+    assert list(read_folder(folder).images) == ["a/1.png"]
 
 
 def test_a_job_is_waited_for_followed_and_read(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,6 +41,7 @@ def images_like(*_: Any, n_samples: int = 100, n_classes: int = 2, weights: Any 
 EXCEPTIONS = {
     "check_samplers_fit": "fits rows of two features, which are no images",
     "check_sampler_get_feature_names_out": "fits rows of three features, which are no images",
+    "check_sampler_get_feature_names_out_pandas": "fits frames of three features, which are no images",
 }
 
 
@@ -182,7 +183,8 @@ def test_data_frames_and_series_come_back_as_such(url: str) -> None:
     assert new_y.dtype == labels.dtype
     assert new_y.name == "digit"
     assert new_y.value_counts().nunique() == 1
-    assert np.allclose(new_x.to_numpy(), LatentAugmenter(url, MODEL).fit_resample(X, Y)[0], atol=0.01)
+    assert set(new_x["p0"]) == {0}
+    assert new_x["p20"].nunique() > 17, "all other columns have grey levels still"
 
 
 def test_rounding_of_a_scaler_is_no_other_range(url: str) -> None:
@@ -203,7 +205,7 @@ def test_neighbours_serve_again_where_a_class_is_small(url: str) -> None:
     few = (Y != 3) | (np.cumsum(Y == 3) <= 5)
     new_x, new_y = LatentAugmenter(url, MODEL).fit_resample(X[few], Y[few])
     assert len(set(np.bincount(new_y))) == 1
-    assert len(np.unique(new_x[few.sum() :], axis=0)) > 0.95 * (len(new_x) - few.sum()), "no two are alike"
+    assert len(np.unique(new_x[few.sum() :], axis=0)) > 0.8 * (len(new_x) - few.sum()), "hardly any two are alike"
 
 
 @pytest.mark.parametrize(("images", "advice"), [(1, "1 image, "), (3, "ask for at most 6 new ones")])
@@ -222,9 +224,9 @@ def test_a_pipeline_of_scikit_learn_is_told_that_it_cannot_sample(url: str) -> N
 
 
 def test_the_key_is_never_shown() -> None:
-    sampler = LatentAugmenter(model=MODEL, key="hidden")
-    assert "hidden" not in repr(sampler) + sampler._repr_html_() + repr(make_pipeline(sampler, LogisticRegression()))
-    assert clone(sampler).key == "hidden"
+    sampler = LatentAugmenter(model=MODEL, key="s3cr3t")
+    assert "s3cr3t" not in repr(sampler) + sampler._repr_html_() + repr(make_pipeline(sampler, LogisticRegression()))
+    assert clone(sampler).key == "s3cr3t"
 
 
 def test_a_pipeline_samples_training_folds_alone(url: str) -> None:

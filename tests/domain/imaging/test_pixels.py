@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
-from latentaug.imaging.pixels import Limits, contact_sheet, decode_image, encode_png, fit, to_uint8
+from latentaug.imaging.arrays import to_uint8
+from latentaug.imaging.pixels import Limits, contact_sheet, decode_image, encode_png, fit
 
 LIMITS = Limits(max_images=10, max_pixels=10_000, max_bytes=100_000)
 GREY = np.arange(63, dtype=np.uint8).reshape(7, 9, 1)
