@@ -22,8 +22,10 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
+from latentaug.imaging.pixels import encode_png
 from service.cli.app import app
-from service.cli.folders import MOST_MEASURED, Batch, Manifest
+from service.cli.folders import Batch
+from service.cli.manifest import MOST_MEASURED, Manifest
 from service.cli.names import dataset, dataset_name
 from service.stack import ports
 from tests.client.conftest import DIGITS, MODEL
@@ -90,7 +92,7 @@ def test_many_new_images_are_measured_by_some(tmp_path: Path) -> None:
     written = Manifest(tmp_path, {})
     source = Batch([tmp_path / "a.png"], "cats", "cat")
     for _ in range(MOST_MEASURED + 100):
-        written.add(np.zeros((8, 8), np.uint8), source, source.files[0], None, "residual")
+        written.add(encode_png(np.zeros((8, 8, 1), np.uint8)), source, source.files[0], None, "residual")
 
     files, labels = written.some()
 
