@@ -27,7 +27,7 @@ TOO_MUCH = {413, 504}
 """Statuses that say that a request was too large, or took too long."""
 CHILDREN = 3
 """New images of each image where nothing is said; only an estimate, as the service has the default."""
-_NUMBERED = re.compile(r"^image (\d+)\b")
+_NUMBERED = re.compile(r"\bimage (\d+)\b")
 
 Batch = NDArray[Any] | list[bytes]
 

@@ -86,7 +86,8 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
     found = read_folder(folder, unlabelled)
     unreadable = _unreadable(found.images)
     if unreadable and not skip_bad:
-        raise MalformedInput(f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}")
+        what = f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}"
+        raise MalformedInput(f"{what}. To go on without, type --skip-bad")
     bad = {each.file for each in unreadable}
     names = [name for name in found.images if name not in bad]
     if not names:
