@@ -11,10 +11,11 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client.errors import Problem
 from latentaug_client.payloads import Encoded
+from latentaug_client.zips import folder_labels
 
 MOST_IMAGES = 1024
 """Most images, or latents, in one of several requests."""
@@ -86,6 +87,11 @@ def helps(problem: Problem, options: Mapping[str, Any]) -> bool:
 def job_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a request that are a job's too; the job takes all images that are uploaded for it."""
     return {"whole": True} | {name: value for name, value in options.items() if name not in ("neighbours", "resize")}
+
+
+def labels_of(batch: Batch, labels: ArrayLike | None) -> ArrayLike | None:
+    """The labels that images have in the data set; those of files name folders there."""
+    return labels if labels is None or isinstance(batch, np.ndarray) else folder_labels(labels)
 
 
 def dataset_name() -> str:

@@ -6,9 +6,13 @@ import csv
 import io
 import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import numpy as np
 from latentaug_client import Client
+from latentaug_client.zips import folder_labels
 
 from latentaug.imaging.layout import MANIFEST
 from latentaug.imaging.pixels import encode_png
@@ -48,22 +52,23 @@ def by_requests(client: Client, model: str, batches: Sequence[Batch], options: A
             shown.advance(task, len(batch.files))
 
 
-def passed_over(reading: Reading, made: Manifest) -> str:
-    """What to add about images of which a job made none."""
-    none = reading.images - made.sources
-    return f"; from {none:,} of them none, as they show what images to test with show" if none else ""
-
-
 def by_job(
-    client: Client, model: str, dataset: str, reading: Reading, options: AugmentOptions, to: Manifest
+    client: Client,
+    model: str,
+    dataset: str,
+    files: Sequence[Path],
+    batches: Sequence[Batch],
+    options: AugmentOptions,
+    to: Manifest,
 ) -> dict[str, Any]:
-    """Make new images of a data set by a job, with neighbours among all images of a class.
+    """Make new images of a whole data set by a job, with neighbours among all images of a class.
 
     Args:
         client: of the service.
         model: name of the model.
-        dataset: name of the data set that was made of the folder.
-        reading: the folder.
+        dataset: name of the data set.
+        files: its images, in its order.
+        batches: the same, by class.
         options: how new images are made.
         to: where they are written to.
 
@@ -71,22 +76,33 @@ def by_job(
         How good they are, as the service reports it.
 
     Raises:
-        ValueError: the data set has other images than the folder.
+        ValueError: the data set has other images.
     """
-    there, here = client.dataset(dataset)["images"], len(reading.files)
-    if there != here:
-        raise ValueError(
-            f"the service has read {there:,} images of the folder, but {here:,} are there; upload it again"
-        )
+    there = client.dataset(dataset)["images"]
+    if there != len(files):
+        raise ValueError(f"the service has {there:,} of the {len(files):,} images; type latentaug delete {dataset}")
     asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed"})
-    # The images to validate and test with, which the folder itself names, are no sources.
-    job = client.augment_dataset(dataset, model, whole=not reading.held, **asked)
+    job = client.augment_dataset(dataset, model, whole=True, **asked)
     show(job)
-    of = {path: batch for batch in reading.batches for path in batch.files}
+    of = {path: batch for batch in batches for path in batch.files}
     with zipfile.ZipFile(io.BytesIO(job.result("zip"))) as archive:
         for row in csv.DictReader(io.StringIO(archive.read(MANIFEST).decode())):
-            source, neighbour = reading.files[int(row["source"])], int(row["neighbour"])
-            beside = reading.files[neighbour] if neighbour >= 0 else None
+            source, neighbour = files[int(row["source"])], int(row["neighbour"])
+            beside = files[neighbour] if neighbour >= 0 else None
             to.add(archive.read(row["file"]), of[source], source, beside, row["decode"])
     quality: dict[str, Any] = job.record["result"]["quality"]
     return quality
+
+
+def upload_sources(client: Client, reading: Reading, size: tuple[int, int] | None) -> tuple[str, list[Path]]:
+    """Upload those images alone of which new ones are made, where a folder has others to test with.
+
+    Returns:
+        The name of the data set, which is to be deleted afterwards, and its images in its order.
+    """
+    labelled = [(path, batch.label) for batch in reading.batches for path in batch.files]
+    files = [path for path, _ in labelled]
+    labels = [label for _, label in labelled]
+    name = f"augment-{uuid4().hex}"
+    client.upload(name, files, folder_labels(np.array(labels, object)) if any(labels) else None, size=size)
+    return name, files

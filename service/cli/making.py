@@ -113,13 +113,18 @@ def augment(
             quality = measured(client, model, written)
         else:
             shape = (described["height"], described["width"]) if options.resize else None
-            dataset = dataset or upload(shape)
-            quality = in_words(augmenting.by_job(client, model, dataset, reading, options, written))
+            if reading.held:
+                sources, files = augmenting.upload_sources(client, reading, shape)
+            else:
+                sources, files = dataset or upload(shape), reading.files
+            quality = in_words(augmenting.by_job(client, model, sources, files, reading.batches, options, written))
+            if reading.held:
+                client.delete_dataset(sources)
         written.close()
         sheet = written.sheet()
     beside = to.with_name(f"{to.name}-contact-sheet.png")
     beside.write_bytes(sheet)
-    say(f"{len(written)} new images in {to}, made from {reading}{augmenting.passed_over(reading, written)}")
+    say(f"{len(written)} new images in {to}, made from {reading}")
     say(f"Some of them, each beside its source: {beside}")
     say(quality)
 

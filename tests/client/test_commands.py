@@ -55,6 +55,8 @@ def test_from_folders_to_test_with_a_job_makes_nothing(url: str, tmp_path: Path)
     assert "280 new images" in done.stdout
     rows = manifest(tmp_path / "new")
     assert {Path(row[parent]).parts[-3] for row in rows for parent in ("source", "neighbour")} == {"train"}
+    with Client(url) as client:
+        assert not [dataset for dataset in client.datasets() if dataset["name"].startswith("augment-")]
 
 
 def test_a_contact_sheet_lies_beside_the_new_images(url: str, tmp_path: Path) -> None:

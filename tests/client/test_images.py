@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from latentaug_client.images import gathered
+from latentaug_client.zips import folder_labels, zipped_batch
 from PIL import Image
 
 GREY = np.random.default_rng(0).integers(2, 256, (4, 8, 9), np.uint8)
@@ -95,3 +97,16 @@ def test_a_picture_of_any_mode_is_sent_as_it_looks(mode: str) -> None:
 def test_what_could_be_misread_is_told_what_to_give(images: Any, advice: str) -> None:
     with pytest.raises((TypeError, ValueError), match=advice):
         gathered(images)
+
+
+def test_labels_name_folders_or_are_refused() -> None:
+    files = [png(image) for image in GREY]
+    with zipfile.ZipFile(io.BytesIO(zipped_batch(files, ["cat", None, "big dog", "cat"]))) as archive:
+        names = archive.namelist()
+        assert [archive.read(name) for name in names] == files, "in their order"
+    assert [name.split("/")[0] for name in names] == ["cat", "unlabelled", "big dog", "cat"]
+    assert "/" not in zipfile.ZipFile(io.BytesIO(zipped_batch(files, None))).namelist()[0]
+    for label in ("train", "valid", "Images", "unlabelled", "a/b", "..", ".hidden"):
+        with pytest.raises(ValueError, match="cannot name a folder"):
+            zipped_batch(files, [label, "a", "a", "a"])
+    assert folder_labels(["train", "a/b", "cat", None]).tolist() == ["label 3", "label 1", "cat", ""]
