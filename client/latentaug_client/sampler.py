@@ -24,7 +24,6 @@ from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import validate_data
 
@@ -40,6 +39,13 @@ MOST_K = 64
 """Most neighbours of an image; where more new images are made of each, neighbours serve again, each a shorter way."""
 LEAST_K = 3
 """Fewest neighbours of an image of which at least as many new ones are made: of fewer all would look alike."""
+
+
+class _Secret(str):
+    """A text that is not shown where an estimator, or a pipeline that holds it, is."""
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-learn has no types
@@ -111,18 +117,10 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         self.recipe = recipe
         self.random_state = random_state
 
-    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        """As that of every estimator, but without the key."""
-        if self.key is None:
-            return str(super().__repr__(N_CHAR_MAX))
-        return repr(clone(self).set_params(key=None)).replace("(", "(key='***', ", 1)
-
-    def _get_params_html(self, *args: Any, **options: Any) -> Any:
-        """The table that a notebook shows, without the key."""
-        table = super()._get_params_html(*args, **options)
-        if self.key is not None:
-            table["key"] = "***"
-        return table
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a parameter; the key as one that is never shown."""
+        shown = name != "key" or value is None or isinstance(value, _Secret)
+        super().__setattr__(name, value if shown else _Secret(value))
 
     @property
     def transform(self) -> NoReturn:
