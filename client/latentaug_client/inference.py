@@ -94,7 +94,8 @@ def _augment_by_job(
     """Make new images by a job; raises `JobFailed` if that fails."""
     size = _size(connection.send(calls.model(model))) if options.get("resize") else None
     name = large.dataset_name()
-    connection.send(calls.upload(name, batch, large.labels_of(batch, labels), None, size))
+    folders = large.labels_of(batch, labels)
+    connection.send(calls.upload(name, batch, folders, None, size, bits=options.get("bits")))
     try:
         params = calls.augment_params(name, model, large.job_options(options))
         job = Job(connection, connection.send(calls.submit("augment", params, None)))
@@ -119,7 +120,8 @@ async def _augment_by_awaited_job(
     """As `_augment_by_job`."""
     size = _size(await connection.send(calls.model(model))) if options.get("resize") else None
     name = large.dataset_name()
-    await connection.send(calls.upload(name, batch, large.labels_of(batch, labels), None, size))
+    folders = large.labels_of(batch, labels)
+    await connection.send(calls.upload(name, batch, folders, None, size, bits=options.get("bits")))
     try:
         params = calls.augment_params(name, model, large.job_options(options))
         job = AsyncJob(connection, await connection.send(calls.submit("augment", params, None)))

@@ -26,6 +26,8 @@ MOST_BYTES = 2**24
 """The same for the bytes of image files, whose pixels are not known here."""
 TOO_MUCH = {413, 504}
 """Statuses that say that a request was too large, or took too long."""
+OF_REQUESTS = {"neighbours", "resize", "bits"}
+"""Options that a job does not have: what they ask for is done at the upload, or needs no job."""
 CHILDREN = 3
 """New images of each image where nothing is said; only an estimate, as the service has the default."""
 _NUMBERED = re.compile(r"\bimage (\d+)\b")
@@ -86,7 +88,7 @@ def helps(problem: Problem, options: Mapping[str, Any]) -> bool:
 
 def job_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a request that are a job's too; the job takes all images that are uploaded for it."""
-    return {"whole": True} | {name: value for name, value in options.items() if name not in ("neighbours", "resize")}
+    return {"whole": True} | {name: value for name, value in options.items() if name not in OF_REQUESTS}
 
 
 def labels_of(batch: Batch, labels: ArrayLike | None) -> ArrayLike | None:

@@ -119,8 +119,8 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a parameter; the key as one that is never shown."""
-        shown = name != "key" or value is None or isinstance(value, _Secret)
-        super().__setattr__(name, value if shown else _Secret(value))
+        hidden = name == "key" and isinstance(value, str) and not isinstance(value, _Secret)
+        super().__setattr__(name, _Secret(value) if hidden else value)
 
     @property
     def transform(self) -> NoReturn:

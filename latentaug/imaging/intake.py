@@ -9,7 +9,7 @@ import numpy as np
 
 from latentaug.errors import LatentaugError, MalformedInput, TooLarge
 from latentaug.imaging.depth import Levels
-from latentaug.imaging.formats import OTHER_IMAGES, READ
+from latentaug.imaging.formats import OTHER_IMAGES
 from latentaug.imaging.layout import MAX_LABEL, listed
 from latentaug.imaging.pixels import Decoded, Limits, decode, fit
 
@@ -92,8 +92,8 @@ class Intake:
         """Note that a file is an image that is not taken."""
         self.unreadable.append(Unreadable(name[-MAX_LABEL:], reason, place))
 
-    def check(self) -> None:
-        """Refuse the batch if an image could not be read, naming all such images at once.
+    def check(self, advice: str = "leave such images out, or save them anew") -> None:
+        """Refuse the batch if an image could not be read, naming all such images at once, with this advice.
 
         Raises:
             MalformedInput: or the error of the first such image, if that has another kind.
@@ -103,7 +103,7 @@ class Intake:
         count = len(self.unreadable)
         which = "1 image cannot be read" if count == 1 else f"{count:,} images cannot be read"
         raise (type(self._error) if self._error else MalformedInput)(
-            f"{which}: {listed_unreadable(self.unreadable)}",
+            f"{which}: {listed_unreadable(self.unreadable)}; {advice}",
             fields=[(bad.place or bad.file, bad.reason) for bad in self.unreadable[:MOST_UNREADABLE]],
         )
 
@@ -151,10 +151,10 @@ def resized(sizes: Sizes, size: Size) -> list[str]:
     if not others:
         return []
     smallest, largest = size_words(others[0]), size_words(others[-1])
-    extent = smallest if len(others) == 1 else f"sizes from {smallest} to {largest}"
+    extent = smallest if len(others) == 1 else f"sizes such as {smallest} and {largest}"
     count = sum(other != size for other in sizes)
     were = "1 image was" if count == 1 else f"{count:,} images were"
-    return [f"{were} resized from {extent} to {size_words(size)}, with the aspect kept and the rest filled."]
+    return [f"{were} resized to {size_words(size)} from {extent}, with the aspect kept and the rest filled."]
 
 
 def size_words(size: Size) -> str:
@@ -175,7 +175,7 @@ def listed_unreadable(unreadable: Sequence[Unreadable]) -> str:
 def unsupported(name: str) -> str | None:
     """Why an image of a format that is not read cannot be taken, by its name; None for any other file."""
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
-    return f"{suffix[1:].upper()} is not read; save it as PNG or JPEG ({READ} are)" if suffix in OTHER_IMAGES else None
+    return f"{suffix[1:].upper()} is not read; save it as PNG or JPEG" if suffix in OTHER_IMAGES else None
 
 
 def _images(names: Sequence[str]) -> str:

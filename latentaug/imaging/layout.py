@@ -51,11 +51,14 @@ class Layout:
 
 
 def passed_over(name: str) -> str | None:
-    """The hidden or system folder, or the hidden file, that makes a path one to pass over; None for any other path."""
+    """The hidden or system folder, or the hidden file, that makes a path one to pass over; None for any other path.
+
+    A path that ends with "/" is one of a folder.
+    """
     parts = PurePosixPath(name).parts
     for depth, part in enumerate(parts, start=1):
         if part.startswith(".") or part.casefold() in SYSTEM_FOLDERS:
-            return "/".join(parts[:depth]) + ("/" if depth < len(parts) else "")
+            return "/".join(parts[:depth]) + ("/" if depth < len(parts) or name.endswith("/") else "")
     return None
 
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging.depth import Levels, eight_bit
-from latentaug.imaging.formats import FORMATS, HEAD, READ, kind
+from latentaug.imaging.formats import FORMATS, HEAD, READ, is_known_head, kind
 
 MIN_SIDE, MAX_SIDE = 8, 256
 """Shortest and longest side, in pixels, of images that a VAE learns."""
@@ -36,10 +36,12 @@ _BROKEN = (
     EOFError,
     TypeError,
     OverflowError,
+    RuntimeError,
     MemoryError,  # of a size that the file claims; what is allocated for the pixels is bounded before
     UserWarning,
     struct.error,
 )
+_SEEN = 1024
 _FAINT = 40.0
 """Grey levels, root mean square, by which a drawing must differ from white to be seen on it."""
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -104,9 +106,9 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     except _BOMB as error:
         raise TooLarge(f"the image claims more than {limits.max_pixels} pixels; send a smaller one") from error
     except _BROKEN as error:
-        found = kind(data[:HEAD])
-        what = f"not an image, but {found}" if found else "not a readable image"
-        raise MalformedInput(f"{what}; leave it out, or save it anew ({READ} are read)") from error
+        head = data[:HEAD]
+        what = f"not an image, but {found}" if (found := kind(head)) else f"no image of {READ}"
+        raise MalformedInput("broken or cut short" if is_known_head(head) else what) from error
     width, height = image.size
     if width * height > limits.max_pixels:
         raise TooLarge(
@@ -114,9 +116,9 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         )
     coarse = _is_coarse(image)
     try:
-        levels, background = _levels(ImageOps.exif_transpose(image))
+        levels, background = _levels(_upright(image))
     except _BROKEN as error:
-        raise MalformedInput(f"broken or cut short ({error}); leave it out, or save it anew") from error
+        raise MalformedInput(f"broken or cut short ({error})") from error
     return Decoded(levels, _has_more(image), background, coarse)
 
 
@@ -186,14 +188,20 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], scale: int = 1, gap: int = 2
     return sheet
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says, or as it is if its EXIF data is broken."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except _BROKEN:  # if it is the pixels that are, that shows when they are read
+        return image
+
+
 def _levels(image: Image.Image) -> tuple[Levels, Literal["black", "white"] | None]:
     """A Pillow image of any mode as uint8 [h, w, 1 or 3] or uint16 [h, w, 1], and what it was laid on."""
     if image.mode.startswith(("I", "F")):  # Pillow's own conversion would clip at 255
         return _deep(np.asarray(image))[..., None], None
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))[..., None], None
     if image.has_transparency_data:
-        grey = image.mode in ("LA", "La")
+        grey = image.mode in ("1", "L", "LA", "La")
         layers = np.asarray(image.convert("RGBA"))  # [h, w, 4]
         if layers[..., 3].min(initial=255) < 255:
             background = _background(layers)
@@ -202,6 +210,8 @@ def _levels(image: Image.Image) -> tuple[Levels, Literal["black", "white"] | Non
             )
             return _without_colour(np.asarray(flat), grey), background
         return _without_colour(layers[..., :3], grey), None
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[..., None], None
     colour = np.asarray(image.convert("RGB"))
     return _without_colour(colour, image.mode == "P" and _is_grey(colour)), None
 
@@ -219,7 +229,8 @@ def _deep(values: NDArray[np.generic]) -> NDArray[np.uint16]:
 
 def _background(layers: Pixels) -> Literal["black", "white"]:
     """What shows the drawing of a transparent image, uint8 [h, w, 4]: white, unless it is itself nearly white."""
-    red, green, blue, alpha = (layers[..., i].astype(np.float64) for i in range(4))
+    step = 1 + max(layers.shape[:2]) // _SEEN  # some pixels of a large photo tell as much
+    red, green, blue, alpha = (layers[::step, ::step, i].astype(np.float64) for i in range(4))
     apart = (255 - (0.299 * red + 0.587 * green + 0.114 * blue)) ** 2
     drawn = alpha.sum()
     return "black" if drawn and (alpha * apart).sum() / drawn < _FAINT**2 else "white"

@@ -57,7 +57,7 @@ def read_zip(
     data: bytes,
     limits: Limits,
     *,
-    skip_bad: bool = False,
+    skip_bad: bool | None = None,
     size: Size | None = None,
 ) -> Folder:
     """Read a zip of images.
@@ -68,7 +68,7 @@ def read_zip(
     Args:
         data: the zip.
         limits: bounds on it.
-        skip_bad: whether to go on without the images that cannot be read.
+        skip_bad: whether to go on without the images that cannot be read; None where that cannot be asked for.
         size: height and width that images of 8 bits are resized to at once, or None.
 
     Raises:
@@ -85,13 +85,15 @@ def read_zip(
         for name, info in entries:
             if passed_over(name) or not _take(intake, archive, name, info):
                 others.append(name)
-    if not skip_bad:
+    if skip_bad is None:
         intake.check()
+    elif not skip_bad:
+        intake.check("save such images anew, or set skip_bad=true to go on without them")
     if not intake.names:
         held = (
             f", only {listed([bad.file for bad in intake.unreadable] + others)}" if others or intake.unreadable else ""
         )
-        raise InvalidInput(f"the zip holds no images{held}; put images into it ({READ}), in a folder for each label")
+        raise InvalidInput(f"the zip holds no images{held}; put images into it (of {READ}), in a folder for each label")
     layout = arrange(intake.names)
     warnings = [*told_passed_over(others), *told, *layout.warnings, *intake.warnings()]
     if intake.unreadable:
@@ -155,31 +157,29 @@ def _is_link(info: zipfile.ZipInfo) -> bool:
 def _names(infos: Sequence[zipfile.ZipInfo]) -> tuple[list[str], list[str]]:
     """The path of each file, with "/" between folders and each letter in its composed form, and what to tell.
 
-    A name without the flag for UTF-8 is UTF-8 all the same if its bytes can be, and otherwise code page 437, as the
-    standard says. `zipfile` has read it as the latter.
+    Names without the flag for UTF-8 are UTF-8 all the same if the bytes of all of them can be, and otherwise code page
+    437, as the standard says. `zipfile` has read them as the latter.
 
     Raises:
         MalformedInput: a path leads out of the zip, or a name is in neither encoding.
     """
-    names, western = [], []
-    slashes = any("/" in info.orig_filename for info in infos)
-    for info in infos:
-        name = info.orig_filename.partition("\0")[0]
-        if not info.flag_bits & _UTF_8 and not name.isascii():
-            raw = name.encode("cp437")
-            try:
-                name = raw.decode()
-            except UnicodeDecodeError:
-                if not _WESTERN.fullmatch(name) or (slashes and "\\" in name):
-                    raise _unknown_encoding(raw) from None
-                western.append(name)
-        names.append(_checked(unicodedata.normalize("NFC", name.replace("\\", "/"))))
-    if not western:
-        return names, []
-    return names, [
-        f"Names in the zip are not UTF-8 and were read as Western European ones, such as {western[0][-80:]!r}. If they "
-        "look wrong, zip the folder again with a program that writes UTF-8, such as 7-Zip."
-    ]
+    names = [info.orig_filename.partition("\0")[0] for info in infos]
+    unnamed = [i for i, info in enumerate(infos) if not info.flag_bits & _UTF_8 and not names[i].isascii()]
+    told = []
+    try:
+        for i, name in [(i, names[i].encode("cp437").decode()) for i in unnamed]:
+            names[i] = name
+    except UnicodeDecodeError:
+        slashes = any("/" in name for name in names)
+        for i in unnamed:
+            if not _WESTERN.fullmatch(names[i]) or (slashes and "\\" in names[i]):
+                raise _unknown_encoding(names[i].encode("cp437")) from None
+        told.append(
+            "Names in the zip are not UTF-8 and were read as Western European ones, such as "
+            f"{names[unnamed[0]][-80:]!r}. If they look wrong, zip the folder again with a program that writes UTF-8, "
+            "such as 7-Zip."
+        )
+    return [_checked(unicodedata.normalize("NFC", name.replace("\\", "/"))) for name in names], told
 
 
 def _checked(name: str) -> str:

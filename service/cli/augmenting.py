@@ -20,6 +20,7 @@ from latentaug.options import AugmentOptions
 from service.cli.errors import naming
 from service.cli.folders import Batch, Reading
 from service.cli.manifest import Manifest
+from service.cli.options import given
 from service.cli.progress import bar, show
 
 MOST_IMAGES = 256
@@ -30,19 +31,19 @@ MOST_BYTES = 2**24
 """Most bytes of their files: so many are decoded within seconds."""
 
 
-def are_few(batches: Sequence[Batch], options: AugmentOptions) -> bool:
+def are_few(reading: Reading, options: AugmentOptions) -> bool:
     """Whether requests can make new images of these in time, each of them of one class."""
-    files = [path for batch in batches for path in batch.files]
-    few = len(files) <= MOST_IMAGES and len(files) * options.k <= MOST_NEW
-    return few and sum(path.stat().st_size for path in files) <= MOST_BYTES
+    few = reading.images <= MOST_IMAGES and reading.images * options.k <= MOST_NEW
+    return few and sum(path.stat().st_size for path in reading.files) <= MOST_BYTES
 
 
-def by_requests(client: Client, model: str, batches: Sequence[Batch], options: AugmentOptions, to: Manifest) -> None:
+def by_requests(client: Client, model: str, reading: Reading, options: AugmentOptions, to: Manifest) -> None:
     """Make new images of each class in a request of its own."""
     asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed", "resize"})
+    asked |= given(bits=reading.bits)
     with bar() as shown:
-        task = shown.add_task("augment", total=sum(len(batch.files) for batch in batches))
-        for batch in batches:
+        task = shown.add_task("augment", total=reading.images)
+        for batch in reading.batches:
             with naming(batch.files):
                 made = client.augment(batch.files, model=model, **asked)
             for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
@@ -104,5 +105,6 @@ def upload_sources(client: Client, reading: Reading, size: tuple[int, int] | Non
     files = [path for path, _ in labelled]
     labels = [label for _, label in labelled]
     name = f"augment-{uuid4().hex}"
-    client.upload(name, files, folder_labels(np.array(labels, object)) if any(labels) else None, size=size)
+    of = folder_labels(np.array(labels, object)) if any(labels) else None
+    client.upload(name, files, of, size=size, bits=reading.bits)
     return name, files

@@ -15,6 +15,7 @@ from pathlib import Path
 from latentaug_client.folders import read_folder
 
 from latentaug.errors import LatentaugError, MalformedInput, TooFewImages
+from latentaug.imaging.depth import used_bits
 from latentaug.imaging.intake import Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
 from latentaug.imaging.pixels import Limits, decode
@@ -44,6 +45,7 @@ class Reading:
         files: all images, in the order of an upload.
         held: number of images in folders to validate and to test with, from which none are made.
         unreadable: images that cannot be read.
+        bits: how many bits the images of 16 bits use, so that all requests scale them alike; None if there are none.
         warnings: about the files and folders, in sentences.
     """
 
@@ -51,6 +53,7 @@ class Reading:
     files: list[Path]
     held: int
     unreadable: list[Unreadable]
+    bits: int | None
     warnings: list[str]
 
     @property
@@ -84,10 +87,12 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
         LatentaugError: images that cannot be read, all of them named, or some that lie beside the class folders.
     """
     found = read_folder(folder, unlabelled)
-    unreadable = _unreadable(found.images)
+    unreadable, bits = _look(found.images)
     if unreadable and not skip_bad:
-        what = f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}"
-        raise MalformedInput(f"{what}. To go on without, type --skip-bad")
+        raise MalformedInput(
+            f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}; save such images anew, or "
+            "give --skip-bad to go on without them"
+        )
     bad = {each.file for each in unreadable}
     names = [name for name in found.images if name not in bad]
     if not names:
@@ -104,7 +109,11 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
     place = None if layout.labels is None else UNLABELLED_FOLDER  # of what has no class
     made = [Batch(members, label or place, label) for label, members in classes.items()]
     files = [found.images[name] for name in names]
-    return Reading(made, files, held, unreadable, [*told_passed_over(found.others), *layout.warnings])
+    warnings = [*told_passed_over(found.others), *layout.warnings]
+    if bits is not None:
+        top = 2**bits - 1
+        warnings.append(f"In images of 16 bits, values from 0 to {top}, the range that they use, become 0 to 255.")
+    return Reading(made, files, held, unreadable, bits, warnings)
 
 
 def check_neighbours(batches: Sequence[Batch], k: int) -> None:
@@ -168,21 +177,24 @@ def unpack(data: bytes, folder: Path) -> None:
         archive.extractall(folder)  # it leaves out what would lead out of the folder
 
 
-def _unreadable(files: Mapping[str, Path]) -> list[Unreadable]:
-    """The images that cannot be read, by their paths; several are looked at at a time."""
+def _look(files: Mapping[str, Path]) -> tuple[list[Unreadable], int | None]:
+    """The images that cannot be read, and how many bits those of 16 use together; several are looked at at a time."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return [found for found in threads.map(_fault, files, files.values()) if found is not None]
+        seen = list(threads.map(_look_at, files, files.values()))
+    unreadable = [each for each in seen if isinstance(each, Unreadable)]
+    return unreadable, max((each for each in seen if isinstance(each, int)), default=None)
 
 
-def _fault(name: str, path: Path) -> Unreadable | None:
-    """Why an image cannot be read, or None."""
+def _look_at(name: str, path: Path) -> Unreadable | int | None:
+    """Why an image cannot be read, or how many bits it uses if it has 16."""
+    if not path.is_file():
+        return Unreadable(name, "a link to nothing, or no file")
     try:
-        decode(path.read_bytes(), Limits())
+        return used_bits([decode(path.read_bytes(), Limits()).levels])
     except LatentaugError as error:
         return Unreadable(name, unsupported(name) or error.detail)
     except OSError as error:
         return Unreadable(name, error.strerror or str(error))
-    return None
 
 
 def _images(count: int) -> str:

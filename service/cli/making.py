@@ -106,10 +106,10 @@ def augment(
         advise(described)
         noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
         written = Manifest(unfinished, {**noted, "model": model, "version": described["version"]})
-        if augmenting.are_few(reading.batches, options):
+        if augmenting.are_few(reading, options):
             if dataset is None:
                 warn(reading.warnings)
-            augmenting.by_requests(client, model, reading.batches, options, written)
+            augmenting.by_requests(client, model, reading, options, written)
             quality = measured(client, model, written)
         else:
             shape = (described["height"], described["width"]) if options.resize else None

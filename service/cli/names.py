@@ -50,13 +50,13 @@ def dataset(
         return _existing_dataset(client, source)
     name = dataset_name(path, size, unlabelled, skip_bad=skip_bad)
     try:
-        described = client.dataset(name)
+        client.dataset(name)
     except NotFound:
         with console.status(f"Uploading {path} as the data set {name}"):
-            described = client.upload(name, path, unlabelled=unlabelled, size=size, skip_bad=skip_bad)
-    console.print(escape(look(described)), highlight=False)
-    for warning in described["warnings"]:
-        console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
+            uploaded = client.upload(name, path, unlabelled=unlabelled, size=size, skip_bad=skip_bad)
+        console.print(escape(look(uploaded)), highlight=False)
+        for warning in uploaded["warnings"]:
+            console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     return name
 
 

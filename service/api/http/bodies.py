@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,8 @@ MAX_LATENT_DIM = 512
 # Arrays of our own answers are passed over, so that an answer can be sent on as a request; other names are mistakes.
 _ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "method"}
 _ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row"}
+# What browsers put in front of base64, and how other programs break it into lines.
+_DATA_URL, _BREAK = re.compile(r"\Adata:[\w/+.-]{1,100};base64,"), re.compile(r"\s")
 _NO_FIELDS: Mapping[str, object] = {}
 
 
@@ -325,8 +328,9 @@ def _images_from_files(
 
 
 def _from_base64(text: str, i: int) -> bytes:
+    plain = _DATA_URL.sub("", text, count=1)
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode("".join(plain.split()) if _BREAK.search(plain) else plain, validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedInput(f"image {i} is not base64; encode the file's bytes as RFC 4648 describes") from error
 
