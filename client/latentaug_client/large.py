@@ -20,10 +20,13 @@ from latentaug_client.zips import folder_labels
 MOST_IMAGES = 1024
 """Most images, or latents, in one of several requests."""
 MOST_VALUES = 2**22
-"""Most values of pixels in one of several requests, and most that one request's new images have before they are made
-by a job."""
+"""Most values of pixels in one of several requests."""
 MOST_BYTES = 2**24
-"""The same for the bytes of image files, whose pixels are not known here."""
+"""Most bytes of image files in one of several requests, and most of which one request is asked for new images: how many
+pixels they hold is not known here."""
+MOST_WORK = 2**26
+"""Most values of pixels, of images and new ones together, that one request is asked for: about ten seconds' work of a
+residual network on two cores. A service takes no more bytes either."""
 TOO_MUCH = {413, 504}
 """Statuses that say that a request was too large, or took too long."""
 OF_REQUESTS = {"neighbours", "resize", "bits"}
@@ -77,7 +80,7 @@ def needs_job(batch: Batch, options: Mapping[str, Any]) -> bool:
         return False
     each = next((options[name] for name in ("per_image", "copies", "k") if options.get(name)), CHILDREN)
     if isinstance(batch, np.ndarray):
-        return bool(batch.size * (1 + each) > 4 * MOST_VALUES)
+        return bool(max(batch.size * (1 + each), batch.nbytes) > MOST_WORK)
     return sum(map(len, batch)) > MOST_BYTES or len(batch) * (1 + each) > 4 * MOST_IMAGES
 
 

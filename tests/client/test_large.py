@@ -28,7 +28,7 @@ def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def by_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "MOST_VALUES", 1000)
+    monkeypatch.setattr(large, "MOST_WORK", 1000)
     monkeypatch.setattr(large, "MOST_BYTES", 1000)
 
 
