@@ -1,4 +1,4 @@
-"""Reads images or latents, with their labels and options, from request bodies of every form that the API takes."""
+"""Reads images, with their labels and options, from request bodies of every form that the API takes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from service.api.http.labels import Labels
 from service.api.http.limits import bound_json, read_body
 
 MAX_OPTIONS = 32
-MAX_LATENT_DIM = 512
 # Arrays of our own answers are passed over, so that an answer can be sent on as a request; other names are mistakes.
 _ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "method"}
 _ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row"}
@@ -59,14 +58,6 @@ class ImageBatch:
     parts: Sequence[str | None] | None = None
     warnings: list[str] = field(default_factory=list)
     unreadable: Sequence[Unreadable] = ()
-
-
-@dataclass(frozen=True)
-class LatentBatch:
-    """The latents of a request, finite float32 [n, latent_dim], and the options in its body."""
-
-    latents: NDArray[np.float32]
-    fields: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -181,26 +172,6 @@ def scaled(batch: ImageBatch, bits: int | None) -> Sequence[Pixels] | Pixels:
     return images
 
 
-def read_latents(form: str, body: bytes, latent_dim: int, limits: Limits) -> LatentBatch:
-    """Read latents from a body in any of `media.LATENT_BODIES`.
-
-    Raises:
-        MalformedInput: the bytes are not what they claim to be.
-        InvalidInput: there are none, they are not `latent_dim` wide, or are not finite in float32.
-        TooLarge: there are more than `limits.max_images`.
-    """
-    fields: dict[str, object] = {}
-    if form == media.JSON:
-        fields = read_json(body, limits.max_images * (MAX_LATENT_DIM + 2))
-        array = _latent_array(fields.pop("latents", None))
-    elif form == media.NPZ:
-        arrays = read_npz(body, limits)
-        array = _only(arrays, "latents")
-    else:
-        array = read_npy(body, limits)
-    return LatentBatch(_check_latents(array, latent_dim, limits), fields)
-
-
 class BoundedJson(Request):
     """A request whose body is one JSON object, bounded before it is parsed. FastAPI then takes it as it was read here.
 
@@ -275,7 +246,7 @@ def _images_from_form(form: Form, limits: Limits) -> ImageBatch:
 
 def _images_from_npz(body: bytes, limits: Limits) -> ImageBatch:
     arrays = read_npz(body, limits)
-    images = to_uint8(_only(arrays, "images"), limits)
+    images = to_uint8(only(arrays, "images"), limits)
     labels = arrays.get("labels")
     return ImageBatch(images, None if labels is None else Labels.from_array(labels))
 
@@ -300,7 +271,12 @@ def _checked(batch: ImageBatch) -> ImageBatch:
     return batch
 
 
-def _only(arrays: Mapping[str, NDArray[np.generic]], needed: str) -> NDArray[np.generic]:
+def only(arrays: Mapping[str, NDArray[np.generic]], needed: str) -> NDArray[np.generic]:
+    """The array of an npz that is needed.
+
+    Raises:
+        InvalidInput: it is not there, or one is that has no meaning.
+    """
     if unknown := sorted(set(arrays) - _ANSWERED):
         beside = " and their labels 'labels'" if needed == "images" else ""
         raise InvalidInput(
@@ -340,35 +316,6 @@ def _labels_from_text(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MalformedInput("the field labels is not a JSON array") from error
-
-
-def _latent_array(values: object) -> NDArray[np.generic]:
-    rows = values if isinstance(values, list) else [values]
-    # Before numpy sees them, which would give every text as much room as the longest one takes.
-    if not all(isinstance(row, list) and all(type(value) in (int, float) for value in row) for row in rows):
-        raise _wrong_latents("latents must be an array of arrays of numbers")
-    try:
-        return np.asarray(rows)
-    except (ValueError, OverflowError) as error:
-        raise _wrong_latents("latents must be arrays of numbers, all of one length") from error
-
-
-def _check_latents(array: NDArray[np.generic], latent_dim: int, limits: Limits) -> NDArray[np.float32]:
-    if array.ndim != 2 or 0 in array.shape or array.shape[1] != latent_dim:
-        raise _wrong_latents(f"latents have the shape {list(array.shape)}; this model takes [n, {latent_dim}]")
-    if array.dtype.kind not in "fiu":
-        raise _wrong_latents(f"latents are {array.dtype}; send float32")
-    if len(array) > limits.max_images:
-        raise TooLarge(f"{len(array)} latents in one request; send at most {limits.max_images}")
-    with np.errstate(over="ignore"):  # what overflows float32 is caught as infinite below
-        latents = array.astype(np.float32)  # [n, latent_dim]
-    if not np.isfinite(latents).all():
-        raise _wrong_latents("latents must be finite numbers of float32")
-    return latents
-
-
-def _wrong_latents(message: str) -> InvalidInput:
-    return InvalidInput(message, fields=[("latents", message)])
 
 
 async def _once(body: bytes) -> AsyncGenerator[bytes, None]:

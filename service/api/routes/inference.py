@@ -32,7 +32,8 @@ from service.api.compute.client import Call, Operation, Outputs
 from service.api.context import Context, context_of
 from service.api.http import contract, media
 from service.api.http.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
-from service.api.http.bodies import Form, ImageBatch, read_form, read_images, read_latents, scaled
+from service.api.http.bodies import Form, ImageBatch, read_form, read_images, scaled
+from service.api.http.latents import read_latents
 from service.api.http.limits import in_time, read_body
 from service.api.http.options import read_options
 from service.api.routes.plain import PlainEndpoint
