@@ -14,6 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from service.cli.app import app
+from service.stack import address
+from service.stack.address import Address
 from tests.client.commands import LATENTAUG, manifest, run, within, write_digits
 from tests.client.conftest import MODEL
 
@@ -196,3 +198,14 @@ def test_looking_starts_nothing_that_computes(tmp_path: Path) -> None:
     assert done.stdout == "There is no job yet.\n"
     assert not list((tmp_path / "home").glob("model-server*"))
     assert not (tmp_path / "home" / "address").exists(), "a service that has ended is not noted any more"
+
+
+def test_a_service_that_ends_with_another_command_is_not_relied_on(url: str, tmp_path: Path) -> None:
+    address.note(tmp_path, Address(url, passing=True))  # as of a service that another command has started
+    own = {"LATENTAUG_HOME": str(tmp_path), "LATENTAUG_PORT": "9"}
+    looked = run("models", **own)
+    assert looked.returncode == 0, looked.stderr
+    assert MODEL in looked.stdout
+    computed = run("train", "digits", **own)
+    assert computed.returncode == 1
+    assert "start `latentaug up` once" in computed.stderr
