@@ -326,7 +326,7 @@ RecipeOrJob = Annotated[
 
 
 class AugmentParams(Counting, Altering):
-    """Parameters of an augment job: the whole training part of a data set is augmented, or made by a recipe."""
+    """Parameters of an augment job: the training part of a data set, or all of it, is augmented or made by a recipe."""
 
     model_config = ConfigDict(strict=True)
 
@@ -334,8 +334,8 @@ class AugmentParams(Counting, Altering):
     """A recipe, or the id of a recommend job that has succeeded: the whole training set that it describes is made.
     It has a model and a seed of its own, so nothing but the data set is given beside it."""
     whole: bool = False
-    """With a recipe: make it of all images of the data set, those of the validation and test parts too, where nothing
-    is to be measured with the result."""
+    """Take all images of the data set, those of the validation and test parts too, where nothing is to be measured with
+    the result."""
     dataset: Name
     """Name of a data set; its training part is augmented."""
     model: Name | None = Field(default=None, validate_default=True)
@@ -351,8 +351,6 @@ class AugmentParams(Counting, Altering):
     @model_validator(mode="after")
     def _a_recipe_says_all(self) -> Self:
         if self.recipe is None:
-            if self.whole:
-                raise ValueError("whole is for recipes; without one the training part is augmented")
             return self
         apart = {"dataset", "recipe", "whole"}
         others = [

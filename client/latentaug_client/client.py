@@ -9,9 +9,10 @@ from typing import Any, Self, Unpack
 
 from numpy.typing import ArrayLike, NDArray
 
-from latentaug_client import calls
+from latentaug_client import calls, inference
 from latentaug_client.calls import Kind, Record
 from latentaug_client.connection import Connection
+from latentaug_client.images import Image, Images
 from latentaug_client.jobs import Job
 from latentaug_client.options import (
     AugmentDatasetOptions,
@@ -22,7 +23,7 @@ from latentaug_client.options import (
     RecommendOptions,
     TrainOptions,
 )
-from latentaug_client.payloads import Augmented, Encoded, Image, Images, SpreadLabels
+from latentaug_client.payloads import Augmented, Encoded, SpreadLabels
 from latentaug_client.retries import Retries
 
 
@@ -70,7 +71,7 @@ class Client:
         >>> client.encode(images, model="digits-vae").latents.shape
         (40, 20)
         """
-        return self._connection.send(calls.encode(model, images, resize=resize))
+        return inference.encode(self._connection, model, images, resize=resize)
 
     def decode(self, latents: NDArray[Any], *, model: str) -> NDArray[Any]:
         """Decode latents, float32 [n, latent_dim], to images, uint8 [n, h, w(, 3)].
@@ -78,7 +79,7 @@ class Client:
         >>> client.decode(np.zeros((2, 20), np.float32), model="digits-vae").shape
         (2, 8, 8)
         """
-        return self._connection.send(calls.decode(model, latents))
+        return inference.decode(self._connection, model, latents)
 
     def augment(
         self, images: Images, labels: ArrayLike | None = None, *, model: str, **options: Unpack[AugmentOptions]
@@ -102,7 +103,7 @@ class Client:
         >>> bool((new.labels == labels[new.source]).all())
         True
         """
-        return self._connection.send(calls.augment(model, images, labels, options))
+        return inference.augment(self._connection, model, images, labels, options)
 
     def label(self, images: Images, labels: ArrayLike, *, model: str, **options: Unpack[LabelOptions]) -> SpreadLabels:
         """Spread the labels of some images over the others.
@@ -172,7 +173,7 @@ class Client:
     def upload(
         self,
         name: str,
-        source: NDArray[Any] | str | PathLike[str],
+        source: Images | str | PathLike[str],
         labels: ArrayLike | None = None,
         *,
         unlabelled: str | PathLike[str] | None = None,
@@ -184,9 +185,9 @@ class Client:
 
         Args:
             name: name of the new data set.
-            source: an array of images, a .zip or .npz file, or a folder with one folder of images per class.
-            labels: one label for each image of an array, or as for `augment`; the other sources have their own. In a
-                zip or folder, images below a folder `unlabelled` have none.
+            source: images as for `augment`, a .zip or .npz file, or a folder with one folder of images per class.
+            labels: one label for each image, as for `augment`; a file or folder has its own. In a zip or folder, images
+                below a folder `unlabelled` have none.
             unlabelled: a folder of more images, without labels, beside the `source` folder.
             size: height and width in pixels to resize every image to; needed if the images have several sizes.
             skip_bad: whether to go on without images that cannot be read, which the description names; otherwise they

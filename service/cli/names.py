@@ -15,6 +15,9 @@ from rich.markup import escape
 
 from latentaug.imaging.layout import listed
 
+WHOLE_ID = re.compile(r"[0-9a-f]{32}")
+MOST_JOBS = 200
+"""Most jobs among which the beginning of an id is looked for."""
 ARCHIVES = {".zip", ".npz"}
 
 
@@ -104,15 +107,23 @@ def description(client: Client, model: str) -> dict[str, Any]:
 
 
 def job(client: Client, job_id: str) -> Job:
-    """The job with this id.
+    """The job with this id, or the only one whose id begins so.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or there are several.
     """
-    try:
-        return client.job(job_id)
-    except NotFound:
-        raise ValueError(f"there is no job with the id {job_id}; `latentaug jobs` lists the newest") from None
+    if WHOLE_ID.fullmatch(job_id):
+        try:
+            return client.job(job_id)
+        except NotFound:
+            pass
+    found = [job for job in client.jobs(limit=MOST_JOBS) if job.id.startswith(job_id.lower())] if job_id else []
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ValueError(f"there is no job with the id {job_id}; `latentaug jobs` lists the newest")
+    several = ", ".join(job.id for job in found[:5])
+    raise ValueError(f"{len(found)} jobs have ids that begin with {job_id}: {several}; type more of the one you mean")
 
 
 def pair(size: str | None) -> tuple[int, int] | None:

@@ -9,10 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,51 +19,25 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
+from latentaug.imaging.pixels import encode_png
 from service.cli.app import app
-from service.cli.folders import MOST_MEASURED, Batch, Manifest, read
+from service.cli.folders import Batch, read
+from service.cli.manifest import MOST_MEASURED, Manifest
 from service.cli.names import dataset, dataset_name
 from service.stack import ports
+from tests.client.commands import LATENTAUG, manifest, run, within, write_digits
 from tests.client.conftest import DIGITS, MODEL
-
-LATENTAUG = [sys.executable, "-m", "service.cli.app"]
-
-
-def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LATENTAUG_")}
-    command = [*LATENTAUG, *map(str, arguments)]
-    return subprocess.run(
-        command, env={**kept, "COLUMNS": "200", **environment}, capture_output=True, text=True, timeout=200, check=False
-    )
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Forty digits in two class folders."""
-    assert DIGITS.labels is not None
-    for i in range(40):
-        path = tmp_path / "digits" / ("odd" if DIGITS.labels[i] % 2 else "even") / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(DIGITS.images[i, ..., 0]).save(path)
-    return tmp_path / "digits"
+    return write_digits(tmp_path / "digits", range(40), ["even", "odd"])
 
 
 def rows(table: str, state: str) -> list[str]:
     """The rows of the doctor's table in this state, without its frame."""
     return [line.strip("│ ") for line in table.splitlines() if re.search(rf"│ {state} +│", line)]
-
-
-def manifest(folder: Path) -> list[dict[str, str]]:
-    with (folder / "manifest.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_a_folder_in_gives_a_folder_and_its_manifest_out(url: str, folder: Path, tmp_path: Path) -> None:
@@ -90,7 +61,7 @@ def test_many_new_images_are_measured_by_some(tmp_path: Path) -> None:
     written = Manifest(tmp_path, {})
     source = Batch([tmp_path / "a.png"], "cats", "cat")
     for _ in range(MOST_MEASURED + 100):
-        written.add(np.zeros((8, 8), np.uint8), source, source.files[0], None, "residual")
+        written.add(encode_png(np.zeros((8, 8, 1), np.uint8)), source, source.files[0], None, "residual")
 
     files, labels = written.some()
 
@@ -323,7 +294,7 @@ def test_another_size_is_another_data_set(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_interrupted_leaves_nothing_behind(url: str, tmp_path: Path, number: signal.Signals) -> None:
-    for i in range(1000):
+    for i in range(200):
         path = tmp_path / "many" / f"{i // 2}" / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(DIGITS.images[i, ..., 0]).save(path)
@@ -460,6 +431,10 @@ def test_up_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
     with subprocess.Popen([*LATENTAUG, "up", "--port", "0"], env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert b"ready at http://127.0.0.1:" in process.stdout.readline()
+        assert process.stdout.readline().decode() == f"It keeps models, data sets and results in {tmp_path}\n"
+        found = run("datasets", LATENTAUG_HOME=str(tmp_path), LATENTAUG_PORT=str(ports.free("127.0.0.1")))
+        assert found.returncode == 0, found.stderr
+        assert "Starting" not in found.stderr, "the one that runs in the home is asked, whatever its port"
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
     assert process.returncode == 0

@@ -105,7 +105,10 @@ async def augment(request: Request) -> Response:
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
         description = await context.descriptions.get(request.path_params["model"])
-        batch = await read_batch(request, context, media.IMAGE_BODIES)
+        try:
+            batch = await read_batch(request, context, media.IMAGE_BODIES)
+        except TooLarge as error:
+            raise TooLarge(f"{error.detail}, or upload them as a data set and augment that by a job") from error
         options = read_options(AugmentOptions, request, batch.fields)
         options = options.model_copy(update={"decode": description.decode(options.decode)})
         codes = None if batch.labels is None else batch.labels.codes()
