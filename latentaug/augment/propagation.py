@@ -24,8 +24,12 @@ MASSES = 0.5
 """Power of the factors that would give all classes an equal mass. What arrives of a class grows with its labelled
 images, whether or not it has as many of the others: a half was best, or nearly so, with digits drawn evenly, at random,
 from classes of equal and of unequal sizes, and where labels were asked for."""
-FAINT = 0.05
-"""Images at which less than this part of what typically arrives at a left-out labelled image arrives are unlike all."""
+UNLIKE = 3.0
+"""An image is unlike all labelled ones if what arrives at it of the class that it would be called is so many standard
+deviations, of its logarithm, below what arrives at left-out labelled images. The deviation is that of the middle half,
+so that a few odd ones do not matter."""
+LEAST_DEVIATION = 0.5
+"""A smaller deviation is taken for this one: a few labelled images may happen to be much alike."""
 SINGLE = 2**23
 """Labelled images are left out one by one where they times all images are at most so many; else a tenth at a time."""
 FOLDS = 10
@@ -38,10 +42,11 @@ class Beliefs(NamedTuple):
 
     Attributes:
         shares: float32 [n, classes], each class's share of what arrives at each image.
-        reached: bool [n], the images that may be reached at which more than a trace arrives.
+        reached: bool [n], the images that may be reached and are not unlike all labelled ones.
         calibration: how sure a share is.
-        right: bool [m], whether each labelled image that can be judged is called right without its own label.
-        likelihood: mean log-likelihood of those images' labels; higher is better.
+        right: bool [m], whether each labelled image that can be judged is called right without its own label; those
+            that would then be unlike all others are not among them, as nothing is said of such images.
+        likelihood: mean log-likelihood of the labels of all that can be judged; higher is better.
     """
 
     shares: Floats
@@ -68,15 +73,17 @@ def believe(s: sparse.csr_array, labels: Rows, classes: int, near: NDArray[np.bo
     arrived, left_out = _arrivals(s[order][:, order], place[given], own, classes, seed)
     arrived = arrived[place]
     sizes = np.bincount(own, minlength=classes)
-    reached = near & (arrived.sum(axis=1) >= FAINT * np.median(left_out.sum(axis=1)))
-    reached[given] = True
-    factors = _mass_factors(arrived[reached], sizes > 0) ** MASSES
-    shares = _shares(arrived * factors)
     judged = sizes[own] > 1  # the only one of its class cannot be called right without its own label
-    called, truth = _shares(left_out * factors)[judged], own[judged]
+    factors = _mass_factors(arrived[near], sizes > 0) ** MASSES
+    arrived, left_out, truth = arrived * factors, left_out[judged] * factors, own[judged]
+    least = _least(left_out.max(axis=1))
+    reached = near & (arrived.max(axis=1) >= least)
+    reached[given] = True
+    called = _shares(left_out)
     right = called.argmax(axis=1) == truth
     calibration = calibrate(called.max(axis=1), right)
-    return Beliefs(shares, reached, calibration, right, _likelihood(calibration, called, right))
+    alike = left_out.max(axis=1) >= least
+    return Beliefs(_shares(arrived), reached, calibration, right[alike], _likelihood(calibration, called, right))
 
 
 def _arrivals(s: sparse.csr_array, given: Rows, own: Rows, classes: int, seed: int) -> tuple[Floats, Floats]:
@@ -121,6 +128,16 @@ def _spread(s: sparse.csr_array, given: Rows, values: Floats) -> Floats:
         f = np.float32(ALPHA) * (s @ f)
         f[given] += np.float32(1 - ALPHA) * values
     return f
+
+
+def _least(arrived: Floats) -> float:
+    """What must arrive of its class at an image that is like labelled ones, by what arrives at those [m], left out."""
+    if not len(arrived):
+        return 0.0
+    logarithms = np.log(np.maximum(arrived, _NOTHING))
+    middle = np.median(logarithms)
+    deviation = 1.4826 * np.median(np.abs(logarithms - middle))  # of a normal distribution
+    return float(np.exp(middle - UNLIKE * max(deviation, LEAST_DEVIATION)))
 
 
 def _mass_factors(f: Floats, there: NDArray[np.bool_]) -> Floats:
