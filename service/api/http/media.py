@@ -20,6 +20,8 @@ JPEG = "image/jpeg"
 WEBP = "image/webp"
 CSV = "text/csv"
 MARKDOWN = "text/markdown"
+PARQUET = "application/vnd.apache.parquet"
+TAR = "application/x-tar"
 EVENTS = "text/event-stream"
 PROBLEM = "application/problem+json"
 
