@@ -31,6 +31,8 @@ REQUEST_SECONDS, RETRIES = 10, 1
 """Longest wait for one answer of the server, and how often it is asked again: the next job waits meanwhile."""
 SHOWN = (".png", ".md", ".csv", ".json")
 """Suffixes of the files that a run holds. The images themselves stay with the job: they may be gigabytes."""
+RECORD = "record.json"
+"""The job's own file, which the run says in its own way."""
 MEASURED = ("evaluate", "recommend")
 """The kinds of jobs whose result has a row for each arm."""
 NOTE, NAME = "mlflow.note.content", "mlflow.runName"
@@ -76,7 +78,7 @@ def _write(client: MlflowClient, record: JobRecord, artefacts: ArtefactStore) ->
         client.log_batch(run_id, metrics=metrics[start : start + _METRICS_AT_ONCE])
     with TemporaryDirectory() as place:
         for name in artefacts.files(folder):
-            if name.endswith(SHOWN):
+            if name.endswith(SHOWN) and name != RECORD:
                 Path(place, name).write_bytes(artefacts.get(f"{folder}/{name}"))
         client.log_artifacts(run_id, place)
     client.set_terminated(run_id, "FINISHED")
