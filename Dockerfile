@@ -22,7 +22,7 @@ COPY latentaug latentaug
 COPY service service
 COPY worker worker
 COPY client client
-RUN /opt/latentaug/bin/pip install --constraint constraints.txt '.[tracing]'
+RUN /opt/latentaug/bin/pip install --constraint constraints.txt '.[mlflow,tracing]'
 
 FROM python:${PYTHON_VERSION}-slim-bookworm
 RUN useradd --uid 10001 --create-home latentaug \

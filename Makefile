@@ -24,6 +24,10 @@ help:  ## Show this list
 	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@
 
+.venv/.installed-slow: .venv/.installed-dev
+	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[slow]'
+	touch $@
+
 .venv/.installed-bench: .venv/.installed
 	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[bench]'
 	touch $@
@@ -42,7 +46,7 @@ test test-slow: export OMP_NUM_THREADS = 1
 test: install-dev  ## Run the tests, a process for each core; for a single one: .venv/bin/pytest tests/...
 	$(BIN)/pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
-test-slow: install-dev  ## Run the tests that measure, kill processes or fuzz, and so take minutes
+test-slow: .venv/.installed-slow  ## Run the tests that measure, kill processes or fuzz, and so take minutes
 	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: install-dev  ## Check style, types, import rules and container files

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from importlib.util import find_spec
 
 from latentaug.errors import LatentaugError
 from latentaug.runtime import logs, tracing
@@ -35,6 +36,8 @@ def main() -> int:
     try:
         settings = configuration.load()
         tracing.check(settings)  # here, because a job would fail if only its own process refused them
+        if settings.mlflow_uri is not None and find_spec("mlflow") is None:
+            raise ValueError("LATENTAUG_MLFLOW_URI needs MLflow: pip install 'latentaug[mlflow]', or unset it")
     except ValueError as error:
         print(error, file=sys.stderr)
         return MISCONFIGURED

@@ -37,6 +37,8 @@ TASKS: dict[Kind, str] = {
 process starts with no imports, and a training needs only half of what an evaluation does."""
 SUB_JOB_TASKS: dict[Kind, str] = {"evaluate": "worker.sub_jobs:do_sub_job"}
 """The function that does a sub-job, given its `Work` and its job's parameters."""
+TRACK = "worker.tracking:track"
+"""The function that writes a job to MLflow, imported by name because MLflow need not be installed."""
 FINISH_PAUSE = 1.0
 """Seconds between two tries to write down a job's end while Redis is away."""
 GO_ON = 60.0
@@ -81,6 +83,9 @@ def work_through(first: JobRecord, attempts: Attempts, queue: JobQueue, settings
             queue.enqueue(attempts.sub_jobs(record.id, "queued"))
         else:
             _finish(attempts, work, result, error)
+            if settings.mlflow_uri is not None and error is None and record.parent is None:
+                ended = record.model_copy(update={"result": result})
+                resolve_name(TRACK)(ended, artefacts, settings.mlflow_uri)
         record = attempts.follow(first, record, sub_jobs=time.monotonic() - began < GO_ON)
 
 

@@ -187,15 +187,16 @@ def cancel(job_id: str) -> Call[Record]:
     return Call("DELETE", _job(job_id), _json)
 
 
-def result(job_id: str, form: str, figure: str | None) -> Call[bytes]:
-    """A job's result.
+def result(job_id: str, form: str, figure: str | None, layout: str | None) -> Call[bytes]:
+    """A job's result; a layout decides the form.
 
     Raises:
         ValueError: there is no such form.
     """
     if form not in FORMS:
         raise ValueError(f"results do not come as {form!r}; use one of {', '.join(FORMS)}")
-    return Call("GET", f"{_job(job_id)}/result", _bytes, _given(figure=figure), {"Accept": FORMS[form]})
+    accept = "*/*" if layout else FORMS[form]
+    return Call("GET", f"{_job(job_id)}/result", _bytes, _given(figure=figure, layout=layout), {"Accept": accept})
 
 
 def events(job_id: str, after: str | None) -> Call[None]:

@@ -75,14 +75,16 @@ class Job:
         self.record = self._connection.send(calls.cancel(self.id))
         return self
 
-    def result(self, form: str = "json", *, figure: str | None = None) -> bytes:
+    def result(self, form: str = "json", *, figure: str | None = None, layout: str | None = None) -> bytes:
         """The job's result.
 
         Args:
             form: `json`; and depending on the kind of job `csv`, `markdown`, `png`, `npz` or `zip`.
             figure: name of one of an evaluation's figures, which comes as PNG whatever the form.
+            layout: the images of an augment or label job as other tools read them, whatever the form: `huggingface`,
+                a parquet file; `webdataset`, a tar; `yolo`, a zip of the folders `train`, `val` and `test`.
         """
-        return self._connection.send(calls.result(self.id, "png" if figure else form, figure))
+        return self._connection.send(calls.result(self.id, "png" if figure else form, figure, layout))
 
     def events(self) -> Iterator[Event]:
         """All events of the job, as they come, until it ends. A broken connection is resumed where it broke."""
@@ -151,9 +153,9 @@ class AsyncJob:
         self.record = await self._connection.send(calls.cancel(self.id))
         return self
 
-    async def result(self, form: str = "json", *, figure: str | None = None) -> bytes:
+    async def result(self, form: str = "json", *, figure: str | None = None, layout: str | None = None) -> bytes:
         """As `Job.result`."""
-        return await self._connection.send(calls.result(self.id, "png" if figure else form, figure))
+        return await self._connection.send(calls.result(self.id, "png" if figure else form, figure, layout))
 
     async def events(self) -> AsyncIterator[Event]:
         """As `Job.events`."""

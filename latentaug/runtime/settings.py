@@ -37,6 +37,7 @@ _FORMS = {
     "store_url": (r"(file|s3|gs|az|memory|https?)://", "file:///folder or s3://bucket/prefix"),
     "model_server_url": (r"(unix:///|https?://).", "unix:///path or http://host:port"),
     "otlp_endpoint": (r"https?://.", "http://collector:4318"),
+    "mlflow_uri": (r"https?://.", "http://mlflow:5000"),
     "rate_limit": (r"[1-9][0-9]* ?(/|per) ?[0-9]* ?(second|minute|hour|day)s?$", "100/second or 1000/minute"),
 }
 
@@ -138,8 +139,13 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = None
     """URL that OpenTelemetry traces are sent to by OTLP over HTTP, such as `http://collector:4318`. It needs the extra
     `tracing`."""
+    mlflow_uri: str | None = None
+    """URL of an MLflow server, such as `http://mlflow:5000`, on which each job that succeeds becomes a run with its
+    parameters, curves, verdicts and pictures. It needs the extra `mlflow`."""
 
-    @field_validator("redis_url", "store_url", "model_server_url", "rate_limit", "otlp_endpoint", mode="after")
+    @field_validator(
+        "redis_url", "store_url", "model_server_url", "rate_limit", "otlp_endpoint", "mlflow_uri", mode="after"
+    )
     @classmethod
     def _well_formed(cls, value: SecretStr | str | None, info: ValidationInfo) -> SecretStr | str | None:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value

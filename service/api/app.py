@@ -24,7 +24,7 @@ from service.api.http.request_log import RequestLog
 from service.api.jobs.submissions import Jobs
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
-from service.api.routes import datasets, inference, jobs, labelling, models, page, quality, system
+from service.api.routes import datasets, inference, jobs, labelling, models, page, quality, results, system
 from service.api.routes.plain import DocumentedApp
 from service.asgi.traced import Traced
 
@@ -86,7 +86,7 @@ def create_app(settings: Settings) -> ASGIApp:
         redoc_url=None,
         generate_unique_id_function=contract.operation_id,
     )
-    for module in (models, datasets, jobs, system, page):
+    for module in (models, datasets, jobs, results, system, page):
         app.include_router(module.router)
     plain = [endpoint.route for endpoint in endpoints]
     front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)

@@ -131,8 +131,13 @@ def save_model(
     dataset: str = "pets",
     places: NDArray[np.float32] | None = None,
     labels: tuple[int, ...] = (0, 0, 0, 1, 1, 1),
+    mse: float | None = None,
 ) -> ModelDescription:
-    """Put an untrained VAE with seeded weights, six latents with labels and perhaps places by UMAP into the store."""
+    """Put an untrained VAE with seeded weights, six latents with labels and perhaps places by UMAP into the store.
+
+    With an `mse`, its held-out reconstructions are said to be as far off.
+    """
+    reconstruction = None if mse is None else models.Reconstruction.of(mse)
     umap = None if places is None else models.places_bytes(places)
     torch.manual_seed(0)
     network = VAE(Architecture(height, width, channels, latent_dim=4, hidden=16))
@@ -149,6 +154,8 @@ def save_model(
         channels=channels,
         latent_dim=4,
         hidden=16,
+        reconstruction=reconstruction,
+        advice="" if reconstruction is None else models.advice(reconstruction, 4, 4),
         dataset=dataset,
         dataset_checksum="0" * 64,
         classes=["cat", "dog"],

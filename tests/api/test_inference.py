@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from tests.api import services
 from tests.api.bodies import (
     HEIGHT,
     NPY,
@@ -30,6 +31,7 @@ from tests.api.bodies import (
     post,
     zipped,
 )
+from tests.api.services import Home
 
 
 def augment(api: httpx.Client, images: np.ndarray, labels: np.ndarray | None = None, **query: Any) -> dict[str, Any]:
@@ -98,6 +100,18 @@ def test_every_answer_form_gives_the_same_images(api: httpx.Client) -> None:
     assert [row["label"] for row in rows] == ["5", "5", "9", "9"]
     assert {row["file"].split("/")[0] for row in rows} == {"5", "9"}
     assert sheet.shape[0] > sheet.shape[1]  # four rows of a source and one child
+
+
+def test_asking_for_poor_reconstructions_is_advised_against(api: httpx.Client, home: Home) -> None:
+    services.save_model(home.store, "blurred", 12, 10, 1, mse=0.02)
+    body = npy(pictures(4))
+
+    asked = post(api, "/v1/models/blurred/augment", body, NPY, NPZ, k=1, decode="reconstruction")
+    by_default = post(api, "/v1/models/blurred/augment", body, NPY, NPZ, k=1)
+
+    assert asked.headers["Augment-Advice"].startswith("Do not train on this model's own pictures")
+    assert by_default.headers["Augment-Decode"] == "residual"
+    assert "Augment-Advice" not in by_default.headers
 
 
 def test_provenance_says_how_each_image_was_made(api: httpx.Client) -> None:

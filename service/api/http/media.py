@@ -21,6 +21,8 @@ WEBP = "image/webp"
 OTHER_IMAGES = ("image/avif", "image/bmp", "image/gif", "image/tiff")
 CSV = "text/csv"
 MARKDOWN = "text/markdown"
+PARQUET = "application/vnd.apache.parquet"
+TAR = "application/x-tar"
 EVENTS = "text/event-stream"
 PROBLEM = "application/problem+json"
 

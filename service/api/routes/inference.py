@@ -137,7 +137,10 @@ async def augment(request: Request) -> Response:
                 raise
             names = description.classes if options.neighbours == "dataset" else batch.labels.classes
             raise name_class(error, names) from error
-        return await _answer(context, form, _augmented(found, tensors, batch, options, description))
+        answer = await _answer(context, form, _augmented(found, tensors, batch, options, description))
+        if options.decode == "reconstruction" and description.decode("auto") != "reconstruction":
+            answer.headers["Augment-Advice"] = description.advice
+        return answer
 
 
 async def interpolate(request: Request) -> Response:

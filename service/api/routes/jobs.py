@@ -13,15 +13,15 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from latentaug.errors import Conflict, NotFound
+from latentaug.errors import Conflict
 from latentaug.options import AugmentParams, EvaluateParams, LabelParams, Recipe, RecommendParams, TrainParams
 from latentaug.runtime.jobs import Event, JobRecord, Kind
 from latentaug.storage import models
 from service.api.access import Documented, Owner, guarded
 from service.api.context import Context, FromContext
-from service.api.http import contract, media
+from service.api.http import contract
 from service.api.http.bodies import BoundedJson
-from service.api.http.options import JobFilter, NoOptions, Once, ResultOptions
+from service.api.http.options import JobFilter, NoOptions, Once
 from service.api.jobs.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
 from service.api.jobs.feasibility import (
     check_augment,
@@ -38,7 +38,6 @@ from service.asgi.endpoint import Answer
 
 MAX_BODY_BYTES = 2**20
 MAX_BODY_VALUES = 10_000
-RETRY_SECONDS = 2.0
 
 
 class JobRoute(APIRoute):
@@ -70,35 +69,6 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-RESULTS: dict[Kind, dict[str, str]] = {
-    "train": {media.JSON: "result.json", media.PNG: "curve.png"},
-    "evaluate": {
-        media.JSON: "result.json",
-        media.CSV: "report.csv",
-        media.MARKDOWN: "report.md",
-        media.PNG: "report.png",
-    },
-    "augment": {
-        media.JSON: "result.json",
-        media.PNG: "report.png",
-        media.NPZ: "images.npz",
-        media.ZIP: "images.zip",
-    },
-    "label": {
-        media.JSON: "result.json",
-        media.CSV: "rows.csv",
-        media.NPZ: "images.npz",
-        media.ZIP: "images.zip",
-    },
-    "recommend": {
-        media.JSON: "result.json",
-        media.CSV: "report.csv",
-        media.MARKDOWN: "report.md",
-        media.PNG: "report.png",
-    },
-}
-_FIGURES = {"quality": {media.PNG: "quality.png", media.JSON: "quality.json"}}
-_RESULT_FORMS = list(dict.fromkeys(form for files in RESULTS.values() for form in files))
 _SUBMIT_PROBLEMS = contract.problems(400, 404, 409, 413, 415, 503)
 
 
@@ -217,29 +187,6 @@ async def describe_job(job: str, context: FromContext) -> JobRecord:
 
 
 @router.get(
-    "/{job}/result",
-    response_class=Response,
-    dependencies=[Once],
-    responses=contract.answer(_RESULT_FORMS) | contract.problems(404, 406, 409, 503),
-)
-async def job_result(
-    request: Request, job: str, options: Annotated[ResultOptions, Query()], context: FromContext
-) -> Response:
-    """Get the result of a job that has succeeded: JSON, and by kind a table, a page of text, a plot or the images."""
-    figure = options.figure
-    record = await context.on_jobs(lambda: context.jobs.store.get(job))
-    files = RESULTS[record.kind] if figure is None else _FIGURES.get(figure, {media.PNG: f"figures/{figure}.png"})
-    form = media.answer_form(request, list(files))
-    _check_succeeded(record)
-    try:
-        content = await context.on_jobs(lambda: context.store.get(f"jobs/{record.id}/{files[form]}"))
-    except NotFound as error:
-        what = "result" if figure is None else f"figure {figure!r}"
-        raise NotFound(f"job {record.id} has no {what}, or no longer has it; run the job again") from error
-    return Response(content, media_type=form)
-
-
-@router.get(
     "/{job}/events",
     response_class=Response,
     responses=contract.event_stream() | contract.problems(404, 503),
@@ -284,12 +231,3 @@ async def _submit(
 def _check_free(context: Context, name: str | None) -> None:
     if name is not None and context.store.exists(models.describe_path(name)):
         raise Conflict(f"there is a model named {name!r}; choose another name or delete that model first")
-
-
-def _check_succeeded(record: JobRecord) -> None:
-    if not record.ended:
-        raise Conflict(f"the job is {record.status}; it has a result once it has succeeded", retry_after=RETRY_SECONDS)
-    if record.status == "failed" and record.error is not None:
-        raise Conflict(f"the job failed ({record.error.code}): {record.error.detail}")
-    if record.status != "succeeded":
-        raise Conflict(f"the job was {record.status}, so it has no result; submit it again")

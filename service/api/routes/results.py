@@ -1,0 +1,127 @@
+"""The results of jobs, each in the forms of its kind, and images in the layouts that other tools read."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from latentaug.datasets import Dataset
+from latentaug.datasets.layouts import Converted, convert
+from latentaug.errors import Conflict, InvalidInput, NotFound
+from latentaug.runtime.jobs import JobRecord, Kind
+from service.api.access import Documented
+from service.api.context import Context, FromContext
+from service.api.http import contract, media
+from service.api.http.options import Once, ResultOptions
+from service.api.routes.jobs import JobRoute
+
+RETRY_SECONDS = 2.0
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=JobRoute, dependencies=[Documented])
+
+RESULTS: dict[Kind, dict[str, str]] = {
+    "train": {media.JSON: "result.json", media.PNG: "curve.png"},
+    "evaluate": {
+        media.JSON: "result.json",
+        media.CSV: "report.csv",
+        media.MARKDOWN: "report.md",
+        media.PNG: "report.png",
+    },
+    "augment": {
+        media.JSON: "result.json",
+        media.PNG: "report.png",
+        media.NPZ: "images.npz",
+        media.ZIP: "images.zip",
+    },
+    "label": {
+        media.JSON: "result.json",
+        media.CSV: "rows.csv",
+        media.NPZ: "images.npz",
+        media.ZIP: "images.zip",
+    },
+    "recommend": {
+        media.JSON: "result.json",
+        media.CSV: "report.csv",
+        media.MARKDOWN: "report.md",
+        media.PNG: "report.png",
+    },
+}
+LAYOUTS: dict[Converted, str] = {"huggingface": media.PARQUET, "webdataset": media.TAR, "yolo": media.ZIP}
+"""The media type of each layout that is made of a job's zip."""
+_FIGURES = {"quality": {media.PNG: "quality.png", media.JSON: "quality.json"}}
+_RESULT_FORMS = list(dict.fromkeys([*(form for files in RESULTS.values() for form in files), *LAYOUTS.values()]))
+
+
+@router.get(
+    "/{job}/result",
+    response_class=Response,
+    dependencies=[Once],
+    responses=contract.answer(_RESULT_FORMS) | contract.problems(404, 406, 409, 503),
+)
+async def job_result(
+    request: Request, job: str, options: Annotated[ResultOptions, Query()], context: FromContext
+) -> Response:
+    """Get the result of a job that has succeeded: JSON, and by kind a table, a page of text, a plot or the images.
+
+    With `layout`, images come as other tools read them.
+    """
+    figure, layout = options.figure, options.layout
+    record = await context.on_jobs(lambda: context.jobs.store.get(job))
+    if layout != "folders":
+        return await _in_layout(request, record, layout, context)
+    files = RESULTS[record.kind] if figure is None else _FIGURES.get(figure, {media.PNG: f"figures/{figure}.png"})
+    form = media.answer_form(request, list(files))
+    _check_succeeded(record)
+    what = "result" if figure is None else f"figure {figure!r}"
+    return Response(await _file(context, record, files[form], what), media_type=form)
+
+
+async def _in_layout(request: Request, record: JobRecord, layout: Converted, context: Context) -> Response:
+    """The images of a job, laid out for another tool."""
+    form = media.answer_form(request, [LAYOUTS[layout]])
+    if media.ZIP not in RESULTS[record.kind]:
+        raise InvalidInput(
+            f"a job of the kind {record.kind} makes no images; name an augment or label job, or leave out layout"
+        )
+    _check_succeeded(record)
+    made = await _file(context, record, RESULTS[record.kind][media.ZIP], "result")
+    result = json.loads(await _file(context, record, RESULTS[record.kind][media.JSON], "result"))
+    dataset = await _unchanged(context, str(record.params["dataset"]), result["dataset_checksum"])
+    return Response(await context.on_pixels(lambda: convert(layout, made, dataset)), media_type=form)
+
+
+async def _unchanged(context: Context, name: str, checksum: str) -> Dataset:
+    """The data set that a job used, with its classes and parts.
+
+    Raises:
+        NotFound: it was deleted, or another one has its name now.
+    """
+    gone = f"the data set {name!r}, which the layout needs, was deleted or replaced; take the job's images as folders"
+    try:
+        dataset = await context.loaded.get(name)
+    except NotFound as error:
+        raise NotFound(gone) from error
+    if await context.on_pixels(lambda: dataset.checksum) != checksum:
+        raise NotFound(gone)
+    return dataset
+
+
+async def _file(context: Context, record: JobRecord, name: str, what: str) -> bytes:
+    """One of the job's files, which is its `what` for the caller."""
+    try:
+        return await context.on_jobs(lambda: context.store.get(f"jobs/{record.id}/{name}"))
+    except NotFound as error:
+        raise NotFound(f"job {record.id} has no {what}, or no longer has it; run the job again") from error
+
+
+def _check_succeeded(record: JobRecord) -> None:
+    if not record.ended:
+        raise Conflict(f"the job is {record.status}; it has a result once it has succeeded", retry_after=RETRY_SECONDS)
+    if record.status == "failed" and record.error is not None:
+        raise Conflict(f"the job failed ({record.error.code}): {record.error.detail}")
+    if record.status != "succeeded":
+        raise Conflict(f"the job was {record.status}, so it has no result; submit it again")

@@ -1,0 +1,70 @@
+"""The images of a job in the layouts of other tools, over real HTTP; the tests themselves act as the worker."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+
+import httpx
+import pytest
+from pyarrow import parquet
+
+from latentaug.datasets import digits
+from latentaug.imaging.archives import write_zip
+from latentaug.runtime.jobs import Attempts
+from tests.api.services import Home
+
+JOBS = "/v1/jobs"
+DIGITS = digits.load()
+LAYOUTS = {
+    "huggingface": "application/vnd.apache.parquet",
+    "webdataset": "application/x-tar",
+    "yolo": "application/zip",
+}
+pytestmark = pytest.mark.usefixtures("empty_redis")
+
+
+def test_an_augment_jobs_images_come_in_the_layouts_of_other_tools(
+    api: httpx.Client, home: Home, worker: Attempts
+) -> None:
+    job = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight"}).json()["id"]
+    worker.claim(job, 1)
+    images, names = DIGITS.images[:3], ["3", "7", "3"]
+    made = write_zip(list(images), names, [{"source": i, "label": name} for i, name in enumerate(names)])
+    home.store.put(f"jobs/{job}/images.zip", made)
+    home.store.put(f"jobs/{job}/result.json", json.dumps({"dataset_checksum": DIGITS.checksum}).encode())
+    result = f"{JOBS}/{job}/result"
+    early = api.get(result, params={"layout": "yolo"})
+    worker.finish(job, 1, "succeeded", {})
+
+    got = {layout: api.get(result, params={"layout": layout}) for layout in LAYOUTS}
+
+    assert early.status_code == 409
+    assert {layout: answer.headers["content-type"] for layout, answer in got.items()} == LAYOUTS
+    table = parquet.read_table(io.BytesIO(got["huggingface"].content))
+    assert table["label"].to_pylist() == [3, 7, 3]
+    with tarfile.open(fileobj=io.BytesIO(got["webdataset"].content)) as archive:
+        assert len(archive.getnames()) == 9
+    with zipfile.ZipFile(io.BytesIO(got["yolo"].content)) as archive:
+        assert sum(name.startswith("test/") for name in archive.namelist()) == len(DIGITS.test)
+    assert api.get(result, params={"layout": "yolo"}, headers={"Accept": "text/csv"}).status_code == 406
+    assert api.get(result, params={"layout": "coco"}).status_code == 422
+
+
+def test_a_layout_needs_images_and_the_data_set_as_it_was(api: httpx.Client, home: Home, worker: Attempts) -> None:
+    training = api.post(f"{JOBS}/train", json={"dataset": "digits", "name": "laid-out"}).json()["id"]
+    job = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight"}).json()["id"]
+    worker.claim(job, 1)
+    home.store.put(f"jobs/{job}/images.zip", write_zip([], None, []))
+    home.store.put(f"jobs/{job}/result.json", json.dumps({"dataset_checksum": "0" * 64}).encode())
+    worker.finish(job, 1, "succeeded", {})
+
+    no_images = api.get(f"{JOBS}/{training}/result", params={"layout": "webdataset"})
+    replaced = api.get(f"{JOBS}/{job}/result", params={"layout": "webdataset"})
+
+    assert no_images.status_code == 422
+    assert "makes no images" in no_images.json()["detail"]
+    assert replaced.status_code == 404
+    assert "take the job's images as folders" in replaced.json()["detail"]
