@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -19,6 +20,8 @@ from starlette.routing import Match
 from latentaug.errors import LatentaugError
 from service.api.http import options
 from service.api.http.media import PROBLEM
+
+_log = logging.getLogger("latentaug.api")
 
 CLIENT_CLOSED_REQUEST = 499
 """The status, in logs and metrics, of a request whose caller left before the answer; nobody receives it."""
@@ -129,6 +132,8 @@ def _allowed(request: Request) -> list[str]:
 
 async def _own(_: Request, error: Exception) -> Response:
     assert isinstance(error, LatentaugError)  # noqa: S101  narrows what Starlette types as Exception
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.__cause__ is not None:
+        _log.warning("%s: %s", error.code, error.__cause__)  # the caller reads what to do, the log says why
     return of_error(error)
 
 
