@@ -10,7 +10,6 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -23,7 +22,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from latentaug.runtime import networks, signatures, sockets
+from latentaug import addresses
+from latentaug.runtime import signatures, sockets
 
 PREFIX = "LATENTAUG_"
 OF_CALLERS = {f"{PREFIX}URL", f"{PREFIX}KEY"}
@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     """Most bytes in the body of an encode, decode, augment or interpolate request."""
     max_dataset_bytes: int = Field(default=1024 * 2**20, ge=1024)
     """Most bytes of a data set, counted in its upload and again in its decoded images."""
+    min_upload_rate: int = Field(default=1024, ge=0)
+    """Fewest bytes per second, over 10 seconds, that a data set must come in with while it is uploaded. A slower upload
+    gets 408 and makes room for another one. 0 lets any of them take its time."""
     max_images: int = Field(default=4096, ge=1)
     """Most images or latents in one request. An augment request may return k times as many."""
     max_queued_jobs: int = Field(default=100, ge=1)
@@ -172,7 +175,7 @@ class Settings(BaseSettings):
     @classmethod
     def _are_networks(cls, text: str | None) -> str | None:
         try:
-            networks.parse(text or "")
+            addresses.networks(text or "")
         except ValueError:
             raise ValueError("must be addresses or networks, such as 127.0.0.1, 10.0.0.0/8") from None
         return text
@@ -212,12 +215,7 @@ class Settings(BaseSettings):
     @property
     def on_loopback(self) -> bool:
         """Whether `host` is a loopback address."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return addresses.on_loopback(self.host)
 
     @property
     def dataset_folders(self) -> tuple[Path, ...]:

@@ -11,7 +11,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from latentaug.runtime import networks, tracing
+from latentaug import addresses
+from latentaug.runtime import tracing
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 from service.api import keys
@@ -126,6 +127,6 @@ def _for_other_sites(served: ASGIApp, origins: str) -> ASGIApp:
 
 def _behind_proxies(served: ASGIApp, settings: Settings) -> ASGIApp:
     """Believe what trusted proxies say of a request. The prefix comes first: then the caller's address is replaced."""
-    trusted = networks.parse(settings.trusted_proxies)
+    trusted = addresses.networks(settings.trusted_proxies)
     named = ProxyHeadersMiddleware(served, [str(network) for network in trusted])  # type: ignore[arg-type]
     return UnderPrefix(named, settings.root_path or "", trusted)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from latentaug.runtime.networks import Network, lies_in
+from latentaug.addresses import Network, lies_in
 from latentaug.runtime.settings import PATH_PREFIX
 
 _PREFIX = re.compile(PATH_PREFIX)

@@ -132,6 +132,7 @@ class JobStore(JobReader):
             event,
             KEPT_SECONDS,
             0.0 if record.started_at is None else (now - record.started_at).total_seconds(),
+            "" if record.params.get("webhook") is None else "1",
         ]
         with answering():
             if self._end(args=arguments) != b"done":

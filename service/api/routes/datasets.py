@@ -55,7 +55,8 @@ async def upload_dataset(
     form = media.body_form(request, media.DATASET_BODIES)
     limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
     with _one_of_few(context):
-        body = await read_body(request, context.settings.max_dataset_bytes)
+        settings = context.settings
+        body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate)
         description = await context.on_pixels(lambda: _create(context, options, form, body, limits))
     response.headers["Location"] = f"/v1/datasets/{description.name}"
     return description
