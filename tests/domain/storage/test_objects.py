@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from latentaug.errors import Conflict, InvalidInput, NotFound
+from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset, Reconstruction
 from latentaug.storage.objects import ArtefactStore, check_name
@@ -137,5 +137,5 @@ def test_damaged_weights_are_found_out(store: ArtefactStore) -> None:
     description, weights, projected = _model()
     models.save(store, description, weights, projected)
     store.put("models/m/job1/weights.safetensors", weights[:-1] + b"\xff")
-    with pytest.raises(OSError, match="damaged"):
+    with pytest.raises(Damaged, match="the model 'm' is damaged: its file weights"):
         models.read_weights(store, description)
