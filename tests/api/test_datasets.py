@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx
 import numpy as np
 import pytest
 
 from latentaug.datasets import digits
+from tests.api import services
 from tests.api.bodies import NPY, NPZ, ZIP, arrays, npy, npz, pictures, post, zipped
 
 JSON = "application/json"
@@ -196,3 +199,28 @@ def test_a_built_in_data_set_has_nothing_to_warn_of(api: httpx.Client) -> None:
     described = api.get(f"{PATH}/digits").json()
 
     assert (described["duplicates"], described["warnings"]) == (None, [])
+
+
+@pytest.mark.slow
+def test_uploads_that_stall_make_room_for_others(api: httpx.Client) -> None:
+    head = (
+        f"POST {PATH}?name=stalled HTTP/1.1\r\nHost: x\r\nContent-Type: {ZIP}\r\nContent-Length: 500000\r\n\r\n"
+    ).encode()
+    address = (api.base_url.host, api.base_url.port)
+    with socket.create_connection(address) as one, socket.create_connection(address) as other:
+        for stalled in (one, other):
+            stalled.sendall(head + b"PK" * 1000)
+            stalled.settimeout(30)
+        services.wait_until(lambda: upload_of(api, "between").status_code == 429, 5)
+
+        told = [stalled.makefile("rb").read() for stalled in (one, other)]  # until the service closes the connection
+
+    for answer in told:
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"code": "stalled"' in answer
+    assert upload_of(api, "after").status_code == 201
+
+
+def upload_of(api: httpx.Client, name: str) -> httpx.Response:
+    api.delete(f"{PATH}/{name}")
+    return post(api, PATH, npz(images=pictures(8)), NPZ, JSON, name=name)
