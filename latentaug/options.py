@@ -148,6 +148,10 @@ class Notifying(Options):
     however it ended. It is signed by the Standard Webhooks scheme. Default: nobody is told."""
 
 
+NOTIFYING = frozenset(Notifying.model_fields)
+"""Parameters of a job that say nothing of its work, and stand in none of its results."""
+
+
 class Strength(Seeded):
     """How far new images lie from their sources, and among how many neighbours."""
 

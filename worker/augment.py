@@ -20,7 +20,7 @@ from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
 from latentaug.imaging.archives import write_npz, write_zip
 from latentaug.imaging.pixels import contact_sheet, encode_png
-from latentaug.options import FILTERS, AugmentParams
+from latentaug.options import FILTERS, NOTIFYING, AugmentParams
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.vae.codec import BATCH, Codec, read_vae
@@ -85,7 +85,7 @@ def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
     _write(work, params, dataset, images, altered, model.version)
     work.put("report.png", encode_png(contact_sheet(_sheet(sources, images, altered.source), scale=2)))
     summary = {
-        **params.model_dump(mode="json"),
+        **params.model_dump(mode="json", exclude=set(NOTIFYING)),
         "model_version": model.version,
         "dataset_checksum": dataset.checksum,
         "sources": len(sources),
@@ -201,7 +201,7 @@ def _write(work: Work, params: AugmentParams, dataset: Dataset, images: Pixels, 
     if names is not None:
         arrays["labels"] = np.array([name or "" for name in names])
     work.put("images.npz", write_npz(arrays))
-    settings = params.model_dump(exclude={"dataset", "recipe"}, exclude_none=True) | {"version": version}
+    settings = params.model_dump(exclude={*NOTIFYING, "dataset", "recipe"}, exclude_none=True) | {"version": version}
     work.put("images.zip", write_zip(_told(work, images), names, _manifest(columns, settings, names)))
 
 
