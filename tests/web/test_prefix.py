@@ -40,7 +40,7 @@ def behind(service: Service) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(answer.content)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 (as http.server has it)
 
         def log_message(self, *_: Any) -> None:
             pass
