@@ -57,7 +57,7 @@ def main() -> int:
         signal.signal(number, tell)
     try:
         return run(settings, told_to_stop)
-    except LatentaugError as error:
+    except (LatentaugError, OSError) as error:
         _log.error("%s", error)
         return 1
 

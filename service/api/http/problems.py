@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from latentaug.errors import LatentaugError
+from latentaug.errors import Damaged, LatentaugError
 from service.api.http import options
 from service.api.http.media import PROBLEM
 
@@ -134,8 +134,11 @@ def _allowed(request: Request) -> list[str]:
 
 async def _own(_: Request, error: Exception) -> Response:
     assert isinstance(error, LatentaugError)  # noqa: S101  narrows what Starlette types as Exception
-    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.__cause__ is not None:
-        _log.warning("%s: %s", error.code, error.__cause__)  # the caller reads what to do, the log says why
+    # The caller reads what to do; the log says why, to whoever runs the service.
+    if isinstance(error, Damaged):
+        _log.warning("%s", error.detail)
+    elif error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.__cause__ is not None:
+        _log.warning("%s: %s", error.code, error.__cause__)
     return of_error(error)
 
 
