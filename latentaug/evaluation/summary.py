@@ -81,7 +81,7 @@ class Row:
     @property
     def before(self) -> float:
         """Accuracy without new samples in the draws that are compared, percent."""
-        return round(self.accuracy - (self.gain.mean if self.gain else 0.0), 6)
+        return round(self.accuracy - (self.gain.mean if self.gain else 0.0), 6) + 0.0  # with no minus before a zero
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""

@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentaug.evaluation.phrases import points
+from latentaug.evaluation.recommended import Recommendation, to_markdown
 from latentaug.evaluation.report import to_csv
 from latentaug.evaluation.result import Result, Sizes
+from latentaug.evaluation.search import Tried
 from latentaug.evaluation.statistics import within_reach
 from latentaug.evaluation.summary import rows
 from latentaug.evaluation.work_units import Cell
-from latentaug.options import Design
+from latentaug.options import Design, Recipe
 
 ARMS = ("none", "affine", "interpolation", "affine+interpolation")
 ACCURACY = st.integers(0, 40).map(lambda right: 2.5 * right)
@@ -59,6 +61,7 @@ def test_no_sentence_names_a_gain_of_more_than_100_points(draws: list[tuple[floa
     found = result(draws)
     told = " ".join(verdict.text for verdict in found.verdicts.values()) + to_csv(found)
     assert all(float(number) <= 100 for number in re.findall(r"([0-9.]+[0-9]) (?:points|%)", told))
+    assert not re.findall(r"-[0-9.]+ %", told)
     for line in csv.DictReader(to_csv(found).splitlines()):
         assert all(-100 <= float(line[name] or 0) <= 100 for name in ("gain_low", "gain_high", "smallest_detectable"))
 
@@ -73,3 +76,11 @@ def test_the_table_shows_an_interval_only_as_far_as_it_can_reach() -> None:
     assert row.gain is not None
     assert points(row.gain) == "+7.50 points (-56.03 to +35.00)"
     assert within_reach(row.gain, row.accuracy) == row.gain
+
+
+def test_a_gain_over_a_single_image_is_told_without_an_error_that_is_no_number() -> None:
+    tried = {"all": [Tried(Recipe(), 1, {"knn": 50.0}, 2.5, float("inf"), 4)]}
+    plain = result([(60.0, 65.0, 62.5, 60.0)])
+    page = to_markdown(Recommendation(plain.design, plain.sizes, [], [], [], 100, "cpu", {}, tried=tried))
+    assert "| +2.5 |" in page
+    assert "inf" not in page
