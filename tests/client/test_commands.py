@@ -28,7 +28,7 @@ def test_many_images_go_to_a_job_by_themselves_and_nothing_is_lost(url: str, tmp
     refused = run("--url", url, "augment", folder, "--out", new, "--model", MODEL)
     assert refused.returncode == 1
     assert "b/torn.png" in refused.stderr
-    assert "type --skip-bad" in refused.stderr
+    assert "give --skip-bad" in refused.stderr
 
     done = run("--url", url, "augment", folder, "--out", new, "--model", MODEL, "--k", "2", "--skip-bad")
 
