@@ -48,6 +48,7 @@ Comparator = Literal[
 Mixing = Literal["mixup", "cutmix"]
 Preset = Literal["verdict", "paper"]
 Filter = Literal["label", "copies", "off_manifold"]
+UsedBits = Literal[8, 10, 12, 14, 16]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 TOWARDS_NEIGHBOURS: tuple[Method, ...] = tuple(method for method in METHODS if method != "noise")
@@ -65,6 +66,8 @@ POOL_COMPARATORS: tuple[Comparator, ...] = ("spread_pixels", "self_training")
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 """The comparators that mix the batches of a classifier of images while it learns, and make no image."""
 FILTERS: tuple[Filter, ...] = get_args(Filter)
+BITS: tuple[UsedBits, ...] = get_args(UsedBits)
+"""How many bits of a 16-bit value may be in use."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What can name a model, a data set or a job."""
@@ -107,7 +110,7 @@ _LISTED, _DISTINCT, _SOME = BeforeValidator(_as_list), AfterValidator(_distinct)
 Name = Annotated[str, AfterValidator(_name)]
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Bits = Annotated[Literal[8, 10, 12, 14, 16], BeforeValidator(_number)]
+Bits = Annotated[UsedBits, BeforeValidator(_number)]
 LatentDim = Annotated[int, Field(ge=1, le=MAX_LATENT_DIM)]
 Models = Annotated[list[Name], _DISTINCT, Field(min_length=1, max_length=16)]
 

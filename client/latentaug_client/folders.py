@@ -124,7 +124,7 @@ def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iter
         return
     with os.scandir(folder) as entries:
         for entry in entries:
-            name = prefix + unicodedata.normalize("NFC", entry.name)
+            name = prefix + unicodedata.normalize("NFC", os.fsencode(entry.name).decode("utf-8", "replace"))
             hidden = entry.name.startswith(".") or entry.name.casefold() in SYSTEM_FOLDERS
             path = folder / entry.name
             if not entry.is_dir():

@@ -78,6 +78,11 @@ class Decoded:
     background: Literal["black", "white"] | None = None
     coarse: bool = False
 
+    @property
+    def brightest(self) -> int:
+        """The largest value."""
+        return int(self.levels.max(initial=0))
+
 
 def decode_image(data: bytes, limits: Limits) -> Pixels:
     """Decode one image by itself: what `decode` gives, with 16-bit grey scaled by the range that it uses.
@@ -108,7 +113,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     except _BROKEN as error:
         head = data[:HEAD]
         what = f"not an image, but {found}" if (found := kind(head)) else f"no image of {READ}"
-        raise MalformedInput("broken or cut short" if is_known_head(head) else what) from error
+        raise MalformedInput("broken, or of a kind that is not read" if is_known_head(head) else what) from error
     width, height = image.size
     if width * height > limits.max_pixels:
         raise TooLarge(

@@ -9,16 +9,17 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from latentaug_client.folders import read_folder
 
 from latentaug.errors import LatentaugError, MalformedInput, TooFewImages
-from latentaug.imaging.depth import used_bits
-from latentaug.imaging.intake import Unreadable, listed_unreadable, unsupported
+from latentaug.imaging.depth import Levels, scale_told, used_bits
+from latentaug.imaging.intake import Remarks, Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
-from latentaug.imaging.pixels import Limits, decode
+from latentaug.imaging.pixels import Decoded, Limits, decode
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
         LatentaugError: images that cannot be read, all of them named, or some that lie beside the class folders.
     """
     found = read_folder(folder, unlabelled)
-    unreadable, bits = _look(found.images)
+    look = _look(found.images)
+    unreadable = look.unreadable
     if unreadable and not skip_bad:
         raise MalformedInput(
             f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}; save such images anew, or "
@@ -109,11 +111,8 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
     place = None if layout.labels is None else UNLABELLED_FOLDER  # of what has no class
     made = [Batch(members, label or place, label) for label, members in classes.items()]
     files = [found.images[name] for name in names]
-    warnings = [*told_passed_over(found.others), *layout.warnings]
-    if bits is not None:
-        top = 2**bits - 1
-        warnings.append(f"In images of 16 bits, values from 0 to {top}, the range that they use, become 0 to 255.")
-    return Reading(made, files, held, unreadable, bits, warnings)
+    warnings = [*told_passed_over(found.others), *layout.warnings, *look.warnings]
+    return Reading(made, files, held, unreadable, look.bits, warnings)
 
 
 def check_neighbours(batches: Sequence[Batch], k: int) -> None:
@@ -177,24 +176,45 @@ def unpack(data: bytes, folder: Path) -> None:
         archive.extractall(folder)  # it leaves out what would lead out of the folder
 
 
-def _look(files: Mapping[str, Path]) -> tuple[list[Unreadable], int | None]:
-    """The images that cannot be read, and how many bits those of 16 use together; several are looked at at a time."""
+@dataclass(frozen=True)
+class _Look:
+    """What a look at every image of a folder found: as in `Reading`, with warnings about how the images are read."""
+
+    unreadable: list[Unreadable]
+    bits: int | None
+    warnings: list[str]
+
+
+def _look(files: Mapping[str, Path]) -> _Look:
+    """Decode every image, several at a time, and keep none.
+
+    Raises:
+        MalformedInput: 16-bit colour of which nothing would be seen.
+    """
+    unreadable, deep, remarks = [], list[Levels](), Remarks()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        seen = list(threads.map(_look_at, files, files.values()))
-    unreadable = [each for each in seen if isinstance(each, Unreadable)]
-    return unreadable, max((each for each in seen if isinstance(each, int)), default=None)
+        for name, seen in zip(files, threads.map(_look_at, files, files.values()), strict=True):
+            if isinstance(seen, Unreadable):
+                unreadable.append(seen)
+                continue
+            remarks.add(name, seen)
+            if seen.levels.dtype == np.uint16:
+                deep.append(seen.levels)
+    remarks.check()
+    return _Look(unreadable, used_bits(deep), [*scale_told(deep), *remarks.warnings()])
 
 
-def _look_at(name: str, path: Path) -> Unreadable | int | None:
-    """Why an image cannot be read, or how many bits it uses if it has 16."""
+def _look_at(name: str, path: Path) -> Unreadable | Decoded:
+    """Why an image cannot be read, or the image with its largest value in place of all of them."""
     if not path.is_file():
         return Unreadable(name, "a link to nothing, or no file")
     try:
-        return used_bits([decode(path.read_bytes(), Limits()).levels])
+        decoded = decode(path.read_bytes(), Limits())
     except LatentaugError as error:
         return Unreadable(name, unsupported(name) or error.detail)
     except OSError as error:
         return Unreadable(name, error.strerror or str(error))
+    return replace(decoded, levels=decoded.levels.reshape(-1)[[decoded.levels.argmax()]])
 
 
 def _images(count: int) -> str:

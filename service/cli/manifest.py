@@ -73,7 +73,7 @@ class Manifest:
     def close(self) -> None:
         """Write the manifest."""
         columns = ["file", "label", "source", "neighbour", "decode", *self._settings]
-        with (self._folder / MANIFEST).open("w", newline="", encoding="utf-8") as file:
+        with (self._folder / MANIFEST).open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self._rows)

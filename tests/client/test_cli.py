@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from latentaug.imaging.pixels import encode_png
 from service.cli.app import app
-from service.cli.folders import Batch
+from service.cli.folders import Batch, read
 from service.cli.manifest import MOST_MEASURED, Manifest
 from service.cli.names import dataset, dataset_name
 from service.stack import ports
@@ -111,6 +111,21 @@ def test_nothing_of_a_mixed_folder_is_lost_without_a_word(url: str, tmp_path: Pa
     )
     written = [row["label"] for row in manifest(tmp_path / "new")]
     assert {label: written.count(label) for label in counts} == counts
+
+
+def test_all_images_of_16_bits_in_a_folder_have_one_scale_and_what_was_left_of_others_is_said(tmp_path: Path) -> None:
+    for label, top in (("dim", 300), ("bright", 4000)):
+        (tmp_path / label).mkdir()
+        for i in range(2):
+            Image.fromarray(np.full((8, 8), top - i, np.uint16)).save(tmp_path / label / f"{i}.png")
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "dim" / "film.gif", save_all=True, append_images=frames[1:])
+
+    found = read(tmp_path)
+
+    assert (found.bits, found.images, [batch.label for batch in found.batches]) == (12, 5, ["bright", "dim"])
+    assert "4 images of 16 bits: values from 0 to 4095 became 0 to 255" in found.warnings[0]
+    assert "the first was taken (dim/film.gif)" in found.warnings[1]
 
 
 def test_a_folder_is_looked_at_before_anything_is_trained(url: str, tmp_path: Path) -> None:

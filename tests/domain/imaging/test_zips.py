@@ -178,7 +178,7 @@ def test_those_that_cannot_be_read_are_left_out_if_that_is_asked_for() -> None:
 
     assert (folder.names, folder.labels) == (["a/1.png", "b/3.png"], ["a", "b"])
     assert [bad.file for bad in folder.unreadable] == ["b/2.png"]
-    assert folder.warnings[0].startswith("Left out, as they cannot be read: b/2.png: broken or cut short")
+    assert folder.warnings[0].startswith("Left out, as they cannot be read: b/2.png: broken")
     with pytest.raises(MalformedInput, match="set skip_bad=true"):
         read_zip(_zip({"a/1.png": PNG, "b/2.png": PNG[:30]}), LIMITS, skip_bad=False)
 
@@ -195,6 +195,15 @@ def test_backslashes_separate_folders() -> None:
     names = [f"photos\\{label}\\{i}.png".encode() for label in "ab" for i in range(2)]
 
     assert Counter(read_zip(_zip_of_raw_names(names), LIMITS).labels or ()) == {"a": 2, "b": 2}
+
+
+def test_a_file_has_the_name_that_is_written_beside_its_bytes() -> None:
+    data = _zip({"a/1.png": PNG, "b/2.png": PNG}, zipfile.ZIP_STORED)
+    directory = data.index(b"PK\x01\x02")
+
+    folder = read_zip(data[:directory] + data[directory:].replace(b"b/2.png", b"a/1.png"), LIMITS)
+
+    assert folder.names == ["a/1.png", "b/2.png"]
 
 
 def test_colons_and_a_leading_dot_do_no_harm() -> None:
