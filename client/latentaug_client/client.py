@@ -228,8 +228,7 @@ class Client:
     def recommend(self, dataset: str, *, key: str | None = None, **params: Unpack[RecommendOptions]) -> Job:
         """Start a job that looks for the best training set. `RecommendOptions` has its parameters.
 
-        The job's result has the recipe, which `augment_dataset` turns into the training set, and a verdict for each
-        classifier.
+        Its result has the recipe of which `augment_dataset` makes the training set, and a verdict for each classifier.
 
         >>> job = client.recommend("digits", labelled=30, classifiers=["knn"], budget_seconds=5).wait()
         >>> sorted(job.record["result"]["recipe"])
