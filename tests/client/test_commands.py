@@ -100,6 +100,9 @@ def test_training_options_are_for_a_model_that_is_not_there_yet(url: str, tmp_pa
     again = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "2")
     assert again.returncode == 1
     assert f"latentaug delete {model['name']}" in again.stderr
+    both = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "2", "--model", MODEL)
+    assert both.returncode == 1
+    assert "--epochs says how a model is trained, and --model names one that is" in both.stderr
     kept = run("--url", url, "augment", folder, "--out", tmp_path / "two")
     assert kept.returncode == 0, kept.stderr
 
