@@ -7,6 +7,7 @@ on single images are here; those on files of many images are in `latentaug.imagi
 from __future__ import annotations
 
 import io
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging.depth import Levels, eight_bit
@@ -119,6 +120,8 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         raise TooLarge(
             f"the image is {width}x{height}, and at most {limits.max_pixels} pixels are accepted; send a smaller one"
         )
+    if _tile(image) > limits.max_pixels:
+        raise TooLarge(f"the TIFF has tiles of more than {limits.max_pixels} pixels; save it without such tiles")
     coarse = _is_coarse(image)
     try:
         levels, background = _levels(_upright(image))
@@ -252,6 +255,14 @@ def _is_grey(image: Pixels) -> bool:
 def _is_coarse(image: Image.Image) -> bool:
     """Whether Pillow will reduce 16 bits to the upper 8, as it does with colour."""
     return not image.mode.startswith("I") and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+
+
+def _tile(image: Image.Image) -> int:
+    """Pixels in each tile of a TIFF, which are decoded together, however small the image itself is; 0 without tiles."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 0
+    sides = [image.tag_v2.get(tag) for tag in (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH)]
+    return math.prod(side if isinstance(side, int) else 0 for side in sides)
 
 
 def _has_more(image: Image.Image) -> bool:

@@ -144,6 +144,21 @@ def test_a_header_that_claims_too_many_pixels_is_refused_before_decoding(side: i
         decode_image(_png_header(side, side), LIMITS)
 
 
+def _tiled_tiff(side: int) -> bytes:
+    """A grey TIFF of 16x16 pixels in a single compressed tile that claims this side."""
+    pixels = zlib.compress(bytes(16 * 16))
+    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 8 + 2 + 12 * 10 + 4}
+    tags[325] = len(pixels)
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels
+
+
+def test_a_small_tiff_whose_tiles_are_large_is_refused_before_decoding() -> None:
+    assert decode_image(_tiled_tiff(16), LIMITS).shape == (16, 16, 1)
+    with pytest.raises(TooLarge, match="tiles"):
+        decode_image(_tiled_tiff(20_000), LIMITS)
+
+
 def test_a_cut_image_is_an_error_and_never_a_black_frame() -> None:
     data = _file(Image.fromarray(COLOUR), "JPEG")
     for cut in (0, 3, len(data) // 2, len(data) - 8):
