@@ -52,6 +52,7 @@ Comparator = Literal[
 Mixing = Literal["mixup", "cutmix"]
 Preset = Literal["verdict", "paper"]
 Filter = Literal["label", "copies", "off_manifold"]
+UsedBits = Literal[8, 10, 12, 14, 16]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 TOWARDS_NEIGHBOURS: tuple[Method, ...] = tuple(method for method in METHODS if method != "noise")
@@ -69,6 +70,8 @@ POOL_COMPARATORS: tuple[Comparator, ...] = ("spread_pixels", "self_training")
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 """The comparators that mix the batches of a classifier of images while it learns, and make no image."""
 FILTERS: tuple[Filter, ...] = get_args(Filter)
+BITS: tuple[UsedBits, ...] = get_args(UsedBits)
+"""How many bits of a 16-bit value may be in use."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What can name a model, a data set or a job."""
@@ -116,11 +119,17 @@ def _webhook(url: str) -> str:
     return url
 
 
+def _number(value: object) -> object:
+    """A number that a query string has as text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 _LISTED, _DISTINCT, _SOME = BeforeValidator(_as_list), AfterValidator(_distinct), Field(min_length=1)
 
 Name = Annotated[str, AfterValidator(_name)]
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Bits = Annotated[UsedBits, BeforeValidator(_number)]
 LatentDim = Annotated[int, Field(ge=1, le=MAX_LATENT_DIM)]
 Webhook = Annotated[str, Field(max_length=2000), AfterValidator(_webhook)]
 Models = Annotated[list[Name], _DISTINCT, Field(min_length=1, max_length=16)]
@@ -250,6 +259,8 @@ class ImageOptions(Options):
 
     resize: bool = False
     """Resize images of another size than the model's (bicubic, aspect kept, padded) instead of refusing them."""
+    bits: Bits | None = None
+    """How many bits the values of 16-bit image files use. Default: as few as hold the largest value of them all."""
 
 
 class LatentOptions(Options):
@@ -347,7 +358,7 @@ RecipeOrJob = Annotated[
 
 
 class AugmentParams(Notifying, Counting, Altering):
-    """Parameters of an augment job: the whole training part of a data set is augmented, or made by a recipe."""
+    """Parameters of an augment job: the training part of a data set, or all of it, is augmented or made by a recipe."""
 
     model_config = ConfigDict(strict=True)
 
@@ -355,8 +366,8 @@ class AugmentParams(Notifying, Counting, Altering):
     """A recipe, or the id of a recommend job that has succeeded: the whole training set that it describes is made.
     It has a model and a seed of its own, so nothing but the data set is given beside it."""
     whole: bool = False
-    """With a recipe: make it of all images of the data set, those of the validation and test parts too, where nothing
-    is to be measured with the result."""
+    """Take all images of the data set, those of the validation and test parts too, where nothing is to be measured with
+    the result."""
     dataset: Name
     """Name of a data set; its training part is augmented."""
     model: Name | None = Field(default=None, validate_default=True)
@@ -372,8 +383,6 @@ class AugmentParams(Notifying, Counting, Altering):
     @model_validator(mode="after")
     def _a_recipe_says_all(self) -> Self:
         if self.recipe is None:
-            if self.whole:
-                raise ValueError("whole is for recipes; without one the training part is augmented")
             return self
         apart = {"dataset", "recipe", "whole", "webhook"}
         others = [

@@ -55,6 +55,7 @@ class AugmentOptions(AugmentJobOptions, total=False):
 
     neighbours: Literal["batch", "dataset"]
     resize: bool
+    bits: int
 
 
 class SpreadingOptions(TypedDict, total=False):
@@ -74,6 +75,7 @@ class LabelOptions(SpreadingOptions, total=False):
     """Options of `label`."""
 
     resize: bool
+    bits: int
 
 
 class TrainingOptions(TypedDict, total=False):

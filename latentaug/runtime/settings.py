@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -25,6 +26,7 @@ from pydantic_settings import (
 from latentaug import addresses
 from latentaug.runtime import signatures, sockets
 
+PROGRAM = "latentaug"
 PREFIX = "LATENTAUG_"
 OF_CALLERS = {f"{PREFIX}URL", f"{PREFIX}KEY"}
 """Variables with our prefix that are the command line's: where it finds the service, and the key to send."""
@@ -58,8 +60,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     # Where things live
-    home: Path = Path("var")
-    """Folder for everything that the service writes: the store, the embedded Valkey, sockets."""
+    home: Path = Field(default_factory=lambda: user_data_path(PROGRAM, appauthor=False))
+    """Folder for everything that the service writes: the store, the embedded Valkey, sockets. Default: `latentaug` in
+    the folder where the system keeps this user's data, so that it does not matter where a command is typed."""
     store_url: str | None = None
     """Where models, data sets and results are kept: `file:///...`, `s3://bucket/prefix`. Default: `<home>/store`."""
     data_dir: Path | None = None

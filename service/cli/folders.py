@@ -1,34 +1,30 @@
-"""Reads a folder of images batch by batch, and writes new images into a folder with a manifest."""
+"""Reads a folder of images class by class, and makes a new one."""
 
 from __future__ import annotations
 
-import csv
 import io
-import random
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from latentaug_client.payloads import folder_files
+import numpy as np
+from latentaug_client.folders import read_folder
 
-from latentaug.imaging.archives import UNLABELLED_FOLDER, is_unlabelled
-from latentaug.imaging.pixels import Pixels, encode_png
-
-MOST_IMAGES = 1024
-"""Most images in one request. Neighbours are looked for among the images of the same request."""
-MOST_MEASURED = 500
-"""Most new images by which the quality of all is told; so many photos fit into one request."""
-MANIFEST = "manifest.csv"
+from latentaug.errors import LatentaugError, MalformedInput, TooFewImages
+from latentaug.imaging.depth import Levels, scale_told, used_bits
+from latentaug.imaging.intake import Remarks, Unreadable, listed_unreadable, unsupported
+from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
+from latentaug.imaging.pixels import Decoded, Limits, decode
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images that are sent in one request.
+    """The images of one class, or those that have none.
 
     Attributes:
         files: their paths.
@@ -41,28 +37,99 @@ class Batch:
     label: str | None
 
 
-def batches(folder: Path, unlabelled: Path | None = None) -> list[Batch]:
-    """The images of a folder, class by class, so that neighbours are of the same class.
+@dataclass(frozen=True)
+class Reading:
+    """The images of a folder, and what to tell about them before anything is made of them.
 
-    An image's class is the folder that it lies in; images directly in `folder` have no class, and so have those below a
-    folder `unlabelled`. Large classes are split into equal parts.
+    Attributes:
+        batches: the images that new ones are made from, class by class, so that neighbours are of the same class.
+        files: all images, in the order of an upload.
+        held: number of images in folders to validate and to test with, from which none are made.
+        unreadable: images that cannot be read.
+        bits: how many bits the images of 16 bits use, so that all requests scale them alike; None if there are none.
+        warnings: about the files and folders, in sentences.
+    """
+
+    batches: list[Batch]
+    files: list[Path]
+    held: int
+    unreadable: list[Unreadable]
+    bits: int | None
+    warnings: list[str]
+
+    @property
+    def images(self) -> int:
+        """Number of images that new ones are made from."""
+        return sum(len(batch.files) for batch in self.batches)
+
+    def __str__(self) -> str:
+        """What became of every image of the folder."""
+        told = _images(self.images)
+        if self.held:
+            told += f", and from none of the {self.held:,} in folders to validate and test with"
+        if self.unreadable:
+            told += f"; left out, as they cannot be read: {listed_unreadable(self.unreadable)}"
+        return told
+
+
+def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False) -> Reading:
+    """Read a folder as the service reads an upload, and look at every image whether it can be read.
+
+    Of a folder with folders train, valid and test, new images are made from
+    the training images alone.
 
     Args:
         folder: the folder.
         unlabelled: another folder, whose images have no class, or None.
+        skip_bad: whether to go on without images that cannot be read.
 
     Raises:
-        ValueError: some images lie in class folders and some beside them, or what `folder_files` raises.
+        ValueError: there are no images, or what `read_folder` raises.
+        LatentaugError: images that cannot be read, all of them named, or some that lie beside the class folders.
     """
-    files = folder_files(folder, unlabelled)
-    loose = [path for name, path in files.items() if "/" not in name]
-    if loose and len(loose) < len(files):
-        raise ValueError(f"{loose[0]} lies beside the class folders; move it into one of them, or remove it")
+    found = read_folder(folder, unlabelled)
+    look = _look(found.images)
+    unreadable = look.unreadable
+    if unreadable and not skip_bad:
+        raise MalformedInput(
+            f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}; save such images anew, or "
+            "give --skip-bad to go on without them"
+        )
+    bad = {each.file for each in unreadable}
+    names = [name for name in found.images if name not in bad]
+    if not names:
+        raise MalformedInput(f"no image in {folder} can be read: {listed_unreadable(unreadable)}")
+    layout = arrange(names)
     classes: dict[str | None, list[Path]] = {}
-    for name, path in files.items():
-        classes.setdefault(None if loose or is_unlabelled(name) else path.parent.name, []).append(path)
-    place = None if loose else UNLABELLED_FOLDER  # of what has no class
-    return [Batch(part, label or place, label) for label, members in classes.items() for part in _parts(members)]
+    held = 0
+    for i, name in enumerate(names):
+        if layout.parts is not None and layout.parts[i] in ("validation", "test"):
+            held += 1
+            continue
+        label = None if layout.labels is None else layout.labels[i]
+        classes.setdefault(label, []).append(found.images[name])
+    place = None if layout.labels is None else UNLABELLED_FOLDER  # of what has no class
+    made = [Batch(members, label or place, label) for label, members in classes.items()]
+    files = [found.images[name] for name in names]
+    warnings = [*told_passed_over(found.others), *layout.warnings, *look.warnings]
+    return Reading(made, files, held, unreadable, look.bits, warnings)
+
+
+def check_neighbours(batches: Sequence[Batch], k: int) -> None:
+    """Refuse classes that are too small for each image to have k neighbours in it, before anything is trained.
+
+    Raises:
+        TooFewImages: names the classes and the largest k.
+    """
+    sizes: dict[str | None, int] = {}
+    for batch in batches:
+        sizes[batch.label] = sizes.get(batch.label, 0) + len(batch.files)
+    small = [f"{name or 'images without a class'} ({size})" for name, size in sizes.items() if size <= k]
+    if not small:
+        return
+    largest = min(sizes.values()) - 1
+    advice = f"take --k {largest} at most" if largest else "give each more images"
+    raise TooFewImages(f"too few images for {k} neighbours of each in {listed(small)}; {advice}, or use --method noise")
 
 
 def check_apart(folder: Path, new: Path) -> None:
@@ -109,46 +176,46 @@ def unpack(data: bytes, folder: Path) -> None:
         archive.extractall(folder)  # it leaves out what would lead out of the folder
 
 
-class Manifest:
-    """Writes new images into a folder, and a line about each into `manifest.csv`."""
+@dataclass(frozen=True)
+class _Look:
+    """What a look at every image of a folder found: as in `Reading`, with warnings about how the images are read."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
-        self._folder = folder
-        self._settings = settings
-        self._names: set[str] = set()
-        self._rows: list[dict[str, Any]] = []
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def add(self, image: Pixels, batch: Batch, source: Path, neighbour: Path | None, decode: str) -> None:
-        """Write one image, uint8 [h, w] or [h, w, 3], that was made of one in the batch by this way to decode."""
-        stem = source.stem if batch.folder is None else f"{batch.folder}/{source.stem}"
-        number = next(n for n in range(1, len(self._rows) + 2) if f"{stem}-{n}.png" not in self._names)
-        name = f"{stem}-{number}.png"
-        self._names.add(name)
-        target = self._folder / name
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(encode_png(image if image.ndim == 3 else image[..., None]))
-        made = {"file": name, "label": batch.label, "source": source, "neighbour": neighbour, "decode": decode}
-        self._rows.append({**made, **self._settings})
-
-    def some(self) -> tuple[list[Path], list[str | None]]:
-        """Some of the new images, drawn evenly from all of them, `MOST_MEASURED` at most, and their labels."""
-        rows = random.Random(0).sample(self._rows, min(len(self._rows), MOST_MEASURED))  # noqa: S311 (no secret)
-        return [self._folder / str(row["file"]) for row in rows], [row["label"] for row in rows]
-
-    def close(self) -> None:
-        """Write the manifest."""
-        columns = ["file", "label", "source", "neighbour", "decode", *self._settings]
-        with (self._folder / MANIFEST).open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(self._rows)
+    unreadable: list[Unreadable]
+    bits: int | None
+    warnings: list[str]
 
 
-def _parts(files: Sequence[Path]) -> list[Sequence[Path]]:
-    """Parts of at most `MOST_IMAGES` and of equal size, because a small last part would lack neighbours."""
-    count = -(-len(files) // MOST_IMAGES)
-    stops = [len(files) * i // count for i in range(count + 1)]
-    return [files[start:stop] for start, stop in pairwise(stops)]
+def _look(files: Mapping[str, Path]) -> _Look:
+    """Decode every image, several at a time, and keep none.
+
+    Raises:
+        MalformedInput: 16-bit colour of which nothing would be seen.
+    """
+    unreadable, deep, remarks = [], list[Levels](), Remarks()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for name, seen in zip(files, threads.map(_look_at, files, files.values()), strict=True):
+            if isinstance(seen, Unreadable):
+                unreadable.append(seen)
+                continue
+            remarks.add(name, seen)
+            if seen.levels.dtype == np.uint16:
+                deep.append(seen.levels)
+    remarks.check()
+    return _Look(unreadable, used_bits(deep), [*scale_told(deep), *remarks.warnings()])
+
+
+def _look_at(name: str, path: Path) -> Unreadable | Decoded:
+    """Why an image cannot be read, or the image with its largest value in place of all of them."""
+    if not path.is_file():
+        return Unreadable(name, "a link to nothing, or no file")
+    try:
+        decoded = decode(path.read_bytes(), Limits())
+    except LatentaugError as error:
+        return Unreadable(name, unsupported(name) or error.detail)
+    except OSError as error:
+        return Unreadable(name, error.strerror or str(error))
+    return replace(decoded, levels=decoded.levels.reshape(-1)[[decoded.levels.argmax()]])
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"

@@ -22,7 +22,8 @@ from latentaug.runtime import folders, logs, sockets
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.processes import MISCONFIGURED, ModuleProcess, stop
 from latentaug.runtime.settings import Settings
-from service.stack import health, ports
+from service.stack import address, health, ports
+from service.stack.address import Address
 from service.stack.valkey import EmbeddedRedis
 
 POLL = 0.2
@@ -34,14 +35,16 @@ AGAIN = 5.0
 ROOM = 2**20
 """Bytes that must be free where the embedded Valkey keeps its data, or it would end again at once."""
 
+COMPUTING = ("worker", "service.model_server")
+"""The modules that compute."""
 _CANNOT_START = (MISCONFIGURED, STARTUP_FAILURE)
 """Exit statuses, our own and uvicorn's, that say that starting the process again would not help."""
 
 _log = logging.getLogger("service.stack")
 
 
-def main() -> int:
-    """Run until told to stop; return the exit status."""
+def main(*, passing: bool = False, computing: bool = True) -> int:
+    """Run until told to stop; return the exit status. The arguments are those of `run`."""
     try:
         settings = configuration.load()
     except ValueError as error:
@@ -56,14 +59,21 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, tell)
     try:
-        return run(settings, told_to_stop)
+        return run(settings, told_to_stop, passing=passing, computing=computing)
     except (LatentaugError, OSError) as error:
         _log.error("%s", error)
         return 1
 
 
-def run(settings: Settings, told_to_stop: threading.Event) -> int:
+def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = False, computing: bool = True) -> int:
     """Run everything until `told_to_stop`, or until a part cannot start.
+
+    Args:
+        settings: of all parts.
+        told_to_stop: ends it.
+        passing: whether it runs for one command and ends with that.
+        computing: whether there is a model server and a worker. The API alone is enough to look at jobs, models and
+            data sets and to delete them, and is there much sooner.
 
     Returns:
         The exit status: 0, or `MISCONFIGURED` if a part could not start with its settings.
@@ -85,7 +95,8 @@ def run(settings: Settings, told_to_stop: threading.Event) -> int:
     if redis is not None:
         variables["LATENTAUG_REDIS_URL"] = redis.start()
     api = ModuleProcess(["service.api"], variables)
-    workers = [ModuleProcess(["worker"], variables), ModuleProcess(["service.model_server"], variables)]
+    workers = [ModuleProcess([module], variables) for module in COMPUTING] if computing else []
+    url = health.url(settings.host, port)
     ready = False
     try:
         while not told_to_stop.is_set():
@@ -97,12 +108,16 @@ def run(settings: Settings, told_to_stop: threading.Event) -> int:
                     _log.error("%s cannot start; fix what it says above and start again", process.arguments[0])
                     return MISCONFIGURED
                 process.keep_running()
-            if not ready and health.ready(settings.host, port):
+            if not ready and health.ready(url, computing=computing):
                 ready = True
-                print(f"latentaug is ready at {health.url(settings.host, port)}", flush=True)
+                address.note(settings.home, Address(url, passing))
+                print(f"latentaug is ready at {url}", flush=True)
+                print(f"It keeps models, data sets and results in {settings.home.absolute()}", flush=True)
             told_to_stop.wait(POLL)
         return 0
     finally:
+        if ready:
+            address.forget(settings.home)
         stop([api], settings.drain_seconds + 2)
         stop(workers, settings.drain_seconds + 2)
         if redis is not None:

@@ -1,6 +1,7 @@
 """Settings: read from the environment, typed, unknown ones refused, secrets masked."""
 
 import secrets
+import sys
 import traceback
 from pathlib import Path
 
@@ -12,6 +13,18 @@ from latentaug.runtime.settings import Settings, available_cores, load
 def test_a_misspelt_setting_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ValueError, match="LATENTAUG_REDIS_ULR is not a setting; did you mean LATENTAUG_REDIS_URL"):
         load({"LATENTAUG_REDIS_ULR": "x"})
+
+
+def test_by_default_the_home_is_the_users_wherever_a_command_is_typed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    here = load({}).home
+    monkeypatch.chdir(tmp_path)
+    assert load({}).home == here
+    assert here.is_absolute()
+    if sys.platform == "linux":
+        assert here == tmp_path / "data" / "latentaug"
 
 
 def test_where_callers_look_for_the_service_is_none_of_its_business() -> None:

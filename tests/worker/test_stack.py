@@ -230,5 +230,5 @@ def test_what_answers_otherwise_is_not_ready(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         replying = threading.Thread(target=reply)
         replying.start()
-        assert not health.ready("127.0.0.1", listener.getsockname()[1])
+        assert not health.ready(f"http://127.0.0.1:{listener.getsockname()[1]}")
         replying.join()

@@ -114,8 +114,9 @@ async def in_time(request: Request, settings: Settings) -> AsyncIterator[Callabl
             yield lambda: max(0.0, end - time.monotonic())
     except TimeoutError as error:
         raise DeadlineExceeded(
-            f"no answer within {seconds:g} seconds; send fewer images, or raise X-Request-Timeout "
-            f"(at most {settings.request_timeout:g})"
+            f"no answer within {seconds:g} seconds; send fewer images, raise X-Request-Timeout "
+            f"(at most {settings.request_timeout:g}), or upload them as a data set and augment that by a job, which "
+            "may take as long as it needs"
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from latentaug import addresses
@@ -107,22 +108,26 @@ def check_beside(other: JobRecord, dataset: DatasetDescription) -> None:
 def check_augment(params: AugmentParams, dataset: DatasetDescription, model: ModelDescription) -> None:
     """Refuse to augment images that the model does not take, or by more neighbours than there are.
 
+    Grey and colour are converted, as in a request.
+
     Raises:
-        Conflict: a model for images of another shape.
+        Conflict: a model for images of another size.
         TooFewImages: a class that cannot have k neighbours, even if all its images were in the training part.
     """
-    _check_shape(dataset, model)
+    if (dataset.height, dataset.width) != (model.height, model.width):
+        _refuse_shape(dataset, model)
     if params.method == "noise":
         return
     if dataset.classes:
         sizes = dict(zip(dataset.classes, dataset.class_counts or (), strict=False))  # empty where not known
     else:
-        sizes = {"": dataset.parts["train"]}
+        sizes = {"": dataset.images if params.whole else dataset.parts["train"]}
     name, size = min(sizes.items(), key=lambda item: item[1], default=("", params.k + 1))
     if size <= params.k:
         images = "image" if size == 1 else "images"
         labelled = f"labelled {images}" if dataset.unlabelled else images
-        are = f"there is {size} training image" if size == 1 else f"there are {size} training images"
+        part = "image" if params.whole else "training image"
+        are = f"there is {size} {part}" if size == 1 else f"there are {size} {part}s"
         where = f"class {name!r} has {size} {labelled} in all" if name else are
         advice = f"use k up to {size - 1}, add images" if size > 1 else "add images"
         sought = "1 neighbour" if params.k == 1 else f"{params.k} neighbours"
@@ -205,10 +210,14 @@ def check_recipe(recipe: Recipe, dataset: DatasetDescription, model: ModelDescri
 
 
 def _check_shape(dataset: DatasetDescription, model: ModelDescription) -> None:
+    if (dataset.height, dataset.width, dataset.channels) != (model.height, model.width, model.channels):
+        _refuse_shape(dataset, model)
+
+
+def _refuse_shape(dataset: DatasetDescription, model: ModelDescription) -> NoReturn:
     images = [dataset.height, dataset.width, dataset.channels]
     taken = [model.height, model.width, model.channels]
-    if images != taken:
-        raise Conflict(
-            f"{dataset.name!r} has images of {images} (height, width, channels), model {model.name!r} takes {taken}; "
-            "choose a model that was trained on images of this shape"
-        )
+    raise Conflict(
+        f"{dataset.name!r} has images of {images} (height, width, channels), model {model.name!r} takes {taken}; "
+        "choose a model that was trained on images of this shape"
+    )
