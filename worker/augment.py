@@ -21,7 +21,7 @@ from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
 from latentaug.imaging.archives import write_npz, write_zip
 from latentaug.imaging.pixels import contact_sheet, encode_png, fit
-from latentaug.options import FILTERS, AugmentParams
+from latentaug.options import FILTERS, NOTIFYING, AugmentParams
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.vae.codec import BATCH, Codec, read_vae
@@ -88,7 +88,7 @@ def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
     _write(work, params, dataset, rows, images, altered, model.version)
     work.put("report.png", encode_png(contact_sheet(_sheet(sources, images, altered.source), scale=2)))
     summary = {
-        **params.model_dump(mode="json"),
+        **params.model_dump(mode="json", exclude=set(NOTIFYING)),
         "model_version": model.version,
         "dataset_checksum": given.checksum,
         "sources": len(sources),
@@ -206,7 +206,8 @@ def _write(
     if names is not None:
         arrays["labels"] = np.array([name or "" for name in names])
     work.put("images.npz", write_npz(arrays))
-    settings = params.model_dump(exclude={"dataset", "recipe", "whole"}, exclude_none=True) | {"version": version}
+    apart = {*NOTIFYING, "dataset", "recipe", "whole"}
+    settings = params.model_dump(exclude=apart, exclude_none=True) | {"version": version}
     work.put("images.zip", write_zip(_told(work, images), names, _manifest(columns, settings, names)))
 
 

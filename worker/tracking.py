@@ -22,6 +22,7 @@ from mlflow.tracking import MlflowClient
 from requests import RequestException
 
 from latentaug.errors import LatentaugError, NotFound
+from latentaug.options import NOTIFYING
 from latentaug.runtime.jobs import JobRecord
 from latentaug.storage.objects import ArtefactStore
 
@@ -70,7 +71,8 @@ def _write(client: MlflowClient, record: JobRecord, artefacts: ArtefactStore) ->
     tags = {NAME: _name(record), NOTE: _note(record, artefacts), **ours}
     run = client.create_run(_experiment(client), tags={name: text for name, text in tags.items() if text})
     run_id = run.info.run_id
-    params = [Param(name, str(value)[:_LONGEST_VALUE]) for name, value in _flat(record.params)]
+    asked = {name: value for name, value in record.params.items() if name not in NOTIFYING}
+    params = [Param(name, str(value)[:_LONGEST_VALUE]) for name, value in _flat(asked)]
     for start in range(0, len(params), _PARAMS_AT_ONCE):
         client.log_batch(run_id, params=params[start : start + _PARAMS_AT_ONCE])
     metrics = list(_metrics(record, found))

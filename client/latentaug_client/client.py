@@ -84,20 +84,18 @@ class Client:
     def augment(
         self, images: Images, labels: ArrayLike | None = None, *, model: str, **options: Unpack[AugmentOptions]
     ) -> Augmented:
-        """Make new images from these.
+        """Make new images from these; of more than one request can do, by a job, whose data set is deleted again.
 
         Args:
-            images: uint8 or float in 0..1, [n, h, w] or [n, h, w, c]; or a sequence of such arrays of one size, of
-                paths, of the bytes of image files, or of PIL images.
+            images: as `Images` says.
             labels: one label for each image, or None; with labels, an image's neighbours have its own label. An image
-                without a label has None, -1 among integers, NaN among floats or an empty text among texts; its
-                neighbours have any label.
+                without a label (None, -1 or NaN among numbers, an empty text among texts) has neighbours of any.
             model: name of a trained model.
             options: the options in `AugmentOptions`.
 
         >>> new = client.augment(images, labels, model="digits-vae", method="interpolation", k=3)
-        >>> new.images.shape, new.images.dtype
-        ((120, 8, 8), dtype('uint8'))
+        >>> new.images.shape
+        (120, 8, 8)
         >>> new.source[:4]  # k children of each image, in the order of the images
         array([0, 0, 0, 1])
         >>> bool((new.labels == labels[new.source]).all())
@@ -190,8 +188,7 @@ class Client:
                 below a folder `unlabelled` have none.
             unlabelled: a folder of more images, without labels, beside the `source` folder.
             size: height and width in pixels to resize every image to; needed if the images have several sizes.
-            skip_bad: whether to go on without images that cannot be read, which the description names; otherwise they
-                are an error that names all of them.
+            skip_bad: whether to go on without images that cannot be read; they are named either way.
             bits: how many bits 16-bit images use, 8 to 16; by default as few as hold the largest value of all.
 
         >>> client.upload("few", images, [*labels[:30], *[None] * 10])["labelled"]
@@ -231,8 +228,7 @@ class Client:
     def recommend(self, dataset: str, *, key: str | None = None, **params: Unpack[RecommendOptions]) -> Job:
         """Start a job that looks for the best training set. `RecommendOptions` has its parameters.
 
-        The job's result has the recipe, which `augment_dataset` turns into the training set, and a verdict for each
-        classifier.
+        Its result has the recipe of which `augment_dataset` makes the training set, and a verdict for each classifier.
 
         >>> job = client.recommend("digits", labelled=30, classifiers=["knn"], budget_seconds=5).wait()
         >>> sorted(job.record["result"]["recipe"])
@@ -280,13 +276,10 @@ class Client:
         return self.submit("label", {"dataset": dataset, "model": model, **params}, key)
 
     def submit(self, kind: Kind, params: Mapping[str, Any], key: str | None = None) -> Job:
-        """Start a job.
+        """Start a job of this kind with these parameters.
 
-        Args:
-            kind: kind of job.
-            params: parameters of the job.
-            key: idempotency key. Within a day, a second call with the same key gives the same job and starts no other.
-                By default every call has a new one.
+        Within a day, a second call with the same idempotency `key` gives the same job and starts no other; by default
+        every call has a new one.
         """
         return Job(self._connection, self._connection.send(calls.submit(kind, params, key)))
 

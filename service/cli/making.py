@@ -38,7 +38,7 @@ from service.cli.manifest import Manifest
 from service.cli.options import given, option
 from service.cli.progress import console, show
 from service.cli.quality import in_words, measured
-from service.cli.training import own_model
+from service.cli.training import check_untrained, own_model
 
 
 def train(
@@ -88,7 +88,9 @@ def augment(
     seed: Annotated[int | None, option(AugmentOptions, "seed")] = None,
 ) -> None:
     """Make new images from a folder of images, with a manifest.csv that says how each was made, and a contact sheet."""
+    how = given(epochs=epochs, beta=beta)
     with told(context):
+        check_untrained(model, **how)
         for images in filter(None, (folder, unlabelled)):
             check_apart(images, to)
         given_options = given(method=method, alpha=alpha, k=k, decode=decode, seed=seed)
@@ -101,7 +103,7 @@ def augment(
         dataset = None
         if model is None:
             dataset = upload(names.pair(size))
-            model = own_model(client, dataset, **given(epochs=epochs, beta=beta))
+            model = own_model(client, dataset, **how)
         described = names.description(client, model)
         advise(described)
         noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
@@ -145,13 +147,15 @@ def label(
     seed: Annotated[int | None, option(LabelParams, "seed")] = None,
 ) -> None:
     """Label unlabelled images by the labelled ones, and say how many of the new labels are likely right."""
+    how = given(epochs=epochs, beta=beta)
     with told(context):
+        check_untrained(model, **how)
         for images in filter(None, (Path(source), unlabelled)):
             check_apart(images, to)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is None:
-            model = own_model(client, dataset, **given(epochs=epochs, beta=beta))
+            model = own_model(client, dataset, **how)
         names.description(client, model)
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model, **options)
@@ -185,12 +189,14 @@ def recommend(
 
     Put images without a label in a folder `unlabelled` beside the class folders: they help the most.
     """
+    how = given(epochs=epochs, beta=beta)
     with told(context):
+        check_untrained(model, **how)
         check_apart(Path(source), to)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is None:
-            model = own_model(client, dataset, **given(epochs=epochs, beta=beta))
+            model = own_model(client, dataset, **how)
         names.description(client, model)
         asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
         job = client.recommend(dataset, model=model, **asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from latentaug_client import Client, NotFound
@@ -32,9 +33,22 @@ def own_model(client: Client, dataset: str, **options: Any) -> str:
         show(going_on[0] if going_on else client.train(dataset, name=name, **options))
         return name
     if options:
-        typed = " and ".join(f"--{option.replace('_', '-')}" for option in options)
         raise ValueError(
-            f"these images have the model {name} already, so {typed} would change nothing; leave that out, or delete "
-            f"the model first: latentaug delete {name}"
+            f"these images have the model {name} already, so {_typed(options)} would change nothing; leave that out, "
+            f"or delete the model first: latentaug delete {name}"
         )
     return name
+
+
+def check_untrained(model: str | None, **options: Any) -> None:
+    """Refuse to be told how to train a model beside the name of one that is trained already.
+
+    Raises:
+        ValueError: both are given.
+    """
+    if model is not None and options:
+        raise ValueError(f"{_typed(options)} says how a model is trained, and --model names one that is; leave one out")
+
+
+def _typed(options: Mapping[str, Any]) -> str:
+    return " and ".join(f"--{option.replace('_', '-')}" for option in options)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from latentaug.errors import Unavailable
+from latentaug.runtime import folders
 from latentaug.runtime.lifeline import tied
 from service.stack import health, ports
 
@@ -36,9 +37,10 @@ def local_service(home: Path, environment: Mapping[str, str], *, computing: bool
         computing: as for `run`.
 
     Raises:
+        Conflict: its home cannot be written to.
         Unavailable: it does not become ready, or does not stop.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    folders.check(home.absolute(), "HOME")
     port = ports.free(HOST)
     own = {"LATENTAUG_HOME": str(home), "LATENTAUG_HOST": HOST, "LATENTAUG_PORT": str(port)}
     with (home / "service.log").open("wb") as log:

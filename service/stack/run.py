@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from uvicorn.config import STARTUP_FAILURE
 
-from latentaug.errors import LatentaugError
-from latentaug.runtime import logs, sockets
+from latentaug.errors import LatentaugError, Unavailable
+from latentaug.runtime import folders, logs, sockets
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.processes import MISCONFIGURED, ModuleProcess, stop
 from latentaug.runtime.settings import Settings
@@ -28,6 +28,12 @@ from service.stack.valkey import EmbeddedRedis
 
 POLL = 0.2
 """Seconds between two looks at the processes."""
+
+AGAIN = 5.0
+"""Seconds until an embedded Valkey that did not start is started again."""
+
+ROOM = 2**20
+"""Bytes that must be free where the embedded Valkey keeps its data, or it would end again at once."""
 
 COMPUTING = ("worker", "service.model_server")
 """The modules that compute."""
@@ -54,7 +60,7 @@ def main(*, passing: bool = False, computing: bool = True) -> int:
         signal.signal(number, tell)
     try:
         return run(settings, told_to_stop, passing=passing, computing=computing)
-    except LatentaugError as error:
+    except (LatentaugError, OSError) as error:
         _log.error("%s", error)
         return 1
 
@@ -73,10 +79,13 @@ def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = Fa
         The exit status: 0, or `MISCONFIGURED` if a part could not start with its settings.
 
     Raises:
-        Conflict: the port is taken, another stack runs in this home, or a socket's folder is not private.
+        Conflict: the port is taken, another stack runs in this home, the home or the store cannot be written to, or a
+            socket's folder is not private.
         Unavailable: the embedded Valkey does not start.
     """
     ports.check(settings.host, settings.port)  # first of all: a server that listens there could be taken for ours
+    folders.check(settings.home.absolute(), "HOME", ROOM)
+    folders.check_store(settings)
     model_server = urlsplit(settings.resolved_model_server_url)
     if model_server.scheme == "unix":
         sockets.make_folder(Path(model_server.path))  # before the API may find somebody else's server in it
@@ -93,8 +102,7 @@ def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = Fa
         while not told_to_stop.is_set():
             if redis is not None and not redis.running():
                 _log.warning("the embedded Valkey has ended; starting it again")
-                redis.stop()
-                redis.start()
+                _start_again(redis, told_to_stop)
             for process in (*workers, api):
                 if not ready and process.status in _CANNOT_START:
                     _log.error("%s cannot start; fix what it says above and start again", process.arguments[0])
@@ -114,3 +122,13 @@ def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = Fa
         stop(workers, settings.drain_seconds + 2)
         if redis is not None:
             redis.stop()
+
+
+def _start_again(redis: EmbeddedRedis, told_to_stop: threading.Event) -> None:
+    """Start a Valkey that has ended; where it does not start, as on a full disk, it is tried again a little later."""
+    redis.stop()
+    try:
+        redis.start()
+    except (Unavailable, OSError) as error:
+        _log.error("%s", error)
+        told_to_stop.wait(AGAIN)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import subprocess
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
-from latentaug_client import Client
+from latentaug_client import Client, Invalid
+from latentaug_client.folders import read_folder
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
+from service.cli import names, scaling
 from service.cli.app import app
 from service.stack import address
 from service.stack.address import Address
@@ -28,7 +33,7 @@ def test_many_images_go_to_a_job_by_themselves_and_nothing_is_lost(url: str, tmp
     refused = run("--url", url, "augment", folder, "--out", new, "--model", MODEL)
     assert refused.returncode == 1
     assert "b/torn.png" in refused.stderr
-    assert "type --skip-bad" in refused.stderr
+    assert "give --skip-bad" in refused.stderr
 
     done = run("--url", url, "augment", folder, "--out", new, "--model", MODEL, "--k", "2", "--skip-bad")
 
@@ -95,6 +100,9 @@ def test_training_options_are_for_a_model_that_is_not_there_yet(url: str, tmp_pa
     again = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "2")
     assert again.returncode == 1
     assert f"latentaug delete {model['name']}" in again.stderr
+    both = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "2", "--model", MODEL)
+    assert both.returncode == 1
+    assert "--epochs says how a model is trained, and --model names one that is" in both.stderr
     kept = run("--url", url, "augment", folder, "--out", tmp_path / "two")
     assert kept.returncode == 0, kept.stderr
 
@@ -209,3 +217,39 @@ def test_a_service_that_ends_with_another_command_is_not_relied_on(url: str, tmp
     computed = run("train", "digits", **own)
     assert computed.returncode == 1
     assert "start `latentaug up` once" in computed.stderr
+
+
+def samples(url: str, dataset: str) -> np.ndarray:
+    accept = {"Accept": "application/x-npz"}
+    answer = httpx.get(f"{url}/v1/datasets/{dataset}/images", params={"count": 11}, headers=accept)
+    images: np.ndarray = np.load(io.BytesIO(answer.content))["images"]
+    return images
+
+
+def test_large_photos_are_scaled_down_before_they_are_sent(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        path = tmp_path / "photos" / f"class {i % 2}" / f"{i}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (90, 120, 3), np.uint8)).resize((400, 300)).save(path, quality=99)
+    path.write_bytes(path.read_bytes()[:1000])
+    folder, size = read_folder(tmp_path / "photos"), (24, 32)
+    sent = scaling.scaled(folder, size)
+    assert len(sent) < 12 * 5000, "a thousandth of a phone's photo"
+    with Client(url) as client:
+        client.upload("sent-whole", tmp_path / "photos", size=size, skip_bad=True)
+        monkeypatch.setattr(scaling, "LARGE_BYTES", 1000)
+        with pytest.raises(Invalid, match=r"11\.jpg"):
+            names.dataset(client, str(tmp_path / "photos"), size, Console(file=io.StringIO()))
+        said = io.StringIO()
+        small = names.dataset(client, str(tmp_path / "photos"), size, Console(file=said, width=200), skip_bad=True)
+        described = [client.dataset(name) for name in ("sent-whole", small)]
+        assert "11.jpg" in said.getvalue()
+        for same in ("images", "classes", "class_counts", "height", "width", "parts"):
+            assert described[0][same] == described[1][same]
+        whole, scaled = (samples(url, each["name"]) for each in described)
+        assert (whole == scaled).all(), "the same pixels as the service makes"
+        for each in described:
+            client.delete_dataset(each["name"])

@@ -61,7 +61,7 @@ def test_no_file_names_an_address_elsewhere(name: str) -> None:
 
 
 def test_the_first_view_asks_for_all_its_modules_at_once() -> None:
-    asked = re.findall(r'modulepreload" href="/static/([^"]+)"', (web.FOLDER / "index.html").read_text())
+    asked = re.findall(r'modulepreload" href="static/([^"]+)"', (web.FOLDER / "index.html").read_text())
 
     assert set(asked) | {"js/app.js"} == _imported("js/app.js") | _imported("js/views/playground.js")
 

@@ -146,6 +146,19 @@ def test_a_home_with_a_long_path_outlives_its_valkey(tmp_path: Path, length: int
         shutil.rmtree(temporary)
 
 
+def test_a_valkey_that_cannot_start_again_is_tried_until_it_can(stack: Stack, tmp_path: Path) -> None:
+    assert stack.ready()
+    config = tmp_path / "redis" / "valkey.conf"
+    config.unlink()
+    config.mkdir()  # as on a full disk, nothing can be written there
+    os.kill(stack.pid_of("valkey-server"), signal.SIGKILL)
+    assert within(10, lambda: not stack.ready())
+    time.sleep(2)
+    assert stack.ask("GET", "/healthz")[0] == 200
+    config.rmdir()
+    assert within(READY, stack.ready)
+
+
 def test_nothing_is_left_when_it_is_killed(stack: Stack) -> None:
     below = stack.below()
     assert len(below) >= 7

@@ -194,13 +194,15 @@ class TestAugment:
 
     def test_writes_a_zip_and_a_sheet_and_a_summary(self, desk: Desk) -> None:
         work = desk.start("augment")
-        augment(work, AugmentParams(dataset="digits", model="mine", method="noise", copies=1, seed=3))
+        webhook = "https://example.org/hidden"  # may hold secrets of its owner
+        augment(work, AugmentParams(dataset="digits", model="mine", method="noise", copies=1, seed=3, webhook=webhook))
         with zipfile.ZipFile(io.BytesIO(desk.file(work, "images.zip"))) as archive:
             rows = list(csv.DictReader(io.TextIOWrapper(archive.open("manifest.csv"))))
             names = archive.namelist()
         summary = json.loads(desk.file(work, "result.json"))
         assert len(rows) == summary["images"] == len(names) - 1
         assert {row["neighbour"] for row in rows} == {"-1"}
+        assert "webhook" not in {*summary, *rows[0]}
         assert all(row["file"].startswith(f"{row['label']}/") for row in rows)
         assert {name.split("/")[0] for name in names} == {*"0123456789", "manifest.csv"}
         assert (summary["method"], summary["seed"], summary["shape"]) == ("noise", 3, [8, 8, 1])

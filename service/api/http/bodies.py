@@ -72,6 +72,7 @@ class _FormParser(MultiPartParser):
     """Starlette's parser, which also notes whether the form has ended or has only broken off."""
 
     closed = False
+    spool_max_size = 2**40  # never on a disk, which may be full: the whole body is in memory already
 
     def on_end(self) -> None:
         """Note that the closing boundary has come."""

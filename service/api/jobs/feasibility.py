@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import NoReturn
+from urllib.parse import urlsplit
 
+from latentaug import addresses
 from latentaug.augment.labelling import check_size
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, InvalidInput, TooFewImages
 from latentaug.options import AugmentParams, EvaluateParams, Recipe, RecommendParams
 from latentaug.runtime.jobs import JobRecord
+from latentaug.runtime.settings import PREFIX, Settings
 from latentaug.storage.models import ModelDescription
+
+
+def check_webhook(url: str | None, settings: Settings) -> None:
+    """Refuse a webhook that would never be sent. Where a name leads is looked up only when it is sent.
+
+    Raises:
+        InvalidInput: the service signs no webhooks, or the address is not public and not allowed.
+    """
+    if url is None:
+        return
+    if settings.webhook_secret is None:
+        message = (
+            f"this service sends no webhooks; whoever runs it can set {PREFIX}WEBHOOK_SECRET, or leave webhook out"
+        )
+        raise InvalidInput(message, fields=[("webhook", message)])
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:  # another name
+        return
+    allowed = addresses.networks(settings.webhook_networks or "")
+    if not addresses.may_reach(address, allowed):
+        message = (
+            f"{host} is not a public address; give one that is, or have whoever runs the service allow this one with "
+            f"{PREFIX}WEBHOOK_NETWORKS"
+        )
+        raise InvalidInput(message, fields=[("webhook", message)])
 
 
 def check_train(dataset: DatasetDescription) -> None:

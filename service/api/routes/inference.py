@@ -166,7 +166,7 @@ async def interpolate(request: Request) -> Response:
         return await _answer(context, form, _decoded(images, description, options.steps))
 
 
-PROBLEMS = contract.problems(400, 404, 406, 413, 415, 503, 504)
+PROBLEMS = contract.problems(400, 404, 406, 408, 409, 413, 415, 503, 504)
 _LATENTS = contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | PROBLEMS
 _IMAGES = contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | PROBLEMS
 

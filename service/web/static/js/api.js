@@ -5,6 +5,9 @@ import { Problem } from "./problems.js";
 
 export const JSON_TYPE = "application/json";
 
+/** Where the service is: the folder of this page, which a proxy may have put under a prefix. It ends without a slash. */
+export const SERVICE = new URL(".", document.baseURI).href.slice(0, -1);
+
 /**
  * Sends one request.
  * @param {string} path from `/v1` on
@@ -18,7 +21,7 @@ export async function call(path, { method = "GET", body, type, accept = "*/*", h
   if (key.get()) sent.Authorization = `Bearer ${key.get()}`;
   let response;
   try {
-    response = await fetch(path, { method, body, headers: sent, signal });
+    response = await fetch(SERVICE + path, { method, body, headers: sent, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, { title: "There is no answer.", detail: "Check that the service is running and that you are connected to it." });

@@ -1,6 +1,6 @@
 /** The request that makes the images on the screen, as a shell script with curl and as a Python program. */
 
-import { at } from "./api.js";
+import { SERVICE, at } from "./api.js";
 import { key } from "./key.js";
 
 const NPZ = "application/x-npz";
@@ -14,13 +14,13 @@ function address(sources) {
   const { dataset } = sources[0].origin;
   if (!dataset || sources.some(({ origin }) => origin.dataset !== dataset)) return null;
   const rows = sources.map(({ origin }) => origin.row).join(",");
-  return `${location.origin}${at("datasets", dataset, "/images")}?rows=${rows}`;
+  return `${SERVICE}${at("datasets", dataset, "/images")}?rows=${rows}`;
 }
 
 /** The address of a request with a binary body: its options are in the query. */
 function target(model, body) {
   const { images, labels, ...options } = body;
-  return `${location.origin}${at("models", model, "/augment")}?${new URLSearchParams(options)}`;
+  return `${SERVICE}${at("models", model, "/augment")}?${new URLSearchParams(options)}`;
 }
 
 /**
@@ -40,7 +40,7 @@ curl -s ${quoted(target(model, body))}${secret} \\
      --data-binary @images.npz -o new-images.zip
 `;
   }
-  return `curl -s ${quoted(location.origin + at("models", model, "/augment"))}${secret} \\
+  return `curl -s ${quoted(SERVICE + at("models", model, "/augment"))}${secret} \\
      -H 'Content-Type: application/json' -H 'Accept: ${ZIP}' \\
      --data-binary @- -o new-images.zip <<'END'
 ${JSON.stringify(body)}
@@ -54,7 +54,7 @@ export function asPython(model, body, sources) {
   const from = address(sources);
   const [url, type] = from
     ? [target(model, body), NPZ]
-    : [location.origin + at("models", model, "/augment"), "application/json"];
+    : [SERVICE + at("models", model, "/augment"), "application/json"];
   const content = from
     ? `get = urllib.request.Request(
     ${JSON.stringify(from)},
