@@ -34,8 +34,8 @@ def own_model(client: Client, dataset: str, **options: Any) -> str:
         return name
     if options:
         raise ValueError(
-            f"these images have the model {name} already, so {_typed(options)} would change nothing; leave that out, or "
-            f"delete the model first: latentaug delete {name}"
+            f"these images have the model {name} already, so {_typed(options)} would change nothing; leave that out, "
+            f"or delete the model first: latentaug delete {name}"
         )
     return name
 
