@@ -28,8 +28,8 @@ from latentaug.imaging.pixels import Limits, Pixels, encode_png
 MAX_ARRAYS = 16
 MAX_NPY_HEADER = 2**14
 """Bytes; numpy itself takes 10,000."""
-# A fixed time, so that the same images give the same bytes.
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The time of every file in an archive that we write, so that the same images give the same bytes."""
 _ENCRYPTED = 1
 """Bit of a zip file's flags."""
 # zipfile raises the last for a file without a name.
@@ -145,7 +145,7 @@ def write_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
-            member = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+            member = zipfile.ZipInfo(f"{name}.npy", EPOCH)
             head = _npy_head(array.shape, array.dtype)
             member.file_size = len(head) + array.nbytes
             with archive.open(member, "w") as file:  # straight from the array: a copy could be a gigabyte
@@ -168,7 +168,7 @@ def write_zip(
             is None lie in the folder `unlabelled`.
         manifest: one mapping per image, all with the same keys.
     """
-    folders = _folder_names(labels or [])
+    folders = folder_names(labels or [])
     out, lines = io.BytesIO(), io.BytesIO()
     table = io.TextIOWrapper(lines, "utf-8", newline="", write_through=True)
     writer = csv.writer(table, lineterminator="\n")
@@ -178,9 +178,9 @@ def write_zip(
                 writer.writerow(["file", *row])
             name = f"{i:06d}.png" if labels is None else f"{folders[labels[i]]}/{i:06d}.png"
             text = {key: str(value) for key, value in row.items() if value is not None}
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), encode_png(image, text))
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), encode_png(image, text))
             writer.writerow([name, *row.values()])
-        archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), lines.getvalue() or b"file\n")
+        archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), lines.getvalue() or b"file\n")
     return out.getvalue()
 
 
@@ -217,7 +217,7 @@ def check_sizes(infos: Sequence[zipfile.ZipInfo], most: int, max_bytes: int, wha
         raise MalformedInput(f"the {what} is protected by a password; send it without one")
 
 
-def _folder_names(labels: Sequence[str | None]) -> dict[str | None, str]:
+def folder_names(labels: Sequence[str | None]) -> dict[str | None, str]:
     """The folder of each label: the label itself, changed if it might be misread. No two labels share one."""
     names: dict[str | None, str] = {None: UNLABELLED_FOLDER}
     taken = set(UNLABELLED_FOLDERS)

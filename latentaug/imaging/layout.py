@@ -191,8 +191,9 @@ def _doubts(folders: Folders, labels: Sequence[str | None]) -> list[str]:
     if shared := [label for label in known if len(places[label]) > 1]:
         paths = sorted("/".join(path) for path in places[shared[0]])
         told.append(f"Folders of the same name are one class: {listed(shared)} (such as {listed(paths, 2)}).")
-    alike = Counter(_bare(label) for label in known)
-    if twins := [label for label in known if alike[_bare(label)] > 1]:
+    words = [label for label in known if len(label) > 1]  # letters are classes of their own
+    alike = Counter(map(_bare, words))
+    if twins := [label for label in words if alike[_bare(label)] > 1]:
         told.append(
             f"Some classes differ only in capitals, spaces or accents: {', '.join(map(repr, twins[:MOST_NAMED]))}. "
             "If they are the same, rename their folders."
@@ -202,5 +203,5 @@ def _doubts(folders: Folders, labels: Sequence[str | None]) -> list[str]:
 
 def _bare(label: str) -> str:
     """A label without capitals, spaces and accents."""
-    decomposed = unicodedata.normalize("NFKD", label).casefold()
-    return "".join(letter for letter in decomposed if letter.isalnum())
+    letters = unicodedata.normalize("NFKD", label).casefold()
+    return "".join(letter for letter in letters if letter not in " _-" and not unicodedata.combining(letter))

@@ -104,3 +104,4 @@ def test_what_may_be_meant_otherwise_is_said(folders: list[str], told: str) -> N
 
 def test_plain_class_folders_need_no_word() -> None:
     assert arrange(_paths("a", "b", "unlabelled")).warnings == []
+    assert arrange(_paths("a", "A", "é", "e", "+", ",", "c", "c++")).warnings == []
