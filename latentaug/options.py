@@ -52,6 +52,8 @@ Comparator = Literal[
 Mixing = Literal["mixup", "cutmix"]
 Preset = Literal["verdict", "paper"]
 Filter = Literal["label", "copies", "off_manifold"]
+Converted = Literal["huggingface", "webdataset", "yolo"]
+Layout = Literal["folders", Converted]
 UsedBits = Literal[8, 10, 12, 14, 16]
 
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -596,6 +598,15 @@ def _check_alpha(alpha: float, methods: list[Method]) -> None:
             raise ValueError(
                 f"alpha must be at most {most_alpha(method):g} for {method}; use extrapolation to go further"
             )
+
+
+class LayoutOptions(Options):
+    """How the images of a job are laid out."""
+
+    layout: Layout = "folders"
+    """How the images of an augment or label job are laid out. `folders`: a zip of class folders. `huggingface`: a
+    parquet file whose rows hold an image, its label and where it comes from. `webdataset`: a tar. `yolo`: a zip of the
+    folders `train`, `val` and `test` for classification; the last two hold the data set's own images."""
 
 
 class LabelOptions(Seeded):

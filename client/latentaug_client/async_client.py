@@ -10,7 +10,7 @@ from typing import Any, Self, Unpack
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client import calls, inference
-from latentaug_client.calls import Kind, Record
+from latentaug_client.calls import Kind, Record, Things
 from latentaug_client.connection import AsyncConnection
 from latentaug_client.images import Image, Images
 from latentaug_client.jobs import AsyncJob
@@ -88,6 +88,10 @@ class AsyncClient:
     async def models(self) -> list[Record]:
         """As `Client.models`."""
         return await self._connection.send(calls.models())
+
+    async def damaged(self, of: Things = "models") -> list[Record]:
+        """As `Client.damaged`."""
+        return await self._connection.send(calls.damaged(of))
 
     async def model(self, name: str) -> Record:
         """As `Client.model`."""

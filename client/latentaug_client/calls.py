@@ -19,6 +19,7 @@ from latentaug_client.payloads import NPY, NPZ, ZIP, Augmented, Body, Encoded, S
 T = TypeVar("T")
 Record = dict[str, Any]
 Kind = Literal["train", "evaluate", "augment", "label", "recommend"]
+Things = Literal["models", "datasets"]
 FORMS = {
     "json": "application/json",
     "csv": "text/csv",
@@ -115,6 +116,11 @@ def interpolate(model: str, first: Image, last: Image, steps: int | None) -> Cal
 def models() -> Call[list[Record]]:
     """All models."""
     return Call("GET", "/v1/models", lambda response: response.json()["models"])
+
+
+def damaged(of: Things) -> Call[list[Record]]:
+    """The models or data sets that are damaged."""
+    return Call("GET", f"/v1/{of}", lambda response: response.json().get("damaged", []))
 
 
 def model(name: str) -> Call[Record]:

@@ -10,7 +10,7 @@ from typing import Any, Self, Unpack
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client import calls, inference
-from latentaug_client.calls import Kind, Record
+from latentaug_client.calls import Kind, Record, Things
 from latentaug_client.connection import Connection
 from latentaug_client.images import Image, Images
 from latentaug_client.jobs import Job
@@ -147,6 +147,10 @@ class Client:
     def models(self) -> list[Record]:
         """The descriptions of all models."""
         return self._connection.send(calls.models())
+
+    def damaged(self, of: Things = "models") -> list[Record]:
+        """The names of models, or of data sets, whose files are damaged, each with what to do about it."""
+        return self._connection.send(calls.damaged(of))
 
     def model(self, name: str) -> Record:
         """The description of one model.

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -23,9 +23,7 @@ from latentaug.datasets.dataset import Dataset
 from latentaug.imaging.archives import EPOCH, folder_names
 from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER
 from latentaug.imaging.pixels import encode_png
-
-Converted = Literal["huggingface", "webdataset", "yolo"]
-"""The layouts beside class folders."""
+from latentaug.options import Converted
 
 SPLITS = {"val": "validation", "test": "test"}
 """Folders of the YOLO layout beside `train`, and the parts of the data set that they hold."""

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from latentaug.errors import LatentaugError as ServiceError
-from latentaug.options import TrainParams
+from latentaug.options import Layout, LayoutOptions, TrainParams
 from service.cli.errors import words
 from service.cli.options import option
 from service.cli.progress import console
@@ -41,6 +41,7 @@ Unlabelled = Annotated[
     ),
 ]
 Size = Annotated[str | None, typer.Option(help="Height and width in pixels to resize every image to, such as 28x28.")]
+LaidOut = Annotated[Layout, option(LayoutOptions, "layout")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without images that cannot be read, and name them.")]
 
 

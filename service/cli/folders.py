@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from latentaug_client import Job
 from latentaug_client.folders import read_folder
 
 from latentaug.errors import LatentaugError, MalformedInput, TooFewImages
@@ -20,6 +21,10 @@ from latentaug.imaging.depth import Levels, scale_told, used_bits
 from latentaug.imaging.intake import Remarks, Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
 from latentaug.imaging.pixels import Decoded, Limits, decode
+from latentaug.options import Layout
+
+ONE_FILE: dict[Layout, str] = {"huggingface": "train.parquet", "webdataset": "train.tar"}
+"""The layouts that are one file, and its name."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +175,12 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
-def unpack(data: bytes, folder: Path) -> None:
-    """Write the files of a zip into a folder, none of them outside of it."""
+def unpack(job: Job, layout: Layout, folder: Path) -> None:
+    """Write the images of a job into a folder: the files of its zip, or one file where the layout has one."""
+    data = job.result("zip") if layout == "folders" else job.result(layout=layout)
+    if layout in ONE_FILE:
+        (folder / ONE_FILE[layout]).write_bytes(data)
+        return
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)  # it leaves out what would lead out of the folder
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +21,7 @@ from service.cli.session import Target
 def models(context: typer.Context) -> None:
     """List the trained models: what they take, how well they reconstruct, and what that means."""
     with client_of(context, computing=False) as client:
-        found = client.models()
+        found, damaged = client.models(), client.damaged("models")
     for model in found:
         quality = model["reconstruction"]
         sharp = f", reconstructs to {quality['psnr']:.1f} dB" if quality and quality["psnr"] is not None else ""
@@ -31,14 +31,15 @@ def models(context: typer.Context) -> None:
         )
         if model["advice"]:
             say(f"    {model['advice']}")
-    if not found:
+    _say_damaged(damaged)
+    if not found and not damaged:
         say("There is no model yet; `latentaug train FOLDER` trains one.")
 
 
 def datasets(context: typer.Context) -> None:
     """List the data sets: the built-in ones and those that were uploaded."""
     with client_of(context, computing=False) as client:
-        found = client.datasets()
+        found, damaged = client.datasets(), client.damaged("datasets")
     for dataset in found:
         classes = len(dataset["classes"])
         labels = f"{dataset['labelled']} of them labelled, " if dataset["unlabelled"] and classes else ""
@@ -48,6 +49,7 @@ def datasets(context: typer.Context) -> None:
             f"{f'{classes} classes' if classes else 'no labels'}; {parts['train']} to train on, "
             f"{parts['validation']} to validate and {parts['test']} to test"
         )
+    _say_damaged(damaged)
 
 
 def jobs(
@@ -127,6 +129,12 @@ def doctor(context: typer.Context) -> None:
         table.add_row(finding.what, marks[finding.state], escape(finding.found + fix))
     out.print(table)
     raise typer.Exit(1 if any(finding.state == "error" for finding in findings) else 0)
+
+
+def _say_damaged(damaged: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each that is damaged."""
+    for one in damaged:
+        say(f"{one['name']}: {one['detail']}")
 
 
 def _shape(described: Mapping[str, Any]) -> str:

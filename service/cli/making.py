@@ -21,6 +21,7 @@ from service.cli import augmenting, names
 from service.cli.context import (
     Beta,
     Epochs,
+    LaidOut,
     Model,
     NewFolder,
     Size,
@@ -144,6 +145,7 @@ def label(
     unlabelled: Unlabelled = None,
     size: Size = None,
     skip_bad: SkipBad = False,
+    layout: LaidOut = "folders",
     seed: Annotated[int | None, option(LabelParams, "seed")] = None,
 ) -> None:
     """Label unlabelled images by the labelled ones, and say how many of the new labels are likely right."""
@@ -160,7 +162,7 @@ def label(
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model, **options)
         show(job)
-        unpack(job.result("zip"), unfinished)
+        unpack(job, layout, unfinished)
         made = job.record["result"]
     likely = made["expected_accuracy"]
     say(
@@ -183,6 +185,7 @@ def recommend(
     unlabelled: Unlabelled = None,
     size: Size = None,
     skip_bad: SkipBad = False,
+    layout: LaidOut = "folders",
     seed: Annotated[int | None, option(RecommendParams, "seed")] = None,
 ) -> None:
     """Find the training set that serves classifiers best, measure it, and write it.
@@ -203,7 +206,7 @@ def recommend(
         show(job)
         made = client.augment_dataset(dataset, recipe=job.id)
         show(made)
-        unpack(made.result("zip"), unfinished)
+        unpack(made, layout, unfinished)
         for verdict in job.record["result"]["verdict"].values():
             say(verdict.partition(" In numbers:")[0])
         result = made.record["result"]

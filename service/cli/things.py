@@ -59,6 +59,9 @@ def _model(client: Client, name: str) -> Thing | None:
         if model["name"] == name:
             described = f"The model {name}, trained on {model['dataset']}."
             return Thing("model", name, described, lambda: client.delete_model(name))
+    for damaged in client.damaged("models"):
+        if damaged["name"] == name:
+            return Thing("model", name, f"The model {name}, which is damaged.", lambda: client.delete_model(name))
     return None
 
 
@@ -68,6 +71,10 @@ def _dataset(client: Client, name: str) -> Thing | None:
             trained = [str(model["name"]) for model in client.models() if model["dataset"] == name]
             needing = f" Models trained on it, which would lose it: {', '.join(trained)}." if trained else ""
             described = f"The data set {name} with {dataset['images']} images.{needing}"
+            return Thing("data set", name, described, lambda: client.delete_dataset(name))
+    for damaged in client.damaged("datasets"):
+        if damaged["name"] == name:
+            described = f"The data set {name}, which is damaged."
             return Thing("data set", name, described, lambda: client.delete_dataset(name))
     return None
 

@@ -17,8 +17,12 @@ DIGITS = digits.load()
 
 
 @pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home: Path = tmp_path_factory.mktemp("service")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="session")
+def url(home: Path) -> Iterator[str]:
     with running_service(home) as service:
         with Client(service.url) as client:
             client.train("digits", name=MODEL, epochs=3, beta=0.25).wait(timeout=120)

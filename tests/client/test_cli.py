@@ -218,6 +218,9 @@ def test_label_writes_the_newly_labelled_images_into_class_folders(url: str, fol
     assert rows
     assert sorted(row["file"] for row in rows) == sorted(p.relative_to(new).as_posix() for p in new.rglob("*.png"))
     assert {row["label"] for row in rows} <= {"even", "odd"}
+    laid_out = ("--out", tmp_path / "tar", "--unlabelled", pool, "--model", MODEL, "--layout", "webdataset")
+    assert run("--url", url, "label", folder, *laid_out).returncode == 0
+    assert [path.name for path in (tmp_path / "tar").iterdir()] == ["train.tar"]
     whole = run("--url", url, "label", folder, "--out", tmp_path / "other", "--model", MODEL)
     assert whole.returncode == 1
     assert "has a label already" in " ".join(whole.stderr.split())

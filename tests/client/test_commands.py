@@ -166,6 +166,21 @@ def test_delete_asks_first_and_says_what_would_be_lost(url: str, images: np.ndar
         assert "shelved-vae" not in [model["name"] for model in client.models()]
 
 
+def test_what_is_damaged_is_named_and_can_be_deleted(url: str, home: Path) -> None:
+    for kind, file in (("models", "model.json"), ("datasets", "dataset.json")):
+        place = home / "store" / kind / "torn"
+        place.mkdir(parents=True)
+        (place / file).write_text('{"name": "to')
+
+        listed = run("--url", url, kind)
+        deleted = run("--url", url, "delete", "torn", "--yes")
+
+        assert re.search(r"^torn: .*damaged", listed.stdout, re.MULTILINE), listed.stdout + listed.stderr
+        assert deleted.returncode == 0, deleted.stderr
+        assert "which is damaged" in deleted.stdout
+        assert "torn" not in run("--url", url, kind).stdout
+
+
 def test_a_name_of_two_things_is_asked_about(url: str, images: np.ndarray) -> None:
     with Client(url) as client:
         client.upload("twice", images)

@@ -13,9 +13,8 @@ from pydantic_core import ErrorDetails
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from latentaug.datasets.layouts import Converted
 from latentaug.errors import InvalidInput
-from latentaug.options import NAME, NAME_RULE, Bits, Options, Seeded
+from latentaug.options import NAME, NAME_RULE, Bits, LayoutOptions, Options, Seeded
 from latentaug.runtime.jobs import Kind, Status
 from service.api.http import media
 
@@ -103,17 +102,13 @@ class DamagedName(BaseModel):
 Figure = Literal["reconstructions", "interpolations", "generation", "accuracy-by-labels", "gain-by-copies", "quality"]
 
 
-class ResultOptions(Options):
+class ResultOptions(LayoutOptions):
     """Options of a job's result."""
 
     figure: Figure | None = None
     """Return one of an evaluation's further figures, as PNG: the paper's figures 2, 3 and 7 from its first VAE, or its
     curves beside the evaluations named in `beside`. Of an augment job, `quality` returns its report on the new images:
     the best, the worst and the most copied as PNG, or all numbers as JSON."""
-    layout: Literal["folders", Converted] = "folders"
-    """How the images of an augment or label job are laid out. `folders`: a zip of class folders. `huggingface`: a
-    parquet file whose rows hold an image, its label and where it comes from. `webdataset`: a tar. `yolo`: a zip of the
-    folders `train`, `val` and `test` for classification; the last two hold the data set's own images."""
 
 
 class JobFilter(Options):

@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.datasets import Dataset
-from latentaug.datasets.layouts import Converted, convert
+from latentaug.datasets.layouts import convert
 from latentaug.errors import Conflict, InvalidInput, NotFound
+from latentaug.options import Converted
 from latentaug.runtime.jobs import JobRecord, Kind
 from service.api.access import Documented
 from service.api.context import Context, FromContext
