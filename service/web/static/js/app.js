@@ -3,6 +3,9 @@
 import "./contract.js"; // starts to load at once, together with the view's own files
 import { attempt, el } from "./dom.js";
 import { key } from "./key.js";
+import { isStep, steps } from "./steps.js";
+import { tab } from "./tab.js";
+import { watchJobs } from "./watch.js";
 
 const VIEWS = {
   playground: () => import("./views/playground.js"),
@@ -14,6 +17,8 @@ const VIEWS = {
   models: () => import("./views/models.js"),
   datasets: () => import("./views/datasets.js"),
 };
+
+const LEAD = "Give it your images, a folder for each class. It learns to make new ones like them, and measures whether they make a classifier better.";
 
 const main = document.getElementById("main");
 let leaving = new AbortController();
@@ -30,10 +35,11 @@ async function show() {
   current = view;
   const { title, render } = await VIEWS[view]();
   if (signal.aborted) return;
-  document.title = `${title} · latentaug`;
+  tab.view(title);
+  watchJobs();
   const problems = el("div");
   const place = el("div", { class: `view-${view}` });
-  main.replaceChildren(el("h1", {}, title), problems, place);
+  main.replaceChildren(...(isStep(view) ? [el("p", { class: "lead" }, LEAD), steps(view, signal)] : []), el("h1", {}, title), problems, place);
   if (moved) main.focus(); // for those who use a screen reader; within a view the focus stays where it is
   await attempt(problems, () => render(place, new URLSearchParams(query ?? ""), signal));
 }

@@ -69,6 +69,9 @@ export function confirmed(question, action) {
   });
 }
 
+/** Draws the open view anew. */
+export const redraw = () => dispatchEvent(new HashChangeEvent("hashchange"));
+
 /** Shows a picture above everything else until it is closed. */
 export function shown(src, name) {
   const dialog = el("dialog", { class: "picture", "aria-label": name, onclose: () => dialog.remove() },

@@ -18,7 +18,7 @@ async function show() {
   }
   main.replaceChildren(el("h1", {}, `The API of ${document_.info.title}`),
     el("p", {}, marked(document_.info.description)),
-    el("p", {}, "If you have typed a key in on ", el("a", { href: "/" }, "the page"), ", it is sent from here as well."),
+    el("p", {}, "If you have typed a key in on ", el("a", { href: "./" }, "the page"), ", it is sent from here as well."),
     ...[...tags].map(([tag, entries]) => el("section", {}, el("h2", {}, tag), entries.map((entry) => endpoint(document_, entry)))));
 }
 

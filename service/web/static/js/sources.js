@@ -3,8 +3,13 @@
 import { at, get } from "./api.js";
 import { field, number, select } from "./controls.js";
 import { attempt, confirmed, el } from "./dom.js";
-import { chosen as chosenFiles, isImage, read, takesDrops } from "./pictures.js";
+import { chosen as chosenFiles, isHidden, isImage, read, takesDrops } from "./pictures.js";
 import { sketchPad } from "./sketch.js";
+
+const isOwn = ({ origin }) => origin.row === undefined;
+
+/** The rows of the sources in their data set, if all are images of it; null otherwise. */
+export const rowsOf = (sources) => (sources.length && !sources.some(isOwn) ? sources.map(({ origin }) => origin.row).join(",") : null);
 
 const AT_FIRST = 6; // images, so that their children fit on one screen
 
@@ -34,7 +39,7 @@ export class Sources {
       { onchange: () => { location.hash = `#/playground?model=${encodeURIComponent(model.value)}`; } });
     this.count = number(options.count, { value: AT_FIRST });
     this.label = select([["", "no label"], ...this.model.classes], "");
-    const file = el("input", { type: "file", accept: "image/png,image/jpeg,image/webp", multiple: true, onchange: () => this.add(chosenFiles(file)) });
+    const file = el("input", { type: "file", accept: "image/*", multiple: true, onchange: () => this.add(chosenFiles(file)) });
     const pad = sketchPad((image) => this.put({ image, label: this.label.value || null, origin: { from: "drawn here" } }));
     const card = el("section", { class: "card sources", "aria-label": "Images to start from" },
       field("Model", model),
@@ -48,24 +53,26 @@ export class Sources {
     return card;
   }
 
-  /** Replaces all by random images of the data set. */
+  /** Takes random images of the data set. */
   async random() {
     if (!this.count.reportValidity()) return;
+    await this.take({ count: this.count.value, seed: Math.floor(Math.random() * 2 ** 31) });
+  }
+
+  /** Takes other images of the data set; the person's own stay. @param {object} query of the API's sample */
+  async take(query) {
     const { dataset } = this.model;
-    const found = await attempt(this.problems, () => {
-      const query = new URLSearchParams({ count: this.count.value, seed: Math.floor(Math.random() * 2 ** 31) });
-      return get(`${at("datasets", dataset, "/images")}?${query}`, this.signal);
-    });
+    const found = await attempt(this.problems, () => get(`${at("datasets", dataset, "/images")}?${new URLSearchParams(query)}`, this.signal));
     if (!found) return;
     const sources = found.images.map((image, i) => ({ image, label: found.labels?.[i] ?? null, origin: { dataset, row: found.row[i] } }));
-    this.list.splice(0, this.list.length, ...sources);
+    this.list.splice(0, this.list.length, ...sources, ...this.list.filter(isOwn));
     await this.changed(true);
   }
 
   /** Adds image files. */
   async add(files) {
     const added = await attempt(this.problems, async () => {
-      const images = files.filter(({ file, path }) => file.type.startsWith("image/") || isImage(path));
+      const images = files.filter((found) => !isHidden(found) && (found.file.type.startsWith("image/") || isImage(found.path)));
       if (!images.length) throw new Error("None of these files is an image. Choose PNG, JPEG or WebP files.");
       const label = this.label.value || null;
       const contents = await Promise.all(images.map(({ file }) => read(file)));

@@ -9,6 +9,7 @@ import { optionsOf } from "../options.js";
 import { colour } from "../plot.js";
 import { Projection } from "../projection.js";
 import { imageAt } from "../rows.js";
+import { keep, valueFor } from "../settings.js";
 import { detailPanel } from "../tiles.js";
 
 export const title = "Latent map";
@@ -22,8 +23,8 @@ const HINT = "Point at a dot to see its image here. With the keyboard, go to the
 
 export async function render(place, parameters, signal) {
   const [{ models }, augment, project] = await Promise.all([
-    get("/v1/models", signal), augmentOptions(), optionsOf("get", "/v1/models/{model}/projection")]);
-  if (!models.length) {
+    get("/v1/models", signal), augmentOptions(parameters), optionsOf("get", "/v1/models/{model}/projection")]);
+  if (!models.length && !parameters.has("model")) {
     place.append(el("p", {}, "There is no model to map yet. ", el("a", { href: "#/train" }, "Train one.")));
     return;
   }
@@ -31,7 +32,8 @@ export async function render(place, parameters, signal) {
   const map = new LatentMap(place, model, augment, signal);
   const chooser = select(models.map(({ name, dataset }) => [name, `${name} (${dataset})`]), model.name,
     { onchange: () => { location.hash = `#/map?model=${encodeURIComponent(chooser.value)}`; } });
-  const method = choice(project.method, project.method.default, { onchange: () => attempt(map.problems, () => map.draw(method.value)) });
+  const wanted = model.umap_sha256 ? valueFor(project.method, parameters.get("projection")) : undefined;
+  const method = choice(project.method, wanted ?? project.method.default, { onchange: () => attempt(map.problems, () => map.draw(method.value)) });
   place.prepend(el("section", { class: "card row" }, field("Model", chooser),
     model.umap_sha256 ? field("Projection", method) : "",
     el("button", { type: "button", class: "primary", onclick: () => map.more() }, "New images from other sources")));
@@ -54,6 +56,7 @@ class LatentMap {
 
   /** Shows the training images. */
   async draw(method) {
+    this.method = method;
     const found = await get(`${at("models", this.model.name, "/projection")}?method=${method}`, this.signal);
     this.projection = new Projection(found, SIDE, EDGE);
     const { points, labels } = this.projection;
@@ -111,8 +114,11 @@ class LatentMap {
   async augment() {
     if (!this.sources) return;
     const { images, labels } = this.sources;
+    const { neighbours, ...settings } = chosen;
+    this.signal.throwIfAborted();
+    keep({ model: this.model.name, ...settings, projection: this.method });
     const path = (operation) => at("models", this.model.name, operation);
-    const body = { images, ...(labels ? { labels } : {}), ...chosen, neighbours: "dataset" };
+    const body = { images, ...(labels ? { labels } : {}), ...settings, neighbours: "dataset" };
     const made = await post(path("/augment"), body, { signal: this.signal });
     const { latents } = await post(path("/encode"), { images: [...images, ...made.images] }, { signal: this.signal });
     const places = latents.map((latent) => this.projection.place(latent));

@@ -1,0 +1,58 @@
+/** The way from images to a verdict, in four steps: which are done, and which comes next. */
+
+import { get } from "./api.js";
+import { el } from "./dom.js";
+
+const STEPS = [
+  ["datasets", "Upload", "your images"],
+  ["train", "Train", "a model of them"],
+  ["playground", "Make images", "and look at them"],
+  ["evaluate", "Check", "whether they help"],
+];
+const MADE = "latentaug-made";
+
+/** Whether a view is one of the steps. */
+export const isStep = (view) => STEPS.some(([name]) => name === view);
+
+/** Remembers, until the tab is closed, that the person has seen new images. */
+export const imagesMade = () => sessionStorage.setItem(MADE, "yes");
+
+/**
+ * The steps as a list, with the next one marked once that is known.
+ * @param {string} view the step that is on the screen
+ * @param {AbortSignal} signal
+ */
+export function steps(view, signal) {
+  const links = STEPS.map(([name, title, what], i) =>
+    el("a", { href: `#/${name}`, "aria-current": name === view ? "step" : null },
+      el("b", {}, `${i + 1} ${title}`), " ", el("small", {}, what), el("span", { class: "mark" })));
+  mark(links, signal).catch(() => {}); // without an answer no step is marked; the view itself says what is wrong
+  return el("ol", { class: "steps", "aria-label": "From images to a verdict" }, links.map((link) => el("li", {}, link)));
+}
+
+async function mark(links, signal) {
+  const [{ datasets }, { models }] = await Promise.all([get("/v1/datasets", signal), get("/v1/models", signal)]);
+  const done = [
+    models.length > 0 || datasets.some((dataset) => !dataset.built_in),
+    hasModel(models, newest(datasets)),
+    sessionStorage.getItem(MADE) !== null || (await ended("augment", signal)),
+    await ended("evaluate", signal),
+  ];
+  const next = done.indexOf(false);
+  links.forEach((link, i) => {
+    link.classList.toggle("done", done[i]);
+    link.classList.toggle("next", i === next);
+    link.querySelector(".mark").textContent = done[i] ? " ✓" : i === next ? " next" : "";
+  });
+}
+
+const newest = (datasets) => datasets.filter((dataset) => !dataset.built_in)
+  .sort((a, b) => a.created_at.localeCompare(b.created_at)).at(-1);
+
+/** Whether the last upload has a model, or there is any where nothing was uploaded. */
+const hasModel = (models, upload) => models.some(({ dataset }) => !upload || dataset === upload.name);
+
+async function ended(kind, signal) {
+  const { jobs } = await get(`/v1/jobs?kind=${kind}&status=succeeded&limit=1`, signal).catch(() => ({ jobs: [] })); // this key may not see jobs
+  return jobs.length > 0;
+}
