@@ -18,7 +18,7 @@ export async function follow(place, id, signal, on = {}) {
   const stage = el("p", { role: "status" }, "queued");
   const problems = el("div");
   const cancel = el("button", { type: "button", class: "danger", onclick: () => stop(id, problems) }, "Cancel");
-  const card = el("section", { class: "card job", "aria-label": "The job" }, bar, el("div", { class: "row" }, stage, cancel), problems);
+  const card = el("section", { class: "card job", "aria-label": "The job" }, bar, el("div", { class: "row" }, stage, word(), cancel), problems);
   place.append(card);
   for await (const event of events(id, signal)) {
     if (event.type === "progress") {
@@ -39,6 +39,16 @@ export async function follow(place, id, signal, on = {}) {
 function progressText({ fraction, stage, eta_seconds: seconds }) {
   const left = seconds ? `, at most ${duration(seconds)} left` : "";
   return `${Math.round(100 * fraction)} %: ${stage}${left}`;
+}
+
+/** A button to be told of the end in another window, where the browser has to ask for that. */
+function word() {
+  if (globalThis.Notification?.permission !== "default") return null;
+  const ask = el("button", { type: "button", onclick: async () => {
+    const answer = await Notification.requestPermission();
+    ask.replaceWith(el("span", {}, answer === "granted" ? "You will be told when it ends." : "The browser does not allow it."));
+  } }, "Tell me when it ends");
+  return ask;
 }
 
 async function stop(id, problems) {
