@@ -61,7 +61,7 @@ def test_no_file_names_an_address_elsewhere(name: str) -> None:
 
 
 def test_the_first_view_asks_for_all_its_modules_at_once() -> None:
-    asked = re.findall(r'modulepreload" href="/static/([^"]+)"', (web.FOLDER / "index.html").read_text())
+    asked = re.findall(r'modulepreload" href="static/([^"]+)"', (web.FOLDER / "index.html").read_text())
 
     assert set(asked) | {"js/app.js"} == _imported("js/app.js") | _imported("js/views/playground.js")
 
@@ -77,6 +77,11 @@ def _imported(name: str) -> set[str]:
             for path in re.findall(r'^import (?:[^"]* from )?"([^"]+)"', text, re.MULTILINE):
                 left.append(posixpath.normpath(f"{posixpath.dirname(module)}/{path}"))
     return found
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name.endswith(".html")])
+def test_no_page_asks_for_a_file_at_the_root_of_its_host(name: str) -> None:
+    assert not re.findall(r'(?:href|src)="/', (web.FOLDER / name).read_text())  # the service may lie under a prefix
 
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name.endswith((".js", ".html"))])

@@ -46,6 +46,7 @@ def test_a_folder_of_colour_images_goes_from_upload_to_a_verdict(
     page.get_by_label("Folder").set_input_files(folder)
     expect(page.get_by_text("90 images")).to_be_visible()
     page.get_by_role("button", name="Upload").click()
+    page.get_by_role("link", name="Train on squares").click()
     expect(page.get_by_role("region", name="Data set squares")).to_contain_text("colour")
     expect(page.get_by_role("region", name="Data set squares")).to_contain_text("red")
 
@@ -61,7 +62,7 @@ def _walk(page: Page, dataset: str, tmp_path: Path) -> None:
 def _train(page: Page) -> None:
     page.get_by_label("Seconds at most").fill("5")  # all other options stay as they are, some of them empty
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_role("img", name=re.compile("reconstruction, after"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("not trained on, after"))).to_be_visible()
     expect(page.get_by_role("region", name="The trained model")).to_be_visible()
     page.get_by_role("link", name="Make new images").click()
 

@@ -78,9 +78,9 @@ async function watch(place, id, signal) {
     el("a", { href: `#/train?dataset=${encodeURIComponent(dataset)}` }, "Train another")));
   const plots = el("div");
   const history = [];
-  const show = (epochs) => {
+  const show = (entries) => {
     const open = plots.querySelector(".losses")?.open;
-    plots.replaceChildren(...curves(epochs).filter(Boolean));
+    plots.replaceChildren(...curves(entries).filter(Boolean));
     plots.querySelector(".losses").open = open;
   };
   const metrics = (epoch) => {
