@@ -3,11 +3,12 @@
 import "./contract.js"; // starts to load at once, together with the view's own files
 import { attempt, el } from "./dom.js";
 import { key } from "./key.js";
-import { isStep, steps } from "./steps.js";
+import { steps } from "./steps.js";
 import { tab } from "./tab.js";
 import { watchJobs } from "./watch.js";
 
 const VIEWS = {
+  start: () => import("./views/start.js"),
   playground: () => import("./views/playground.js"),
   map: () => import("./views/map.js"),
   train: () => import("./views/train.js"),
@@ -19,6 +20,7 @@ const VIEWS = {
 };
 
 const LEAD = "Give it your images, a folder for each class. It learns to make new ones like them, and measures whether they make a classifier better.";
+const LED = ["start", "playground"]; // views where a person may know nothing yet
 
 const main = document.getElementById("main");
 let leaving = new AbortController();
@@ -39,7 +41,7 @@ async function show() {
   watchJobs();
   const problems = el("div");
   const place = el("div", { class: `view-${view}` });
-  main.replaceChildren(...(isStep(view) ? [el("p", { class: "lead" }, LEAD), steps(view, signal)] : []), el("h1", {}, title), problems, place);
+  main.replaceChildren(...(LED.includes(view) ? [el("p", { class: "lead" }, LEAD)] : []), steps(view, signal), el("h1", {}, title), problems, place);
   if (moved) main.focus(); // for those who use a screen reader; within a view the focus stays where it is
   await attempt(problems, () => render(place, new URLSearchParams(query ?? ""), signal));
 }

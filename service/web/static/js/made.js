@@ -22,7 +22,8 @@ export async function madeImages(job, signal) {
     const label = name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "";
     classes.set(label, [...(classes.get(label) ?? []), file]);
   }
-  const shown = [...classes].slice(0, MOST_CLASSES).map(([label, files]) => el("section", { "aria-label": label || "Images" },
+  const sorted = [...classes].sort(([a], [b]) => a.localeCompare(b, undefined, { numeric: true }));
+  const shown = sorted.slice(0, MOST_CLASSES).map(([label, files]) => el("section", { "aria-label": label || "Images" },
     el("h3", {}, `${label || "Without labels"} `, el("small", {}, `${files.length.toLocaleString()} images`)),
     el("div", { class: "sheet" }, spread(files).map((file) => picture(file, signal)))));
   return el("section", { class: "card", "aria-label": "The images" },

@@ -11,11 +11,17 @@ const STEPS = [
 ];
 const MADE = "latentaug-made";
 
-/** Whether a view is one of the steps. */
-export const isStep = (view) => STEPS.some(([name]) => name === view);
+let marked = async () => {};
+
+/** Marks the steps on the screen anew, after one of them was done; without an answer they stay as they are. */
+export const markSteps = () => { marked().catch(() => {}); };
 
 /** Remembers, until the tab is closed, that the person has seen new images. */
-export const imagesMade = () => sessionStorage.setItem(MADE, "yes");
+export function imagesMade() {
+  if (sessionStorage.getItem(MADE)) return;
+  sessionStorage.setItem(MADE, "yes");
+  markSteps();
+}
 
 /**
  * The steps as a list, with the next one marked once that is known.
@@ -25,8 +31,9 @@ export const imagesMade = () => sessionStorage.setItem(MADE, "yes");
 export function steps(view, signal) {
   const links = STEPS.map(([name, title, what], i) =>
     el("a", { href: `#/${name}`, "aria-current": name === view ? "step" : null },
-      el("b", {}, `${i + 1} ${title}`), " ", el("small", {}, what), el("span", { class: "mark" })));
-  mark(links, signal).catch(() => {}); // without an answer no step is marked; the view itself says what is wrong
+      el("b", {}, `${i + 1} ${title}`), " ", el("span", { class: "mark" }), " ", el("small", {}, what)));
+  marked = () => mark(links, signal);
+  markSteps();
   return el("ol", { class: "steps", "aria-label": "From images to a verdict" }, links.map((link) => el("li", {}, link)));
 }
 
@@ -42,7 +49,7 @@ async function mark(links, signal) {
   links.forEach((link, i) => {
     link.classList.toggle("done", done[i]);
     link.classList.toggle("next", i === next);
-    link.querySelector(".mark").textContent = done[i] ? " ✓" : i === next ? " next" : "";
+    link.querySelector(".mark").textContent = done[i] ? "✓" : i === next ? "next" : "";
   });
 }
 

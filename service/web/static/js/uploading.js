@@ -4,6 +4,7 @@ import { warnings } from "./datasets.js";
 import { el } from "./dom.js";
 import { notice } from "./notices.js";
 import { send } from "./sending.js";
+import { markSteps } from "./steps.js";
 
 /**
  * @typedef {object} Upload
@@ -42,6 +43,7 @@ export function startUpload(query, { body, type }, refused) {
       error.name === "AbortError" ? el("p", { role: "status" }, "The upload was cancelled, and nothing of it was kept.") : refused(error)))
     .finally(() => {
       upload.running = false;
+      markSteps();
       if (!node.isConnected) notice(`The upload of ${query.name} has ended.`, [["See what came of it", "#/datasets"]]);
     });
   last = upload;

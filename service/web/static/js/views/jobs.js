@@ -14,6 +14,7 @@ import { isUnfinished, viewOf } from "../watch.js";
 export const title = "Jobs";
 
 const AGAIN = 2000; // milliseconds between two looks at jobs that have not ended
+const MANY = 10_000; // images that are not fetched without being asked for
 const FILTERS = { kind: "Kind", status: "State" };
 
 export async function render(place, parameters, signal) {
@@ -46,8 +47,11 @@ async function one(place, id, signal) {
   const done = await follow(before, id, signal);
   if (!done) return;
   before.remove();
-  place.append(el("div", { class: "card" }, quality(done) ?? el("p", {}, "The images are ready."), picture(done, problems)));
-  await attempt(problems, async () => { place.append(await madeImages(done, signal)); });
+  const show = () => attempt(problems, async () => { place.append(await madeImages(done, signal)); });
+  const many = done.result?.images > MANY;
+  place.append(el("div", { class: "card" }, quality(done) ?? el("p", {}, "The images are ready."), el("div", { class: "row" }, picture(done, problems),
+    many ? el("button", { type: "button", onclick: show }, `Fetch all ${done.result.images.toLocaleString()} images`) : null)));
+  if (!many) await show();
 }
 
 /** A select that shows only the jobs of one kind or in one state. */

@@ -18,6 +18,7 @@ const SIDE = 600;
 const EDGE = 24;
 const SOURCES = 6;
 const MOST_LABELS = 40; // more would fill the screen
+const WITHOUT = "no label";
 const SHOWN_OPTIONS = ["method", "alpha", "k", "decode", "seed"]; // neighbours are always those of the data set
 const HINT = "Point at a dot to see its image here. With the keyboard, go to the map with Tab and from dot to dot with the arrow keys.";
 
@@ -77,13 +78,14 @@ class LatentMap {
 
   colour(label) {
     const { classes } = this.model;
-    return label == null ? "var(--accent)" : colour(classes.indexOf(label), classes.length);
+    return label == null || label === WITHOUT ? "var(--accent)" : colour(classes.indexOf(label), classes.length);
   }
 
   /** Makes buttons that hide and show the images of each label. */
   showLegend(labels) {
     if (!labels) return;
     const present = this.model.classes.filter((label) => labels.includes(label)).slice(0, MOST_LABELS);
+    if (labels.includes(null)) present.push(WITHOUT);
     this.legend.replaceChildren(...present.map((label) => {
       const swatch = svg("svg", { viewBox: "0 0 10 10", width: 10, height: 10, "aria-hidden": "true" }, svg("circle", { cx: 5, cy: 5, r: 5, fill: this.colour(label) }));
       const button = el("button", { type: "button", class: "chip", "aria-pressed": String(!this.hidden.has(label)), onclick: () => {
@@ -97,7 +99,7 @@ class LatentMap {
   }
 
   hideDots(labels) {
-    this.dots.forEach((dot, i) => dot.toggleAttribute("hidden", this.hidden.has(labels[i])));
+    this.dots.forEach((dot, i) => dot.toggleAttribute("hidden", this.hidden.has(labels[i] ?? WITHOUT)));
   }
 
   /** Takes other sources and shows their new images over the map. */
@@ -131,7 +133,7 @@ class LatentMap {
     const source = made.source[i];
     const label = this.sources.labels?.[source];
     const picture = {
-      image: made.images[i], name: `new image from ${label === undefined ? "an image" : `a ${label}`}`,
+      image: made.images[i], name: `new image from ${label == null ? "an image" : `a ${label}`}`,
       facts: made.provenance[i], beside: [{ image: this.sources.images[source], name: "its source" }],
     };
     return svg("g", { class: "new", onpointerenter: () => this.show(picture, x, y) },
@@ -160,7 +162,7 @@ class LatentMap {
     const label = labels?.[i];
     await attempt(this.problems, async () => {
       const image = await imageAt(this.model.dataset, rows[i], this.signal);
-      this.show({ image, name: label === undefined ? `row ${rows[i]}` : `a ${label}`, facts: { label, row: rows[i], part: "train", x, y } },
+      this.show({ image, name: label == null ? `row ${rows[i]}` : `a ${label}`, facts: { label, row: rows[i], part: "train", x, y } },
         ...this.projection.pointAt(i));
     });
   }

@@ -23,8 +23,7 @@ export async function render(place, parameters, signal) {
   const [{ models }, options, sample] = await Promise.all([
     get("/v1/models", signal), augmentOptions(parameters), optionsOf("get", "/v1/datasets/{dataset}/images")]);
   if (!models.length && !parameters.has("model")) {
-    const { welcome } = await import("../welcome.js");
-    place.append(await welcome());
+    location.replace("#/start");
     return;
   }
   const before = models.find(({ name }) => name === state.model?.name);

@@ -91,6 +91,7 @@ async function watch(place, id, signal) {
   place.append(before, plots);
   const done = await follow(before, id, signal, { metrics });
   if (!done) return;
+  before.replaceChildren();
   if (!history.length) { // the events of an old job are gone, but its result is still there
     const { curve } = await get(at("jobs", id, "/result"), signal);
     show(curve);
