@@ -3,9 +3,9 @@
 import { at, get, post } from "./api.js";
 import { el, table } from "./dom.js";
 import { errors } from "./learning.js";
-import { chooseModel } from "./models.js";
 import { dataUrl } from "./pictures.js";
 import { viewOf } from "./watch.js";
+import { chooseModel } from "./which.js";
 import { NETWORKS, quality } from "./words.js";
 
 const SHOWN = 6; // test images of each model

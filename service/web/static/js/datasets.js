@@ -33,14 +33,3 @@ function counts({ classes, class_counts: numbers }) {
   return table("Images of each class", ["class", "images", "share"],
     classes.map((name, i) => [name, String(numbers[i]), el("meter", { min: 0, max: most, value: numbers[i], "aria-label": `${name}: ${numbers[i]} images` })]));
 }
-
-/**
- * The data set of this name; where no name is given, the first.
- * @throws {Error} there is no data set of this name among these
- */
-export function chooseDataset(datasets, name) {
-  if (name === null || name === undefined) return datasets[0];
-  const found = datasets.find((dataset) => dataset.name === name);
-  if (found) return found;
-  throw new Error(`There is no such data set here: ${name}. It may have been deleted, or none of its images has a label. The list under Data sets shows what there is.`);
-}

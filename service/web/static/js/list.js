@@ -39,9 +39,9 @@ export function searchable(caption, columns, entries, nothing, actions = []) {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const hits = entries.filter(({ text }) => words.every((word) => text.toLowerCase().includes(word)));
     found.replaceChildren(hits.length
-      ? table(caption, [...(actions.length ? [""] : []), ...columns], hits.map(cellsOf))
+      ? table(caption, [...(actions.length ? ["choose"] : []), ...columns], hits.map(cellsOf))
       : el("p", { class: "hint" }, entries.length ? "Nothing matches these words." : nothing));
   }
   show();
-  return el("div", {}, field("Search", search), bar, found);
+  return el("div", { class: "list" }, field("Search", search), bar, found);
 }

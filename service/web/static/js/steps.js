@@ -1,7 +1,8 @@
-/** The way from images to a verdict, in four steps: which are done, and which comes next. */
+/** The way from images to a verdict, in four steps: which are done with the last upload, and which comes next. */
 
 import { get } from "./api.js";
 import { el } from "./dom.js";
+import { lastUpload } from "./which.js";
 
 const STEPS = [
   ["datasets", "Upload", "your images"],
@@ -16,10 +17,10 @@ let marked = async () => {};
 /** Marks the steps on the screen anew, after one of them was done; without an answer they stay as they are. */
 export const markSteps = () => { marked().catch(() => {}); };
 
-/** Remembers, until the tab is closed, that the person has seen new images. */
-export function imagesMade() {
-  if (sessionStorage.getItem(MADE)) return;
-  sessionStorage.setItem(MADE, "yes");
+/** Remembers, until the tab is closed, that the person has seen new images of a data set. */
+export function imagesMade(dataset) {
+  if (sessionStorage.getItem(MADE) === dataset) return;
+  sessionStorage.setItem(MADE, dataset);
   markSteps();
 }
 
@@ -39,11 +40,16 @@ export function steps(view, signal) {
 
 async function mark(links, signal) {
   const [{ datasets }, { models }] = await Promise.all([get("/v1/datasets", signal), get("/v1/models", signal)]);
+  const upload = lastUpload(datasets);
+  const isOfIt = (dataset) => !upload || dataset === upload.name;
+  const made = sessionStorage.getItem(MADE);
+  const ended = await Promise.all(["augment", "evaluate"].map((kind) => jobsOf(kind, signal)));
+  const [augmented, evaluated] = ended.map((jobs) => jobs.some(({ params }) => isOfIt(params.dataset)));
   const done = [
-    models.length > 0 || datasets.some((dataset) => !dataset.built_in),
-    hasModel(models, newest(datasets)),
-    sessionStorage.getItem(MADE) !== null || (await ended("augment", signal)),
-    await ended("evaluate", signal),
+    Boolean(upload) || models.length > 0,
+    models.some(({ dataset }) => isOfIt(dataset)),
+    augmented || (made !== null && isOfIt(made)),
+    evaluated,
   ];
   const next = done.indexOf(false);
   links.forEach((link, i) => {
@@ -53,13 +59,7 @@ async function mark(links, signal) {
   });
 }
 
-const newest = (datasets) => datasets.filter((dataset) => !dataset.built_in)
-  .sort((a, b) => a.created_at.localeCompare(b.created_at)).at(-1);
-
-/** Whether the last upload has a model, or there is any where nothing was uploaded. */
-const hasModel = (models, upload) => models.some(({ dataset }) => !upload || dataset === upload.name);
-
-async function ended(kind, signal) {
-  const { jobs } = await get(`/v1/jobs?kind=${kind}&status=succeeded&limit=1`, signal).catch(() => ({ jobs: [] })); // this key may not see jobs
-  return jobs.length > 0;
+async function jobsOf(kind, signal) {
+  const { jobs } = await get(`/v1/jobs?kind=${kind}&status=succeeded`, signal).catch(() => ({ jobs: [] })); // this key may not see jobs
+  return jobs;
 }

@@ -1,11 +1,12 @@
 /** The data sets: those that come with the service, and uploads. */
 
 import { get } from "../api.js";
-import { chooseDataset, portrait } from "../datasets.js";
+import { portrait } from "../datasets.js";
 import { attempt, confirmed, el, redraw, when } from "../dom.js";
 import { searchable } from "../list.js";
 import { isRemoved, remove } from "../removal.js";
 import { uploadForm } from "../upload.js";
+import { chooseDataset } from "../which.js";
 
 export const title = "Data sets";
 

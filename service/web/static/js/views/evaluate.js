@@ -2,13 +2,12 @@
 
 import { at, get, post } from "../api.js";
 import { checks, field, number, select } from "../controls.js";
-import { chooseDataset } from "../datasets.js";
 import { attempt, el } from "../dom.js";
 import { follow } from "../follow.js";
-import { chooseModel } from "../models.js";
 import { optionsOf } from "../options.js";
 import { report } from "../report.js";
 import { keep, valueFor } from "../settings.js";
+import { chooseDataset, chooseModel } from "../which.js";
 
 export const title = "Evaluate";
 

@@ -4,13 +4,13 @@ import { at, get, post } from "../api.js";
 import { augmentControls, augmentOptions, chosen } from "../augmentation.js";
 import { choice, field, select } from "../controls.js";
 import { attempt, el, newest, svg } from "../dom.js";
-import { chooseModel } from "../models.js";
 import { optionsOf } from "../options.js";
 import { colour } from "../plot.js";
 import { Projection } from "../projection.js";
 import { imageAt } from "../rows.js";
 import { keep, valueFor } from "../settings.js";
 import { detailPanel } from "../tiles.js";
+import { chooseModel } from "../which.js";
 
 export const title = "Latent map";
 

@@ -3,7 +3,6 @@
 import { at, get, post } from "../api.js";
 import { augmentControls, augmentOptions, chosen } from "../augmentation.js";
 import { announce, attempt, el, newest, save } from "../dom.js";
-import { chooseModel } from "../models.js";
 import { optionsOf } from "../options.js";
 import { imageAt } from "../rows.js";
 import { keep } from "../settings.js";
@@ -11,6 +10,7 @@ import { asCurl, asPython } from "../snippets.js";
 import { rowsOf, Sources } from "../sources.js";
 import { imagesMade } from "../steps.js";
 import { detailPanel, tile } from "../tiles.js";
+import { chooseModel } from "../which.js";
 
 export const title = "Playground";
 
@@ -108,7 +108,7 @@ class Playground {
     const described = all.find(({ key }) => key === this.described?.key);
     if (described) this.describe(described);
     announce(`${children.length} new images`);
-    imagesMade();
+    imagesMade(state.model.dataset);
   }
 
   /** Puts the new pictures in the place of the chosen ones that they follow. */

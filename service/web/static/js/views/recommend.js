@@ -2,12 +2,13 @@
 
 import { at, call, get, post } from "../api.js";
 import { checks, field, number, select } from "../controls.js";
-import { chooseDataset, warnings } from "../datasets.js";
+import { warnings } from "../datasets.js";
 import { attempt, el, save } from "../dom.js";
 import { follow } from "../follow.js";
 import { optionsOf } from "../options.js";
 import { report } from "../report.js";
 import { uploadForm } from "../upload.js";
+import { chooseDataset } from "../which.js";
 
 export const title = "Best training set";
 

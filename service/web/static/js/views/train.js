@@ -2,7 +2,7 @@
 
 import { at, get, post } from "../api.js";
 import { field, number, select, text } from "../controls.js";
-import { chooseDataset, portrait } from "../datasets.js";
+import { portrait } from "../datasets.js";
 import { attempt, el } from "../dom.js";
 import { follow } from "../follow.js";
 import { curves } from "../learning.js";
@@ -10,6 +10,7 @@ import { optionsOf } from "../options.js";
 import { dataUrl } from "../pictures.js";
 import { keep, valueFor } from "../settings.js";
 import { uploadForm } from "../upload.js";
+import { chooseDataset } from "../which.js";
 import { NETWORKS } from "../words.js";
 
 export const title = "Train";
