@@ -154,8 +154,9 @@ class Playground {
     this.strip.hidden = this.selected.size !== 2;
     if (this.strip.hidden) return;
     const [from, to] = [...this.selected.values()];
+    const decode = chosen.decode === "warp" ? "residual" : chosen.decode; // a strip is not warped
     const made = await post(at("models", state.model.name, "/interpolate"),
-      { images: [from.image, to.image], resize: true, decode: "auto" }, { signal: this.signal });
+      { images: [from.image, to.image], resize: true, decode }, { signal: this.signal });
     const last = made.images.length - 1;
     const pictures = made.images.map((image, i) => ({
       image, name: `step ${i + 1} of ${last + 1}`, facts: { from: from.name, to: to.name, share: (i / last).toFixed(2) },
