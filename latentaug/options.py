@@ -97,11 +97,17 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else list(value) if isinstance(value, tuple) else value
 
 
+def _number(value: object) -> object:
+    """A number that a query string has as text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 _LISTED, _DISTINCT, _SOME = BeforeValidator(_as_list), AfterValidator(_distinct), Field(min_length=1)
 
 Name = Annotated[str, AfterValidator(_name)]
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Bits = Annotated[Literal[8, 10, 12, 14, 16], BeforeValidator(_number)]
 LatentDim = Annotated[int, Field(ge=1, le=MAX_LATENT_DIM)]
 Models = Annotated[list[Name], _DISTINCT, Field(min_length=1, max_length=16)]
 
@@ -218,6 +224,8 @@ class ImageOptions(Options):
 
     resize: bool = False
     """Resize images of another size than the model's (bicubic, aspect kept, padded) instead of refusing them."""
+    bits: Bits | None = None
+    """How many bits the values of 16-bit image files use. Default: as few as hold the largest value of them all."""
 
 
 class LatentOptions(Options):

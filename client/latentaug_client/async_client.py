@@ -112,9 +112,12 @@ class AsyncClient:
         *,
         unlabelled: str | PathLike[str] | None = None,
         size: tuple[int, int] | None = None,
+        skip_bad: bool = False,
+        bits: int | None = None,
     ) -> Record:
         """As `Client.upload`. Files are read at once, so the event loop waits for that."""
-        return await self._connection.send(calls.upload(name, source, labels, unlabelled, size))
+        call = calls.upload(name, source, labels, unlabelled, size, skip_bad=skip_bad, bits=bits)
+        return await self._connection.send(call)
 
     async def delete_dataset(self, name: str) -> None:
         """As `Client.delete_dataset`."""

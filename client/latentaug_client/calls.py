@@ -138,9 +138,14 @@ def upload(
     labels: ArrayLike | None,
     unlabelled: str | PathLike[str] | None,
     size: tuple[int, int] | None,
+    *,
+    skip_bad: bool | None = None,
+    bits: int | None = None,
 ) -> Call[Record]:
     """Create a data set."""
-    params = _given(name=name, size=None if size is None else f"{size[0]}x{size[1]}")
+    params = _given(
+        name=name, size=None if size is None else f"{size[0]}x{size[1]}", skip_bad=skip_bad or None, bits=bits
+    )
     body = payloads.dataset_body(source, labels, unlabelled)
     return Call("POST", "/v1/datasets", _json, params, {}, body, repeatable=False)
 

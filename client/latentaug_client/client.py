@@ -177,6 +177,8 @@ class Client:
         *,
         unlabelled: str | PathLike[str] | None = None,
         size: tuple[int, int] | None = None,
+        skip_bad: bool = False,
+        bits: int | None = None,
     ) -> Record:
         """Create a data set.
 
@@ -187,12 +189,16 @@ class Client:
                 zip or folder, images below a folder `unlabelled` have none.
             unlabelled: a folder of more images, without labels, beside the `source` folder.
             size: height and width in pixels to resize every image to; needed if the images have several sizes.
+            skip_bad: whether to go on without images that cannot be read, which the description names; otherwise they
+                are an error that names all of them.
+            bits: how many bits 16-bit images use, 8 to 16; by default as few as hold the largest value of all.
 
         >>> client.upload("few", images, [*labels[:30], *[None] * 10])["labelled"]
         30
         >>> client.delete_dataset("few")
         """
-        return self._connection.send(calls.upload(name, source, labels, unlabelled, size))
+        call = calls.upload(name, source, labels, unlabelled, size, skip_bad=skip_bad, bits=bits)
+        return self._connection.send(call)
 
     def delete_dataset(self, name: str) -> None:
         """Delete an uploaded data set."""

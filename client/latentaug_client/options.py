@@ -49,6 +49,7 @@ class AugmentOptions(AugmentJobOptions, total=False):
 
     neighbours: Literal["batch", "dataset"]
     resize: bool
+    bits: int
 
 
 class LabelJobOptions(TypedDict, total=False):
@@ -64,6 +65,7 @@ class LabelOptions(LabelJobOptions, total=False):
     """Options of `label`."""
 
     resize: bool
+    bits: int
 
 
 class TrainingOptions(TypedDict, total=False):

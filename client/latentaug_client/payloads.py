@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -15,10 +14,10 @@ import httpx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latentaug_client.folders import read_folder, zipped
 from latentaug_client.labels import as_array, as_list
 
 NPY, NPZ, ZIP = "application/x-npy", "application/x-npz", "application/zip"
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 class Picture(Protocol):
@@ -127,7 +126,7 @@ def dataset_body(
 
     Raises:
         ValueError: labels were given with files, which have their own; unlabelled images with anything but a folder; or
-            what `folder_files` raises.
+            what `read_folder` raises.
     """
     folder = isinstance(source, str | PathLike) and Path(source).is_dir()
     if unlabelled is not None and not folder:
@@ -138,51 +137,8 @@ def dataset_body(
     if labels is not None:
         raise ValueError("labels go with arrays only; in a zip or folder, the name of an image's folder is its label")
     if folder:
-        return Body(_zipped(folder_files(path, unlabelled)), {"Content-Type": ZIP})
+        return Body(zipped(read_folder(path, unlabelled)), {"Content-Type": ZIP})
     return Body(path.read_bytes(), {"Content-Type": NPZ if path.suffix == ".npz" else ZIP})
-
-
-def image_files(folder: Path) -> list[Path]:
-    """All image files in a folder and its subfolders, sorted by path; what systems hide is passed over, as in a zip.
-
-    Raises:
-        ValueError: there are none.
-    """
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES)
-    files = [path for path in files if not _hidden(path.relative_to(folder))]
-    if not files:
-        raise ValueError(f"{folder} holds no image files ({', '.join(sorted(SUFFIXES))}); give a folder that does")
-    return files
-
-
-def _hidden(path: Path) -> bool:
-    """Whether a file is one of those that operating systems and notebooks leave behind."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-
-
-def folder_files(folder: Path, unlabelled: str | PathLike[str] | None = None) -> dict[str, Path]:
-    """The image files of a data set by their paths in its upload, sorted.
-
-    Args:
-        folder: a folder of class folders; images below a folder `unlabelled` in it have no label.
-        unlabelled: another folder, whose images have no label, or None.
-
-    Raises:
-        ValueError: there are no images, one folder lies inside the other, or two files would have one path.
-    """
-    files = {path.relative_to(folder).as_posix(): path for path in image_files(folder)}
-    if unlabelled is None:
-        return files
-    more = Path(unlabelled)
-    for inner, outer in ((more, folder), (folder, more)):
-        if inner.resolve().is_relative_to(outer.resolve()):
-            raise ValueError(f"{inner} lies inside {outer}, so its images would be sent twice; move it beside {outer}")
-    for path in image_files(more):
-        name = f"unlabelled/{path.relative_to(more).as_posix()}"
-        if name in files:
-            raise ValueError(f"{path} and {files[name]} would both be {name}; rename one of them")
-        files[name] = path
-    return files
 
 
 def npy_body(array: NDArray[Any]) -> Body:
@@ -260,13 +216,4 @@ def _npz(arrays: Mapping[str, NDArray[Any]], labels: ArrayLike | None) -> bytes:
         arrays = {**arrays, "labels": as_array(labels)}
     out = io.BytesIO()
     np.savez(out, allow_pickle=False, **arrays)
-    return out.getvalue()
-
-
-def _zipped(files: Mapping[str, Path]) -> bytes:
-    """A zip of files by their paths in it."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
-        for name, path in files.items():
-            archive.write(path, name)
     return out.getvalue()

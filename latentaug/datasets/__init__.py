@@ -11,7 +11,8 @@ from pathlib import Path
 
 from latentaug.datasets import digits, mnist, ujipen, uploads
 from latentaug.datasets.built_in import BUILT_IN
-from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, label_names
+from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, NotRead, Unreadable, label_names
+from latentaug.datasets.uploads import Reading
 from latentaug.errors import Conflict
 from latentaug.storage.objects import ArtefactStore
 
@@ -20,6 +21,10 @@ __all__ = [
     "UNLABELLED",
     "Dataset",
     "DatasetDescription",
+    "NotRead",
+    "Reading",
+    "Unreadable",
+    "check_size",
     "create",
     "delete",
     "describe",
@@ -29,6 +34,7 @@ __all__ = [
 ]
 
 create = uploads.create
+check_size = uploads.check_size
 
 
 def names(store: ArtefactStore) -> list[str]:

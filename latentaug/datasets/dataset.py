@@ -37,6 +37,27 @@ class LeftOut(BaseModel):
     reason: str
 
 
+class NotRead(BaseModel):
+    """An image of the upload that could not be read, and was left out because that was asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    """Path of the image in the upload."""
+    reason: str
+
+
+class Unreadable(BaseModel):
+    """The images of the upload that could not be read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    images: int
+    """How many there are."""
+    files: list[NotRead]
+    """The first hundred of them."""
+
+
 class DatasetDescription(BaseModel):
     """Everything about a data set but its images; the answer of `GET /v1/datasets/{dataset}`."""
 
@@ -61,6 +82,10 @@ class DatasetDescription(BaseModel):
     """Number of images in the training, validation and test parts."""
     labelled_parts: dict[str, int] = {}
     """Number of labelled images in each of these parts."""
+    parts_given: bool = False
+    """Whether the parts are those that the upload's folders train, valid and test name. One that they lack is drawn."""
+    unreadable: Unreadable | None = None
+    """Images of the upload that are not in the data set, because they cannot be read; null if there are none."""
     left_out: LeftOut | None = None
     """Images that are in no part, and why; null if every image is in one."""
     duplicates: Duplicates | None = None

@@ -122,14 +122,19 @@ def warnings(found: Duplicates, images: int) -> list[str]:
         f"Of {images:,} images, {count:,} repeat{'s' * (count == 1)} an earlier one ({found.exact:,} byte for byte, "
         f"{found.near:,} nearly), such as {_name(other)}, which shows what {_name(one)} shows. {kept}"
     ]
-    if found.conflicting:
-        one, other = found.examples[0][:2]
-        which = "1 picture has" if found.conflicting == 1 else f"{found.conflicting:,} pictures have"
-        told.append(
-            f"{which} different labels in different images, such as {_name(one)} ({one.label}) and {_name(other)} "
-            f"({other.label}). Correct the labels or leave these images out, and upload the data set again."
-        )
-    return told
+    return told + conflicts(found)
+
+
+def conflicts(found: Duplicates) -> list[str]:
+    """That copies of one picture have different labels; nothing if none have."""
+    if not found.conflicting:
+        return []
+    one, other = found.examples[0][:2]
+    which = "1 picture has" if found.conflicting == 1 else f"{found.conflicting:,} pictures have"
+    return [
+        f"{which} different labels in different images, such as {_name(one)} ({one.label}) and {_name(other)} "
+        f"({other.label}). Correct the labels or leave these images out, and upload the data set again."
+    ]
 
 
 def _name(image: Copy) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from latentaug.datasets.dataset import UNLABELLED
 from latentaug.datasets.duplicates import FEWEST_PICTURES
-from latentaug.errors import TooFewImages
+from latentaug.errors import InvalidInput, TooFewImages
 
 VALIDATION_SHARE = 0.1
 TEST_SHARE = 0.3
@@ -22,6 +22,7 @@ Rows = NDArray[np.int64]
 Parts = tuple[Rows, Rows, Rows]
 
 _TRAIN, _VALIDATION, _TEST, _NONE = range(4)
+_NAMES = ("train", "validation", "test")
 
 
 def split(
@@ -100,6 +101,60 @@ def split_partly_labelled(labels: Rows, pictures: Rows | None = None, seed: int 
     if not (deal.part == _TEST).any():
         deal.part[deal.part == _NONE] = _TRAIN
     return deal.parts
+
+
+def split_as_given(
+    given: Sequence[str | None], labels: Rows | None, classes: Sequence[str], pictures: Rows, seed: int = SPLIT_SEED
+) -> Parts:
+    """Keep the parts that images came in, and draw those that are lacking from the training images as `split` does.
+
+    Images that came in no part train, except those of pictures that the test part shows. Unlabelled images of a test
+    part are in no part where others are labelled, since nothing can be measured on them.
+
+    Args:
+        given: train, validation or test for each image, or None for one that came in no part.
+        labels: int64 [n], in which an image may be `UNLABELLED`, or None.
+        classes: the labels' names.
+        pictures: for each image, a row that stands for its picture, int64 [n].
+        seed: seed of the draw.
+
+    Returns:
+        The rows of training, validation and test, each int64 and sorted.
+
+    Raises:
+        TooFewImages: fewer than 4 images.
+        InvalidInput: a class without a training image.
+    """
+    check_enough(len(given))
+    labels = np.zeros(len(given), np.int64) if labels is None else labels
+    part = np.array([_TRAIN if name is None else _NAMES.index(name) for name in given])
+    _check_trained(classes, labels, part)
+    shows_test = np.isin(pictures, pictures[part == _TEST])
+    part[(part == _TEST) & (labels == UNLABELLED)] = _NONE
+    part[shows_test & np.array([name is None for name in given])] = _NONE
+    lacking = [name for name in (_VALIDATION, _TEST) if not (part == name).any()]
+    rows = np.flatnonzero(part == _TRAIN)
+    if lacking and len(rows):
+        own = labels[rows]
+        deal = _Deal(_together(np.arange(len(rows)), pictures[rows]), np.arange(len(rows)), seed)
+        groups = [(label, np.flatnonzero(own == label)) for label in np.unique(own)]
+        for label, members in groups:
+            tested = _TEST in lacking and label != UNLABELLED
+            deal.out(members, VALIDATION_SHARE * (_VALIDATION in lacking), TEST_SHARE * tested)
+        deal.train_on_each([members for _, members in groups])
+        for name in lacking:
+            deal.fill(name)
+        part[rows] = deal.part
+    train, validation, test = (np.flatnonzero(part == name).astype(np.int64) for name in (_TRAIN, _VALIDATION, _TEST))
+    return train, validation, test
+
+
+def _check_trained(classes: Sequence[str], labels: Rows, part: NDArray[np.int64]) -> None:
+    for number, name in enumerate(classes):
+        if not (part[labels == number] == _TRAIN).any():
+            raise InvalidInput(
+                f"class {name!r} has no image in the folder of training images; put some there, or leave the class out"
+            )
 
 
 def check_enough(n: int) -> None:

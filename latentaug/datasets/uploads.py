@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -12,17 +14,39 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from latentaug.datasets import duplicates
+from latentaug.datasets import duplicates, inspection
 from latentaug.datasets.built_in import BUILT_IN
-from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, LeftOut, label_names
-from latentaug.datasets.splitting import check_enough, split, split_partly_labelled
+from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, LeftOut, Unreadable, label_names
+from latentaug.datasets.splitting import Parts, check_enough, split, split_as_given, split_partly_labelled
 from latentaug.errors import Conflict, InvalidInput, NotFound, TooLarge
+from latentaug.imaging.intake import resized
+from latentaug.imaging.layout import MAX_LABEL
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
 from latentaug.storage.objects import ArtefactStore, check_name
 
 MAX_CLASSES = 10_000
-MAX_LABEL = 100  # characters
 LEAK = "These unlabelled images show what test images show, so nothing may train on them."
+UNUSED = "These unlabelled images are in the test part or show what test images show, so nothing may train on them."
+"""The same where the parts are those that the images came in."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading an upload's files told, besides images and labels.
+
+    Attributes:
+        parts: each image's part, train, validation or test, or None for one in none; None in all to draw the parts.
+        warnings: what to tell, in sentences.
+        unreadable: images that were left out, or None.
+    """
+
+    parts: Sequence[str | None] | None = None
+    warnings: Sequence[str] = field(default_factory=list)
+    unreadable: Unreadable | None = None
+
+
+_PLAIN = Reading()
+Rows = NDArray[np.int64]
 
 
 def create(
@@ -33,8 +57,11 @@ def create(
     max_bytes: int,
     size: tuple[int, int] | None = None,
     files: Sequence[str] | None = None,
+    reading: Reading = _PLAIN,
 ) -> DatasetDescription:
-    """Store an upload, and split it into parts once and for all. Images of one picture are kept in one part.
+    """Store an upload, and split it into parts once and for all, or keep the parts that it came in.
+
+    Images of one picture are kept in one part, if the parts are drawn.
 
     Args:
         store: the store to write to.
@@ -45,6 +72,7 @@ def create(
         size: height and width that every image is resized to, with its aspect kept and the rest padded; None if all
             images have one size.
         files: each image's path in the upload, to name it with; None if they were no files.
+        reading: what reading the files told.
 
     Raises:
         Conflict: the name is taken.
@@ -55,14 +83,12 @@ def create(
     if check_name(name, "data set") in BUILT_IN or store.exists(_path(name)):
         raise Conflict(f"a data set named {name!r} exists; choose another name or delete it first")
     check_enough(len(images))
-    pixels = _uniform(images, size, max_bytes)
+    sizes = [(image.shape[0], image.shape[1]) for image in images]
+    pixels = _uniform(images, sizes, size, max_bytes, files)
     classes, codes = _encode(labels, len(pixels))
     labelled = np.zeros(len(pixels), np.bool_) if codes is None else codes != UNLABELLED
     copies = duplicates.find(pixels)
-    if codes is None or labelled.all():
-        rows = split(len(pixels), codes, pictures=copies.pictures)
-    else:
-        rows = split_partly_labelled(codes, copies.pictures)
+    rows = _parts(reading.parts, codes, classes, copies.pictures)
     parts = dict(zip(("train", "validation", "test"), rows, strict=True))
     left_out = len(pixels) - sum(len(part) for part in rows)
     arrays: dict[str, NDArray[np.generic]] = {"images": pixels, **parts}
@@ -71,6 +97,14 @@ def create(
     data = save_tensors(arrays)
     named = [None] * len(pixels) if codes is None else label_names(codes, classes)
     found = duplicates.describe(copies, named, files)
+    warnings = [*reading.warnings, *([] if size is None else resized(sizes, size))]
+    warnings += inspection.look(pixels, codes, classes, files)
+    if reading.parts is None:
+        warnings += duplicates.warnings(found, len(pixels))
+    else:
+        warnings += inspection.given(reading.parts, {name: len(part) for name, part in parts.items()})
+        warnings += inspection.leaks(reading.parts, copies.pictures, files)
+        warnings += duplicates.conflicts(found)
     description = DatasetDescription(
         name=name,
         built_in=False,
@@ -85,9 +119,11 @@ def create(
         class_counts=None if codes is None else np.bincount(codes[labelled], minlength=len(classes)).tolist(),
         parts={name: len(part) for name, part in parts.items()},
         labelled_parts={name: int(labelled[part].sum()) for name, part in parts.items()},
-        left_out=LeftOut(images=left_out, reason=LEAK) if left_out else None,
+        parts_given=reading.parts is not None,
+        unreadable=reading.unreadable,
+        left_out=LeftOut(images=left_out, reason=LEAK if reading.parts is None else UNUSED) if left_out else None,
         duplicates=found,
-        warnings=duplicates.warnings(found, len(pixels)),
+        warnings=warnings,
         version=uuid4().hex,
         sha256=hashlib.sha256(data).hexdigest(),
         created_at=datetime.now(UTC),
@@ -99,6 +135,20 @@ def create(
         store.delete(_data_path(description))
         raise Conflict(f"a data set named {name!r} exists; choose another name or delete it first") from error
     return description
+
+
+def check_size(size: tuple[int, int], proposed: str = "64x64") -> None:
+    """Refuse a height and width that no model is made for.
+
+    Raises:
+        InvalidInput: a side outside 8..256.
+    """
+    height, width = size
+    if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
+        raise InvalidInput(
+            f"images of {height}x{width} are outside {MIN_SIDE}..{MAX_SIDE} pixels a side; "
+            f"resize them to another size, such as size={proposed}"
+        )
 
 
 def describe(store: ArtefactStore, name: str) -> DatasetDescription:
@@ -161,25 +211,34 @@ def _data_path(description: DatasetDescription) -> str:
     return f"datasets/{description.name}/{description.version}/arrays.safetensors"
 
 
-def _uniform(images: Sequence[Pixels] | Pixels, size: tuple[int, int] | None, max_bytes: int) -> Pixels:
+def _parts(given: Sequence[str | None] | None, codes: Rows | None, classes: Sequence[str], pictures: Rows) -> Parts:
+    """The rows of training, validation and test."""
+    if given is not None:
+        return split_as_given(given, codes, classes, pictures)
+    if codes is None or (codes != UNLABELLED).all():
+        return split(len(pictures), codes, pictures=pictures)
+    return split_partly_labelled(codes, pictures)
+
+
+def _uniform(
+    images: Sequence[Pixels] | Pixels,
+    sizes: Sequence[tuple[int, int]],
+    size: tuple[int, int] | None,
+    max_bytes: int,
+    files: Sequence[str] | None,
+) -> Pixels:
     """All images in one array, uint8 [n, h, w, c]."""
-    sizes = {image.shape[:2] for image in images}
-    if size is None and len(sizes) > 1:
-        shown = ", ".join(f"{height}x{width}" for height, width in sorted(sizes)[:5])
-        raise InvalidInput(f"the images have {len(sizes)} sizes ({shown}); give one for all, such as size=28x28")
-    height, width = size or next(iter(sizes))
-    if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
-        raise InvalidInput(
-            f"images of {height}x{width} are outside {MIN_SIDE}..{MAX_SIDE} pixels a side; "
-            "resize them to another size, such as size=64x64"
-        )
+    if size is None and len(set(sizes)) > 1:
+        raise InvalidInput(inspection.sizes_differ(sizes, files))
+    height, width = size or sizes[0]
+    check_size((height, width), inspection.proposed(sizes))
     channels = max(image.shape[2] for image in images)
     if len(images) * height * width * channels > max_bytes:
         raise TooLarge(f"the images hold more than {max_bytes} bytes; give fewer or a smaller size")
     return fit(images, height, width, channels, resize=size is not None)
 
 
-def _encode(labels: Sequence[str | None] | None, n: int) -> tuple[list[str], NDArray[np.int64] | None]:
+def _encode(labels: Sequence[str | None] | None, n: int) -> tuple[list[str], Rows | None]:
     """Label names in natural order, in which 2 comes before 10, and the number of each image's label."""
     if labels is None:
         return [], None
@@ -194,7 +253,12 @@ def _encode(labels: Sequence[str | None] | None, n: int) -> tuple[list[str], NDA
         raise InvalidInput(
             f"there are {len(found)} different labels, and at most {MAX_CLASSES} are accepted; merge some"
         )
-    numeric = all(label.isascii() and label.isdecimal() for label in found)
-    classes = sorted(found, key=int) if numeric else sorted(found)
+    classes = sorted(found, key=_naturally)
     number = {label: i for i, label in enumerate(classes)}
     return classes, np.array([UNLABELLED if label is None else number[label] for label in labels], np.int64)
+
+
+def _naturally(label: str) -> tuple[list[tuple[int, str]], str]:
+    """A key that sorts class_2 before class_10, and 1 before 01."""
+    parts = re.split(r"([0-9]+)", label)  # every second one is a number
+    return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)], label[::-1]

@@ -1,4 +1,4 @@
-"""Batches of images as npy, npz and zip: read with every bound checked before memory is allocated, and written.
+"""Arrays as npy and npz, read with every bound checked before memory is allocated, and written; images written as zip.
 
 Nothing is ever unpickled: arrays of Python objects are refused from their header.
 """
@@ -13,28 +13,25 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
-from latentaug.imaging.pixels import Limits, Pixels, decode_image, encode_png
+from latentaug.errors import MalformedInput, TooLarge
+from latentaug.imaging.formats import HEAD, kind
+from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER, UNLABELLED_FOLDERS
+from latentaug.imaging.pixels import Limits, Pixels, encode_png
 
 MAX_ARRAYS = 16
 MAX_NPY_HEADER = 2**14
 """Bytes; numpy itself takes 10,000."""
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
-MANIFEST = "manifest.csv"
-UNLABELLED_FOLDER = "unlabelled"
-UNLABELLED_FOLDERS = {UNLABELLED_FOLDER, "unlabeled"}
-"""Names, in any case, of folders whose images have no label, however deep below them they lie."""
-_PASSED_OVER = {MANIFEST, "Thumbs.db", "desktop.ini"}
 # A fixed time, so that the same images give the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_ENCRYPTED = 1
+"""Bit of a zip file's flags."""
 # zipfile raises the last for a file without a name.
 _BROKEN_ZIP = (
     zipfile.BadZipFile,
@@ -60,22 +57,6 @@ _BROKEN_HEADER = (
 )
 
 
-@dataclass(frozen=True)
-class Folder:
-    """The images of a zip.
-
-    Attributes:
-        images: each uint8 [h, w, 1 or 3]; sizes may differ.
-        labels: the name of each image's folder, in which None stands for an image in the folder of the unlabelled; or
-            None where the images lie in no folder.
-        names: each image's path in the zip.
-    """
-
-    images: list[Pixels]
-    labels: list[str | None] | None
-    names: list[str]
-
-
 def read_npy(data: bytes, limits: Limits) -> NDArray[np.generic]:
     """Read one npy array, as a read-only view of `data` where its order allows.
 
@@ -91,7 +72,8 @@ def read_npy(data: bytes, limits: Limits) -> NDArray[np.generic]:
         raise MalformedInput("not an npy array; write it with numpy.save(file, array, allow_pickle=False)") from error
     if dtype.hasobject or dtype.kind not in "biufUS":
         raise MalformedInput(
-            f"the array holds {dtype}, which is never read because it may hold code; send numbers or strings"
+            f"the array holds {dtype}, which is never read because it may hold code; send numbers or texts: "
+            "labels.astype(str) for labels, and images of one size as one uint8 array, or of several as a zip"
         )
     size = math.prod(shape) * dtype.itemsize
     if size > limits.max_bytes:
@@ -144,10 +126,17 @@ def read_npz(data: bytes, limits: Limits) -> dict[str, NDArray[np.generic]]:
         TooLarge: more than 16 arrays, or more bytes than `limits.max_bytes` once decompressed.
     """
     arrays: dict[str, NDArray[np.generic]] = {}
-    for name, content in _members(data, MAX_ARRAYS, limits.max_bytes, "npz"):
-        if not name.endswith(".npy"):
-            raise MalformedInput(f"{name[:80]!r} in the npz is not an npy array; write the npz with numpy.savez")
-        arrays[name.removesuffix(".npy")] = read_npy(content, limits)
+    with opened(data, "npz") as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        check_sizes(infos, MAX_ARRAYS, limits.max_bytes, "npz")
+        for info in infos:
+            name = info.filename
+            if not name.endswith(".npy"):
+                raise MalformedInput(f"{name[:80]!r} in the npz is not an npy array; write the npz with numpy.savez")
+            try:
+                arrays[name.removesuffix(".npy")] = read_npy(archive.read(info), limits)
+            except MalformedInput as error:
+                raise MalformedInput(f"{name.removesuffix('.npy')[:80]!r} in the npz: {error.detail}") from error
     return arrays
 
 
@@ -163,38 +152,6 @@ def write_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
                 file.write(head)
                 file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return out.getvalue()
-
-
-def read_zip(data: bytes, limits: Limits) -> Folder:
-    """Read a zip of images. If they lie in folders, the name of the innermost folder is the image's label.
-
-    An image below a folder `unlabelled` or `unlabeled` has no label.
-    `manifest.csv` and files that operating systems leave behind (hidden files, `__MACOSX`, `Thumbs.db`) are ignored.
-    Any other file that is not an image is an error.
-
-    Raises:
-        MalformedInput: not a zip, a path that leaves it, or an unreadable image (named).
-        InvalidInput: no images, or some in folders and some not.
-        TooLarge: over `limits`.
-    """
-    images: list[Pixels] = []
-    names: list[str] = []
-    decoded = 0
-    for name, content in _members(data, limits.max_images + MAX_ARRAYS, limits.max_bytes, "zip"):
-        path = PurePosixPath(name)
-        if path.name in _PASSED_OVER or any(part.startswith(".") or part == "__MACOSX" for part in path.parts):
-            continue
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            raise MalformedInput(f"{name[:80]!r} in the zip is not a PNG, JPEG or WebP image; leave it out")
-        image = _decode_member(name, content, limits)
-        decoded += image.size
-        if len(images) == limits.max_images or decoded > limits.max_bytes:
-            raise TooLarge(
-                f"the zip holds more than {limits.max_images} images or {limits.max_bytes} bytes of pixels; send fewer"
-            )
-        images.append(image)
-        names.append(name)
-    return Folder(images, _folder_labels(names), names)
 
 
 def write_zip(
@@ -227,55 +184,37 @@ def write_zip(
     return out.getvalue()
 
 
-def _members(data: bytes, max_members: int, max_bytes: int, what: str) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of an archive's files. Every bound is checked before content is decompressed."""
+@contextmanager
+def opened(data: bytes, what: str) -> Iterator[zipfile.ZipFile]:
+    """Open a zip, or an npz; whatever is found to be broken in the block is malformed input.
+
+    Raises:
+        MalformedInput: it is no zip, or is broken.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
-            if len(infos) > max_members:
-                raise TooLarge(
-                    f"the {what} holds {len(infos)} files, and at most {max_members} are accepted; leave some out"
-                )
-            if sum(info.file_size for info in infos) > max_bytes:
-                raise TooLarge(f"the {what} unpacks to more than {max_bytes} bytes; send fewer or smaller files")
-            for info in infos:
-                _check_member_path(info.filename, what)
-                with archive.open(info) as file:
-                    # zipfile stops at the size that the directory claims, so the sum above bounds what is read.
-                    yield info.filename, file.read()
+            yield archive
     except _BROKEN_ZIP as error:
-        raise MalformedInput(f"not a readable {what}: {error}") from error
+        found = None if data.startswith(b"PK") else kind(data[:HEAD])
+        reason = f"it is {found}; pack the files as {what}" if found else error
+        raise MalformedInput(f"not a readable {what}: {reason}") from error
 
 
-def _check_member_path(name: str, what: str) -> None:
-    if name.startswith("/") or "\\" in name or "\0" in name or ":" in name or ".." in PurePosixPath(name).parts:
-        raise MalformedInput(f"the path {name[:80]!r} leads out of the {what}; use relative paths without '..'")
+def check_sizes(infos: Sequence[zipfile.ZipInfo], most: int, max_bytes: int, what: str) -> None:
+    """Check the bounds on an archive's files before any is decompressed.
 
+    zipfile stops at the size that the directory claims, so their sum bounds what is read.
 
-def _decode_member(name: str, content: bytes, limits: Limits) -> Pixels:
-    try:
-        return decode_image(content, limits)
-    except LatentaugError as error:
-        raise type(error)(f"{name[:80]!r}: {error.detail}") from error
-
-
-def _folder_labels(names: Sequence[str]) -> list[str | None] | None:
-    if not names:
-        raise InvalidInput("the zip holds no images; put PNG, JPEG or WebP files into it, in one folder for each label")
-    parents = [PurePosixPath(name).parent.name for name in names]
-    if all(parents):
-        return [None if is_unlabelled(name) else parent for name, parent in zip(names, parents, strict=True)]
-    if any(parents):
-        loose = names[parents.index("")]
-        raise InvalidInput(
-            f"{loose[:80]!r} lies in no folder, but other images do; put all images into label folders, or none"
-        )
-    return None
-
-
-def is_unlabelled(name: str) -> bool:
-    """Whether the path of an image leads through a folder of unlabelled images."""
-    return any(folder.casefold() in UNLABELLED_FOLDERS for folder in PurePosixPath(name).parts[:-1])
+    Raises:
+        TooLarge: more files than `most`, or more bytes than `max_bytes`.
+        MalformedInput: a file is protected by a password.
+    """
+    if len(infos) > most:
+        raise TooLarge(f"the {what} holds {len(infos)} files, and at most {most} are accepted; leave some out")
+    if sum(info.file_size for info in infos) > max_bytes:
+        raise TooLarge(f"the {what} unpacks to more than {max_bytes} bytes; send fewer or smaller files")
+    if any(info.flag_bits & _ENCRYPTED for info in infos):
+        raise MalformedInput(f"the {what} is protected by a password; send it without one")
 
 
 def _folder_names(labels: Sequence[str | None]) -> dict[str | None, str]:

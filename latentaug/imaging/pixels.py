@@ -1,4 +1,4 @@
-"""Images as uint8 arrays: read from PNG, JPEG and WebP, fitted to a model, written as PNG and as contact sheets.
+"""Images as uint8 arrays: read from files, fitted to a model, written as PNG and as contact sheets.
 
 Images are uint8 [height, width, channels] with 1 (grey) or 3 (red, green, blue) channels, values 0 to 255. The limits
 on single images are here; those on files of many images are in `latentaug.imaging.archives`.
@@ -10,14 +10,16 @@ import io
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
+from latentaug.imaging.depth import Levels, eight_bit
+from latentaug.imaging.formats import FORMATS, HEAD, READ, kind
 
-FORMATS = ("PNG", "JPEG", "WEBP")
 MIN_SIDE, MAX_SIDE = 8, 256
 """Shortest and longest side, in pixels, of images that a VAE learns."""
 ROUNDING = 1 / 12 / 255**2
@@ -25,7 +27,23 @@ ROUNDING = 1 / 12 / 255**2
 Pixels = NDArray[np.uint8]
 
 # What Pillow raises, besides errors of its own, for bytes that are not the image they claim to be.
-_BROKEN = (UnidentifiedImageError, OSError, SyntaxError, ValueError, LookupError, EOFError, TypeError, struct.error)
+_BROKEN = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    EOFError,
+    TypeError,
+    OverflowError,
+    RuntimeError,
+    MemoryError,  # of a size that the file claims; what is allocated for the pixels is bounded before
+    UserWarning,
+    struct.error,
+)
+_SEEN = 1024
+_FAINT = 40.0
+"""Grey levels, root mean square, by which a drawing must differ from white to be seen on it."""
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
@@ -44,16 +62,43 @@ class Limits:
     max_bytes: int = 256 * 2**20
 
 
-def decode_image(data: bytes, limits: Limits) -> Pixels:
-    """Decode one PNG, JPEG or WebP image: its first frame, turned as its EXIF orientation says.
+@dataclass(frozen=True)
+class Decoded:
+    """One image as it is in its file, and what to tell about how it was read.
 
-    Transparent images are laid on white, and 16-bit grey is reduced to 8 bits.
+    Attributes:
+        levels: uint8 [h, w, 1 or 3]; uint16 [h, w, 1] from a file of 16-bit grey, whose values may use fewer bits.
+        frames: whether the file holds further frames or pages, which are left.
+        background: what the image was laid on, if it is transparent.
+        coarse: whether each value is the upper 8 of 16 bits, which colour is reduced to.
+    """
+
+    levels: Levels
+    frames: bool = False
+    background: Literal["black", "white"] | None = None
+    coarse: bool = False
+
+
+def decode_image(data: bytes, limits: Limits) -> Pixels:
+    """Decode one image by itself: what `decode` gives, with 16-bit grey scaled by the range that it uses.
 
     Returns:
         uint8 [height, width, 1] for grey images, [height, width, 3] for colour.
 
     Raises:
-        MalformedInput: not an image of these formats, or broken.
+        MalformedInput: not an image of the formats that are read, or broken.
+        TooLarge: more than `limits.max_pixels`, found from the header before decoding.
+    """
+    return eight_bit([decode(data, limits).levels])[0]
+
+
+def decode(data: bytes, limits: Limits) -> Decoded:
+    """Decode one image: its first frame, turned as its EXIF orientation says.
+
+    A transparent image is laid on white, or on black if its drawing is nearly white and would not be seen.
+
+    Raises:
+        MalformedInput: not an image of the formats that are read, or broken.
         TooLarge: more than `limits.max_pixels`, found from the header before decoding.
     """
     try:
@@ -61,18 +106,20 @@ def decode_image(data: bytes, limits: Limits) -> Pixels:
     except _BOMB as error:
         raise TooLarge(f"the image claims more than {limits.max_pixels} pixels; send a smaller one") from error
     except _BROKEN as error:
-        raise MalformedInput(
-            f"not a readable {', '.join(FORMATS)} image; check that the file opens elsewhere"
-        ) from error
+        found = kind(data[:HEAD])
+        what = f"not an image, but {found}" if found else "not a readable image"
+        raise MalformedInput(f"{what}; leave it out, or save it anew ({READ} are read)") from error
     width, height = image.size
     if width * height > limits.max_pixels:
         raise TooLarge(
             f"the image is {width}x{height}, and at most {limits.max_pixels} pixels are accepted; send a smaller one"
         )
+    coarse = _is_coarse(image)
     try:
-        return _array(ImageOps.exif_transpose(image))
+        levels, background = _levels(ImageOps.exif_transpose(image))
     except _BROKEN as error:
-        raise MalformedInput(f"the image is broken or cut short ({error}); leave it out, or save it again") from error
+        raise MalformedInput(f"broken or cut short ({error}); leave it out, or save it anew") from error
+    return Decoded(levels, _has_more(image), background, coarse)
 
 
 def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
@@ -83,35 +130,6 @@ def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
     out = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(out, "PNG", pnginfo=chunks, compress_level=1)
     return out.getvalue()
-
-
-def to_uint8(array: NDArray[np.generic], limits: Limits) -> Pixels:
-    """Check a batch as callers send it, uint8 or float in 0..1, [n, h, w] or [n, h, w, c], and make it uint8.
-
-    Returns:
-        uint8 [n, h, w, c]; floats are rounded to the nearest of 256 levels.
-
-    Raises:
-        InvalidInput: another type or shape, no images, or floats that are not finite or outside 0..1.
-        TooLarge: more than `limits` allow.
-    """
-    if array.ndim == 3:
-        array = array[..., None]  # [n, h, w, 1]
-    if array.ndim != 4 or array.shape[3] not in (1, 3):
-        raise InvalidInput(f"images have the shape {list(array.shape)}; send [n, h, w], [n, h, w, 1] or [n, h, w, 3]")
-    if 0 in array.shape:
-        raise InvalidInput("the batch is empty; send at least one image of at least one pixel")
-    if array.shape[0] > limits.max_images:
-        raise TooLarge(f"{array.shape[0]} images in one request; send at most {limits.max_images}")
-    if array.shape[1] * array.shape[2] > limits.max_pixels or array.size > limits.max_bytes:
-        raise TooLarge(f"images of the shape {list(array.shape)} are over the limit on pixels; send fewer or smaller")
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array, dtype=np.uint8)
-    if array.dtype.kind != "f":
-        raise InvalidInput(f"images are {array.dtype}; send uint8 in 0..255 or float32 in 0..1")
-    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-        raise InvalidInput("float images must be finite and lie in 0..1; send uint8 for 0..255")
-    return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
 
 
 def fit(images: Sequence[Pixels] | Pixels, height: int, width: int, channels: int, *, resize: bool) -> Pixels:
@@ -170,19 +188,65 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], scale: int = 1, gap: int = 2
     return sheet
 
 
-def _array(image: Image.Image) -> Pixels:
-    """A Pillow image of any mode as uint8 [h, w, 1 or 3]."""
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it at 255
-        return (np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)[..., None]
+def _levels(image: Image.Image) -> tuple[Levels, Literal["black", "white"] | None]:
+    """A Pillow image of any mode as uint8 [h, w, 1 or 3] or uint16 [h, w, 1], and what it was laid on."""
+    if image.mode.startswith(("I", "F")):  # Pillow's own conversion would clip at 255
+        return _deep(np.asarray(image))[..., None], None
     if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))[..., None]
+        return np.asarray(image.convert("L"))[..., None], None
     if image.has_transparency_data:
-        grey = image.mode == "LA"
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        flat = Image.alpha_composite(white, layered).convert("L" if grey else "RGB")
-        return np.asarray(flat)[..., None] if grey else np.asarray(flat)
-    return np.asarray(image.convert("RGB"))
+        grey = image.mode in ("LA", "La")
+        layers = np.asarray(image.convert("RGBA"))  # [h, w, 4]
+        if layers[..., 3].min(initial=255) < 255:
+            background = _background(layers)
+            flat = Image.alpha_composite(Image.new("RGBA", image.size, background), image.convert("RGBA")).convert(
+                "RGB"
+            )
+            return _without_colour(np.asarray(flat), grey), background
+        return _without_colour(layers[..., :3], grey), None
+    colour = np.asarray(image.convert("RGB"))
+    return _without_colour(colour, image.mode == "P" and _is_grey(colour)), None
+
+
+def _deep(values: NDArray[np.generic]) -> NDArray[np.uint16]:
+    """Values of more than 8 bits as uint16: whole ones as they are, floats in 0..1 spread over all 16 bits."""
+    if values.dtype.kind == "f":
+        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+            raise ValueError("it holds floating-point values outside 0..1")
+        return np.rint(values.astype(np.float64) * 65535).astype(np.uint16)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError("it holds values outside 0..65535")
+    return values.astype(np.uint16)
+
+
+def _background(layers: Pixels) -> Literal["black", "white"]:
+    """What shows the drawing of a transparent image, uint8 [h, w, 4]: white, unless it is itself nearly white."""
+    step = 1 + max(layers.shape[:2]) // _SEEN  # some pixels of a large photo tell as much
+    red, green, blue, alpha = (layers[::step, ::step, i].astype(np.float64) for i in range(4))
+    apart = (255 - (0.299 * red + 0.587 * green + 0.114 * blue)) ** 2
+    drawn = alpha.sum()
+    return "black" if drawn and (alpha * apart).sum() / drawn < _FAINT**2 else "white"
+
+
+def _without_colour(image: Pixels, grey: bool) -> Pixels:
+    return np.ascontiguousarray(image[..., :1] if grey else image)
+
+
+def _is_grey(image: Pixels) -> bool:
+    return bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())
+
+
+def _is_coarse(image: Image.Image) -> bool:
+    """Whether Pillow will reduce 16 bits to the upper 8, as it does with colour."""
+    return not image.mode.startswith("I") and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+
+
+def _has_more(image: Image.Image) -> bool:
+    """Whether a file holds more frames; the further pictures of an MPO are no frames, but previews and depths."""
+    try:
+        return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+    except _BROKEN:  # in a further frame
+        return True
 
 
 def _recolour(images: Pixels, channels: int) -> Pixels:

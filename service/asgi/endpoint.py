@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -11,6 +12,15 @@ from starlette.types import Receive, Scope, Send
 
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 """Answers a request, or raises an error that the application has a handler for."""
+WARNINGS_HEADER = "Image-Warnings"
+"""Header of an answer that says, as a JSON array of sentences, what about the images may not be as it was meant."""
+MOST_WARNINGS = 8
+_WARNINGS = "latentaug.warnings"
+
+
+def tell(request: Request, warnings: list[str]) -> None:
+    """Have the answer to this request tell these warnings, and those that are added to the list later on."""
+    request.scope[_WARNINGS] = warnings
 
 
 class Endpoint:
@@ -26,4 +36,6 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         response = await self._answer(Request(scope, receive, send))
+        if warnings := scope.get(_WARNINGS):
+            response.headers[WARNINGS_HEADER] = json.dumps(warnings[:MOST_WARNINGS])
         await response(scope, receive, send)

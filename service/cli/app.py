@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -34,7 +34,7 @@ from latentaug.options import (
 from service.cli import doctor as examination
 from service.cli import names
 from service.cli.errors import naming, words
-from service.cli.folders import Manifest, batches, check_apart, new_folder, unpack
+from service.cli.folders import Manifest, check_apart, check_neighbours, new_folder, read, unpack
 from service.cli.options import given, option
 from service.cli.progress import bar, console, show
 from service.cli.quality import in_words, measured
@@ -62,6 +62,7 @@ Unlabelled = Annotated[
     ),
 ]
 Size = Annotated[str | None, typer.Option(help="Height and width in pixels to resize every image to, such as 28x28.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without images that cannot be read, and name them.")]
 
 
 @app.callback()
@@ -101,11 +102,12 @@ def train(
     max_seconds: Annotated[float | None, option(TrainParams, "max_seconds")] = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
+    skip_bad: SkipBad = False,
     seed: Annotated[int | None, option(TrainParams, "seed")] = None,
 ) -> None:
     """Train a VAE on images. Labels are not needed."""
     with _session(context) as client:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         name = name or names.model_name(dataset)
         how = given(latent_dim=latent_dim, epochs=epochs, beta=beta, architecture=architecture, max_seconds=max_seconds)
         job = client.train(dataset, name=name, **how, **given(seed=seed))
@@ -128,6 +130,7 @@ def augment(
     decode: Annotated[AskedDecode | None, option(AugmentOptions, "decode")] = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
+    skip_bad: SkipBad = False,
     resize: Annotated[bool, typer.Option(help="Resize the images to the size that the model takes.")] = False,
     seed: Annotated[int | None, option(AugmentOptions, "seed")] = None,
 ) -> None:
@@ -136,27 +139,33 @@ def augment(
         for images in filter(None, (folder, unlabelled)):
             check_apart(images, to)
     with _session(context) as client, new_folder(to) as partial:
-        if model is None:
-            dataset = names.dataset(client, str(folder), names.pair(size), console, unlabelled)
-            model, resize = _own_model(client, dataset), resize or size is not None
+        resize = resize or (model is None and size is not None)
         options = AugmentOptions(**given(method=method, alpha=alpha, k=k, decode=decode, seed=seed, resize=resize))
+        reading = read(folder, unlabelled, skip_bad=skip_bad)
+        if options.method != "noise":
+            check_neighbours(reading.batches, options.k)
+        if model is None:
+            dataset = names.dataset(client, str(folder), names.pair(size), console, unlabelled, skip_bad=skip_bad)
+            model = _own_model(client, dataset)
+        else:
+            _warn(reading.warnings)
         noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
         described = names.description(client, model)
         _advise(described)
+        scale = given(bits=reading.bits)
         written = Manifest(partial, {**noted, "model": model, "version": described["version"]})
-        parts = batches(folder, unlabelled)
         with bar() as shown:
-            task = shown.add_task("augment", total=sum(len(part.files) for part in parts))
-            for part in parts:
+            task = shown.add_task("augment", total=reading.images)
+            for part in reading.batches:
                 with naming(part.files):
-                    made = client.augment(part.files, model=model, decode=options.decode, **noted)
+                    made = client.augment(part.files, model=model, decode=options.decode, **noted, **scale)
                 for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                     beside = part.files[neighbour] if neighbour >= 0 else None
                     written.add(image, part, part.files[source], beside, made.decode)
                 shown.advance(task, len(part.files))
         written.close()
         count, quality = len(written), measured(client, model, written)
-    out.print(f"{count} new images in {to}")
+    out.print(f"{count} new images in {to}, made from {reading}", highlight=False, markup=False)
     out.print(quality, highlight=False, markup=False)
 
 
@@ -171,6 +180,7 @@ def label(
     per_class: Annotated[bool | None, option(LabelParams, "per_class", "--per-class")] = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
+    skip_bad: SkipBad = False,
     seed: Annotated[int | None, option(LabelParams, "seed")] = None,
 ) -> None:
     """Label unlabelled images by the labelled ones, and say how many of the new labels are likely right."""
@@ -178,7 +188,7 @@ def label(
         for images in filter(None, (Path(source), unlabelled)):
             check_apart(images, to)
     with _session(context) as client, new_folder(to) as partial:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is not None:
             names.description(client, model)
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
@@ -206,11 +216,12 @@ def evaluate(
     spaces: Annotated[list[str] | None, option(EvaluateParams, "spaces", "--space")] = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
+    skip_bad: SkipBad = False,
     seed: Annotated[int | None, option(EvaluateParams, "seed")] = None,
 ) -> None:
     """Measure whether new images help classifiers, compared with no new images and with affine copies."""
     with _session(context) as client:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is not None:
             names.description(client, model)
         asked = given(model=model, labelled=labelled, draws=draws, classifiers=classifiers, spaces=spaces, seed=seed)
@@ -234,6 +245,7 @@ def recommend(
     classifiers: Annotated[list[str] | None, option(RecommendParams, "classifiers", "--classifier")] = None,
     unlabelled: Unlabelled = None,
     size: Size = None,
+    skip_bad: SkipBad = False,
     seed: Annotated[int | None, option(RecommendParams, "seed")] = None,
 ) -> None:
     """Find the training set that serves classifiers best, measure it, and write it.
@@ -243,7 +255,7 @@ def recommend(
     with _errors(context):
         check_apart(Path(source), to)
     with _session(context) as client, new_folder(to) as partial:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled)
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         model = _own_model(client, dataset) if model is None else str(names.description(client, model)["name"])
         asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
         job = client.recommend(dataset, model=model, **asked)
@@ -331,6 +343,12 @@ def _own_model(client: Client, dataset: str) -> str:
     except NotFound:
         show(client.train(dataset, name=name))
     return name
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    """Print what is to be known before anything is made."""
+    for warning in warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
 
 
 def _advise(model: Mapping[str, Any]) -> None:

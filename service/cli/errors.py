@@ -11,8 +11,8 @@ from latentaug_client import Busy, Denied, JobFailed, Problem, TooLate, Unreacha
 
 _QUERY = re.compile(r"\??\b([a-z_]+)=([A-Za-z0-9.]+)")
 """An option as a request spells it: `?size=28x28`, `resize=true`."""
-_NUMBERED = re.compile(r"^image (\d+)\b")
-"""An image as the service names it: `image 3: not a readable image`."""
+_NUMBERED = re.compile(r"\bimage (\d+)\b")
+"""An image as the service names it: `image 3 (not a readable image)`."""
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def naming(files: Sequence[Path]) -> Iterator[None]:
     try:
         yield
     except Problem as error:
-        error.detail = _NUMBERED.sub(lambda found: str(files[int(found[1])]), error.detail, count=1)
+        error.detail = _NUMBERED.sub(lambda found: str(files[int(found[1])]), error.detail)
         raise
 
 

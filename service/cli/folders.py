@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import random
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from latentaug_client.payloads import folder_files
+from latentaug_client.folders import read_folder
 
-from latentaug.imaging.archives import UNLABELLED_FOLDER, is_unlabelled
-from latentaug.imaging.pixels import Pixels, encode_png
+from latentaug.errors import LatentaugError, MalformedInput, TooFewImages
+from latentaug.imaging.depth import used_bits
+from latentaug.imaging.intake import Unreadable, listed_unreadable, unsupported
+from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER, arrange, listed, told_passed_over
+from latentaug.imaging.pixels import Limits, Pixels, decode, encode_png
 
 MOST_IMAGES = 1024
 """Most images in one request. Neighbours are looked for among the images of the same request."""
 MOST_MEASURED = 500
 """Most new images by which the quality of all is told; so many photos fit into one request."""
-MANIFEST = "manifest.csv"
 
 
 @dataclass(frozen=True)
@@ -41,28 +45,95 @@ class Batch:
     label: str | None
 
 
-def batches(folder: Path, unlabelled: Path | None = None) -> list[Batch]:
-    """The images of a folder, class by class, so that neighbours are of the same class.
+@dataclass(frozen=True)
+class Reading:
+    """The images of a folder, and what to tell about them before anything is made of them.
 
-    An image's class is the folder that it lies in; images directly in `folder` have no class, and so have those below a
-    folder `unlabelled`. Large classes are split into equal parts.
+    Attributes:
+        batches: the images that new ones are made from, class by class, so that neighbours are of the same class.
+        held: number of images in folders to validate and to test with, from which none are made.
+        unreadable: images that cannot be read.
+        bits: how many bits the images of 16 bits use, so that all requests scale them alike; None if there are none.
+        warnings: about the files and folders, in sentences.
+    """
+
+    batches: list[Batch]
+    held: int
+    unreadable: list[Unreadable]
+    bits: int | None
+    warnings: list[str]
+
+    @property
+    def images(self) -> int:
+        """Number of images that new ones are made from."""
+        return sum(len(batch.files) for batch in self.batches)
+
+    def __str__(self) -> str:
+        """What became of every image of the folder."""
+        told = _images(self.images)
+        if self.held:
+            told += f", and from none of the {self.held:,} in folders to validate and test with"
+        if self.unreadable:
+            told += f"; left out, as they cannot be read: {listed_unreadable(self.unreadable)}"
+        return told
+
+
+def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False) -> Reading:
+    """Read a folder as the service reads an upload, and look at every image whether it can be read.
+
+    Large classes are split into equal parts. Of a folder with folders train, valid and test, new images are made from
+    the training images alone.
 
     Args:
         folder: the folder.
         unlabelled: another folder, whose images have no class, or None.
+        skip_bad: whether to go on without images that cannot be read.
 
     Raises:
-        ValueError: some images lie in class folders and some beside them, or what `folder_files` raises.
+        ValueError: there are no images, or what `read_folder` raises.
+        LatentaugError: images that cannot be read, all of them named, or some that lie beside the class folders.
     """
-    files = folder_files(folder, unlabelled)
-    loose = [path for name, path in files.items() if "/" not in name]
-    if loose and len(loose) < len(files):
-        raise ValueError(f"{loose[0]} lies beside the class folders; move it into one of them, or remove it")
+    found = read_folder(folder, unlabelled)
+    unreadable, bits = _look(found.images)
+    if unreadable and not skip_bad:
+        raise MalformedInput(f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}")
+    bad = {each.file for each in unreadable}
+    names = [name for name in found.images if name not in bad]
+    if not names:
+        raise MalformedInput(f"no image in {folder} can be read: {listed_unreadable(unreadable)}")
+    layout = arrange(names)
     classes: dict[str | None, list[Path]] = {}
-    for name, path in files.items():
-        classes.setdefault(None if loose or is_unlabelled(name) else path.parent.name, []).append(path)
-    place = None if loose else UNLABELLED_FOLDER  # of what has no class
-    return [Batch(part, label or place, label) for label, members in classes.items() for part in _parts(members)]
+    held = 0
+    for i, name in enumerate(names):
+        if layout.parts is not None and layout.parts[i] in ("validation", "test"):
+            held += 1
+            continue
+        label = None if layout.labels is None else layout.labels[i]
+        classes.setdefault(label, []).append(found.images[name])
+    place = None if layout.labels is None else UNLABELLED_FOLDER  # of what has no class
+    made = [Batch(part, label or place, label) for label, members in classes.items() for part in _parts(members)]
+    warnings = [*told_passed_over(found.others), *layout.warnings]
+    if bits is not None:
+        top = 2**bits - 1
+        warnings.append(f"In images of 16 bits, values from 0 to {top}, the range that they use, become 0 to 255.")
+    return Reading(made, held, unreadable, bits, warnings)
+
+
+def check_neighbours(batches: Sequence[Batch], k: int) -> None:
+    """Refuse classes that are too small for each image to have k neighbours in it, before anything is trained.
+
+    Raises:
+        TooFewImages: names the classes and the largest k.
+    """
+    sizes: dict[str | None, int] = {}
+    for batch in batches:
+        sizes[batch.label] = sizes.get(batch.label, 0) + len(batch.files)
+    small = [f"{name or 'images without a class'} ({size})" for name, size in sizes.items() if size <= k]
+    if not small:
+        return
+    largest = min(sizes.values()) - 1
+    advice = f"take --k {largest} at most" if largest else "give each more images"
+    raise TooFewImages(f"too few images for {k} neighbours of each in {listed(small)}; {advice}, or use --method noise")
 
 
 def check_apart(folder: Path, new: Path) -> None:
@@ -145,6 +216,28 @@ class Manifest:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self._rows)
+
+
+def _look(files: Mapping[str, Path]) -> tuple[list[Unreadable], int | None]:
+    """The images that cannot be read, and how many bits those of 16 use together; several are looked at at a time."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        seen = list(threads.map(_look_at, files, files.values()))
+    unreadable = [each for each in seen if isinstance(each, Unreadable)]
+    return unreadable, max((each for each in seen if isinstance(each, int)), default=None)
+
+
+def _look_at(name: str, path: Path) -> Unreadable | int | None:
+    """Why an image cannot be read, or how many bits it uses if it has 16."""
+    try:
+        return used_bits([decode(path.read_bytes(), Limits()).levels])
+    except LatentaugError as error:
+        return Unreadable(name, unsupported(name) or error.detail)
+    except OSError as error:
+        return Unreadable(name, error.strerror or str(error))
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _parts(files: Sequence[Path]) -> list[Sequence[Path]]:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from latentaug_client import Client, Job, NotFound
-from latentaug_client.payloads import folder_files
+from latentaug_client.folders import read_folder
 from rich.console import Console
 from rich.markup import escape
+
+from latentaug.imaging.layout import listed
 
 ARCHIVES = {".zip", ".npz"}
 
 
 def dataset(
-    client: Client, source: str, size: tuple[int, int] | None, console: Console, unlabelled: Path | None = None
+    client: Client,
+    source: str,
+    size: tuple[int, int] | None,
+    console: Console,
+    unlabelled: Path | None = None,
+    *,
+    skip_bad: bool = False,
 ) -> str:
     """The data set that `source` names; a folder or a file is uploaded, unless the service has the same one already.
 
@@ -26,6 +35,7 @@ def dataset(
         size: height and width in pixels that every uploaded image is resized to, or None.
         console: where a status line is shown during an upload, and afterwards what to know about the data set.
         unlabelled: a folder of more images, without labels, that are uploaded with a folder; or None.
+        skip_bad: whether to go on without images that cannot be read.
 
     Raises:
         ValueError: there is no such data set, folder or file; or unlabelled images go with anything but a folder.
@@ -35,30 +45,44 @@ def dataset(
         raise ValueError(f"--unlabelled goes with a folder of class folders, and {source!r} is no folder here")
     if not path.exists():
         return _existing_dataset(client, source)
-    name = dataset_name(path, size, unlabelled)
+    name = dataset_name(path, size, unlabelled, skip_bad=skip_bad)
     try:
         client.dataset(name)
     except NotFound:
         with console.status(f"Uploading {path} as the data set {name}"):
-            uploaded = client.upload(name, path, unlabelled=unlabelled, size=size)
+            uploaded = client.upload(name, path, unlabelled=unlabelled, size=size, skip_bad=skip_bad)
+        console.print(escape(look(uploaded)), highlight=False)
         for warning in uploaded["warnings"]:
             console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     return name
 
 
-def dataset_name(path: Path, size: tuple[int, int] | None = None, unlabelled: Path | None = None) -> str:
+def look(described: Mapping[str, Any]) -> str:
+    """One sentence on what a data set holds: its images, its classes and its parts."""
+    shape = f"{described['height']}x{described['width']} {'in grey' if described['channels'] == 1 else 'in colour'}"
+    classes = zip(described["classes"], described["class_counts"] or (), strict=False)
+    counts = listed([f"{name} {count:,}" for name, count in classes], most=10) or "none"
+    parts = described["parts"]
+    split = f"{parts['train']:,} to train, {parts['validation']:,} to validate, {parts['test']:,} to test"
+    unlabelled = f", {described['unlabelled']:,} without a class" if described["unlabelled"] else ""
+    return f"{described['images']:,} images of {shape}; classes: {counts}{unlabelled}; {split}."
+
+
+def dataset_name(
+    path: Path, size: tuple[int, int] | None = None, unlabelled: Path | None = None, *, skip_bad: bool = False
+) -> str:
     """A name for the data set made of a folder or a file.
 
-    It tells contents and size apart, so that neither a changed folder nor another size is taken for what was uploaded
-    before.
+    It tells contents and size apart, and whether bad images are left out, so that neither a changed folder nor another
+    size is taken for what was uploaded before.
 
     Raises:
-        ValueError: a file that is neither a .zip nor an .npz, or what `folder_files` raises.
+        ValueError: a file that is neither a .zip nor an .npz, or what `read_folder` raises.
     """
     digest = _digest_of_folder(path, unlabelled) if path.is_dir() else _digest_of_file(path)
     stem = path.resolve().name if path.is_dir() else path.stem
     readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "images"
-    return f"{readable}-{digest[:8]}" + (f"-{size[0]}x{size[1]}" if size else "")
+    return f"{readable}-{digest[:8]}" + (f"-{size[0]}x{size[1]}" if size else "") + ("-readable" if skip_bad else "")
 
 
 def model_name(dataset: str) -> str:
@@ -119,8 +143,9 @@ def _choice(names: list[str]) -> str:
 
 def _digest_of_folder(folder: Path, unlabelled: Path | None) -> str:
     digest = hashlib.sha256()
-    for name, path in folder_files(folder, unlabelled).items():
-        digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    for name, path in read_folder(folder, unlabelled).images.items():
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
     return digest.hexdigest()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import httpx
 import numpy as np
 import pytest
 
 from latentaug.datasets import digits
-from tests.api.bodies import NPY, NPZ, ZIP, arrays, npy, npz, pictures, post, zipped
+from tests.api.bodies import NPY, NPZ, ZIP, arrays, npy, npz, pictures, png, post, zipped
 
 JSON = "application/json"
 PATH = "/v1/datasets"
@@ -196,3 +199,49 @@ def test_a_built_in_data_set_has_nothing_to_warn_of(api: httpx.Client) -> None:
     described = api.get(f"{PATH}/digits").json()
 
     assert (described["duplicates"], described["warnings"]) == (None, [])
+
+
+def test_images_that_cannot_be_read_are_all_named_or_left_out(api: httpx.Client) -> None:
+    files = {f"{'ab'[i % 2]}/{i}.png": png(image) for i, image in enumerate(pictures(12))}
+    files |= {"a/bad.png": files["a/0.png"][:50], "b/worse.png": b"", "README.md": b"hello"}
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+
+    refused = post(api, PATH, out.getvalue(), ZIP, JSON, name="some-bad")
+    taken = post(api, PATH, out.getvalue(), ZIP, JSON, name="some-bad", skip_bad="true").json()
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "malformed_input")
+    assert [error["loc"] for error in refused.json()["errors"]] == ["a/bad.png", "b/worse.png"]
+    assert (taken["images"], taken["unreadable"]["images"]) == (12, 2)
+    assert [each["file"] for each in taken["unreadable"]["files"]] == ["a/bad.png", "b/worse.png"]
+    assert "a/bad.png" in taken["warnings"][0]
+    assert "README.md" in taken["warnings"][1]
+    api.delete(f"{PATH}/some-bad")
+
+
+def test_images_of_16_bits_are_scaled_by_what_they_use_or_by_bits(api: httpx.Client) -> None:
+    deep = np.linspace(0, 4095, 8 * 120).astype(np.uint16).reshape(8, 12, 10)
+    body = zipped(deep, ["a", "b"] * 4)
+
+    lightest = {}
+    for name, query in {"used": {}, "asked": {"bits": 16}}.items():
+        told = post(api, PATH, body, ZIP, JSON, name=name, **query).json()["warnings"][0]
+        assert f"values from 0 to {65535 if query else 4095} became 0 to 255" in told
+        images = arrays(api.get(f"{PATH}/{name}/images?rows=7", headers={"Accept": NPZ}))["images"]
+        lightest[name] = int(images.max())
+        api.delete(f"{PATH}/{name}")
+    assert lightest == {"used": 255, "asked": 16}
+    assert post(api, PATH, body, ZIP, JSON, name="fewer", bits=10).json()["errors"][0]["loc"] == "bits"
+
+
+def test_folders_of_parts_are_the_parts(api: httpx.Client) -> None:
+    folders = [f"{part}/{label}" for part, n in (("train", 6), ("test", 3)) for label in "ab" for _ in range(n)]
+
+    created = post(api, PATH, zipped(pictures(18), folders), ZIP, JSON, name="in-parts").json()
+
+    assert (created["classes"], created["parts_given"]) == (["a", "b"], True)
+    assert (created["parts"]["test"], sum(created["parts"].values())) == (6, 18)
+    assert "validation were drawn from the training images" in created["warnings"][-1]
+    api.delete(f"{PATH}/in-parts")

@@ -273,3 +273,65 @@ def test_a_contact_sheet_takes_one_png(api: httpx.Client) -> None:
     answer = post(api, f"{TINY}/augment", png(pictures(1)[0]), PNG, PNG, method="noise")
 
     assert Image.open(io.BytesIO(answer.content)).format == "PNG"
+
+
+def _warned(answer: httpx.Response) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    told: list[str] = json.loads(answer.headers.get("Image-Warnings", "[]"))
+    return told
+
+
+def test_what_is_doubtful_about_images_is_said_in_a_header(api: httpx.Client) -> None:
+    images, query = pictures(3), {"method": "noise", "k": 1}
+    deep = zipped(np.arange(240, dtype=np.uint16).reshape(2, HEIGHT, WIDTH) * 17, None)
+
+    def told(body: bytes, form: str, **more: Any) -> str:
+        return " ".join(_warned(post(api, f"{TINY}/augment", body, form, **query, **more)))
+
+    assert told(npy(images), NPY) == told(npz(images=images), NPZ) == told(zipped(images, None), ZIP) == ""
+    assert "No value of any image is above 16" in told(npy(images // 16 + 1), NPY)
+    assert "channels first" in told(npy(pictures(3, 30, 40)), NPY, resize="true")
+    assert told(npy(pictures(4, 30, 40)), NPY, resize="true") == ""
+    assert "values from 0 to 4095 became 0 to 255 (the range" in told(deep, ZIP)
+    assert "values from 0 to 65535 became 0 to 255 (as asked)" in told(deep, ZIP, bits=16)
+
+
+def test_masks_of_0_and_1_are_refused_with_what_to_do(api: httpx.Client) -> None:
+    mask = pictures(4) > 100
+
+    refused = post(api, f"{TINY}/encode", npy(mask.astype(np.uint8)), NPY)
+    taken = [post(api, f"{TINY}/encode", npy(images), NPY) for images in (mask, mask * np.uint8(255))]
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
+    assert taken[0].content == taken[1].content
+
+
+def test_every_file_that_cannot_be_read_is_named_at_once(api: httpx.Client) -> None:
+    images = [base64_png(pictures(1)[0]), base64.b64encode(b"x").decode(), base64.b64encode(b"").decode()]
+
+    refused = api.post(f"{TINY}/encode", json={"images": images}).json()
+
+    assert [error["loc"] for error in refused["errors"]] == ["images.1", "images.2"]
+    assert "2 images cannot be read: image 1: not a readable image" in refused["detail"]
+
+
+def test_labels_come_back_as_they_were_or_are_told_how_to_be_sent(api: httpx.Client) -> None:
+    images = pictures(8)
+
+    for labels in (np.array([True, False] * 4), np.arange(8)[:, None] % 2, np.array(["a", "b"] * 4)):
+        back = augment(api, images, labels, k=1)["labels"]
+        assert (back.dtype, back.tolist()) == (labels.dtype, labels.ravel().tolist())
+    for labels, advice in (
+        (np.eye(2, dtype=int)[[0, 1] * 4], "labels.argmax(axis=1)"),
+        (np.array([b"a"] * 8), "astype(str)"),
+    ):
+        refused = post(api, f"{TINY}/augment", npz(images=images, labels=labels), NPZ)
+        assert advice in refused.json()["detail"]
+    pickled = npz(images=images, labels=np.array(["a"] * 8, object))
+    assert "labels.astype(str)" in post(api, f"{TINY}/augment", pickled, NPZ).json()["detail"]
+
+
+def test_an_npz_with_other_names_is_told_which_are_read(api: httpx.Client) -> None:
+    for named in ({"x": pictures(4)}, {"arr_0": pictures(4)}, {"images": pictures(4), "label": np.arange(4)}):
+        detail = post(api, f"{TINY}/augment", npz(**named), NPZ).json()["detail"]
+        assert "name the images 'images' and their labels 'labels'" in detail

@@ -87,7 +87,7 @@ def test_what_is_no_label_is_refused(values: object) -> None:
         np.array([np.inf]),
         np.array([2.0**70]),
         np.array([b"a"]),
-        np.array([True]),
+        np.zeros((2, 1, 1), np.int64),
     ],
 )
 def test_what_is_no_array_of_labels_is_refused(array: np.ndarray) -> None:

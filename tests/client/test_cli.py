@@ -99,13 +99,83 @@ def test_many_new_images_are_measured_by_some(tmp_path: Path) -> None:
     assert set(labels) == {"cat"}
 
 
+def invoke(*arguments: str | Path) -> tuple[int, str]:
+    """Run a command in this process: its exit status and all that it printed, on one line."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+    return done.exit_code, " ".join(done.output.split())
+
+
+def _mixed(folder: Path) -> dict[str, int]:
+    """240 photos in five formats, two of them of a rare class, and files that are none; the counts by class."""
+    rng = np.random.default_rng(0)
+    forms = (("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp"), ("BMP", "bmp"), ("TIFF", "tif"))
+    for i in range(240):
+        form, suffix = forms[i % 5]
+        path = folder / ("rare" if i >= 238 else f"class-{i % 3}") / f"{i}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sides = (20, 24) if i % 2 else (24, 20)
+        Image.fromarray(rng.integers(0, 256, (*sides, 3), dtype=np.uint8)).save(path, form)
+    whole = (folder / "class-0" / "0.png").read_bytes()
+    (folder / "class-1" / "broken.png").write_bytes(whole[:200])
+    (folder / ".trash").mkdir()
+    (folder / ".trash" / "1.png").write_bytes(whole)
+    (folder / "README.txt").write_text("photos")
+    return {"class-0": 80, "class-1": 79, "class-2": 79, "rare": 2}
+
+
+def test_nothing_of_a_mixed_folder_is_lost_without_a_word(url: str, tmp_path: Path) -> None:
+    counts = _mixed(tmp_path / "photos")
+    command = ("--url", url, "augment", tmp_path / "photos", "--out", tmp_path / "new", "--model", MODEL, "--resize")
+
+    broken, small, done = invoke(*command), invoke(*command, "--skip-bad"), invoke(*command, "--skip-bad", "--k", "1")
+
+    assert [status for status, _ in (broken, small, done)] == [1, 1, 0]
+    assert "1 image cannot be read: class-1/broken.png" in broken[1]
+    assert "rare (2); take --k 1 at most" in small[1]
+    assert "2 files are no images or are hidden, and were passed over: .trash/, README.txt." in done[1]
+    assert (
+        f"240 new images in {tmp_path / 'new'}, made from 240 images; left out, as they cannot be read: class"
+        in done[1]
+    )
+    written = [row["label"] for row in manifest(tmp_path / "new")]
+    assert {label: written.count(label) for label in counts} == counts
+
+
+def test_a_folder_is_looked_at_before_anything_is_trained(url: str, tmp_path: Path) -> None:
+    _mixed(tmp_path / "photos")
+    command = ("--url", url, "train", tmp_path / "photos", "--skip-bad")
+
+    refused, trained = invoke(*command), invoke(*command, "--size", "16x16", "--epochs", "1")
+
+    assert (refused[0], trained[0]) == (1, 0)
+    assert "the images have 2 sizes: 120 images are 24x20 (such as class-0/0.png), 120 images are 20x24" in refused[1]
+    assert "such as --size 24x20" in refused[1]
+    assert "240 images of 16x16 in colour; classes: class-0 80, class-1 79, class-2 79, rare 2;" in trained[1]
+    for line in ("class-1/broken.png", ".trash/, README.txt", "240 images were resized", "rare (2)"):
+        assert line in trained[1]
+
+
+def test_new_images_are_made_from_the_training_images_alone_where_folders_say_so(
+    url: str, folder: Path, tmp_path: Path
+) -> None:
+    parts = tmp_path / "parts"
+    shutil.copytree(folder, parts / "train")
+    shutil.copytree(folder / "odd", parts / "test" / "odd")
+
+    status, told = invoke("--url", url, "augment", parts, "--out", tmp_path / "new", "--model", MODEL, "--k", "1")
+
+    assert status == 0, told
+    assert "made from 40 images, and from none of the 21 in folders to validate and test with" in told
+    assert {Path(row["source"]).parts[-3] for row in manifest(tmp_path / "new")} == {"train"}
+
+
 def test_what_is_there_is_never_written_over(url: str, folder: Path, tmp_path: Path) -> None:
     done = run("--url", url, "augment", folder, "--out", folder, "--model", MODEL)
     assert done.returncode == 1
     assert "already exists" in done.stderr
     failed = run("--url", url, "augment", folder, "--out", tmp_path / "new", "--model", MODEL, "--k", "40")
     assert failed.returncode == 1
-    assert "use k up to 18" in " ".join(failed.stderr.split())
+    assert "take --k 18 at most" in " ".join(failed.stderr.split())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["digits"]
 
 
@@ -265,8 +335,8 @@ def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, t
         (["evaluate", "digits", "--model", "nobody"], "there is no model named 'nobody'; the service has"),
         (["train", "nothing"], "'nothing' is neither a folder or file here nor a data set; the service has digits"),
         (["train", tmp_path / "notes.txt"], "is neither a folder nor a .zip or .npz file"),
-        (["train", folder], "--size 28x28"),
-        (["train", tmp_path / "torn"], "error: 'odd/1.png': the image is broken or cut short"),
+        (["train", folder], "--size 8x8"),
+        (["train", tmp_path / "torn"], "error: odd/1.png: broken or cut short"),
         (["train", "digits", "--unlabelled", folder], "--unlabelled goes with a folder of class folders"),
         (["train", folder, "--unlabelled", folder / "odd"], "lies inside"),
         (["train", folder, "--size", "28"], "--size is a height and a width in pixels, such as 28x28"),

@@ -19,10 +19,12 @@ from latentaug_client import (
     Invalid,
     Job,
     JobFailed,
+    LatentaugError,
     NotFound,
     Unreachable,
 )
-from latentaug_client.payloads import dataset_body, folder_files, read_labelled
+from latentaug_client.folders import read_folder
+from latentaug_client.payloads import dataset_body, read_labelled
 from latentaug_client.retries import Retries
 from PIL import Image
 from sklearn.svm import SVC
@@ -120,6 +122,11 @@ def test_a_data_set_is_uploaded_from_an_array_a_zip_or_a_folder(client: Client, 
     assert {"by-array", "by-zip", "by-folder"} <= {dataset["name"] for dataset in client.datasets()}
     with pytest.raises(Conflict):
         client.upload("by-zip", tmp_path / "photos.zip")
+    (folder / "0" / "cut.png").write_bytes((folder / "0" / "0.png").read_bytes()[:40])
+    with pytest.raises(LatentaugError, match=r"1 image cannot be read: 0/cut\.png"):
+        client.upload("by-bad-folder", folder)
+    readable = client.upload("by-bad-folder", folder, skip_bad=True)
+    assert (readable["images"], readable["unreadable"]["files"][0]["file"]) == (20, "0/cut.png")
     client.delete_dataset("by-zip")
     with pytest.raises(NotFound):
         client.dataset("by-zip")
@@ -147,21 +154,13 @@ def test_folders_of_unlabelled_images_that_would_be_misread_are_refused(tmp_path
         (tmp_path / name).touch()
     photos, more = tmp_path / "photos", tmp_path / "more"
     with pytest.raises(ValueError, match="lies inside"):
-        folder_files(photos, photos / "pool")
+        read_folder(photos, photos / "pool")
     with pytest.raises(ValueError, match="lies inside"):
-        folder_files(photos / "a", photos)
+        read_folder(photos / "a", photos)
     with pytest.raises(ValueError, match=r"would both be unlabelled/2\.png"):
-        folder_files(photos, more)
+        read_folder(photos, more)
     with pytest.raises(ValueError, match="with a folder of class folders"):
         dataset_body(DIGITS.images, None, more)
-
-
-def test_what_systems_hide_in_a_folder_is_passed_over(tmp_path: Path) -> None:
-    folder = tmp_path / ".home" / "photos"  # only what is hidden inside the folder counts
-    for name in ("a/1.png", "__MACOSX/a/._1.png", "a/._1.png", "a/.ipynb_checkpoints/1.png", ".trash/2.png"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
-    assert list(folder_files(folder)) == ["a/1.png"]
 
 
 def test_a_job_is_waited_for_followed_and_read(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

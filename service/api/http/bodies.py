@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,13 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
-from latentaug.imaging.archives import read_npy, read_npz, read_zip
-from latentaug.imaging.pixels import Limits, Pixels, decode_image, to_uint8
+from latentaug.errors import InvalidInput, MalformedInput, TooLarge
+from latentaug.imaging.archives import read_npy, read_npz
+from latentaug.imaging.arrays import refuse_masks, to_uint8, told_dark
+from latentaug.imaging.depth import Levels, eight_bit, scale_told
+from latentaug.imaging.intake import Intake, Size, Unreadable
+from latentaug.imaging.pixels import Limits, Pixels
+from latentaug.imaging.zips import read_zip
 from service.api.http import media
 from service.api.http.labels import Labels
 from service.api.http.limits import bound_json, read_body
@@ -26,6 +31,7 @@ MAX_LATENT_DIM = 512
 # Arrays of our own answers are passed over, so that an answer can be sent on as a request; other names are mistakes.
 _ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "method"}
 _ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row"}
+_NO_FIELDS: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True)
@@ -33,16 +39,23 @@ class ImageBatch:
     """The images of a request.
 
     Attributes:
-        images: each uint8 [h, w, 1 or 3], of any sizes, or one uint8 [n, h, w, c].
+        images: each uint8 [h, w, 1 or 3], or uint16 [h, w, 1] from a file of 16 bits, of any sizes; or one uint8
+            [n, h, w, c].
         labels: one per image, or None.
         fields: the options in the body.
         files: each image's path in a zip, or None.
+        parts: each image's part in a zip that has folders for parts, or None.
+        warnings: what to tell about how the images were read, in sentences.
+        unreadable: images of a zip that were left out.
     """
 
-    images: Sequence[Pixels] | Pixels
+    images: Sequence[Levels] | Pixels
     labels: Labels | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
     files: Sequence[str] | None = None
+    parts: Sequence[str | None] | None = None
+    warnings: list[str] = field(default_factory=list)
+    unreadable: Sequence[Unreadable] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +122,7 @@ async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
 
 
 def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
-    """Read images from a body in any of `media.IMAGE_BODIES`.
+    """Read the images of a request from a body in any of `media.IMAGE_BODIES`.
 
     Raises:
         MalformedInput: the bytes are not what they claim to be.
@@ -125,16 +138,44 @@ def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
     elif form == media.NPZ:
         batch = _images_from_npz(body, limits)
     elif form == media.ZIP:
-        folder = read_zip(body, limits)
-        labels = None if folder.labels is None else Labels.from_list(folder.labels)
-        batch = ImageBatch(folder.images, labels, files=folder.names)
+        batch = _images_from_zip(body, limits)
     else:
-        batch = ImageBatch([decode_image(body, limits)])
-    if len(batch.images) == 0:
-        raise InvalidInput("the batch is empty; send at least one image", fields=[("images", "must not be empty")])
-    if batch.labels is not None:
-        batch.labels.check_length(len(batch.images))
-    return batch
+        batch = _images_from_files([body], limits)
+    if isinstance(batch.images, np.ndarray):
+        refuse_masks(batch.images)
+        batch.warnings.extend(told_dark(batch.images))
+    return _checked(batch)
+
+
+def read_dataset(form: str, body: bytes, limits: Limits, *, skip_bad: bool, size: Size | None) -> ImageBatch:
+    """Read the images of an upload from a body in any of `media.DATASET_BODIES`.
+
+    Args:
+        form: media type of the body.
+        body: the body.
+        limits: bounds on it.
+        skip_bad: whether to go on without images of a zip that cannot be read.
+        size: height and width that images of 8 bits in a zip are resized to, or None.
+
+    Raises:
+        MalformedInput, InvalidInput, TooLarge: as `read_images` does.
+    """
+    if form == media.NPZ:
+        return _checked(_images_from_npz(body, limits))
+    return _checked(_images_from_zip(body, limits, skip_bad=skip_bad, size=size))
+
+
+def scaled(batch: ImageBatch, bits: int | None) -> Sequence[Pixels] | Pixels:
+    """The images of a batch, those of 16 bits scaled together to uint8, which becomes one of the batch's warnings.
+
+    Raises:
+        InvalidInput: a value needs more bits than these.
+    """
+    if isinstance(batch.images, np.ndarray):
+        return batch.images
+    images = eight_bit(batch.images, bits)
+    batch.warnings.extend(scale_told(batch.images, bits))
+    return images
 
 
 def read_latents(form: str, body: bytes, latent_dim: int, limits: Limits) -> LatentBatch:
@@ -214,11 +255,11 @@ def _images_from_json(body: bytes, limits: Limits) -> ImageBatch:
     labels = fields.pop("labels", None)
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise InvalidInput(
-            "images must be an array of base64 texts of PNG, JPEG or WebP files",
+            "images must be an array of base64 texts of image files",
             fields=[("images", "must be an array of base64 texts")],
         )
-    images = _decode_files((_from_base64(text, i) for i, text in enumerate(texts)), len(texts), limits)
-    return ImageBatch(images, None if labels is None else Labels.from_list(labels), fields)
+    files = [_from_base64(text, i) for i, text in enumerate(texts)]
+    return _images_from_files(files, limits, None if labels is None else Labels.from_list(labels), fields)
 
 
 def _images_from_form(form: Form, limits: Limits) -> ImageBatch:
@@ -226,7 +267,7 @@ def _images_from_form(form: Form, limits: Limits) -> ImageBatch:
     text = form.fields.get("labels")
     fields.pop("labels", None)
     labels = None if text is None else Labels.from_list(_labels_from_text(text))
-    return ImageBatch(_decode_files(form.files, len(form.files), limits), labels, fields)
+    return _images_from_files(form.files, limits, labels, fields)
 
 
 def _images_from_npz(body: bytes, limits: Limits) -> ImageBatch:
@@ -236,32 +277,51 @@ def _images_from_npz(body: bytes, limits: Limits) -> ImageBatch:
     return ImageBatch(images, None if labels is None else Labels.from_array(labels))
 
 
+def _images_from_zip(body: bytes, limits: Limits, **how: Any) -> ImageBatch:
+    folder = read_zip(body, limits, **how)
+    return ImageBatch(
+        folder.images,
+        None if folder.labels is None else Labels.from_list(folder.labels),
+        files=folder.names,
+        parts=folder.parts,
+        warnings=folder.warnings,
+        unreadable=folder.unreadable,
+    )
+
+
+def _checked(batch: ImageBatch) -> ImageBatch:
+    if len(batch.images) == 0:
+        raise InvalidInput("the batch is empty; send at least one image", fields=[("images", "must not be empty")])
+    if batch.labels is not None:
+        batch.labels.check_length(len(batch.images))
+    return batch
+
+
 def _only(arrays: Mapping[str, NDArray[np.generic]], needed: str) -> NDArray[np.generic]:
     if unknown := sorted(set(arrays) - _ANSWERED):
+        beside = " and their labels 'labels'" if needed == "images" else ""
         raise InvalidInput(
-            f"the npz holds an array {unknown[0][:40]!r}, which has no meaning here; name arrays as documented"
+            f"the npz holds an array {unknown[0][:40]!r}, which is not read; name the {needed} {needed!r}{beside}"
         )
     if needed not in arrays:
-        raise InvalidInput(f"the npz holds no array named {needed!r}", fields=[(needed, "is missing")])
+        raise InvalidInput(
+            f"the npz holds no array named {needed!r}, only {', '.join(map(repr, sorted(arrays))) or 'none at all'}",
+            fields=[(needed, "is missing")],
+        )
     return arrays[needed]
 
 
-def _decode_files(files: Iterable[bytes], count: int, limits: Limits) -> list[Pixels]:
-    """Decode image files one by one, within the limits of the whole batch."""
-    if count > limits.max_images:
-        raise TooLarge(f"{count} images in one request; send at most {limits.max_images}")
-    images: list[Pixels] = []
-    decoded = 0
+def _images_from_files(
+    files: Sequence[bytes], limits: Limits, labels: Labels | None = None, fields: Mapping[str, object] = _NO_FIELDS
+) -> ImageBatch:
+    """Decode image files one by one, within the limits of the whole batch; those that cannot be read are all named."""
+    if len(files) > limits.max_images:
+        raise TooLarge(f"{len(files)} images in one request; send at most {limits.max_images}")
+    intake = Intake(limits)
     for i, data in enumerate(files):
-        try:
-            image = decode_image(data, limits)
-        except LatentaugError as error:
-            raise type(error)(f"image {i}: {error.detail}", fields=[(f"images.{i}", error.detail)]) from error
-        decoded += image.size
-        if decoded > limits.max_bytes:
-            raise TooLarge(f"the images hold more than {limits.max_bytes} bytes of pixels; send fewer or smaller")
-        images.append(image)
-    return images
+        intake.take(f"image {i}", data, f"images.{i}")
+    intake.check()
+    return ImageBatch(intake.images(), labels, fields, warnings=intake.warnings())
 
 
 def _from_base64(text: str, i: int) -> bytes:

@@ -20,10 +20,15 @@ _LABELS: Fragment = {
     "items": {"type": ["integer", "string", "null"]},
     "description": "One per image; null for an image without a label.",
 }
+_LABELS_BACK: Fragment = {
+    **_LABELS,
+    "items": {"type": ["integer", "string", "boolean", "null"]},
+    "description": "One per image, as it was sent; null for an image without a label.",
+}
 _BASE64_IMAGES: Fragment = {
     "type": "array",
     "items": {"type": "string", "contentEncoding": "base64"},
-    "description": "PNG, JPEG or WebP files, base64.",
+    "description": "Image files, base64.",
 }
 _NUMBERS: Fragment = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
 _ROWS: Fragment = {"type": "array", "items": {"type": "integer"}}
@@ -35,7 +40,7 @@ LATENTS_SCHEMA: Fragment = {
         "latents": _NUMBERS,
         "log_variances": _NUMBERS,
         "reconstruction_error": {"type": "array", "items": {"type": "number"}},
-        "labels": _LABELS,
+        "labels": _LABELS_BACK,
     },
 }
 IMAGES_SCHEMA: Fragment = {
@@ -46,7 +51,7 @@ IMAGES_SCHEMA: Fragment = {
         "provenance": {"type": "array", "items": {"type": "object"}, "description": "How each image was made."},
         "source": {**_ROWS, "description": "The source of each image, by its place in the request. Augment only."},
         "neighbour": {**_ROWS, "description": "The neighbour that it was made with; -1 for none. Augment only."},
-        "labels": _LABELS,
+        "labels": _LABELS_BACK,
     },
 }
 
@@ -54,7 +59,7 @@ SPREAD_SCHEMA: Fragment = {
     "type": "object",
     "required": ["labels", "confidence", "kept"],
     "properties": {
-        "labels": {**_LABELS, "description": "One per image; null for one that is unlike every labelled image."},
+        "labels": {**_LABELS_BACK, "description": "One per image; null for one that is unlike every labelled image."},
         "confidence": {
             "type": "array",
             "items": {"type": "number"},

@@ -21,7 +21,8 @@ class Labels:
     """One label per image, or None for an image without one. `1` and `"1"` are the same label.
 
     Attributes:
-        values: the labels, whole numbers or short texts as the caller sent them; None where an image has none.
+        values: the labels, whole numbers, booleans or short texts as the caller sent them; None where an image has
+            none.
         dtype: type of the array that they came in; None where they came as JSON or as names of folders.
     """
 
@@ -45,20 +46,34 @@ class Labels:
             text = str(value) if isinstance(value, str) or abs(value) < 2**63 else ""
             # Control characters are not printable, nor are lone surrogates, which no answer could be encoded with.
             if not 1 <= len(text) <= MAX_LENGTH or not text.isprintable():
-                raise _wrong(f"each label must have 1 to {MAX_LENGTH} printable characters, or fit in 64 bits")
+                raise _wrong(
+                    f"each label must have 1 to {MAX_LENGTH} printable characters, or fit in 64 bits, and "
+                    f"{ascii(value)[:MAX_LENGTH]} does not"
+                )
         return cls(values)
 
     @classmethod
     def from_array(cls, array: NDArray[np.generic]) -> Labels:
-        """Read labels from an array of whole numbers or Unicode texts, [n].
+        """Read labels from an array of whole numbers, booleans or Unicode texts, [n] or [n, 1].
 
         An image without a label has -1 among integers, an empty text among texts, and NaN among floats.
 
         Raises:
             InvalidInput: the array has another type or shape, or holds floats that are not whole.
         """
-        if array.ndim != 1 or array.dtype.kind not in "iufU":
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim == 2 and array.dtype.kind in "biuf":
+            raise _wrong(
+                f"labels have the shape {list(array.shape)}; if each row has its one at the label's place, send "
+                "labels.argmax(axis=1)"
+            )
+        if array.dtype.kind == "S":
+            raise _wrong("labels are bytes; send texts, labels.astype(str)")
+        if array.ndim != 1 or array.dtype.kind not in "biufU":
             raise _wrong(f"labels are {array.dtype} {list(array.shape)}; send whole numbers or texts, [n]")
+        if array.dtype.kind == "b":
+            return cls(array.tolist(), array.dtype)
         if array.dtype.kind == "U" and not _is_unicode(array):
             raise _wrong("labels hold text that is not Unicode")
         values = array.tolist()
@@ -124,7 +139,7 @@ class Labels:
             texts = any(isinstance(value, str) for value in self.values)
             missing: object = "" if texts else UNLABELLED
         else:
-            missing = {"U": "", "f": np.nan}.get(self.dtype.kind, UNLABELLED)
+            missing = {"U": "", "f": np.nan, "b": False}.get(self.dtype.kind, UNLABELLED)
         return np.array([missing if value is None else value for value in self.values], self.dtype)
 
 

@@ -18,12 +18,13 @@ MULTIPART = "multipart/form-data"
 PNG = "image/png"
 JPEG = "image/jpeg"
 WEBP = "image/webp"
+OTHER_IMAGES = ("image/avif", "image/bmp", "image/gif", "image/tiff")
 CSV = "text/csv"
 MARKDOWN = "text/markdown"
 EVENTS = "text/event-stream"
 PROBLEM = "application/problem+json"
 
-IMAGE_BODIES = (JSON, NPY, NPZ, MULTIPART, ZIP, PNG, JPEG, WEBP)
+IMAGE_BODIES = (JSON, NPY, NPZ, MULTIPART, ZIP, PNG, JPEG, WEBP, *OTHER_IMAGES)
 LABELLED_BODIES = (JSON, NPZ, MULTIPART, ZIP)
 PAIR_BODIES = (JSON, NPY, NPZ, MULTIPART, ZIP)
 LATENT_BODIES = (JSON, NPY, NPZ)

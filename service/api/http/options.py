@@ -14,7 +14,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from latentaug.errors import InvalidInput
-from latentaug.options import NAME, NAME_RULE, Options, Seeded
+from latentaug.options import NAME, NAME_RULE, Bits, Options, Seeded
 from latentaug.runtime.jobs import Kind, Status
 from service.api.http import media
 
@@ -30,6 +30,11 @@ class UploadOptions(Options):
     name: Annotated[str, Field(pattern=f"^{NAME.pattern}$", description=f"The data set's name: {NAME_RULE}.")]
     size: Annotated[str, Field(pattern=r"^[0-9]{1,3}x[0-9]{1,3}$")] | None = None
     """Resize every image to this height x width, such as 28x28 (aspect kept, padded). Needed if sizes differ."""
+
+    skip_bad: bool = False
+    """Go on without the images of a zip that cannot be read; the description names them. Else all are refused."""
+    bits: Bits | None = None
+    """How many bits the values of 16-bit image files use. Default: as few as hold the largest value of them all."""
 
     @property
     def height_and_width(self) -> tuple[int, int] | None:

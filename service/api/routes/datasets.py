@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug import datasets
-from latentaug.datasets import DatasetDescription
+from latentaug.datasets import DatasetDescription, NotRead, Reading, Unreadable
 from latentaug.errors import Conflict, NotFound, TooManyRequests
+from latentaug.imaging.intake import MOST_UNREADABLE
+from latentaug.imaging.intake import Unreadable as NotTaken
 from latentaug.imaging.pixels import Limits
 from latentaug.options import NAME
 from latentaug.storage.objects import ArtefactStore
@@ -21,7 +23,7 @@ from service.api.access import AnyKey, MayAdminister, MayTrain
 from service.api.context import Context, FromContext
 from service.api.http import contract, media
 from service.api.http.answers import write_images
-from service.api.http.bodies import read_images
+from service.api.http.bodies import read_dataset, scaled
 from service.api.http.limits import read_body
 from service.api.http.options import NoOptions, Once, SampleOptions, UploadOptions
 from service.api.samples import sample
@@ -136,17 +138,25 @@ def _one_of_few(context: Context) -> Iterator[None]:
 
 
 def _create(context: Context, options: UploadOptions, form: str, body: bytes, limits: Limits) -> DatasetDescription:
-    batch = read_images(form, body, limits)
-    labels = None if batch.labels is None else batch.labels.names
+    size = options.height_and_width
+    if size is not None:
+        datasets.check_size(size)
+    batch = read_dataset(form, body, limits, skip_bad=options.skip_bad, size=size)
     return datasets.create(
         context.store,
         options.name,
-        batch.images,
-        labels,
+        scaled(batch, options.bits),
+        None if batch.labels is None else batch.labels.names,
         context.settings.max_dataset_bytes,
-        options.height_and_width,
+        size,
         batch.files,
+        Reading(batch.parts, batch.warnings, _unreadable(batch.unreadable)),
     )
+
+
+def _unreadable(left: Sequence[NotTaken]) -> Unreadable | None:
+    files = [NotRead(file=each.file, reason=each.reason) for each in left[:MOST_UNREADABLE]]
+    return Unreadable(images=len(left), files=files) if left else None
 
 
 def _all(store: ArtefactStore) -> list[DatasetDescription]:

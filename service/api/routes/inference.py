@@ -33,19 +33,24 @@ from service.api.compute.client import Call, Operation, Outputs
 from service.api.context import Context, context_of
 from service.api.http import contract, media
 from service.api.http.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
-from service.api.http.bodies import Form, ImageBatch, read_form, read_images, read_latents
+from service.api.http.bodies import Form, ImageBatch, read_form, read_images, read_latents, scaled
 from service.api.http.limits import in_time, read_body
 from service.api.http.options import read_options
 from service.api.routes.plain import PlainEndpoint
 from service.asgi.disconnect import while_connected
-from service.asgi.endpoint import Answer
+from service.asgi.endpoint import Answer, tell
 from service.oip.tensors import Parameters
 
 CHILDREN_PER_IMAGE = 8
 """Images in the answer of an augment request, at most, for each of the `max_images` that a request may hold."""
 SHEET_COLUMNS = 16
+_THREE = (
+    "Three grey images were resized. If it was one image in colour with its channels first, send "
+    "images.transpose(1, 2, 0)[None] instead."
+)
 
 _OF_FILTERS = set(Rejecting.model_fields)
+_NOT_NAMED = set(ImageOptions.model_fields)
 _NOT_OF_THE_MODEL = set(AugmentOptions.model_fields) - set(RenderingOptions.model_fields)
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -187,7 +192,9 @@ async def read_batch(request: Request, context: Context, readable: Sequence[str]
     if form == media.MULTIPART:
         body = await read_form(data, request.headers["content-type"], context.limits)
     effort = media.read_effort(form, len(data))
-    return await context.on_pixels(lambda: read_images(form, body, context.limits), effort)
+    batch = await context.on_pixels(lambda: read_images(form, body, context.limits), effort)
+    tell(request, batch.warnings)
+    return batch
 
 
 async def fitted(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
@@ -195,8 +202,14 @@ async def fitted(context: Context, batch: ImageBatch, description: ModelDescript
     height, width, channels = description.height, description.width, description.channels
     if isinstance(batch.images, np.ndarray) and batch.images.shape[1:] == (height, width, channels):
         return batch.images
+    if options.resize and isinstance(batch.images, np.ndarray) and batch.images.shape[::3] == (3, 1):
+        batch.warnings.append(_THREE)
     size = sum(image.nbytes for image in batch.images) + len(batch.images) * height * width * channels
-    return await context.on_pixels(lambda: fit(batch.images, height, width, channels, resize=options.resize), size)
+
+    def fit_all() -> Pixels:
+        return fit(scaled(batch, options.bits), height, width, channels, resize=options.resize)
+
+    return await context.on_pixels(fit_all, size)
 
 
 async def compute(
@@ -253,7 +266,7 @@ def _augmented(
     labels = None if batch.labels is None or "source" not in found else batch.labels.take(found["source"])
     per_image = {name: found[name] for name in ("source", "neighbour", "child", "step") if name in found}
     settings: dict[str, object] = {
-        **options.model_dump(exclude={"resize"} if counted else _NOT_OF_THE_MODEL | _OF_FILTERS, exclude_none=True),
+        **options.model_dump(exclude=_NOT_NAMED if counted else _NOT_OF_THE_MODEL | _OF_FILTERS, exclude_none=True),
         "model": description.name,
         "version": description.version,
     }

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from latentaug.augment.labelling import MAX_REQUEST_VALUES, check_labels
 from latentaug.errors import InvalidInput
-from latentaug.options import LabelRequest
+from latentaug.options import ImageOptions, LabelRequest
 from service.api.context import context_of
 from service.api.http import contract, media
 from service.api.http.answers import SpreadLabels, write_spread
@@ -36,7 +36,7 @@ async def label(request: Request) -> Response:
         codes = batch.labels.codes()
         check_labels(codes, MAX_REQUEST_VALUES)
         images = await fitted(context, batch, description, options)
-        parameters = options.model_dump(exclude={"resize"}, exclude_none=True)
+        parameters = options.model_dump(exclude=set(ImageOptions.model_fields), exclude_none=True)
         outputs = ["labels", "confidence", "kept"]
         call = compute(
             context, description, "label", {"images": images, "labels": codes}, parameters, outputs, None, seconds_left

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
-from latentaug.imaging.pixels import Limits, contact_sheet, decode_image, encode_png, fit, to_uint8
+from latentaug.imaging.pixels import Limits, contact_sheet, decode, decode_image, encode_png, fit
 
 LIMITS = Limits(max_images=10, max_pixels=10_000, max_bytes=100_000)
 GREY = np.arange(63, dtype=np.uint8).reshape(7, 9, 1)
@@ -34,9 +34,57 @@ def test_png_text_carries_provenance() -> None:
     assert Image.open(io.BytesIO(data)).text == {"source": "3", "label": "ñ"}  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
-def test_jpeg_and_webp_are_read(form: str) -> None:
-    assert decode_image(_file(Image.fromarray(COLOUR), form), LIMITS).shape == (7, 9, 3)
+FORMS = ["PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "MPO"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_format_is_read(form: str) -> None:
+    smooth = np.stack([np.linspace(0, 255, 63).reshape(7, 9)] * 3, -1).astype(np.uint8)
+    image = Image.fromarray(smooth)
+    found = decode_image(_file(image.convert("CMYK") if form == "MPO" else image, form), LIMITS)
+    assert np.abs(found.astype(int).mean(axis=-1) - smooth.mean(axis=-1)).mean() < 12
+
+
+def test_a_progressive_jpeg_and_one_in_cmyk_are_as_any_other() -> None:
+    plain = decode_image(_file(Image.fromarray(COLOUR), "JPEG", quality=98), LIMITS).astype(int)
+    progressive = decode_image(_file(Image.fromarray(COLOUR), "JPEG", quality=98, progressive=True), LIMITS)
+    ink = decode_image(_file(Image.fromarray(COLOUR).convert("CMYK"), "JPEG", quality=98), LIMITS)
+    assert np.array_equal(progressive, plain)
+    assert np.abs(ink - COLOUR.astype(int)).mean() < 12
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_several_frames_the_first_is_taken_and_that_is_said(form: str) -> None:
+    frames = [Image.fromarray(np.full((7, 9, 3), level, np.uint8)) for level in (40, 200)]
+    options = {"lossless": True} if form == "WEBP" else {}
+    many = decode(_file(frames[0], form, save_all=True, append_images=frames[1:], **options), LIMITS)
+    assert many.frames
+    assert not decode(_file(frames[0], form), LIMITS).frames
+    assert (many.levels == 40).all()
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_sixteen_bits_of_grey_stay_sixteen(form: str) -> None:
+    values = np.array([[0, 4095, 65535]], np.uint16)
+    assert decode(_file(Image.fromarray(values), form), LIMITS).levels[..., 0].tolist() == values.tolist()
+
+
+def test_floats_and_long_integers_of_tiff_are_read_or_told() -> None:
+    shares = Image.fromarray(np.array([[0, 0.5, 1]], np.float32))
+    assert decode_image(_file(shares, "TIFF"), LIMITS)[0, :, 0].tolist() == [0, 128, 255]
+    for values in (np.array([[0, 7.5]], np.float32), np.array([[0, 70_000]], np.int32), np.array([[-1, 5]], np.int32)):
+        with pytest.raises(MalformedInput, match="values outside"):
+            decode(_file(Image.fromarray(values), "TIFF"), LIMITS)
+
+
+def test_a_grey_palette_is_grey_and_another_is_colour() -> None:
+    assert decode_image(_file(Image.fromarray(GREY[..., 0]), "GIF"), LIMITS).tolist() == GREY.tolist()
+    assert decode_image(_file(Image.fromarray(COLOUR).quantize(16), "PNG"), LIMITS).shape == (7, 9, 3)
+
+
+def test_one_bit_is_black_and_white() -> None:
+    image = Image.fromarray(GREY[..., 0] > 30)
+    assert np.unique(decode_image(_file(image, "PNG"), LIMITS)).tolist() == [0, 255]
 
 
 def test_sixteen_bit_grey_is_reduced_not_clipped() -> None:
@@ -44,10 +92,24 @@ def test_sixteen_bit_grey_is_reduced_not_clipped() -> None:
     assert decode_image(_file(image, "PNG"), LIMITS)[0, :, 0].tolist() == [0, 100, 255]
 
 
-def test_transparency_is_laid_on_white() -> None:
+@pytest.mark.parametrize(
+    ("drawn", "background"),
+    [((10, 20, 30), "white"), ((255, 0, 0), "white"), ((255, 255, 255), "black"), ((240, 245, 250), "black")],
+)
+def test_transparency_is_laid_on_what_shows_the_drawing(drawn: tuple[int, int, int], background: str) -> None:
     image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
-    image.putpixel((1, 0), (10, 20, 30, 255))
-    assert decode_image(_file(image, "PNG"), LIMITS)[0].tolist() == [[255, 255, 255], [10, 20, 30]]
+    image.putpixel((1, 0), (*drawn, 255))
+    found = decode(_file(image, "PNG"), LIMITS)
+    ground = 255 if background == "white" else 0
+    assert found.background == background
+    assert found.levels[0].tolist() == [[ground] * 3, list(drawn)]
+
+
+def test_an_alpha_that_hides_nothing_and_one_that_hides_everything_do_no_harm() -> None:
+    grey = Image.fromarray(np.dstack([GREY[..., 0], np.full((7, 9), 255, np.uint8)]), "LA")
+    assert decode(_file(grey, "PNG"), LIMITS).levels.tolist() == GREY.tolist()
+    assert decode(_file(grey, "PNG"), LIMITS).background is None
+    assert (decode(_file(Image.new("RGBA", (3, 3), (9, 9, 9, 0)), "PNG"), LIMITS).levels == 255).all()
 
 
 def test_a_photo_is_turned_as_its_exif_says() -> None:
@@ -77,7 +139,7 @@ def test_a_cut_image_is_an_error_and_never_a_black_frame() -> None:
             decode_image(data[:cut], LIMITS)
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("form", FORMS)
 @given(position=st.integers(0, 300), value=st.integers(0, 255), cut=st.integers(0, 300))
 def test_no_bytes_get_past_our_own_errors(form: str, position: int, value: int, cut: int) -> None:
     data = bytearray(_file(Image.fromarray(COLOUR), form))
@@ -86,29 +148,6 @@ def test_no_bytes_get_past_our_own_errors(form: str, position: int, value: int, 
         decode_image(bytes(data[: len(data) - cut % 7]), LIMITS)
     except LatentaugError as error:
         assert error.status in (400, 413)
-
-
-def test_floats_in_0_to_1_are_rounded_to_256_levels() -> None:
-    values = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 8, 8)
-    assert to_uint8(values, LIMITS).ravel().tolist() == np.rint(values.ravel().astype(float) * 255).tolist()
-
-
-@pytest.mark.parametrize(
-    ("batch", "error"),
-    [
-        (np.zeros((0, 8, 8), np.uint8), InvalidInput),
-        (np.zeros((8, 8), np.uint8), InvalidInput),
-        (np.zeros((2, 8, 8, 2), np.uint8), InvalidInput),
-        (np.zeros((2, 8, 8), np.int64), InvalidInput),
-        (np.full((2, 8, 8), 1.01, np.float32), InvalidInput),
-        (np.full((2, 8, 8), np.nan, np.float32), InvalidInput),
-        (np.zeros((11, 8, 8), np.uint8), TooLarge),
-        (np.zeros((1, 200, 200), np.uint8), TooLarge),
-    ],
-)
-def test_a_wrong_batch_is_refused(batch: np.ndarray, error: type[LatentaugError]) -> None:
-    with pytest.raises(error):
-        to_uint8(batch, LIMITS)
 
 
 def test_another_size_is_refused_with_the_size_that_is_taken() -> None:

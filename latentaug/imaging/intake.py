@@ -1,0 +1,182 @@
+"""Images taken from files one by one, within the limits of a batch, and what to tell about those that were not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from latentaug.errors import LatentaugError, MalformedInput, TooLarge
+from latentaug.imaging.depth import Levels
+from latentaug.imaging.formats import OTHER_IMAGES, READ
+from latentaug.imaging.layout import MAX_LABEL, listed
+from latentaug.imaging.pixels import Decoded, Limits, decode, fit
+
+MOST_UNREADABLE = 100
+"""Images that cannot be read, at most, that an error or a description lists."""
+_MOST_IN_A_SENTENCE = 20
+_FAINT_COLOUR = 64
+"""If no image of 16-bit colour has a value above this part of 256, its lower bits hold what is to be seen."""
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+Sizes = Sequence[Size]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An image that was not taken.
+
+    Attributes:
+        file: its path or other name.
+        reason: why not.
+        place: where a request's fields hold it; by default the same as its name.
+    """
+
+    file: str
+    reason: str
+    place: str | None = None
+
+
+class Intake:
+    """Takes images from files.
+
+    Args:
+        limits: bounds on the batch.
+        size: what images of 8 bits are resized to as soon as they are decoded, with the aspect kept and the rest
+            filled, so that large photos are never in memory together. Those of 16 bits are not, nor any if it is None.
+    """
+
+    def __init__(self, limits: Limits, size: Size | None = None) -> None:
+        self.names: list[str] = []
+        self.unreadable: list[Unreadable] = []
+        self._limits = limits
+        self._size = size
+        self._sizes: list[Size] = []
+        self._levels: list[Levels] = []
+        self._bytes = 0
+        self._frames: list[str] = []
+        self._laid_on: dict[str, list[str]] = {"white": [], "black": []}
+        self._coarse: list[str] = []
+        self._brightest_coarse = 0
+        self._error: LatentaugError | None = None
+
+    def take(self, name: str, data: bytes, place: str | None = None) -> None:
+        """Decode one file, and note it as unreadable if that fails; `place` is that of `Unreadable`.
+
+        Raises:
+            TooLarge: the images taken so far and this one are over the limits on a batch.
+        """
+        try:
+            decoded = decode(data, self._limits)
+        except LatentaugError as error:
+            self._error = self._error or error
+            self.refuse(name, error.detail, place)
+            return
+        self._note(name, decoded)
+        levels = decoded.levels
+        if self._size is not None and levels.dtype == np.uint8:
+            self._sizes.append((levels.shape[0], levels.shape[1]))
+            levels = fit([levels.view(np.uint8)], *self._size, levels.shape[2], resize=True)[0]
+        self._bytes += levels.size
+        if len(self._levels) == self._limits.max_images or self._bytes > self._limits.max_bytes:
+            raise TooLarge(
+                f"there are more than {self._limits.max_images} images or {self._limits.max_bytes} bytes of pixels; "
+                "send fewer, or smaller ones"
+            )
+        self.names.append(name)
+        self._levels.append(levels)
+
+    def refuse(self, name: str, reason: str, place: str | None = None) -> None:
+        """Note that a file is an image that is not taken."""
+        self.unreadable.append(Unreadable(name[-MAX_LABEL:], reason, place))
+
+    def check(self) -> None:
+        """Refuse the batch if an image could not be read, naming all such images at once.
+
+        Raises:
+            MalformedInput: or the error of the first such image, if that has another kind.
+        """
+        if not self.unreadable:
+            return
+        count = len(self.unreadable)
+        which = "1 image cannot be read" if count == 1 else f"{count:,} images cannot be read"
+        raise (type(self._error) if self._error else MalformedInput)(
+            f"{which}: {listed_unreadable(self.unreadable)}",
+            fields=[(bad.place or bad.file, bad.reason) for bad in self.unreadable[:MOST_UNREADABLE]],
+        )
+
+    def images(self) -> list[Levels]:
+        """All images taken, in order.
+
+        Raises:
+            MalformedInput: 16-bit colour of which nothing would be seen.
+        """
+        if self._coarse and self._brightest_coarse < _FAINT_COLOUR:
+            raise MalformedInput(
+                f"colour of 16 bits is read by its upper 8, in which nothing shows in {listed(self._coarse)}; save "
+                "them with 8 bits, or with values up to 65535"
+            )
+        return self._levels
+
+    def warnings(self) -> list[str]:
+        """What to tell about how the images were read, in sentences."""
+        told = []
+        if self._size is not None:
+            told += resized(self._sizes, self._size)
+        if self._frames:
+            told.append(
+                f"{_images(self._frames)} with several frames or pages: the first was taken ({listed(self._frames)})."
+            )
+        if black := self._laid_on["black"]:
+            told.append(f"{_images(black)} with nearly white drawings on nothing were laid on black ({listed(black)}).")
+        if white := self._laid_on["white"]:
+            told.append(f"{_images(white)} with transparent pixels were laid on white ({listed(white)}).")
+        return told
+
+    def _note(self, name: str, decoded: Decoded) -> None:
+        if decoded.frames:
+            self._frames.append(name)
+        if decoded.background is not None:
+            self._laid_on[decoded.background].append(name)
+        if decoded.coarse:
+            self._coarse.append(name)
+            self._brightest_coarse = max(self._brightest_coarse, int(decoded.levels.max(initial=0)))
+
+
+def resized(sizes: Sizes, size: Size) -> list[str]:
+    """That images of several sizes were resized to one."""
+    others = sorted(set(sizes) - {size}, key=lambda side: side[0] * side[1])
+    if not others:
+        return []
+    smallest, largest = size_words(others[0]), size_words(others[-1])
+    extent = smallest if len(others) == 1 else f"sizes from {smallest} to {largest}"
+    count = sum(other != size for other in sizes)
+    were = "1 image was" if count == 1 else f"{count:,} images were"
+    return [f"{were} resized from {extent} to {size_words(size)}, with the aspect kept and the rest filled."]
+
+
+def size_words(size: Size) -> str:
+    """A height and a width as options take them, such as 28x28."""
+    return f"{size[0]}x{size[1]}"
+
+
+def listed_unreadable(unreadable: Sequence[Unreadable]) -> str:
+    """The first images that cannot be read, by what is wrong with them, and how many there are besides."""
+    reasons: dict[str, list[str]] = {}
+    for bad in unreadable[:_MOST_IN_A_SENTENCE]:
+        reasons.setdefault(bad.reason, []).append(bad.file)
+    shown = "; ".join(f"{', '.join(files)}: {reason}" for reason, files in reasons.items())
+    more = len(unreadable) - _MOST_IN_A_SENTENCE
+    return shown + (f"; and {more:,} more" if more > 0 else "")
+
+
+def unsupported(name: str) -> str | None:
+    """Why an image of a format that is not read cannot be taken, by its name; None for any other file."""
+    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    return f"{suffix[1:].upper()} is not read; save it as PNG or JPEG ({READ} are)" if suffix in OTHER_IMAGES else None
+
+
+def _images(names: Sequence[str]) -> str:
+    return "1 image" if len(names) == 1 else f"{len(names):,} images"

@@ -1,0 +1,211 @@
+"""Zips of images: read as folders are, whichever program wrote them."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import stat
+import sys
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from latentaug.errors import InvalidInput, MalformedInput, TooLarge
+from latentaug.imaging.archives import check_sizes, opened
+from latentaug.imaging.depth import Levels
+from latentaug.imaging.formats import HEAD, READ, is_image, is_known_head
+from latentaug.imaging.intake import Intake, Size, Unreadable, listed_unreadable, unsupported
+from latentaug.imaging.layout import arrange, listed, passed_over, told_passed_over
+from latentaug.imaging.pixels import Limits
+
+MOST_OTHER_FILES = 1000
+"""Files besides images that a zip may hold, or as many as images if that is more."""
+_UTF_8 = 0x800
+"""Bit of a zip file's flags: its name is UTF-8."""
+_WESTERN = re.compile(r"[\0-\x7fÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜáíóúñÑß]*")
+"""What names look like that were written in code page 437 and read so; other letters betray another encoding."""
+_EASTERN = ("gbk", "shift_jis", "big5", "euc_kr")
+_LONGEST_LINK = 4096  # bytes
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The images of a zip.
+
+    Attributes:
+        images: each uint8 [h, w, 1 or 3], or uint16 [h, w, 1] if it has 16 bits; sizes may differ.
+        labels: each image's label, None for one without; or None where no image has one.
+        names: each image's path in the zip.
+        parts: each image's part, train, validation or test; or None where no folders are parts.
+        warnings: what to tell about the files and how they were read, in sentences.
+        unreadable: images that were left out, if that was asked for.
+    """
+
+    images: list[Levels]
+    labels: list[str | None] | None
+    names: list[str]
+    parts: list[str | None] | None = None
+    warnings: list[str] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+
+def read_zip(
+    data: bytes,
+    limits: Limits,
+    *,
+    skip_bad: bool = False,
+    size: Size | None = None,
+) -> Folder:
+    """Read a zip of images.
+
+    What hidden and system folders hold is passed over, and so are files that are no images. A symbolic link stands for
+    the file or the folder of the zip that it leads to.
+
+    Args:
+        data: the zip.
+        limits: bounds on it.
+        skip_bad: whether to go on without the images that cannot be read.
+        size: height and width that images of 8 bits are resized to at once, or None.
+
+    Raises:
+        MalformedInput: not a zip, a path that leaves it, names in an unknown encoding, or images that cannot be read.
+        InvalidInput: no images, or some beside the class folders.
+        TooLarge: over `limits`.
+    """
+    intake = Intake(limits, size)
+    most = 2 * limits.max_images + MOST_OTHER_FILES
+    others = []
+    with opened(data, "zip") as archive:
+        entries, told = _entries(archive, most)
+        check_sizes([info for name, info in entries if not passed_over(name)], most, limits.max_bytes, "zip")
+        for name, info in entries:
+            if passed_over(name) or not _take(intake, archive, name, info):
+                others.append(name)
+    if not skip_bad:
+        intake.check()
+    if not intake.names:
+        held = (
+            f", only {listed([bad.file for bad in intake.unreadable] + others)}" if others or intake.unreadable else ""
+        )
+        raise InvalidInput(f"the zip holds no images{held}; put images into it ({READ}), in a folder for each label")
+    layout = arrange(intake.names)
+    warnings = [*told_passed_over(others), *told, *layout.warnings, *intake.warnings()]
+    if intake.unreadable:
+        warnings.insert(0, f"Left out, as they cannot be read: {listed_unreadable(intake.unreadable)}.")
+    return Folder(intake.images(), layout.labels, intake.names, layout.parts, warnings, intake.unreadable)
+
+
+def _take(intake: Intake, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> bool:
+    """Take a file of the zip, or note why it cannot be taken; False if it is no image."""
+    if _is_link(info):
+        if PurePosixPath(name).suffix and not is_image(name, b""):
+            return False
+        intake.refuse(name, "a link that leads to nothing in the zip; zip what it stands for")
+        return True
+    try:
+        content = archive.read(info)
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        intake.refuse(name, "its bytes in the zip are damaged")
+        return True
+    if not is_image(name, content[:HEAD]):
+        return False
+    if (reason := unsupported(name)) and not is_known_head(content[:HEAD]):
+        intake.refuse(name, reason)
+    else:
+        intake.take(name, content)
+    return True
+
+
+def _entries(archive: zipfile.ZipFile, most: int) -> tuple[list[tuple[str, zipfile.ZipInfo]], list[str]]:
+    """The files of a zip by their paths, those behind links by the links' paths too, and what to tell.
+
+    A link keeps its own entry if it leads to nothing in the zip.
+
+    Raises:
+        TooLarge: more than `most`.
+    """
+    infos = [info for info in archive.infolist() if not info.orig_filename.endswith(("/", "\\"))]
+    check_sizes(infos, most, sys.maxsize, "zip")
+    names, told = _names(infos)
+    entries = list(zip(names, infos, strict=True))
+    found = [(name, info) for name, info in entries if not _is_link(info)]
+    links = [(name, info) for name, info in entries if _is_link(info)]
+    behind: dict[str, list[tuple[str, zipfile.ZipInfo]]] = {}
+    for name, info in found if links else []:
+        for place in (name, *map(str, PurePosixPath(name).parents)):
+            behind.setdefault(place, []).append((name, info))
+    for name, info in links:
+        target = archive.read(info)[:_LONGEST_LINK].decode("utf-8", "replace")
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+        led = [(name + path.removeprefix(place), held) for path, held in behind.get(place, [])]
+        found += led or [(name, info)]
+        if len(found) > most:
+            raise TooLarge(f"the links in the zip stand for more than {most} files; zip the files themselves")
+    return found, told
+
+
+def _is_link(info: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(info.external_attr >> 16)
+
+
+def _names(infos: Sequence[zipfile.ZipInfo]) -> tuple[list[str], list[str]]:
+    """The path of each file, with "/" between folders and each letter in its composed form, and what to tell.
+
+    Names without the flag for UTF-8 are UTF-8 all the same if the bytes of all of them can be, and otherwise code page
+    437, as the standard says. `zipfile` has read them as the latter.
+
+    Raises:
+        MalformedInput: a path leads out of the zip, or a name is in neither encoding.
+    """
+    names = [info.orig_filename.partition("\0")[0] for info in infos]
+    unnamed = [i for i, info in enumerate(infos) if not info.flag_bits & _UTF_8 and not names[i].isascii()]
+    told = []
+    try:
+        for i, name in [(i, names[i].encode("cp437").decode()) for i in unnamed]:
+            names[i] = name
+    except UnicodeDecodeError:
+        slashes = any("/" in name for name in names)
+        for i in unnamed:
+            if not _WESTERN.fullmatch(names[i]) or (slashes and "\\" in names[i]):
+                raise _unknown_encoding(names[i].encode("cp437")) from None
+        told.append(
+            "Names in the zip are not UTF-8 and were read as Western European ones, such as "
+            f"{names[unnamed[0]][-80:]!r}. If they look wrong, zip the folder again with a program that writes UTF-8, "
+            "such as 7-Zip."
+        )
+    return [_checked(unicodedata.normalize("NFC", name.replace("\\", "/"))) for name in names], told
+
+
+def _checked(name: str) -> str:
+    """A path as it is, without ./ in front.
+
+    Raises:
+        MalformedInput: it leads out of the zip.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts:
+        raise MalformedInput("not a readable zip: a file in it has no name")
+    if name.startswith("/") or ".." in parts or (len(parts) > 1 and _DRIVE.fullmatch(parts[0])):
+        raise MalformedInput(f"the path {name[:80]!r} leads out of the zip; use relative paths without '..'")
+    return "/".join(parts)
+
+
+def _unknown_encoding(raw: bytes) -> MalformedInput:
+    readings = list(_readings(raw))
+    perhaps = f" (it may be {' or '.join(readings)})" if readings else ""
+    return MalformedInput(
+        f"the names in the zip are in an encoding that it does not name{perhaps}; zip the folder again with a program "
+        "that writes UTF-8 names, such as 7-Zip, or send the folder by the command line or the page"
+    )
+
+
+def _readings(raw: bytes) -> Iterator[str]:
+    for encoding in _EASTERN:
+        try:
+            yield f"{raw.decode(encoding)[:80]!r} in {encoding.upper().replace('_', '-')}"
+        except UnicodeDecodeError:
+            continue

@@ -1,0 +1,103 @@
+"""Labels and parts by folders, and what is said about folders that may be meant otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from latentaug.errors import InvalidInput
+from latentaug.imaging.layout import arrange
+
+
+def _paths(*folders: str, each: int = 2) -> list[str]:
+    return [f"{folder}/{i}.png".lstrip("/") for folder in folders for i in range(each)]
+
+
+@pytest.mark.parametrize(
+    ("folders", "labels"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["photos/a", "photos/b"], ["a", "b"]),
+        (["one/two/a", "one/two/b"], ["a", "b"]),
+        (["a/images", "b/images"], ["a", "b"]),
+        (["a", "b/imgs"], ["a", "b"]),
+        (["images/a", "images/b"], ["a", "b"]),
+        (["images", "masks"], ["images", "masks"]),
+        (["photos/a", "photos/unlabelled/2024"], ["a", None]),
+        (["Cat", "dog 2"], ["Cat", "dog 2"]),
+    ],
+)
+def test_the_innermost_folder_is_the_label_unless_it_only_holds_images(
+    folders: list[str], labels: list[str | None]
+) -> None:
+    found = arrange(_paths(*folders, each=1))
+
+    assert (found.labels, found.parts) == (labels, None)
+
+
+@pytest.mark.parametrize("folder", ["", "images", "train"])
+def test_images_in_no_folder_of_their_own_have_no_labels(folder: str) -> None:
+    assert arrange(_paths(folder)).labels is None
+
+
+def test_one_folder_around_everything_is_told_of() -> None:
+    found = arrange(_paths("photos"))
+
+    assert found.labels == ["photos"] * 2
+    assert "there is one class, 'photos'" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("folders", "labels", "parts"),
+    [
+        (["train/a", "valid/a", "test/b"], ["a", "a", "b"], ["train", "validation", "test"]),
+        (["top/Train/a", "top/val/b"], ["a", "b"], ["train", "validation"]),
+        (["a/train", "b/test"], ["a", "b"], ["train", "test"]),
+        (["train/a/images", "test/b/images"], ["a", "b"], ["train", "test"]),
+        (["train/a", "test/b", "unlabelled"], ["a", "b", None], ["train", "test", None]),
+        (["train/a", "train/unlabelled", "test/b"], ["a", None, "b"], ["train", "train", "test"]),
+        (["train/a", "train/b", "test"], ["a", "b", None], ["train", "train", "test"]),
+        (["train/a", "train/b", "test/images"], ["a", "b", None], ["train", "train", "test"]),
+        (["images/train", "images/val"], None, ["train", "validation"]),
+        (["train/images", "valid/images"], None, ["train", "validation"]),
+        (["train", "other"], ["train", "other"], None),
+        (["test", "val"], ["test", "val"], None),
+    ],
+)
+def test_folders_of_parts_are_parts(
+    folders: list[str], labels: list[str | None] | None, parts: list[str | None] | None
+) -> None:
+    found = arrange(_paths(*folders, each=1))
+
+    assert (found.labels, found.parts) == (labels, parts)
+
+
+@pytest.mark.parametrize("folders", [["a", ""], ["photos/a", "photos"], ["train/a", "train", "test/a"]])
+def test_images_beside_class_folders_are_refused_by_name(folders: list[str]) -> None:
+    with pytest.raises(InvalidInput, match=r"0\.png' lies beside the class folders"):
+        arrange(_paths(*folders))
+
+
+@pytest.mark.parametrize(("label", "what"), [("x" * 150, "150 characters"), ("cat\u200b", "cannot be seen")])
+def test_a_folder_whose_name_cannot_be_a_label_is_named(label: str, what: str) -> None:
+    with pytest.raises(InvalidInput, match=what):
+        arrange(_paths("a", label))
+
+
+@pytest.mark.parametrize(
+    ("folders", "told"),
+    [
+        (["a", "b", "b/close"], "A folder in a class folder is a class of its own: b/close."),
+        (
+            ["cats/red", "dogs/red", "dogs/blue"],
+            "Folders of the same name are one class: red (such as cats/red, dogs/red).",
+        ),
+        (["Cat", "cat", "dog"], "differ only in capitals, spaces or accents: 'Cat', 'cat'"),
+        (["cat ", "cat", "dog"], "differ only in capitals, spaces or accents: 'cat', 'cat '"),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_said(folders: list[str], told: str) -> None:
+    assert told in " ".join(arrange(_paths(*folders)).warnings)
+
+
+def test_plain_class_folders_need_no_word() -> None:
+    assert arrange(_paths("a", "b", "unlabelled")).warnings == []
