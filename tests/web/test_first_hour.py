@@ -43,6 +43,7 @@ def folder(service: Service, tmp_path: Path) -> Iterator[Path]:
     (folder / "README.md").write_text("My photos")
     (folder / "roof" / "torn.jpg").write_bytes((folder / "roof" / "0.jpg").read_bytes()[:100])
     (folder / "roof" / "empty.png").write_bytes(b"")
+    (folder / "sky" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     (folder / ".trash").mkdir()
     Image.new("RGB", (64, 64)).save(folder / ".trash" / "old.png")
     (folder / "tower").mkdir()
@@ -64,7 +65,8 @@ def test_an_upload_is_looked_at_before_anything_is_sent(page: Page, service: Ser
 
     for said in (
         "23 images in 4 classes: blossom 6, roof 6, sky 6, tower 1. 4 have no label.",
-        "2 files cannot be read as images and will be left out: ",
+        "3 files cannot be read as images and will be left out: ",
+        "sky/phone.heic",
         "roof/torn.jpg",
         "roof/empty.png",
         "2 files will be left out, because they are hidden or no images: ",
@@ -92,6 +94,29 @@ def test_what_was_looked_at_is_what_is_kept(page: Page, service: Service, folder
     assert (kept["images"], kept["unlabelled"], kept["classes"]) == (23, 4, ["blossom", "roof", "sky", "tower"])
     expect(page.get_by_role("link", name="Train on photos-2").first).to_be_visible()
     expect(page.get_by_role("cell", name="photos-2", exact=True)).to_be_visible()
+
+
+def test_a_zip_with_broken_images_is_taken_without_them_once_they_were_named(
+    page: Page, service: Service, folder: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "photos-2.zip", "w") as archive:
+        for path in sorted(folder.rglob("*.*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder))
+    page.goto(f"{service.url}/#/datasets")
+    page.get_by_label("Files").set_input_files(tmp_path / "photos-2.zip")
+    page.get_by_role("button", name="Upload").click()
+    problem = page.get_by_role("alert")
+    expect(problem).to_contain_text("3 images cannot be read")
+    for file in ("roof/empty.png", "roof/torn.jpg", "sky/phone.heic"):
+        expect(problem).to_contain_text(file)
+    page.get_by_role("button", name="Go on without what cannot be read").click()
+    expect(problem).to_contain_text("resize all to one")  # a size is proposed, and filled in
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Go on without what cannot be read").click()
+
+    expect(page.get_by_text("photos-2 is uploaded.")).to_be_visible()
+    expect(page.get_by_text("Left out, as they cannot be read: ").first).to_contain_text("sky/phone.heic")
 
 
 def test_an_upload_can_be_cancelled(page: Page, service: Service, folder: Path) -> None:

@@ -1,11 +1,12 @@
 /** A look at a person's files before anything is sent: how many images of each class, their sizes, and what is left out. */
 
-import { isHidden, isImage, LARGEST, shrunk } from "./pictures.js";
+import { isHidden, isImage, isOtherImage, LARGEST, MAX_SIDE, shrunk } from "./pictures.js";
 
 const AT_ONCE = 4; // images that are decoded side by side
 const FEW = 5; // images of a class that are too few to learn from
+const PROPOSED = "64x64"; // large enough to tell photos apart, small enough to train within minutes
 const NAMED = 5; // files that are named before the rest is only counted
-const NOT_LABELS = new Set(["images", "train", "training", "val", "valid", "validation", "test"]);
+const NOT_LABELS = new Set(["images", "image", "imgs", "img", "train", "training", "val", "valid", "validation", "test", "testing"]);
 const WITHOUT_LABEL = new Set(["unlabelled", "unlabeled"]);
 
 /**
@@ -14,7 +15,7 @@ const WITHOUT_LABEL = new Set(["unlabelled", "unlabeled"]);
  * @property {string[]} broken paths of images that cannot be read
  * @property {string[]} others paths of files that are hidden or no images
  * @property {Map<string|null, number>} classes how many images there are of each; null counts those without a label
- * @property {{height: number, width: number}[]} sizes that occur, as they were found
+ * @property {{height: number, width: number, count: number}[]} sizes that occur, as they were found
  * @property {number} scaled how many were scaled down
  */
 
@@ -37,14 +38,17 @@ export async function look(files, progress) {
     }
     looked.images.push({ path, file });
     looked.scaled += small ? 1 : 0;
-    if (size) sizes.set(`${size.height}x${size.width}`, size);
+    if (size) {
+      const written = inWriting(size);
+      sizes.set(written, { ...size, count: (sizes.get(written)?.count ?? 0) + 1 });
+    }
     const label = labelOf(path);
     looked.classes.set(label, (looked.classes.get(label) ?? 0) + 1);
   }
   return { ...looked, sizes: [...sizes.values()] };
 }
 
-const isTaken = (found) => isImage(found.path) && !isHidden(found);
+const isTaken = (found) => (isImage(found.path) || isOtherImage(found.path)) && !isHidden(found);
 
 /** Files of a dropped folder have its name before them, which is no label. */
 function withoutRoot(files) {
@@ -55,7 +59,7 @@ function withoutRoot(files) {
 
 /** One image: its size, and itself or a smaller copy; no file where it is broken. */
 async function examined({ path, file }) {
-  if (!file.size) return { path };
+  if (!file.size || isOtherImage(path)) return { path };
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
@@ -64,10 +68,16 @@ async function examined({ path, file }) {
     return /\.tiff?$/i.test(path) ? { path, file } : { path };
   }
   const size = { height: bitmap.height, width: bitmap.width };
-  const large = Math.max(size.height, size.width) > LARGEST;
+  const large = Math.max(size.height, size.width) > LARGEST && !(await isDeep(file));
   const kept = large ? await shrunk(bitmap, LARGEST, /\.jpe?g$/i.test(path) ? "image/jpeg" : "image/png") : file;
   bitmap.close();
   return { path, file: kept, size, small: large };
+}
+
+/** Whether a file is a PNG of 16 bits a value, of which a browser would keep 8; the service scales them by what they use. */
+async function isDeep(file) {
+  const head = new Uint8Array(await file.slice(0, 25).arrayBuffer());
+  return head[1] === 0x50 && head[2] === 0x4e && head[24] === 16;
 }
 
 /** The class of an image by its path; null where it has none. The service has the last word. */
@@ -93,6 +103,16 @@ async function eachOf(entries, work, progress) {
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return results;
+}
+
+const inWriting = ({ height, width }) => `${height}x${width}`;
+
+/** A size for all images: theirs, if most have one that a model takes; else a small square. Empty where all have such a size. */
+export function proposedSize({ images, sizes }) {
+  const fits = ({ height, width }) => Math.max(height, width) <= MAX_SIDE;
+  if (sizes.length <= 1 && sizes.every(fits)) return "";
+  const common = sizes.find((size) => fits(size) && 2 * size.count > images.length);
+  return common ? inWriting(common) : PROPOSED;
 }
 
 /** What is in the files, in a sentence. */

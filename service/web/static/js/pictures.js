@@ -11,11 +11,14 @@ const TAKEN = ["image/png", "image/jpeg", "image/webp"];
 /** The `data:` URL of an image in base64. */
 export const dataUrl = (base64) => `data:image/png;base64,${base64}`;
 
-/** Whether a file is an image, by its name. */
-export const isImage = (name) => /\.(png|jpe?g|webp|avif|bmp|gif|tiff?)$/i.test(name);
+/** Whether a file is an image that the service reads, by its name. */
+export const isImage = (name) => /\.(a?png|jpe?g|jpe|jfif|jif|mpo|webp|avifs?|bmp|dib|gif|tiff?)$/i.test(name);
+
+/** Whether a file is an image of a kind that nobody here reads; the service names such files as well. */
+export const isOtherImage = (name) => /\.(hei[cf]|hif|svg|psd|xcf|ico|jp2|j2k|jxl|tga|exr|hdr|eps|pcx|p[bgpn]m|dcm|raw|dng|cr[23]|nef|arw|orf|rw2)$/i.test(name);
 
 /** Folders and files that systems leave behind; the service passes them over in a zip, too. */
-const LEFT_BEHIND = /^(\..*|__MACOSX|@eaDir|Thumbs\.db|desktop\.ini)$/i;
+const LEFT_BEHIND = /^(\..*|__MACOSX|@eaDir|\$RECYCLE\.BIN|System Volume Information|lost\+found|[#@]recycle)$/i;
 
 /** Whether a file is no one's picture. */
 export const isHidden = ({ path }) => path.split("/").some((part) => LEFT_BEHIND.test(part));

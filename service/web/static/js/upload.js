@@ -3,17 +3,19 @@
 import { get } from "./api.js";
 import { field, text } from "./controls.js";
 import { attempt, el, problem } from "./dom.js";
-import { findings, look, summary } from "./look.js";
+import { findings, look, proposedSize, summary } from "./look.js";
 import { optionsOf } from "./options.js";
-import { chosen, MAX_SIDE, takesDrops } from "./pictures.js";
+import { chosen, takesDrops } from "./pictures.js";
 import { startUpload, uploadGoingOn } from "./uploading.js";
 import { zip } from "./zip.js";
 
 const LONGEST = 60; // letters of a proposed name, so that a number fits behind it
-const PROPOSED_SIZE = "64x64"; // large enough to tell photos apart, small enough to train within minutes
+
+/** Shows an upload in the form that is on the screen, which may be a later one than that which started it. */
+let attach;
 
 /**
- * @param {() => void} [ended] called when an upload has ended
+ * @param {() => void} [ended] called when a data set has been uploaded
  * @returns {Promise<HTMLElement>}
  */
 export async function uploadForm(ended = () => {}) {
@@ -65,28 +67,30 @@ export async function uploadForm(ended = () => {}) {
   };
 
   function send(query) {
-    follow(startUpload(query, packed, refused));
+    attach(startUpload(query, packed, refused));
     function refused(error) {
       if (error.status === 409) taken.add(query.name);
       name.dispatchEvent(new Event("input"));
       rest.hidden = false;
-      const skips = options.skip_bad && !query.skip_bad && [400, 422].includes(error.status);
+      const [, proposed] = /size=(\d+x\d+)/.exec(error.answer?.detail) ?? [];
+      if (proposed) size.value = proposed;
+      const skips = !query.skip_bad && error.fields?.some(({ loc }) => !options[loc]); // then the fields are files
       return el("div", {}, problem(error),
         skips ? el("button", { type: "button", onclick: () => send({ ...query, skip_bad: true }) }, "Go on without what cannot be read") : null);
     }
   }
 
   const area = el("form", { class: "card upload", "aria-label": "Upload a data set", onsubmit: submit }, zone(take), state, problems, rest);
-  function follow(going) {
+  attach = (going) => {
     area.append(going.node);
     if (!going.running) return;
     area.classList.add("sending");
-    going.end.then(() => {
+    going.end.then((done) => {
       area.classList.remove("sending");
-      if (area.isConnected) ended();
+      if (done && area.isConnected) ended();
     });
-  }
-  if (uploadGoingOn()) follow(uploadGoingOn());
+  };
+  if (uploadGoingOn()) attach(uploadGoingOn());
   takesDrops(area, take);
   return area;
 }
@@ -124,14 +128,13 @@ const packFile = ({ path, file }, ending) => ({
 
 async function packFolder(files, said) {
   const looked = await look(files, (done, all) => said(`Looking at your images: ${done.toLocaleString()} of ${all.toLocaleString()}.`));
-  const { images, sizes, broken, others } = looked;
+  const { images, broken, others } = looked;
   const found = findings(looked);
   if (!images.length) throw new Error(found[0] ?? "There are no images in it.");
-  const fitted = sizes.length > 1 || sizes.some(({ height, width }) => Math.max(height, width) > MAX_SIDE);
   const [root] = files[0].path.split("/");
   return {
     body: await zip(images), type: "application/zip", name: files[0].path.includes("/") ? nameFrom(root) : "images",
-    size: fitted ? PROPOSED_SIZE : "", summary: summary(looked), findings: found,
+    size: proposedSize(looked), summary: summary(looked), findings: found,
     action: broken.length + others.length ? `Upload the ${images.length.toLocaleString()} images` : "Upload",
   };
 }

@@ -10,7 +10,7 @@ import { markSteps } from "./steps.js";
  * @typedef {object} Upload
  * @property {HTMLElement} node what shows how it is doing, and at the end what came of it
  * @property {boolean} running
- * @property {Promise<void>} end
+ * @property {Promise<boolean>} end whether there is a new data set then
  */
 
 /** @type {Upload|null} the last one */
@@ -39,8 +39,13 @@ export function startUpload(query, { body, type }, refused) {
   sent(0);
   const upload = { node, running: true };
   upload.end = send(`/v1/datasets?${new URLSearchParams(query)}`, body, type, sent, leaving.signal)
-    .then((dataset) => node.replaceChildren(outcome(dataset)), (error) => node.replaceChildren(
-      error.name === "AbortError" ? el("p", { role: "status" }, "The upload was cancelled, and nothing of it was kept.") : refused(error)))
+    .then((dataset) => {
+      node.replaceChildren(outcome(dataset));
+      return true;
+    }, (error) => {
+      node.replaceChildren(error.name === "AbortError" ? el("p", { role: "status" }, "The upload was cancelled, and nothing of it was kept.") : refused(error));
+      return false;
+    })
     .finally(() => {
       upload.running = false;
       markSteps();
