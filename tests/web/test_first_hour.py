@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
+from examples import photos
 from examples.running import Service
-from tests.web import photos
 from tests.web.conftest import watched
 
 PHONE = {"width": 390, "height": 844}
@@ -81,6 +82,7 @@ def test_an_upload_is_looked_at_before_anything_is_sent(page: Page, service: Ser
     expect(page.get_by_label("Name")).to_have_value("photos-2")  # for `photos` is taken
     page.get_by_label("Name").fill("photos")
     expect(page.get_by_text("That name is taken. photos-2 is free.")).to_be_visible()
+    assert Axe().run(page).violations_count == 0
 
 
 def test_what_was_looked_at_is_what_is_kept(page: Page, service: Service, folder: Path) -> None:
@@ -263,6 +265,7 @@ def test_the_address_of_a_form_keeps_what_was_chosen(page: Page, service: Servic
         page.goto(f"{service.url}/#/{view}")
         page.get_by_label(label).fill(value)
         page.get_by_label(label).blur()
+        expect(page).to_have_url(re.compile(f"={value}(&|$)"))
         page.reload()
 
         expect(page.get_by_label(label)).to_have_value(value)

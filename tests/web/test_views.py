@@ -31,6 +31,7 @@ VIEWS = [
     "evaluate?job={evaluate}",
     "jobs",
     "models",
+    "models?compare=small",
     "datasets?name=digits",
 ]
 UNKNOWN = "0123456789abcdef0123456789abcdef"

@@ -1,4 +1,4 @@
-"""A small folder of colour photos as somebody has it: classes, unlabelled ones, and what does not belong there."""
+"""A small folder of colour photos: crops of those that come with scikit-learn, in classes and without a label."""
 
 from __future__ import annotations
 
