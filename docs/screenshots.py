@@ -124,9 +124,11 @@ def _nothing(page: Page) -> None:
 def _playground(page: Page) -> None:
     """Show the steps between two sources, and where a child comes from."""
     page.get_by_label("alpha").fill("0.65")
-    page.get_by_role("button", name="source 1").click()
-    page.get_by_role("button", name="source 2").click()
+    page.get_by_role("button", name="source 1,").click()
+    page.get_by_role("button", name="source 2,").click()
+    page.get_by_role("region", name="From one image to the other").locator("img").first.wait_for()
     page.get_by_role("button", name="new image 2 from source 1").hover()
+    page.get_by_role("img", name="its neighbour").wait_for()
 
 
 def _map(page: Page) -> None:

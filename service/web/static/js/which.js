@@ -1,6 +1,7 @@
 /** Which model and which data set a view is about. */
 
-const byAge = (things) => [...things].sort((a, b) => a.created_at.localeCompare(b.created_at));
+/** Models or uploads, the oldest first. */
+export const byAge = (things) => [...things].sort((a, b) => a.created_at.localeCompare(b.created_at));
 
 /** The data set that was uploaded last, if any. */
 export const lastUpload = (datasets) => byAge(datasets.filter((dataset) => !dataset.built_in)).at(-1);

@@ -6,7 +6,7 @@ import { attempt, confirmed, el, redraw, when } from "../dom.js";
 import { searchable } from "../list.js";
 import { isRemoved, remove } from "../removal.js";
 import { uploadForm } from "../upload.js";
-import { chooseDataset } from "../which.js";
+import { byAge, chooseDataset } from "../which.js";
 
 export const title = "Data sets";
 
@@ -20,7 +20,7 @@ export async function render(place, parameters, signal) {
   }
   place.append(el("h2", {}, "Add a data set"), await uploadForm(redraw),
     searchable("Data sets", ["data set", "images", "size", "classes", "uploaded", "actions"],
-      kept.map((dataset) => entry(dataset, models)), "There are no data sets yet.",
+      [...byAge(kept.filter((dataset) => !dataset.built_in)).reverse(), ...kept.filter((dataset) => dataset.built_in)].map((dataset) => entry(dataset, models)), "There are no data sets yet.",
       [{ words: "Delete", least: 1, danger: true, act: (names) => removeAll(names, models) }]));
 }
 

@@ -78,7 +78,8 @@ class LatentMap {
 
   colour(label) {
     const { classes } = this.model;
-    return label == null || label === WITHOUT ? "var(--accent)" : colour(classes.indexOf(label), classes.length);
+    if (!classes.length) return "var(--accent)";
+    return label == null || label === WITHOUT ? "var(--quiet)" : colour(classes.indexOf(label), classes.length);
   }
 
   /** Makes buttons that hide and show the images of each label. */
