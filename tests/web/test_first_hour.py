@@ -216,6 +216,24 @@ def test_what_an_address_names_is_shown_or_said_to_be_missing(
     expect(page.get_by_role("alert")).to_contain_text(said)
 
 
+@pytest.mark.parametrize(
+    ("view", "seen"),
+    [
+        ("map?model=photos-vae", "no label"),
+        ("train?dataset=photos", "20 of them have no label."),
+        ("recommend?dataset=photos", "labelled, 20 not"),
+        ("evaluate?model=photos-vae", "Would the new images make a classifier better?"),
+        ("datasets?name=photos", "32 \N{MULTIPLICATION SIGN} 32 pixels (height"),
+    ],
+)
+def test_each_view_takes_photos_of_which_some_have_no_label(page: Page, service: Service, view: str, seen: str) -> None:
+    page.goto(f"{service.url}/#/{view}")
+
+    expect(page.get_by_role("main")).to_contain_text(seen)
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_errors_are_in_the_words_of_the_page(page: Page, service: Service) -> None:
     page.goto(f"{service.url}/#/jobs")
     told = """async (detail) => {

@@ -53,6 +53,11 @@ function markLink(view) {
   }
 }
 
+/** Small images are enlarged without smoothing; those that are shown smaller than they are look better with it. */
+function smoothLarge({ target }) {
+  target.classList?.toggle("smooth", target.naturalWidth > target.clientWidth);
+}
+
 function prepareKey() {
   const details = document.getElementById("key");
   const input = details.querySelector("input");
@@ -73,5 +78,6 @@ function prepareKey() {
 }
 
 prepareKey();
+main.addEventListener("load", smoothLarge, true); // of images, which do not bubble
 addEventListener("hashchange", show);
 show();

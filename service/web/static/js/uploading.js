@@ -28,7 +28,7 @@ export function startUpload(query, { body, type }, refused) {
   last?.node.remove();
   const leaving = new AbortController();
   const bar = el("progress", { max: body.size, value: 0, "aria-label": "Bytes sent" });
-  const state = el("span", { role: "status" });
+  const state = el("span");
   const cancel = el("button", { type: "button", onclick: () => leaving.abort() }, "Cancel the upload");
   const node = el("section", { class: "outcome", "aria-label": "The upload" }, bar, el("div", { class: "row" }, state, cancel));
   const sent = (bytes) => {

@@ -68,8 +68,8 @@ function filter({ name, choices }, label, query) {
 
 const nameOf = (job) => `${job.kind} ${job.id.slice(-8)}`;
 
-function aboutOf({ params: { dataset, name, model, method } }) {
-  return [dataset, name ?? [model].flat().join(", "), method].filter(Boolean).join(", ");
+function aboutOf({ params: { dataset, name, model, method, recipe } }) {
+  return [dataset, name ?? [model].flat().join(", "), recipe ? "the recommended set" : method].filter(Boolean).join(", ");
 }
 
 function entry(job, problems) {
