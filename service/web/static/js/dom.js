@@ -69,6 +69,9 @@ export function confirmed(question, action) {
   });
 }
 
+/** Whether the window is as narrow as a phone's. */
+export const isNarrow = () => matchMedia("(max-width: 40rem)").matches;
+
 /** Draws the open view anew. */
 export const redraw = () => dispatchEvent(new HashChangeEvent("hashchange"));
 

@@ -1,6 +1,6 @@
 /** Plots as SVG, in the page's own colours: lines over epochs, points on a plane. */
 
-import { svg } from "./dom.js";
+import { isNarrow, svg } from "./dom.js";
 
 const HEIGHT = 270;
 const LETTER = 7; // width of a letter, about
@@ -8,7 +8,7 @@ const MARGIN = { left: 50, right: 18, top: 48, bottom: 42 };
 const LINES = 5; // lines whose looks differ
 
 /** Width of a plot in its own units: the narrower, the larger its letters are on a narrow screen. */
-const widthOf = (wide) => (matchMedia("(max-width: 40rem)").matches ? Math.min(wide, 360) : wide);
+const widthOf = (wide) => (isNarrow() ? Math.min(wide, 360) : wide);
 
 /** About `count` round numbers that span low to high. */
 export function ticks(low, high, count = 5) {

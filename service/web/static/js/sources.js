@@ -2,7 +2,7 @@
 
 import { at, get } from "./api.js";
 import { field, number, select } from "./controls.js";
-import { attempt, confirmed, el } from "./dom.js";
+import { attempt, confirmed, el, isNarrow } from "./dom.js";
 import { chosen as chosenFiles, isHidden, isImage, read, takesDrops } from "./pictures.js";
 import { sketchPad } from "./sketch.js";
 
@@ -41,14 +41,16 @@ export class Sources {
     this.label = select([["", "no label"], ...this.model.classes], "");
     const file = el("input", { type: "file", accept: "image/*", multiple: true, onchange: () => this.add(chosenFiles(file)) });
     const pad = sketchPad((image) => this.put({ image, label: this.label.value || null, origin: { from: "drawn here" } }));
+    const own = [
+      field("Your own images (or drop them here)", file),
+      this.model.classes.length ? field("Label of your images", this.label) : null,
+      el("details", { class: "draw" }, el("summary", {}, "Draw one"), pad),
+      el("button", { type: "button", onclick: () => this.clear() }, "Clear")];
     const card = el("section", { class: "card sources", "aria-label": "Images to start from" },
       field("Model", model),
       field("How many", this.count),
       el("button", { type: "button", class: "primary", onclick: () => this.random() }, "Random images"),
-      field("Your own images (or drop them here)", file),
-      this.model.classes.length ? field("Label of your images", this.label) : null,
-      el("details", { class: "draw" }, el("summary", {}, "Draw one"), pad),
-      el("button", { type: "button", onclick: () => this.clear() }, "Clear"));
+      isNarrow() ? el("details", {}, el("summary", {}, "Your own images"), el("div", { class: "sources" }, own)) : own);
     takesDrops(card, (files) => this.add(files));
     return card;
   }
