@@ -322,7 +322,7 @@ def test_models_are_compared_side_by_side(page: Page, service: Service) -> None:
     page.get_by_label("Choose photos-vae").check()
     page.get_by_role("button", name="Compare").click()
 
-    beside = page.get_by_role("region", name="Models side by side").first
+    beside = page.get_by_role("region", name="Models side by side")
     expect(beside.get_by_role("row", name=re.compile("^Quality")).get_by_text(" dB")).to_have_count(2)
     expect(beside.get_by_role("row", name=re.compile("^Do its images help"))).to_contain_text("Not measured yet.")
     expect(beside.get_by_role("link", name="The report")).to_have_count(1)
@@ -356,6 +356,7 @@ def test_on_a_phone_actions_are_within_reach_and_plots_legible(browser: Browser,
             page.goto(f"{service.url}/#/{view}")
             letters = page.locator(".plot text").first
             expect(letters).to_be_visible()
+            page.wait_for_load_state("networkidle")  # a plot is drawn anew with each epoch
             box = letters.bounding_box()
             assert box is not None
             assert box["height"] >= 11

@@ -24,7 +24,7 @@ export async function comparison(models, names, signal) {
   const row = (name, value) => [el("strong", {}, name), ...chosen.map(value)];
   return el("section", { class: "card", "aria-label": "Models side by side" },
     el("h2", {}, "Side by side"),
-    table("Models side by side", ["", ...names], [
+    table("What the models are and how good", ["model", ...names], [
       row("Data set", (model) => `${model.dataset}, ${model.training_images.toLocaleString()} images to train on`),
       row("Network", (model) => `${NETWORKS[model.architecture]}, ${model.latent_dim} latent dimensions`),
       row("Training", (model) => `${model.curve.length} epochs, the best was ${model.best_epoch}`),
