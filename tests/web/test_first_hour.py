@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
@@ -96,6 +98,32 @@ def test_what_was_looked_at_is_what_is_kept(page: Page, service: Service, folder
     assert (kept["images"], kept["unlabelled"], kept["classes"]) == (23, 4, ["blossom", "roof", "sky", "tower"])
     expect(page.get_by_role("link", name="Train on photos-2").first).to_be_visible()
     expect(page.get_by_role("cell", name="photos-2", exact=True)).to_be_visible()
+
+
+def test_large_images_are_made_smaller_unless_that_would_hide_something(
+    page: Page, service: Service, tmp_path: Path
+) -> None:
+    noise = Image.effect_noise((900, 700), 60)
+    noise.save(tmp_path / "whole.jpg", quality=95)
+    noise.save(tmp_path / "whole.png")
+    content = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "torn.jpg").write_bytes(content[: len(content) * 2 // 3])  # a browser shows its upper part
+    deep = np.asarray(noise).astype(np.uint16) * 3  # 10 bits of 16
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    page.goto(f"{service.url}/#/jobs")
+    look = """async (files) => {
+      const { look } = await import("/static/js/look.js");
+      const bytes = (content) => Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+      const given = new Map(files.map(([path, content]) => [path, new Blob([bytes(content)])]));
+      const { images } = await look([...given].map(([path, file]) => ({ path, file })), () => {});
+      return Object.fromEntries(images.map(({ path, file }) => [path, file !== given.get(path)]));
+    }"""
+
+    files = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in sorted(tmp_path.iterdir())]
+    smaller = page.evaluate(look, files)
+
+    assert smaller.pop("torn.jpg", False) is False
+    assert smaller == {"deep.png": False, "whole.jpg": True, "whole.png": True}
 
 
 def test_a_zip_with_broken_images_is_taken_without_them_once_they_were_named(
@@ -192,6 +220,16 @@ def test_an_image_without_a_label_leaves_the_others_theirs(page: Page, service: 
     page.get_by_role("button", name="Random images").click()
     expect(page.locator(".pair")).to_have_count(7)  # the person's own stays
     expect(page.locator(".pair").last.get_by_role("button").first).to_have_accessible_name("source 7")
+
+
+def test_files_that_are_no_images_are_named_and_the_others_taken(page: Page, service: Service, folder: Path) -> None:
+    page.goto(f"{service.url}/{PLAYGROUND}")
+    expect(page.locator(".pair")).to_have_count(6)
+    mine = [folder / "roof" / "torn.jpg", folder / "sky" / "0.jpg", folder / "README.md"]
+    page.get_by_label("Your own images").set_input_files(mine)
+
+    expect(page.get_by_role("alert")).to_contain_text("cannot read as images: torn.jpg, README.md.")
+    expect(page.locator(".pair")).to_have_count(7)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -37,6 +38,7 @@ def test_digits_go_from_the_first_page_to_a_verdict(page: Page, empty: Service, 
     expect(page.get_by_text("Give it your images")).to_be_visible()
     expect(page.get_by_role("heading", name="Start with your images")).to_be_visible()
     _expect_next(page, "Upload")
+    assert Axe().run(page).violations_count == 0
     page.get_by_role("link", name="Train on the digits").click()
 
     _walk(page, "digits", tmp_path)

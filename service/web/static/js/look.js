@@ -1,5 +1,6 @@
 /** A look at a person's files before anything is sent: how many images of each class, their sizes, and what is left out. */
 
+import { isDeep, isWhole } from "./bytes.js";
 import { isHidden, isImage, isOtherImage, LARGEST, MAX_SIDE, shrunk } from "./pictures.js";
 
 const AT_ONCE = 4; // images that are decoded side by side
@@ -68,16 +69,10 @@ async function examined({ path, file }) {
     return /\.tiff?$/i.test(path) ? { path, file } : { path };
   }
   const size = { height: bitmap.height, width: bitmap.width };
-  const large = Math.max(size.height, size.width) > LARGEST && !(await isDeep(file));
+  const large = Math.max(size.height, size.width) > LARGEST && (await isWhole(file)) && !(await isDeep(file)); // the service judges the others
   const kept = large ? await shrunk(bitmap, LARGEST, /\.jpe?g$/i.test(path) ? "image/jpeg" : "image/png") : file;
   bitmap.close();
   return { path, file: kept, size, small: large };
-}
-
-/** Whether a file is a PNG of 16 bits a value, of which a browser would keep 8; the service scales them by what they use. */
-async function isDeep(file) {
-  const head = new Uint8Array(await file.slice(0, 25).arrayBuffer());
-  return head[1] === 0x50 && head[2] === 0x4e && head[24] === 16;
 }
 
 /** The class of an image by its path; null where it has none. The service has the last word. */

@@ -32,7 +32,7 @@ export async function read(file) {
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    throw new Error(`${file.name} is not an image that this browser can read. Choose a PNG, JPEG or WebP file.`);
+    throw new Error(`${file.name} is not an image that this browser can read.`);
   }
   const fits = Math.max(bitmap.width, bitmap.height) <= MAX_SIDE;
   return base64(fits && TAKEN.includes(file.type) ? file : await shrunk(bitmap, MAX_SIDE, "image/png"));

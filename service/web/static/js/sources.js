@@ -2,8 +2,8 @@
 
 import { at, get } from "./api.js";
 import { field, number, select } from "./controls.js";
-import { attempt, confirmed, el, isNarrow } from "./dom.js";
-import { chosen as chosenFiles, isHidden, isImage, read, takesDrops } from "./pictures.js";
+import { attempt, confirmed, el, isNarrow, problem } from "./dom.js";
+import { chosen as chosenFiles, isHidden, read, takesDrops } from "./pictures.js";
 import { sketchPad } from "./sketch.js";
 
 const isOwn = ({ origin }) => origin.row === undefined;
@@ -71,16 +71,16 @@ export class Sources {
     await this.changed(true);
   }
 
-  /** Adds image files. */
+  /** Adds image files, and names those that cannot be read. */
   async add(files) {
-    const added = await attempt(this.problems, async () => {
-      const images = files.filter((found) => !isHidden(found) && (found.file.type.startsWith("image/") || isImage(found.path)));
-      if (!images.length) throw new Error("None of these files is an image. Choose PNG, JPEG or WebP files.");
-      const label = this.label.value || null;
-      const contents = await Promise.all(images.map(({ file }) => read(file)));
-      return contents.map((image, i) => ({ image, label, origin: { from: images[i].path } }));
-    });
-    if (added) await this.put(...added);
+    const label = this.label.value || null;
+    const wanted = files.filter((found) => !isHidden(found));
+    const contents = await Promise.all(wanted.map(({ file }) => read(file).catch(() => null)));
+    const added = contents.map((image, i) => ({ image, label, origin: { from: wanted[i].path } }));
+    const readable = added.filter(({ image }) => image);
+    if (readable.length) await this.put(...readable);
+    const left = added.filter(({ image }) => !image).map(({ origin }) => origin.from);
+    if (left.length) this.problems.append(problem({ title: "Left out.", message: `This browser cannot read as images: ${left.join(", ")}. PNG, JPEG and WebP files can always be read.` }));
   }
 
   async put(...sources) {

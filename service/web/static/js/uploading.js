@@ -1,4 +1,4 @@
-/** An upload under way. It goes on while the person looks at other views, and never takes him away from where he is. */
+/** An upload under way. It goes on while the person looks at other views, and its end takes nobody away. */
 
 import { warnings } from "./datasets.js";
 import { el } from "./dom.js";
