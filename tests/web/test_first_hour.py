@@ -44,6 +44,8 @@ def folder(service: Service, tmp_path: Path) -> Iterator[Path]:
     """A folder as people have it, called like a data set that is there. What is uploaded of it is deleted."""
     folder = photos.write(tmp_path / "photos", each=6, unlabelled=4)
     (folder / "README.md").write_text("My photos")
+    for i in range(10):
+        (folder / "sky" / f"note-{i}.txt").write_text("Clouds")
     (folder / "roof" / "torn.jpg").write_bytes((folder / "roof" / "0.jpg").read_bytes()[:100])
     (folder / "roof" / "empty.png").write_bytes(b"")
     (folder / "sky" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
@@ -72,7 +74,7 @@ def test_an_upload_is_looked_at_before_anything_is_sent(page: Page, service: Ser
         "sky/phone.heic",
         "roof/torn.jpg",
         "roof/empty.png",
-        "2 files will be left out, because they are hidden or no images: ",
+        "12 files will be left out, because they are hidden or no images: ",
         "README.md",
         ".trash/old.png",
         "One class has fewer than 5 images: tower (1).",
@@ -80,6 +82,9 @@ def test_an_upload_is_looked_at_before_anything_is_sent(page: Page, service: Ser
         "One image is large and will be sent smaller",
     ):
         expect(form).to_contain_text(said)
+    expect(form.get_by_text("note-9.txt")).to_be_hidden()
+    form.get_by_text("The others").click()
+    expect(form.get_by_text("note-9.txt")).to_be_visible()
     expect(page.get_by_role("button", name="Upload the 23 images")).to_be_visible()
     expect(page.get_by_label("Name")).to_have_value("photos-2")  # for `photos` is taken
     page.get_by_label("Name").fill("photos")
@@ -392,9 +397,8 @@ def test_on_a_phone_actions_are_within_reach_and_plots_legible(browser: Browser,
 
         for view in (f"train?job={job}", f"evaluate?job={report}"):
             page.goto(f"{service.url}/#/{view}")
-            letters = page.locator(".plot text").first
-            expect(letters).to_be_visible()
-            page.wait_for_load_state("networkidle")  # a plot is drawn anew with each epoch
-            box = letters.bounding_box()
-            assert box is not None
-            assert box["height"] >= 11
+            # In the browser, because a plot is drawn anew with each epoch.
+            page.wait_for_function(
+                "text => document.querySelector(text)?.getBoundingClientRect().height >= 11",
+                arg=f".view-{view.partition('?')[0]} .plot text",
+            )

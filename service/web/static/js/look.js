@@ -121,19 +121,23 @@ export function summary({ images, classes }) {
   return `${count} in ${labelled.length} class${labelled.length === 1 ? "" : "es"}: ${shown}${more}.${without ? ` ${without.toLocaleString()} have no label.` : ""}`;
 }
 
-/** What the person should know before sending, in sentences. */
+/**
+ * What the person should know before sending.
+ * @param {Looked} looked
+ * @returns {{words: string, files: string[]}[]} sentences, each with the files that it does not name, though it is about them
+ */
 export function findings({ images, broken, others, classes, sizes, scaled }) {
   const rare = [...classes].filter(([label, count]) => label !== null && count < FEW).map(([label, count]) => `${label} (${count})`);
   const labelled = [...classes.keys()].filter((label) => label !== null);
   return [
-    broken.length && `${counted(broken, "file")} cannot be read as ${broken.length === 1 ? "an image" : "images"} and will be left out: ${named(broken)}.`,
-    others.length && `${counted(others, "file")} will be left out, because ${others.length === 1 ? "it is hidden or no image" : "they are hidden or no images"}: ${named(others)}.`,
+    broken.length && [`${counted(broken, "file")} cannot be read as ${broken.length === 1 ? "an image" : "images"} and will be left out: ${named(broken)}.`, broken],
+    others.length && [`${counted(others, "file")} will be left out, because ${others.length === 1 ? "it is hidden or no image" : "they are hidden or no images"}: ${named(others)}.`, others],
     rare.length && `${rare.length === 1 ? "One class has" : `${rare.length} classes have`} fewer than ${FEW} images: ${named(rare)}. Add images, or remove the folder.`,
     labelled.length === 1 && "There is only one class. A model can be trained on it, but to check whether new images help there must be two.",
     !labelled.length && images.length > 0 && "No image has a label. To give them labels, put them into a folder for each class.",
     sizes.length > 1 && `The images have different sizes, from ${written(least(sizes))} to ${written(most(sizes))} pixels (height × width), and the model needs one. Each will be fitted into the size below, its shape kept.`,
     scaled && `${scaled === 1 ? "One image is" : `${scaled.toLocaleString()} images are`} large and will be sent smaller, at most ${LARGEST} pixels a side. That is more than a model takes.`,
-  ].filter(Boolean);
+  ].filter(Boolean).map((told) => (Array.isArray(told) ? told : [told, []])).map(([words, files]) => ({ words, files: files.slice(NAMED) }));
 }
 
 const counted = (list, noun) => `${list.length.toLocaleString()} ${noun}${list.length === 1 ? "" : "s"}`;

@@ -43,6 +43,7 @@ export async function uploadForm(ended = () => {}) {
 
   async function take(files) {
     rest.hidden = true;
+    uploadGoingOn()?.node.remove(); // what came of an earlier one
     await attempt(problems, async () => {
       packed = await pack(files, (words) => { state.textContent = words; }).catch((error) => {
         state.textContent = "";
@@ -53,7 +54,7 @@ export async function uploadForm(ended = () => {}) {
       size.value = packed.size;
       size.required = Boolean(packed.size);
       state.textContent = packed.summary;
-      told.replaceChildren(...packed.findings.map((words) => el("li", { class: "warning" }, words)));
+      told.replaceChildren(...packed.findings.map(finding));
       upload.textContent = packed.action;
       rest.hidden = false;
     });
@@ -95,6 +96,9 @@ export async function uploadForm(ended = () => {}) {
   return area;
 }
 
+const finding = ({ words, files }) => el("li", { class: "warning" }, words,
+  files.length ? el("details", {}, el("summary", {}, "The others"), files.map((path) => el("div", {}, path))) : null);
+
 /** Where to drop things, with buttons for those who would rather choose. */
 function zone(take) {
   const input = (label, attributes) => {
@@ -130,7 +134,7 @@ async function packFolder(files, said) {
   const looked = await look(files, (done, all) => said(`Looking at your images: ${done.toLocaleString()} of ${all.toLocaleString()}.`));
   const { images, broken, others } = looked;
   const found = findings(looked);
-  if (!images.length) throw new Error(found[0] ?? "There are no images in it.");
+  if (!images.length) throw new Error(found[0]?.words ?? "There are no images in it.");
   const [root] = files[0].path.split("/");
   return {
     body: await zip(images), type: "application/zip", name: files[0].path.includes("/") ? nameFrom(root) : "images",
