@@ -8,7 +8,7 @@ from latentaug.runtime.settings import PREFIX, Settings
 
 TARGET = Path(__file__).with_suffix(".md")
 # Defaults that are computed from the machine, in words.
-COMPUTED = {"threads": "half the cores"}
+COMPUTED = {"home": "`~/.local/share/latentaug`", "threads": "half the cores"}
 
 
 def render() -> str:

@@ -6,14 +6,17 @@
     ├── Forbidden               403  a known key without the scope
     ├── NotFound                404  no such model, data set or job
     ├── NotAcceptable           406  an answer form that this endpoint cannot give
+    ├── Stalled                 408  a body that stopped coming
     ├── Conflict                409  the name is taken, or the state does not allow it
+    │   └── Damaged             409  what is stored is not what was written
     ├── TooLarge                413  over a limit on bytes, images or pixels
     ├── UnsupportedMediaType    415  a request form that this endpoint cannot read
     ├── InvalidInput            422  well formed but wrong
     │   └── TooFewImages        422  a class or data set too small for what was asked
     ├── TooManyRequests         429  over the caller's rate or a queue's bound
     ├── Unavailable             503  not ready, or draining
-    └── DeadlineExceeded        504  no answer within the caller's time
+    ├── DeadlineExceeded        504  no answer within the caller's time
+    └── NotStored               507  no room left, or no right to write
 
     Cancelled                   (BaseException: no `except Exception` may swallow it)
 
@@ -78,10 +81,22 @@ class NotAcceptable(LatentaugError):
     status, code, title = 406, "not_acceptable", "Answer form not available"
 
 
+class Stalled(LatentaugError):
+    """The request's body stopped coming, or comes too slowly."""
+
+    status, code, title = 408, "stalled", "The request stopped coming"
+
+
 class Conflict(LatentaugError):
     """The name is taken, or the present state does not allow it."""
 
     status, code, title = 409, "conflict", "Conflict"
+
+
+class Damaged(Conflict):
+    """What is stored is not what was written, or a part of it is missing."""
+
+    code, title = "damaged", "Damaged"
 
 
 class TooLarge(LatentaugError):
@@ -124,6 +139,12 @@ class DeadlineExceeded(LatentaugError):
     """No answer within the caller's time."""
 
     status, code, title = 504, "deadline_exceeded", "Deadline exceeded"
+
+
+class NotStored(LatentaugError):
+    """No room is left where the service keeps its files, or it may not write there. Nothing was kept."""
+
+    status, code, title = 507, "not_stored", "Cannot be kept"
 
 
 class Cancelled(BaseException):

@@ -14,12 +14,14 @@ appears.
     Design       what an evaluation measures; EvaluateParams is an evaluate job
     LabelOptions        how labels are spread; LabelRequest is a request, LabelParams a label job
     Recipe       how a training set is made; RecommendParams is a job that looks for the best one
+    Notifying           who is told that a job has ended
 """
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -33,6 +35,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from latentaug.addresses import on_loopback
 
 Method = Literal["noise", "interpolation", "extrapolation"]
 ArchitectureName = Literal["paper", "residual"]
@@ -48,6 +52,7 @@ Comparator = Literal[
 Mixing = Literal["mixup", "cutmix"]
 Preset = Literal["verdict", "paper"]
 Filter = Literal["label", "copies", "off_manifold"]
+UsedBits = Literal[8, 10, 12, 14, 16]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 TOWARDS_NEIGHBOURS: tuple[Method, ...] = tuple(method for method in METHODS if method != "noise")
@@ -65,6 +70,8 @@ POOL_COMPARATORS: tuple[Comparator, ...] = ("spread_pixels", "self_training")
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 """The comparators that mix the batches of a classifier of images while it learns, and make no image."""
 FILTERS: tuple[Filter, ...] = get_args(Filter)
+BITS: tuple[UsedBits, ...] = get_args(UsedBits)
+"""How many bits of a 16-bit value may be in use."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What can name a model, a data set or a job."""
@@ -97,6 +104,21 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else list(value) if isinstance(value, tuple) else value
 
 
+def _webhook(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ValueError("is not a URL; write one such as https://example.org/ended") from error
+    if not host or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("is not a URL; write one such as https://example.org/ended")
+    if parts.scheme != "https" and not (parts.scheme == "http" and on_loopback(host)):
+        raise ValueError("must begin with https://; http:// is for this machine itself alone")
+    if parts.username is not None or parts.fragment:
+        raise ValueError("leave out user, password and fragment; the signature tells the receiver who sends")
+    return url
+
+
 def _number(value: object) -> object:
     """A number that a query string has as text."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
@@ -107,8 +129,9 @@ _LISTED, _DISTINCT, _SOME = BeforeValidator(_as_list), AfterValidator(_distinct)
 Name = Annotated[str, AfterValidator(_name)]
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Bits = Annotated[Literal[8, 10, 12, 14, 16], BeforeValidator(_number)]
+Bits = Annotated[UsedBits, BeforeValidator(_number)]
 LatentDim = Annotated[int, Field(ge=1, le=MAX_LATENT_DIM)]
+Webhook = Annotated[str, Field(max_length=2000), AfterValidator(_webhook)]
 Models = Annotated[list[Name], _DISTINCT, Field(min_length=1, max_length=16)]
 
 
@@ -124,6 +147,18 @@ class Seeded(Options):
     seed: Seed = 0
     """Seed of all random numbers; the same seed and input give the same result on the same machine, on a GPU up to
     rounding."""
+
+
+class Notifying(Options):
+    """Who is told that a job has ended."""
+
+    webhook: Webhook | None = None
+    """An https address (http on the service's own machine) that gets the job's record by POST once the job has ended,
+    however it ended. It is signed by the Standard Webhooks scheme. Default: nobody is told."""
+
+
+NOTIFYING = frozenset(Notifying.model_fields)
+"""Parameters of a job that say nothing of its work, and stand in none of its results."""
 
 
 class Strength(Seeded):
@@ -326,8 +361,8 @@ RecipeOrJob = Annotated[
 ]
 
 
-class AugmentParams(Counting, Altering):
-    """Parameters of an augment job: the whole training part of a data set is augmented, or made by a recipe."""
+class AugmentParams(Notifying, Counting, Altering):
+    """Parameters of an augment job: the training part of a data set, or all of it, is augmented or made by a recipe."""
 
     model_config = ConfigDict(strict=True)
 
@@ -335,8 +370,8 @@ class AugmentParams(Counting, Altering):
     """A recipe, or the id of a recommend job that has succeeded: the whole training set that it describes is made.
     It has a model and a seed of its own, so nothing but the data set is given beside it."""
     whole: bool = False
-    """With a recipe: make it of all images of the data set, those of the validation and test parts too, where nothing
-    is to be measured with the result."""
+    """Take all images of the data set, those of the validation and test parts too, where nothing is to be measured with
+    the result."""
     dataset: Name
     """Name of a data set; its training part is augmented."""
     model: Name | None = Field(default=None, validate_default=True)
@@ -352,10 +387,8 @@ class AugmentParams(Counting, Altering):
     @model_validator(mode="after")
     def _a_recipe_says_all(self) -> Self:
         if self.recipe is None:
-            if self.whole:
-                raise ValueError("whole is for recipes; without one the training part is augmented")
             return self
-        apart = {"dataset", "recipe", "whole"}
+        apart = {"dataset", "recipe", "whole", "webhook"}
         others = [
             name
             for name, field in type(self).model_fields.items()
@@ -396,7 +429,7 @@ class TrainingOptions(Seeded):
     float32."""
 
 
-class TrainParams(TrainingOptions):
+class TrainParams(Notifying, TrainingOptions):
     """Parameters of a train job."""
 
     dataset: Name
@@ -500,7 +533,7 @@ compares untuned classifiers with none but their baseline, in image space.
 """
 
 
-class EvaluateParams(Design, TrainingOptions):
+class EvaluateParams(Notifying, Design, TrainingOptions):
     """Parameters of an evaluate job: what is measured, and how its VAEs are trained."""
 
     model_config = ConfigDict(strict=True)
@@ -537,7 +570,7 @@ class EvaluateParams(Design, TrainingOptions):
         return self
 
 
-class RecommendParams(Seeded):
+class RecommendParams(Notifying, Seeded):
     """Parameters of a recommend job: it looks for the training set that serves classifiers best."""
 
     model_config = ConfigDict(strict=True)
@@ -586,7 +619,7 @@ class LabelRequest(LabelOptions, ImageOptions):
     """Options of label, as a request."""
 
 
-class LabelParams(LabelOptions):
+class LabelParams(Notifying, LabelOptions):
     """Parameters of a label job: labels are spread over the unlabelled images of a data set's training part."""
 
     model_config = ConfigDict(strict=True)

@@ -12,7 +12,7 @@ import logging
 import sys
 
 from latentaug.errors import LatentaugError
-from latentaug.runtime import logs, tracing
+from latentaug.runtime import folders, logs, tracing
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.jobs import KINDS
 from latentaug.runtime.processes import MISCONFIGURED
@@ -42,7 +42,11 @@ def main() -> int:
     try:
         if arguments.health:
             return 0 if not unserved(settings) else 1
-        serve(queue, settings) if queue else supervise(settings)
+        if queue:
+            serve(queue, settings)
+        else:
+            folders.check_store(settings)
+            supervise(settings)
     except LatentaugError as error:
         logging.getLogger("worker").error("%s", error)
         return 1

@@ -1,9 +1,10 @@
-"""The augment job: new images of the whole training part of a data set."""
+"""The augment job: new images of the training part of a data set, or of all of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ from latentaug.augment.warps import warp
 from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
 from latentaug.imaging.archives import write_npz, write_zip
-from latentaug.imaging.pixels import contact_sheet, encode_png
-from latentaug.options import FILTERS, AugmentParams
+from latentaug.imaging.pixels import contact_sheet, encode_png, fit
+from latentaug.options import FILTERS, NOTIFYING, AugmentParams
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.vae.codec import BATCH, Codec, read_vae
@@ -41,10 +42,10 @@ Pixels = NDArray[np.uint8]
 
 
 def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
-    """Make new images of the training part, or the whole training set that a recipe describes; return a summary.
+    """Make new images of a data set, or the whole training set that a recipe describes; return a summary.
 
     Raises:
-        InvalidInput: neither a model nor a recipe, or the data set's images are not of the model's shape.
+        InvalidInput: neither a model nor a recipe, or the data set's images are not of the model's size.
         TooLarge: more images than one job makes.
         TooFewImages: a class has too few images to find neighbours among.
     """
@@ -56,7 +57,7 @@ def augment(work: Work, params: AugmentParams) -> dict[str, Any]:
 
 
 def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
-    """Encode the training part, alter its latents and decode them; return a summary.
+    """Encode the training part, or all images, alter their latents and decode them; return a summary.
 
     Labelled and unlabelled images are augmented alike; a new image has the label of its source, or none.
 
@@ -64,14 +65,16 @@ def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
     set of each one's source and neighbour, -1 where there is none), `images.zip` (PNG files in label folders and
     `manifest.csv`), `report.png` (the first sources, each with its children) and `result.json` (counts and provenance).
     """
-    dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
+    given = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
     model = models.describe(work.artefacts, name)
     params = params.model_copy(update={"decode": model.decode(params.decode)})
-    sources = dataset.images[dataset.train]  # [n, h, w, c]
-    labels = None if dataset.labels is None else dataset.labels[dataset.train]  # [n]
-    counts = counted(params, len(sources), labels)
-    wanted = len(sources) * params.children if counts is None else int(counts.sum())
-    _check(dataset, model, wanted, work.settings.max_dataset_bytes)
+    rows = np.arange(len(given.images)) if params.whole else given.train  # [n]
+    labels = None if given.labels is None else given.labels[rows]  # [n]
+    counts = counted(params, len(rows), labels)
+    wanted = len(rows) * params.children if counts is None else int(counts.sum())
+    _check(given, len(rows), model, wanted, work.settings.max_dataset_bytes)
+    dataset = replace(given, images=fit(given.images, model.height, model.width, model.channels, resize=False))
+    sources = dataset.images[rows]  # [n, h, w, c]
     codec = Codec(read_vae(work.artefacts, model), device(work.settings))
     latents = codec.encode(sources)  # [n, latent_dim]
     try:
@@ -80,14 +83,14 @@ def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
         raise name_class(error, dataset.classes) from error
     images = _decode(work, params, codec, sources, latents, altered)  # [m, h, w, c]
     children = Made(images, None if labels is None else labels[altered.source], altered.source)
-    quality = measure(work, 0.8, codec, dataset, dataset.train, latents, children)
+    quality = measure(work, 0.8, codec, dataset, rows, latents, children)
     work.report(0.8, "writing files", final=True)
-    _write(work, params, dataset, images, altered, model.version)
+    _write(work, params, dataset, rows, images, altered, model.version)
     work.put("report.png", encode_png(contact_sheet(_sheet(sources, images, altered.source), scale=2)))
     summary = {
-        **params.model_dump(mode="json"),
+        **params.model_dump(mode="json", exclude=set(NOTIFYING)),
         "model_version": model.version,
-        "dataset_checksum": dataset.checksum,
+        "dataset_checksum": given.checksum,
         "sources": len(sources),
         "images": len(images),
         "shape": list(images.shape[1:]),
@@ -101,22 +104,22 @@ def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
     return {"sources": len(sources), "images": len(images), "quality": quality}
 
 
-def _check(dataset: Dataset, model: ModelDescription, wanted: int, most_bytes: int) -> None:
-    """Refuse images that the model does not take, and more new images than one job makes."""
+def _check(dataset: Dataset, sources: int, model: ModelDescription, wanted: int, most_bytes: int) -> None:
+    """Refuse images that the model does not take, and more new images of the `sources` than one job makes."""
     shape = (model.height, model.width, model.channels)
-    if dataset.images.shape[1:] != shape:
+    if dataset.images.shape[1:3] != shape[:2]:
         raise InvalidInput(
-            f"{dataset.name!r} has images of {list(dataset.images.shape[1:])}, the model takes {list(shape)}; "
+            f"{dataset.name!r} has images of {list(dataset.images.shape[1:3])}, the model takes {list(shape[:2])}; "
             "choose a model that was trained on images of this size"
         )
     most = min(MAX_NEW_IMAGES, most_bytes // math.prod(shape))
     if wanted > most:
-        each = most // len(dataset.train)
+        each = most // sources
         advice = (
             f"per_image can be up to {each}" if each else "per_class and balance can ask for fewer than one of each"
         )
         raise TooLarge(
-            f"this job would make {wanted} new images of {len(dataset.train)} training images, and one job makes at "
+            f"this job would make {wanted} new images of {sources} images, and one job makes at "
             f"most {most} of this size; ask for fewer: {advice}"
         )
 
@@ -187,21 +190,24 @@ def _warp(params: AugmentParams, sources: Pixels, altered: Altered, part: slice,
     return warped
 
 
-def _write(work: Work, params: AugmentParams, dataset: Dataset, images: Pixels, altered: Altered, version: str) -> None:
+def _write(
+    work: Work, params: AugmentParams, dataset: Dataset, rows: Rows, images: Pixels, altered: Altered, version: str
+) -> None:
     """Write the new images and where each comes from, as npz and as zip."""
     columns: dict[str, NDArray[np.generic]] = {
-        "source": dataset.train[altered.source],
-        "neighbour": np.where(altered.neighbour < 0, -1, dataset.train[altered.neighbour]),
+        "source": rows[altered.source],
+        "neighbour": np.where(altered.neighbour < 0, -1, rows[altered.neighbour]),
     }
     if isinstance(altered, Counted):
         columns |= {"child": altered.number, "step": altered.share}
     plain = images[..., 0] if images.shape[-1] == 1 else images  # as the API answers grey images
     arrays: dict[str, NDArray[np.generic]] = {"images": plain, **columns}
-    names = dataset.names_of(dataset.train[altered.source])
+    names = dataset.names_of(rows[altered.source])
     if names is not None:
         arrays["labels"] = np.array([name or "" for name in names])
     work.put("images.npz", write_npz(arrays))
-    settings = params.model_dump(exclude={"dataset", "recipe"}, exclude_none=True) | {"version": version}
+    apart = {*NOTIFYING, "dataset", "recipe", "whole"}
+    settings = params.model_dump(exclude=apart, exclude_none=True) | {"version": version}
     work.put("images.zip", write_zip(_told(work, images), names, _manifest(columns, settings, names)))
 
 

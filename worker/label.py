@@ -16,13 +16,14 @@ from latentaug.datasets import Dataset, label_names
 from latentaug.errors import InvalidInput
 from latentaug.imaging.archives import write_npz, write_zip
 from latentaug.imaging.pixels import Pixels
-from latentaug.options import LabelParams
+from latentaug.options import NOTIFYING, LabelParams
 from latentaug.storage import models
 from latentaug.vae.codec import Codec, read_vae
 from worker.vaes import device
 from worker.work import Work
 
-_NAMES = {"dataset", "model"}
+_APART = {*NOTIFYING, "dataset", "model"}
+"""Parameters that say nothing of how labels are spread."""
 ENCODED, SPREAD = 0.1, 0.9
 """How far the job has come once the images are encoded, and once the labels are spread."""
 
@@ -54,7 +55,7 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
         work.report(ENCODED + (SPREAD - ENCODED) * fraction, stage)
 
     made = spread(
-        images, labels, len(dataset.classes), latents=latents, progress=tell, **params.model_dump(exclude=_NAMES)
+        images, labels, len(dataset.classes), latents=latents, progress=tell, **params.model_dump(exclude=_APART)
     )
     work.report(SPREAD, "writing files", final=True)
     entries = list(_entries(dataset, made))
@@ -70,7 +71,7 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
     work.put_json(
         "result.json",
         {
-            **params.model_dump(mode="json"),
+            **params.model_dump(mode="json", exclude=set(NOTIFYING)),
             "model_version": model.version,
             "dataset_checksum": dataset.checksum,
             **summary,

@@ -1,4 +1,4 @@
-"""Keeps the processes of each queue and the reconciler running until told to stop."""
+"""Keeps the processes of each queue, the reconciler and the senders of webhooks running until told to stop."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import FrameType
 from latentaug.runtime.processes import ModuleProcess, stop
 from latentaug.runtime.settings import Settings
 from worker.reconciler import reconcile_until
+from worker.webhooks import start_senders
 
 POLL = 0.2
 """Seconds between two looks at the processes."""
@@ -27,6 +28,7 @@ def supervise(settings: Settings) -> None:
     signal.signal(signal.SIGINT, tell)
     processes = [process for queue in settings.queues for process in _serving(queue, settings)]
     threading.Thread(target=reconcile_until, args=(told_to_stop, settings), name="reconciler", daemon=True).start()
+    start_senders(told_to_stop, settings)
     while not told_to_stop.is_set():
         for process in processes:
             process.keep_running()

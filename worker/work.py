@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel
 
-from latentaug.errors import Cancelled, NotFound, Unavailable
+from latentaug.errors import Cancelled, NotFound, NotStored, Unavailable
 from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Json
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
@@ -124,9 +124,13 @@ class Work:
 
     def keep_now_and_then(self, name: str, make: Callable[[], bytes]) -> None:
         """Keep what `make` returns for a later attempt, if the last time was at least `KEEP_EVERY` seconds ago."""
-        if time.monotonic() - self._kept >= KEEP_EVERY:
+        if time.monotonic() - self._kept < KEEP_EVERY:
+            return
+        try:
             self.keep(name, make())
-            self._kept = time.monotonic()
+        except NotStored as error:  # there may be room again by the time the job ends
+            _log.warning("nothing could be kept for a later attempt: %s", error)
+        self._kept = time.monotonic()
 
     def _kept_path(self, name: str) -> str:
         return f"{self._folder}/kept/{name}"

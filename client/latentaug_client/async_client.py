@@ -9,9 +9,10 @@ from typing import Any, Self, Unpack
 
 from numpy.typing import ArrayLike, NDArray
 
-from latentaug_client import calls
+from latentaug_client import calls, inference
 from latentaug_client.calls import Kind, Record
 from latentaug_client.connection import AsyncConnection
+from latentaug_client.images import Image, Images
 from latentaug_client.jobs import AsyncJob
 from latentaug_client.options import (
     AugmentDatasetOptions,
@@ -22,7 +23,7 @@ from latentaug_client.options import (
     RecommendOptions,
     TrainOptions,
 )
-from latentaug_client.payloads import Augmented, Encoded, Image, Images, SpreadLabels
+from latentaug_client.payloads import Augmented, Encoded, SpreadLabels
 from latentaug_client.retries import Retries
 
 
@@ -56,17 +57,17 @@ class AsyncClient:
 
     async def encode(self, images: Images, *, model: str, resize: bool | None = None) -> Encoded:
         """As `Client.encode`."""
-        return await self._connection.send(calls.encode(model, images, resize=resize))
+        return await inference.encode_awaited(self._connection, model, images, resize=resize)
 
     async def decode(self, latents: NDArray[Any], *, model: str) -> NDArray[Any]:
         """As `Client.decode`."""
-        return await self._connection.send(calls.decode(model, latents))
+        return await inference.decode_awaited(self._connection, model, latents)
 
     async def augment(
         self, images: Images, labels: ArrayLike | None = None, *, model: str, **options: Unpack[AugmentOptions]
     ) -> Augmented:
         """As `Client.augment`."""
-        return await self._connection.send(calls.augment(model, images, labels, options))
+        return await inference.augment_awaited(self._connection, model, images, labels, options)
 
     async def label(
         self, images: Images, labels: ArrayLike, *, model: str, **options: Unpack[LabelOptions]
@@ -107,7 +108,7 @@ class AsyncClient:
     async def upload(
         self,
         name: str,
-        source: NDArray[Any] | str | PathLike[str],
+        source: Images | str | PathLike[str],
         labels: ArrayLike | None = None,
         *,
         unlabelled: str | PathLike[str] | None = None,

@@ -13,7 +13,8 @@ import httpx
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client import payloads
-from latentaug_client.payloads import NPY, NPZ, Augmented, Body, Encoded, Images, SpreadLabels
+from latentaug_client.images import Image, Images
+from latentaug_client.payloads import NPY, NPZ, ZIP, Augmented, Body, Encoded, SpreadLabels
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -24,7 +25,7 @@ FORMS = {
     "markdown": "text/markdown",
     "png": "image/png",
     "npz": NPZ,
-    "zip": "application/zip",
+    "zip": ZIP,
 }
 
 
@@ -86,7 +87,11 @@ def decode(model: str, latents: NDArray[Any]) -> Call[NDArray[Any]]:
 def augment(model: str, images: Images, labels: ArrayLike | None, options: Mapping[str, Any]) -> Call[Augmented]:
     """Images to new images."""
     body, params = _with_options(payloads.images_body(images, labels), options)
-    return Call("POST", _model(model, "augment"), payloads.read_augmented, params, {"Accept": NPZ}, body)
+
+    def read(response: httpx.Response) -> Augmented:
+        return payloads.read_augmented(response.content, labels)
+
+    return Call("POST", _model(model, "augment"), read, params, {"Accept": NPZ}, body)
 
 
 def label(model: str, images: Images, labels: ArrayLike, options: Mapping[str, Any]) -> Call[SpreadLabels]:
@@ -101,7 +106,7 @@ def quality(model: str, images: Images, labels: ArrayLike | None, *, resize: boo
     return Call("POST", _model(model, "quality"), _json, params, {"Accept": "application/json"}, body)
 
 
-def interpolate(model: str, first: payloads.Image, last: payloads.Image, steps: int | None) -> Call[NDArray[Any]]:
+def interpolate(model: str, first: Image, last: Image, steps: int | None) -> Call[NDArray[Any]]:
     """Two images to the strip between them."""
     body, params = _with_options(payloads.images_body([first, last], None), _given(steps=steps))
     return Call("POST", _model(model, "interpolate"), payloads.read_npy, params, {"Accept": NPY}, body)
@@ -134,7 +139,7 @@ def dataset(name: str) -> Call[Record]:
 
 def upload(
     name: str,
-    source: NDArray[Any] | str | PathLike[str],
+    source: Images | str | PathLike[str],
     labels: ArrayLike | None,
     unlabelled: str | PathLike[str] | None,
     size: tuple[int, int] | None,
@@ -213,6 +218,8 @@ def _with_options(body: Body, options: Mapping[str, Any]) -> tuple[Body, Mapping
 
 
 def _model(name: str, operation: str = "") -> str:
+    if not isinstance(name, str) or not name:
+        raise ValueError("name a model, such as model='digits-vae'; `models()` lists those that the service has")
     return f"/v1/models/{quote(name, safe='')}" + (f"/{operation}" if operation else "")
 
 

@@ -9,9 +9,10 @@ from typing import Any, Self, Unpack
 
 from numpy.typing import ArrayLike, NDArray
 
-from latentaug_client import calls
+from latentaug_client import calls, inference
 from latentaug_client.calls import Kind, Record
 from latentaug_client.connection import Connection
+from latentaug_client.images import Image, Images
 from latentaug_client.jobs import Job
 from latentaug_client.options import (
     AugmentDatasetOptions,
@@ -22,7 +23,7 @@ from latentaug_client.options import (
     RecommendOptions,
     TrainOptions,
 )
-from latentaug_client.payloads import Augmented, Encoded, Image, Images, SpreadLabels
+from latentaug_client.payloads import Augmented, Encoded, SpreadLabels
 from latentaug_client.retries import Retries
 
 
@@ -70,7 +71,7 @@ class Client:
         >>> client.encode(images, model="digits-vae").latents.shape
         (40, 20)
         """
-        return self._connection.send(calls.encode(model, images, resize=resize))
+        return inference.encode(self._connection, model, images, resize=resize)
 
     def decode(self, latents: NDArray[Any], *, model: str) -> NDArray[Any]:
         """Decode latents, float32 [n, latent_dim], to images, uint8 [n, h, w(, 3)].
@@ -78,31 +79,29 @@ class Client:
         >>> client.decode(np.zeros((2, 20), np.float32), model="digits-vae").shape
         (2, 8, 8)
         """
-        return self._connection.send(calls.decode(model, latents))
+        return inference.decode(self._connection, model, latents)
 
     def augment(
         self, images: Images, labels: ArrayLike | None = None, *, model: str, **options: Unpack[AugmentOptions]
     ) -> Augmented:
-        """Make new images from these.
+        """Make new images from these; of more than one request can do, by a job, whose data set is deleted again.
 
         Args:
-            images: uint8 or float in 0..1, [n, h, w] or [n, h, w, c]; or a sequence of such arrays of one size, of
-                paths, of the bytes of image files, or of PIL images.
+            images: as `Images` says.
             labels: one label for each image, or None; with labels, an image's neighbours have its own label. An image
-                without a label has None, -1 among integers, NaN among floats or an empty text among texts; its
-                neighbours have any label.
+                without a label (None, -1 or NaN among numbers, an empty text among texts) has neighbours of any.
             model: name of a trained model.
             options: the options in `AugmentOptions`.
 
         >>> new = client.augment(images, labels, model="digits-vae", method="interpolation", k=3)
-        >>> new.images.shape, new.images.dtype
-        ((120, 8, 8), dtype('uint8'))
+        >>> new.images.shape
+        (120, 8, 8)
         >>> new.source[:4]  # k children of each image, in the order of the images
         array([0, 0, 0, 1])
         >>> bool((new.labels == labels[new.source]).all())
         True
         """
-        return self._connection.send(calls.augment(model, images, labels, options))
+        return inference.augment(self._connection, model, images, labels, options)
 
     def label(self, images: Images, labels: ArrayLike, *, model: str, **options: Unpack[LabelOptions]) -> SpreadLabels:
         """Spread the labels of some images over the others.
@@ -172,7 +171,7 @@ class Client:
     def upload(
         self,
         name: str,
-        source: NDArray[Any] | str | PathLike[str],
+        source: Images | str | PathLike[str],
         labels: ArrayLike | None = None,
         *,
         unlabelled: str | PathLike[str] | None = None,
@@ -184,13 +183,12 @@ class Client:
 
         Args:
             name: name of the new data set.
-            source: an array of images, a .zip or .npz file, or a folder with one folder of images per class.
-            labels: one label for each image of an array, or as for `augment`; the other sources have their own. In a
-                zip or folder, images below a folder `unlabelled` have none.
+            source: images as for `augment`, a .zip or .npz file, or a folder with one folder of images per class.
+            labels: one label for each image, as for `augment`; a file or folder has its own. In a zip or folder, images
+                below a folder `unlabelled` have none.
             unlabelled: a folder of more images, without labels, beside the `source` folder.
             size: height and width in pixels to resize every image to; needed if the images have several sizes.
-            skip_bad: whether to go on without images that cannot be read, which the description names; otherwise they
-                are an error that names all of them.
+            skip_bad: whether to go on without images that cannot be read; they are named either way.
             bits: how many bits 16-bit images use, 8 to 16; by default as few as hold the largest value of all.
 
         >>> client.upload("few", images, [*labels[:30], *[None] * 10])["labelled"]
@@ -230,8 +228,7 @@ class Client:
     def recommend(self, dataset: str, *, key: str | None = None, **params: Unpack[RecommendOptions]) -> Job:
         """Start a job that looks for the best training set. `RecommendOptions` has its parameters.
 
-        The job's result has the recipe, which `augment_dataset` turns into the training set, and a verdict for each
-        classifier.
+        Its result has the recipe of which `augment_dataset` makes the training set, and a verdict for each classifier.
 
         >>> job = client.recommend("digits", labelled=30, classifiers=["knn"], budget_seconds=5).wait()
         >>> sorted(job.record["result"]["recipe"])
@@ -279,13 +276,10 @@ class Client:
         return self.submit("label", {"dataset": dataset, "model": model, **params}, key)
 
     def submit(self, kind: Kind, params: Mapping[str, Any], key: str | None = None) -> Job:
-        """Start a job.
+        """Start a job of this kind with these parameters.
 
-        Args:
-            kind: kind of job.
-            params: parameters of the job.
-            key: idempotency key. Within a day, a second call with the same key gives the same job and starts no other.
-                By default every call has a new one.
+        Within a day, a second call with the same idempotency `key` gives the same job and starts no other; by default
+        every call has a new one.
         """
         return Job(self._connection, self._connection.send(calls.submit(kind, params, key)))
 

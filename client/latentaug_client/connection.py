@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from httpx_sse import EventSource
@@ -21,6 +23,8 @@ T = TypeVar("T")
 class Connection:
     """A connection to a service, for any number of threads.
 
+    A child process that gets it, by a fork or pickled, opens sockets of its own.
+
     Args:
         url: the service's URL.
         key: API key to send, or None.
@@ -29,12 +33,32 @@ class Connection:
     """
 
     def __init__(self, url: str, key: str | None, timeout: float, retries: Retries) -> None:
-        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=timeout)
+        self._given = (_checked(url), _headers(key), timeout)
         self.retries = retries
+        self._open()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_given": self._given, "retries": self.retries}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
 
     def close(self) -> None:
         """Close all connections."""
-        self._http.close()
+        self._client.close()
+
+    @property
+    def _http(self) -> httpx.Client:
+        """This process's own client: what a parent's sockets answer must not be read by two."""
+        if self._process != os.getpid():
+            self._open()
+        return self._client
+
+    def _open(self) -> None:
+        url, headers, timeout = self._given
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout)
+        self._process = os.getpid()
 
     def ready(self) -> bool:
         """Whether the service is ready for requests."""
@@ -80,7 +104,7 @@ class AsyncConnection:
     """A connection to a service within one event loop. Its arguments are those of `Connection`."""
 
     def __init__(self, url: str, key: str | None, timeout: float, retries: Retries) -> None:
-        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=timeout)
+        self._http = httpx.AsyncClient(base_url=_checked(url), headers=_headers(key), timeout=timeout)
         self.retries = retries
 
     async def close(self) -> None:
@@ -127,5 +151,26 @@ class AsyncConnection:
             raise errors.Unreachable(f"a job's events from {self._http.base_url} broke off: {error}") from error
 
 
+def _checked(url: str) -> str:
+    """The URL of a service.
+
+    Raises:
+        ValueError: it does not say how to reach the service, or no host.
+    """
+    if not re.match(r"https?://[^/]", url):
+        raise ValueError(f"{url!r} is no URL of a service; give one such as http://127.0.0.1:8000")
+    return url
+
+
 def _headers(key: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"} if key else {}
+    """The headers of every request.
+
+    Raises:
+        ValueError: the key holds something that no header can carry.
+    """
+    if key is None or not key.strip():
+        return {}
+    key = key.strip()  # a key that was read from a file ends in a line break
+    if not key.isascii() or not key.isprintable():
+        raise ValueError("the API key holds a line break or a character that is not ASCII; give the key alone")
+    return {"Authorization": f"Bearer {key}"}

@@ -38,12 +38,15 @@ class Problem(LatentaugError):
     def __init__(
         self, status: int, code: str, detail: str, errors: list[tuple[str, str]], retry_after: float | None
     ) -> None:
-        super().__init__(f"{detail} ({status} {code})")
+        super().__init__(status, code, detail, errors, retry_after)
         self.status = status
         self.code = code
         self.detail = detail
         self.errors = errors
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.detail} ({self.status} {self.code})"
 
 
 class Invalid(Problem):
@@ -86,6 +89,9 @@ class JobFailed(LatentaugError):
         why = f": {error.get('detail')} ({error.get('code')})" if error else ""
         super().__init__(f"the {record['kind']} job {record['id']} {record['status']}{why}")
         self.record = record
+
+    def __reduce__(self) -> tuple[type[JobFailed], tuple[Mapping[str, Any]]]:
+        return JobFailed, (self.record,)
 
 
 _KINDS: dict[int, type[Problem]] = {

@@ -9,7 +9,7 @@ import io
 import os
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -79,15 +79,20 @@ def read_folder(folder: str | PathLike[str], unlabelled: str | PathLike[str] | N
     return found
 
 
-def zipped(folder: Folder) -> bytes:
-    """A zip of the images of a folder.
+def content(path: Path) -> bytes:
+    """The bytes of a file; none for a link to nothing."""
+    return path.read_bytes() if path.is_file() else b""
+
+
+def zipped(folder: Folder, read: Callable[[Path], bytes] = content) -> bytes:
+    """A zip of the images of a folder, each as `read` gives it.
 
     What was passed over is in it by name alone, and a link to nothing as an empty file, for the service to name.
     """
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
         for name, path in folder.images.items():
-            archive.writestr(_member(name), path.read_bytes() if path.is_file() else b"")
+            archive.writestr(_member(name), read(path))
         for name in folder.others:
             archive.writestr(_member(f"{name}..." if name.endswith("/") else name), b"")
     return out.getvalue()
@@ -124,7 +129,7 @@ def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iter
         return
     with os.scandir(folder) as entries:
         for entry in entries:
-            name = prefix + unicodedata.normalize("NFC", entry.name)
+            name = prefix + unicodedata.normalize("NFC", os.fsencode(entry.name).decode("utf-8", "replace"))
             hidden = entry.name.startswith(".") or entry.name.casefold() in SYSTEM_FOLDERS
             path = folder / entry.name
             if not entry.is_dir():

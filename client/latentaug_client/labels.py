@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,22 +17,20 @@ def as_array(labels: ArrayLike) -> NDArray[Any]:
     """Labels as numbers or texts, [n].
 
     What an object array or a list has for an image without a label (None, NaN) becomes -1 among integers, NaN among
-    floats and an empty text among texts.
+    floats and an empty text among texts. Truths become the texts "True" and "False".
+
+    Raises:
+        ValueError: they have no axis, or more than one.
     """
     array = np.asarray(labels)
     if array.dtype.kind == "U" and not isinstance(labels, np.ndarray):
         array = np.asarray(labels, object)  # numpy has turned a None or NaN beside texts into a text
-    if array.dtype.kind != "O":
-        return array
     if array.ndim != 1:
-        return array.astype(str)
-    gaps = unlabelled(array)
-    known = array[~gaps]
-    if any(isinstance(label, bool) or not isinstance(label, _REAL) for label in known):
-        return np.where(gaps, "", array).astype(str)
-    if all(isinstance(label, _WHOLE) for label in known):
-        return np.where(gaps, UNLABELLED, array).astype(np.int64)
-    return np.where(gaps, np.nan, array).astype(np.float64)
+        what = "a dictionary" if isinstance(labels, Mapping) else f"of the shape {list(array.shape)}"
+        raise ValueError(f"labels are {what}; give one label for each image, [n]")
+    if array.dtype.kind == "O":
+        array = _without_objects(array)
+    return array.astype(str) if array.dtype.kind == "b" else array
 
 
 def as_list(labels: ArrayLike) -> list[int | float | str | None]:
@@ -46,6 +45,18 @@ def as_list(labels: ArrayLike) -> list[int | float | str | None]:
     return found
 
 
+def of_sources(labels: ArrayLike, source: NDArray[np.int64]) -> NDArray[Any]:
+    """The labels of new images: those of their sources, as they were given. Gaps have the signs of `as_array`.
+
+    Args:
+        labels: what was given for the images, [n].
+        source: int64 [m], the image that each new one was made from.
+    """
+    sent = as_array(labels)
+    given: NDArray[Any] = sent if unlabelled(sent).any() else np.asarray(labels)
+    return given[source]
+
+
 def unlabelled(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Which images have no label, bool [n]: theirs is -1, NaN, None or an empty text."""
     kind = labels.dtype.kind
@@ -54,6 +65,17 @@ def unlabelled(labels: NDArray[Any]) -> NDArray[np.bool_]:
     if kind == "O":
         return np.array([_is_gap(label) for label in labels], np.bool_)
     return np.asarray(labels == ("" if kind == "U" else UNLABELLED), np.bool_)
+
+
+def _without_objects(array: NDArray[Any]) -> NDArray[Any]:
+    """Labels among which there may be gaps, as integers or floats where all of them are numbers, else as texts."""
+    gaps = unlabelled(array)
+    known = array[~gaps]
+    if any(isinstance(label, bool | np.bool_) or not isinstance(label, _REAL) for label in known):
+        return np.where(gaps, "", array).astype(str)
+    if all(isinstance(label, _WHOLE) for label in known):
+        return np.where(gaps, UNLABELLED, array).astype(np.int64)
+    return np.where(gaps, np.nan, array).astype(np.float64)
 
 
 def _is_gap(label: Any) -> bool:

@@ -9,6 +9,12 @@ Decode = Literal["reconstruction", "residual", "warp"]
 AskedDecode = Literal["auto", Decode]
 
 
+class Notifying(TypedDict, total=False):
+    """Who is told that a job has ended."""
+
+    webhook: str
+
+
 class AugmentJobOptions(TypedDict, total=False):
     """Options of making new images, in `augment_dataset` and in `augment`."""
 
@@ -27,14 +33,14 @@ class AugmentJobOptions(TypedDict, total=False):
     retries: int
 
 
-class AugmentDatasetOptions(AugmentJobOptions, total=False):
+class AugmentDatasetOptions(AugmentJobOptions, Notifying, total=False):
     """Options of `augment_dataset`: a recipe, or those of `AugmentJobOptions`."""
 
     recipe: dict[str, Any] | str
     whole: bool
 
 
-class RecommendOptions(TypedDict, total=False):
+class RecommendOptions(Notifying, total=False):
     """Options of `recommend`."""
 
     model: str
@@ -52,8 +58,8 @@ class AugmentOptions(AugmentJobOptions, total=False):
     bits: int
 
 
-class LabelJobOptions(TypedDict, total=False):
-    """Options of `label_dataset`."""
+class SpreadingOptions(TypedDict, total=False):
+    """Options of spreading labels, in `label_dataset` and in `label`."""
 
     space: Literal["auto", "latent", "pixels"]
     keep: float | None
@@ -61,7 +67,11 @@ class LabelJobOptions(TypedDict, total=False):
     seed: int
 
 
-class LabelOptions(LabelJobOptions, total=False):
+class LabelJobOptions(SpreadingOptions, Notifying, total=False):
+    """Options of `label_dataset`."""
+
+
+class LabelOptions(SpreadingOptions, total=False):
     """Options of `label`."""
 
     resize: bool
@@ -82,14 +92,14 @@ class TrainingOptions(TypedDict, total=False):
     seed: int
 
 
-class TrainOptions(TrainingOptions, total=False):
+class TrainOptions(TrainingOptions, Notifying, total=False):
     """Options of `train`."""
 
     name: str
     latent_dim: int
 
 
-class EvaluateOptions(TrainingOptions, total=False):
+class EvaluateOptions(TrainingOptions, Notifying, total=False):
     """Options of `evaluate`."""
 
     protocol: Literal["verdict", "paper"]

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any
 
 import httpx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client.folders import read_folder, zipped
-from latentaug_client.labels import as_array, as_list
+from latentaug_client.images import Images, gathered
+from latentaug_client.labels import as_array, as_list, of_sources
+from latentaug_client.zips import zipped_batch
 
 NPY, NPZ, ZIP = "application/x-npy", "application/x-npz", "application/zip"
-
-
-class Picture(Protocol):
-    """What is needed of a PIL image, so that PIL itself is not needed."""
-
-    def save(self, file: Any, format: str) -> None:
-        """Write the image."""
-
-
-Image: TypeAlias = NDArray[Any] | str | PathLike[str] | bytes | Picture
-Images: TypeAlias = NDArray[Any] | Sequence[Image]
-"""Images: uint8 or float in 0..1, [n, h, w] or [n, h, w, c]; or a sequence of arrays of one size, paths, bytes or PIL
-images."""
 
 
 @dataclass(frozen=True)
@@ -107,22 +96,19 @@ def images_body(images: Images, labels: ArrayLike | None) -> Body:
     Raises:
         ValueError: there are more or fewer labels than images, or the arrays have several sizes.
     """
-    array = _stacked(images)
-    if labels is not None and len(as_array(labels)) != len(images):
-        raise ValueError(
-            f"there are {len(images)} images but {len(as_array(labels))} labels; give one label for each image"
-        )
-    if array is not None:
-        return Body(_npz({"images": array}, labels), {"Content-Type": NPZ})
-    files = [("images", (f"{i}", _file(image))) for i, image in enumerate(images)]
+    batch = gathered(images)
+    _check_length(labels, len(batch))
+    if isinstance(batch, np.ndarray):
+        return Body(_npz({"images": batch}, labels), {"Content-Type": NPZ})
+    files = [("images", (f"{i}", file)) for i, file in enumerate(batch)]
     data = None if labels is None else {"labels": json.dumps(as_list(labels))}
     return Body(files=files, data=data)
 
 
 def dataset_body(
-    source: NDArray[Any] | str | PathLike[str], labels: ArrayLike | None, unlabelled: str | PathLike[str] | None = None
+    source: Images | str | PathLike[str], labels: ArrayLike | None, unlabelled: str | PathLike[str] | None = None
 ) -> Body:
-    """A data set: an array with labels, a .zip or .npz file, or a folder with one folder per class.
+    """A data set: images with labels, a .zip or .npz file, or a folder with one folder per class.
 
     Raises:
         ValueError: labels were given with files, which have their own; unlabelled images with anything but a folder; or
@@ -131,14 +117,22 @@ def dataset_body(
     folder = isinstance(source, str | PathLike) and Path(source).is_dir()
     if unlabelled is not None and not folder:
         raise ValueError("a folder of unlabelled images goes with a folder of class folders only; give such a folder")
-    if isinstance(source, np.ndarray):
-        return Body(_npz({"images": source}, labels), {"Content-Type": NPZ})
+    if not isinstance(source, str | PathLike):
+        batch = gathered(source)
+        _check_length(labels, len(batch))
+        if isinstance(batch, np.ndarray):
+            return Body(_npz({"images": batch}, labels), {"Content-Type": NPZ})
+        return Body(zipped_batch(batch, labels), {"Content-Type": ZIP})
     path = Path(source)
     if labels is not None:
-        raise ValueError("labels go with arrays only; in a zip or folder, the name of an image's folder is its label")
+        raise ValueError("labels go with images only; in a zip or folder, the name of an image's folder is its label")
     if folder:
         return Body(zipped(read_folder(path, unlabelled)), {"Content-Type": ZIP})
-    return Body(path.read_bytes(), {"Content-Type": NPZ if path.suffix == ".npz" else ZIP})
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file or folder {path}")
+    if path.suffix.lower() not in (".zip", ".npz"):
+        raise ValueError(f"{path} is no .zip, no .npz and no folder; give one of these, or the images themselves")
+    return Body(path.read_bytes(), {"Content-Type": NPZ if path.suffix.lower() == ".npz" else ZIP})
 
 
 def npy_body(array: NDArray[Any]) -> Body:
@@ -154,11 +148,18 @@ def read_npy(response: httpx.Response) -> NDArray[Any]:
     return array
 
 
-def read_augmented(response: httpx.Response) -> Augmented:
-    """The new images in an answer."""
-    arrays = _arrays(response.content)
-    decode = str(arrays["decode"])
-    return Augmented(arrays["images"], arrays.get("labels"), arrays["source"], arrays["neighbour"], decode)
+def read_augmented(content: bytes, labels: ArrayLike | None, decode: str | None = None) -> Augmented:
+    """The new images in an answer, or in a job's result, which leaves it to its record what `decode` it took.
+
+    Args:
+        content: an npz.
+        labels: what was sent; the new images have the labels of their sources, of the same type.
+        decode: how altered latents became images, where the npz does not say so.
+    """
+    arrays = _arrays(content)
+    source = arrays["source"]
+    named = None if labels is None else of_sources(labels, source)
+    return Augmented(arrays["images"], named, source, arrays["neighbour"], decode or str(arrays["decode"]))
 
 
 def read_encoded(response: httpx.Response) -> Encoded:
@@ -184,31 +185,9 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
         return dict(arrays)
 
 
-def _stacked(images: Images) -> NDArray[Any] | None:
-    """All images as one array if they are arrays, else None."""
-    if isinstance(images, np.ndarray):
-        return images
-    arrays = [image for image in images if isinstance(image, np.ndarray)]
-    if not arrays:
-        return None
-    if len(arrays) < len(images):
-        raise ValueError("some images are arrays and some are not; give all of them in one form")
-    if len({array.shape for array in arrays}) > 1:
-        raise ValueError("the arrays have several shapes; give arrays of one shape, or PIL images or paths")
-    return np.stack(arrays)
-
-
-def _file(image: Image) -> bytes:
-    """The bytes of an image file."""
-    if isinstance(image, bytes):
-        return image
-    if isinstance(image, str | PathLike):
-        return Path(image).read_bytes()
-    if isinstance(image, np.ndarray) or not hasattr(image, "save"):
-        raise TypeError(f"a {type(image).__name__} is not an image; give arrays, paths, bytes of files or PIL images")
-    out = io.BytesIO()
-    image.save(out, format="PNG")
-    return out.getvalue()
+def _check_length(labels: ArrayLike | None, images: int) -> None:
+    if labels is not None and len(as_array(labels)) != images:
+        raise ValueError(f"there are {images} images but {len(as_array(labels))} labels; give one label for each image")
 
 
 def _npz(arrays: Mapping[str, NDArray[Any]], labels: ArrayLike | None) -> bytes:

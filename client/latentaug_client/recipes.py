@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client.client import Client
 from latentaug_client.labels import as_array, unlabelled
+from latentaug_client.rows import as_rows, intensities, whole_columns
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,7 @@ def training_set(client: Client, recipe: Mapping[str, Any] | str, rows: NDArray[
         ValueError: values outside 0..1, or flattened images of which nothing tells the sides.
     """
     given: Mapping[str, Any] = client.job(recipe).record["result"]["recipe"] if isinstance(recipe, str) else recipe
-    if rows.min() < 0 or rows.max() > 1:
-        raise ValueError(f"X has values from {rows.min():g} to {rows.max():g}; scale it to 0..1")
-    images = rows.reshape(-1, *_shape(client, given.get("model"), rows))
+    images = intensities(rows).reshape(-1, *_shape(client, given.get("model"), rows))
     name = f"recipe-{uuid4().hex}"
     client.upload(name, np.rint(255 * images).astype(np.uint8), labels)
     try:
@@ -65,7 +64,7 @@ def training_set(client: Client, recipe: Mapping[str, Any] | str, rows: NDArray[
 def _read(arrays: Mapping[str, NDArray[Any]], rows: NDArray[Any], labels: NDArray[Any]) -> TrainingSet:
     kind, source = arrays["kind"], arrays["source"]
     new = kind == "new"
-    made = (arrays["images"][new] / 255).reshape(-1, *rows.shape[1:]).astype(rows.dtype)
+    made = as_rows(arrays["images"][new], rows, whole_columns(rows, rows.dtype))
     # The service tells labels by name; an image of the same name that was given tells which one that is.
     known = np.flatnonzero((kind == "real") & ~unlabelled(labels)[source])
     names, first = np.unique(arrays["labels"][known], return_index=True)

@@ -14,8 +14,10 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
@@ -31,14 +33,28 @@ from latentaug_client.labels import as_array, unlabelled
 from latentaug_client.options import AskedDecode, AugmentOptions, Method
 from latentaug_client.payloads import Augmented
 from latentaug_client.recipes import training_set
+from latentaug_client.rows import as_rows, check_order, intensities, whole_columns
+
+MOST_K = 64
+"""Most neighbours of an image; where more new images are made of each, neighbours serve again, each a shorter way."""
+LEAST_K = 3
+"""Fewest neighbours of an image of which at least as many new ones are made: of fewer all would look alike."""
+
+
+class _Secret(str):
+    """A text that is not shown where an estimator, or a pipeline that holds it, is."""
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-learn has no types
     """Adds images made by a service's VAE until each class has as many as you want.
 
     The rows of X are images in 0..1 of the size that the model takes, as [n, h, w] or [n, h, w, c], or flattened as
-    `images.reshape(n, -1)`. The new rows have the same form and follow the given ones; their values are those of 256
-    grey levels. They are made from rows of their own class, from each of them equally often as far as possible.
+    `images.reshape(n, -1)`. The new rows follow the given ones and have the same form and type: their values are those
+    of 256 grey levels, or 0 and 1 where X holds whole numbers or truths. They are made from rows of their own class,
+    from each of them equally often as far as possible.
     Rows without a label (-1, NaN, None or an empty text in y) stay as they are and where they are, and are no class.
     A pipeline of imbalanced-learn samples only the training part of each fold, never the part that is scored.
 
@@ -101,6 +117,21 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         self.recipe = recipe
         self.random_state = random_state
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a parameter; the key as one that is never shown."""
+        hidden = name == "key" and isinstance(value, str) and not isinstance(value, _Secret)
+        super().__setattr__(name, _Secret(value) if hidden else value)
+
+    @property
+    def transform(self) -> NoReturn:
+        """None: what changes the number of rows is no transformer. A pipeline of scikit-learn takes nothing else."""
+        if sys._getframe(1).f_globals["__name__"] == "sklearn.pipeline":
+            raise TypeError(
+                "LatentAugmenter adds rows, which no pipeline of scikit-learn can do; use make_pipeline or Pipeline of "
+                "imblearn.pipeline, which do all else alike"
+            )
+        raise AttributeError("LatentAugmenter is a sampler and has no transform; call fit_resample")
+
     def fit(self, X: Any, y: Any, **params: Any) -> LatentAugmenter:
         """Check X and y and count the new rows of each class, without making them."""
         rows, labels = _labelled(y)
@@ -141,8 +172,11 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
     ) -> tuple[Any, NDArray[Any], bool]:
         """Check them as the base class does, but let images have more than two dimensions."""
         y, binarised = check_target_type(y, indicate_one_vs_all=True)
-        X, y = validate_data(self, X=X, y=y, reset=True, accept_sparse=accept_sparse or ["csr", "csc"], allow_nd=True)
-        return X, y, binarised
+        rows, y = validate_data(
+            self, X=X, y=y, reset=True, accept_sparse=accept_sparse or ["csr", "csc"], allow_nd=True
+        )
+        self._whole = whole_columns(X, rows.dtype)  # of the frame that X may be, whose types an array does not tell
+        return rows, y, binarised
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         """X followed by the new rows; `sampling_strategy_` says how many of each class."""
@@ -150,12 +184,12 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         random = check_random_state(0 if self.random_state is None else self.random_state)
         parts, sources, neighbours = [dense], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         with Client(self.url, self.key) as client:
-            shape = self._image_shape(client, int(np.prod(dense.shape[1:])))
+            shape = self._image_shape(client, dense.shape[1:])
             for label, wanted in self.sampling_strategy_.items():
                 if wanted:
                     rows = np.flatnonzero(y == label)
-                    made = self._children(client, dense[rows].reshape(-1, *shape), wanted, random)
-                    parts.append((made.images / 255).reshape(wanted, *dense.shape[1:]).astype(dense.dtype))
+                    made = self._children(client, dense[rows].reshape(-1, *shape), wanted, random, label)
+                    parts.append(as_rows(made.images, dense, self._whole))
                     sources.append(rows[made.source])
                     neighbours.append(np.where(made.neighbour < 0, -1, rows[made.neighbour]))
         self.source_ = np.concatenate(sources)
@@ -164,37 +198,41 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         new = sparse.csr_matrix(joined).asformat(X.format) if sparse.issparse(X) else joined
         return new, np.concatenate([y, y[self.source_]])
 
-    def _image_shape(self, client: Client, features: int) -> tuple[int, int, int]:
+    def _image_shape(self, client: Client, row: tuple[int, ...]) -> tuple[int, int, int]:
+        """Height, width and channels of the model's images, which those of X must be too."""
         model = client.model(self.model)
-        height, width, channels = model["height"], model["width"], model["channels"]
-        if features != height * width * channels:
+        shape = model["height"], model["width"], model["channels"]
+        if math.prod(row) != math.prod(shape):
             raise ValueError(
-                f"X has {features} features, but the model {self.model!r} takes {height}x{width}x{channels} = "
-                f"{height * width * channels}; give images of that size"
+                f"X has {math.prod(row)} features, but the model {self.model!r} takes {shape[0]}x{shape[1]}x{shape[2]} "
+                f"= {math.prod(shape)}; give images of that size"
             )
-        return height, width, channels
+        check_order(row, shape)
+        return shape
 
-    def _children(self, client: Client, rows: NDArray[Any], wanted: int, random: np.random.RandomState) -> Augmented:
+    def _children(
+        self, client: Client, rows: NDArray[Any], wanted: int, random: np.random.RandomState, label: Any
+    ) -> Augmented:
         """Make `wanted` new images of one class: first one from each row, in random order, then another, and so on."""
-        if rows.min() < 0 or rows.max() > 1:
-            raise ValueError(f"X has values from {rows.min():g} to {rows.max():g}; scale it to 0..1")
         each = -(-wanted // len(rows))
         try:
-            made = client.augment(rows.astype(np.float32), model=self.model, **self._options(each, random))
+            made = client.augment(intensities(rows), model=self.model, **self._options(each, len(rows), random))
         except Invalid as error:
             if error.code != "too_few_images":
                 raise
-            raise ValueError(
-                f"{wanted} new images were wanted from {len(rows)}, {each} from each: {error.detail}. "
-                "Give more images of this class, ask for fewer, or use method='noise'"
-            ) from error
+            raise ValueError(_too_few(label, len(rows))) from error
         order = each * random.permutation(len(rows)) + np.arange(each)[:, None]  # [each, n], places in `made`
         chosen = order.ravel()[:wanted]
         return Augmented(made.images[chosen], None, made.source[chosen], made.neighbour[chosen], made.decode)
 
-    def _options(self, each: int, random: np.random.RandomState) -> AugmentOptions:
-        """What to ask for: `each` new images from each row, and those options that were given."""
-        options: AugmentOptions = {"k": each, "seed": int(random.randint(2**31))}
+    def _options(self, each: int, images: int, random: np.random.RandomState) -> AugmentOptions:
+        """What to ask for: `each` new images from each of the `images`, and those options that were given."""
+        k = min(each, MOST_K)
+        if self.method != "noise":
+            k = min(k, max(images - 1, LEAST_K))
+        options: AugmentOptions = {"k": k, "seed": int(random.randint(2**31))}
+        if each > k:
+            options["per_image"] = each
         if self.method is not None:
             options["method"] = self.method
         if self.alpha is not None:
@@ -202,6 +240,17 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         if self.decode is not None:
             options["decode"] = self.decode
         return options
+
+
+def _too_few(label: Any, images: int) -> str:
+    """What to do about a class that has too few images for neighbours."""
+    name = repr(label.item() if isinstance(label, np.generic) else label)
+    most = images * (images - 1)
+    fewer = f"ask for at most {most} new ones by sampling_strategy, " if most else ""
+    return (
+        f"class {name} has {images} {'image' if images == 1 else 'images'}, and new ones need {LEAST_K} neighbours of "
+        f"their class. Give {LEAST_K + 1} images of it or more, {fewer}or use method='noise', which needs no neighbours"
+    )
 
 
 def _labelled(y: Any) -> tuple[NDArray[np.int64], NDArray[Any]] | tuple[None, None]:

@@ -24,6 +24,7 @@ __all__ = [
     "NotRead",
     "Reading",
     "Unreadable",
+    "check_exists",
     "check_size",
     "create",
     "delete",
@@ -61,6 +62,7 @@ def load(name: str, store: ArtefactStore, folders: Sequence[Path]) -> Dataset:
 
     Raises:
         NotFound: no such data set.
+        Damaged: the stored bytes of an upload are not those that were written.
         Unavailable: the files of MNIST or UJIPEN are missing and cannot be downloaded now.
         MalformedInput: a local file of UJIPEN is not what it claims to be.
     """
@@ -83,3 +85,13 @@ def delete(store: ArtefactStore, name: str) -> None:
     if name in BUILT_IN:
         raise Conflict(f"{name!r} is built in and cannot be deleted")
     uploads.delete(store, name)
+
+
+def check_exists(name: str, store: ArtefactStore) -> None:
+    """Make sure that there is a data set of this name, be it damaged or not.
+
+    Raises:
+        NotFound: no such data set.
+    """
+    if name not in BUILT_IN:
+        uploads.check_exists(store, name)

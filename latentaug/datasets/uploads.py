@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
@@ -18,11 +19,11 @@ from latentaug.datasets import duplicates, inspection
 from latentaug.datasets.built_in import BUILT_IN
 from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, LeftOut, Unreadable, label_names
 from latentaug.datasets.splitting import Parts, check_enough, split, split_as_given, split_partly_labelled
-from latentaug.errors import Conflict, InvalidInput, NotFound, TooLarge
+from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, TooLarge
 from latentaug.imaging.intake import resized
 from latentaug.imaging.layout import MAX_LABEL
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
-from latentaug.storage.objects import ArtefactStore, check_name
+from latentaug.storage.objects import ArtefactStore, check_name, whole
 
 MAX_CLASSES = 10_000
 LEAK = "These unlabelled images show what test images show, so nothing may train on them."
@@ -79,9 +80,10 @@ def create(
         InvalidInput: sizes differ and `size` is None, sides outside 8..256, labels that do not match the images.
         TooFewImages: fewer than 4 images.
         TooLarge: over the limit on decoded bytes.
+        NotStored: there is no room for it; then nothing of it is kept.
     """
     if check_name(name, "data set") in BUILT_IN or store.exists(_path(name)):
-        raise Conflict(f"a data set named {name!r} exists; choose another name or delete it first")
+        raise _taken(name)
     check_enough(len(images))
     sizes = [(image.shape[0], image.shape[1]) for image in images]
     pixels = _uniform(images, sizes, size, max_bytes, files)
@@ -128,12 +130,13 @@ def create(
         sha256=hashlib.sha256(data).hexdigest(),
         created_at=datetime.now(UTC),
     )
-    store.put(_data_path(description), data)
-    try:
-        store.create(_path(name), description.model_dump_json(indent=1).encode())
-    except Conflict as error:
-        store.delete(_data_path(description))
-        raise Conflict(f"a data set named {name!r} exists; choose another name or delete it first") from error
+    with whole(store, _folder(description), _path(name)):
+        store.put(_data_path(description), data)
+        try:
+            store.create(_path(name), description.model_dump_json(indent=1).encode())
+        except Conflict as error:
+            store.delete_folder(_folder(description))
+            raise _taken(name) from error
     return description
 
 
@@ -156,11 +159,14 @@ def describe(store: ArtefactStore, name: str) -> DatasetDescription:
 
     Raises:
         NotFound: no such data set.
+        Damaged: its description cannot be read.
     """
     try:
         return DatasetDescription.model_validate_json(store.get(_path(name)))
     except NotFound as error:
-        raise NotFound(f"no data set is named {name!r}; GET /v1/datasets lists them") from error
+        raise _unknown(name) from error
+    except ValidationError as error:
+        raise _damaged(name, "its description cannot be read") from error
 
 
 def names(store: ArtefactStore) -> list[str]:
@@ -173,12 +179,16 @@ def load(store: ArtefactStore, name: str) -> Dataset:
 
     Raises:
         NotFound: no such data set.
-        OSError: the stored bytes are not those that were written.
+        Damaged: the stored bytes are not those that were written.
     """
     description = describe(store, name)
-    data = store.get(_data_path(description))
+    try:
+        data = store.get(_data_path(description))
+    except NotFound as error:
+        check_exists(store, name)
+        raise _damaged(name, "its images are missing") from error
     if hashlib.sha256(data).hexdigest() != description.sha256:
-        raise OSError(f"data set {name!r} is damaged: its SHA-256 is not the recorded one; upload it again")
+        raise _damaged(name, "its images are not what was written")
     arrays = load_tensors(data)
     return Dataset(
         name=name,
@@ -193,14 +203,36 @@ def load(store: ArtefactStore, name: str) -> Dataset:
 
 
 def delete(store: ArtefactStore, name: str) -> None:
-    """Delete an upload. Its description goes first, and with it the whole data set at once.
+    """Delete an upload, be it damaged or not. Its description goes first, and with it the whole data set at once.
 
     Raises:
         NotFound: no such data set.
     """
-    describe(store, name)
+    check_exists(store, name)
     store.delete(_path(name))
     store.delete_folder(f"datasets/{name}")
+
+
+def check_exists(store: ArtefactStore, name: str) -> None:
+    """Make sure that there is an upload of this name, be it damaged or not.
+
+    Raises:
+        NotFound: no such data set.
+    """
+    if not store.exists(_path(name)):
+        raise _unknown(name)
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"no data set is named {name!r}; GET /v1/datasets lists them")
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"a data set named {name!r} exists; choose another name or delete it first")
+
+
+def _damaged(name: str, how: str) -> Damaged:
+    return Damaged(f"the data set {name!r} is damaged: {how}; delete it and upload it again")
 
 
 def _path(name: str) -> str:
@@ -208,7 +240,11 @@ def _path(name: str) -> str:
 
 
 def _data_path(description: DatasetDescription) -> str:
-    return f"datasets/{description.name}/{description.version}/arrays.safetensors"
+    return f"{_folder(description)}/arrays.safetensors"
+
+
+def _folder(description: DatasetDescription) -> str:
+    return f"datasets/{description.name}/{description.version}"
 
 
 def _parts(given: Sequence[str | None] | None, codes: Rows | None, classes: Sequence[str], pictures: Rows) -> Parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -173,7 +174,9 @@ def _search(found: Recommendation) -> str:
     ]
     for one in several:
         accuracy = ", ".join(f"{TITLES[name]} {value:.1f}" for name, value in one.accuracy.items())
-        gain = "expected best" if one.gain is None else f"{one.gain:+.1f} ± {one.error:.1f}"
+        gain = "expected best" if one.gain is None else f"{one.gain:+.1f}"
+        if one.error is not None and math.isfinite(one.error):  # a single image has no standard error
+            gain += f" ± {one.error:.1f}"
         lines.append(f"| {describe(one.recipe)} | {one.image_count:,} | {one.folds} | {accuracy} | {gain} |")
     return "\n".join(lines)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,21 @@ def paired_gain_over_images(baseline: Right, treated: Right, confidence: float =
     gains = 100 * (treated.astype(np.float64) - baseline).mean(axis=0)  # [images], points
     low, high, _ = _student(gains, confidence)
     return Gain(float(gains.mean()), low, high, len(baseline), _sign_flip_p(gains[gains != 0]), OVER_IMAGES)
+
+
+def within_reach(gain: Gain, accuracy: float) -> Gain:
+    """The gain with an interval that ends where accuracy would be 0 or 100 %, for nothing lies beyond.
+
+    Few draws give a wide interval, which knows nothing of these ends.
+
+    Args:
+        gain: of an arm.
+        accuracy: of that arm, percent.
+    """
+    if gain.low is None or gain.high is None:
+        return gain
+    before = accuracy - gain.mean
+    return replace(gain, low=max(gain.low, -before), high=min(gain.high, 100 - before))
 
 
 def _student(differences: NDArray[np.float64], confidence: float) -> tuple[float | None, float | None, float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latentaug.evaluation.statistics import Gain, holm, paired_gain, paired_gain_over_images, verdict
+from latentaug.evaluation.statistics import Gain, holm, paired_gain, paired_gain_over_images, verdict, within_reach
 from latentaug.evaluation.training_sets import BASELINE, VAE_ARMS, Arm, control, labeller_of
 from latentaug.evaluation.work_units import Cell, unpack
 
@@ -35,7 +35,8 @@ class Row:
         p_holm: p of `gain` after Holm's correction over all arms of the classifier.
         verdict: "helps", "harms" or "cannot tell", by `p_holm`.
         smallest_detectable: points; these draws would have proven a gain as large, whatever the other arms had shown
-            (at the level divided by the number of arms). None where there is no interval.
+            (at the level divided by the number of arms). None where there is no interval, or where no gain that is left
+            to reach is as large.
         gain_over_affine: over as many affine copies, or, for an arm of the pool or one that mixes batches, over affine
             copies of the labelled images alone; None where there were none, or the arm is nothing else.
         p_holm_against_affine: p of `gain_over_affine` after Holm's correction.
@@ -80,7 +81,7 @@ class Row:
     @property
     def before(self) -> float:
         """Accuracy without new samples in the draws that are compared, percent."""
-        return round(self.accuracy - (self.gain.mean if self.gain else 0.0), 6)
+        return round(self.accuracy - (self.gain.mean if self.gain else 0.0), 6) + 0.0  # with no minus before a zero
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -124,7 +125,8 @@ def _rows_of(classifier: str, draws: Mapping[Key, Draws]) -> list[Row]:
     over_affine = [_gain(draws, classifier, arm, _affine(arm)) for arm in arms]
     level = LEVEL / max(1, sum(gain is not None for gain in gains))
     widest = [_gain(draws, classifier, arm, _baseline(arm), 1 - level) for arm in arms]
-    columns = (arms, gains, _holm(gains), widest, over_affine, _holm(over_affine))
+    spreads = [_spread([cell.accuracy for cell in draws[classifier, arm].values()]) for arm in arms]
+    columns = (arms, spreads, gains, _holm(gains), widest, over_affine, _holm(over_affine))
     return [
         Row(
             classifier,
@@ -132,17 +134,26 @@ def _rows_of(classifier: str, draws: Mapping[Key, Draws]) -> list[Row]:
             arm.latent_dim,
             arm.name,
             arm.decode,
-            *_spread([cell.accuracy for cell in draws[classifier, arm].values()]),
-            gain=gain,
+            accuracy,
+            std,
+            gain=gain and within_reach(gain, accuracy),
             p_holm=p,
             verdict=_verdict(gain, p),
-            smallest_detectable=None if wide is None or wide.low is None else wide.mean - wide.low,
-            gain_over_affine=over,
+            smallest_detectable=None if wide is None else _detectable(wide, accuracy),
+            gain_over_affine=over and within_reach(over, accuracy),
             p_holm_against_affine=p_over,
             verdict_against_affine=_verdict(over, p_over),
         )
-        for arm, gain, p, wide, over, p_over in zip(*columns, strict=True)
+        for arm, (accuracy, std), gain, p, wide, over, p_over in zip(*columns, strict=True)
     ]
+
+
+def _detectable(widest: Gain, accuracy: float) -> float | None:
+    """Half the interval at the level of one arm among many; None where so large a gain was not left to reach."""
+    if widest.low is None:
+        return None
+    half, room = widest.mean - widest.low, 100 - (accuracy - widest.mean)
+    return half if half <= room else None
 
 
 def _spread(accuracies: list[float]) -> tuple[float, float | None]:

@@ -224,14 +224,14 @@ def _doubt(arm: Row) -> str:
     gain, detectable = _gain(arm), arm.smallest_detectable
     over_images, single = gain.over == OVER_IMAGES, gain.draws == 1
     attempt = "Try a larger test part." if over_images else f"Try {'10' if single else 'more'} draws."
-    if detectable is None and (over_images or not single):
+    if gain.low is None and (over_images or not single):
         return f", the same each time, so that there is nothing to judge chance by. {attempt}"
     few = "these test images" if over_images else "one draw" if single else f"{gain.draws} draws"
     chance = f"; with {few} that may be chance."
-    if detectable is None:
+    if gain.low is None:
         return f"{chance} {attempt}"
-    if detectable > _room(arm):
-        return f"{chance} No gain that is possible could have shown. {attempt}"
+    if detectable is None or detectable > _room(arm):  # results of earlier versions name gains that cannot be
+        return f"; with {few} no gain could have been told from chance. {attempt}"
     return f"{chance} Only gains above about {_about(detectable)} points would have shown. {attempt}"
 
 

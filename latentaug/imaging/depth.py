@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.errors import InvalidInput
-
-BITS = (8, 10, 12, 14, 16)
-"""How many bits of a 16-bit value may be in use."""
+from latentaug.options import BITS
 
 Levels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -48,7 +46,7 @@ def scale_told(images: Sequence[Levels], bits: int | None = None) -> list[str]:
     if used is None:
         return []
     deep = sum(image.dtype == np.uint16 for image in images)
-    how = "as asked" if bits else "the range that they use together; give bits if it is another"
+    how = "as asked" if bits else "the range that they use together"
     which = "1 image" if deep == 1 else f"{deep:,} images"
     return [f"{which} of 16 bits: values from 0 to {2 ** (bits or used) - 1} became 0 to 255 ({how})."]
 

@@ -9,7 +9,7 @@ from PIL import features
 _AVIF = features.check("avif")  # not in every build of Pillow
 FORMATS = ("PNG", "JPEG", "WEBP", *(["AVIF"] if _AVIF else []), "BMP", "GIF", "TIFF")
 """Pillow's names of the formats that are read. JPEG covers MPO, a JPEG with further pictures, as some phones write."""
-READ = f"PNG, JPEG, WebP, {'AVIF, ' if _AVIF else ''}BMP, GIF and TIFF"
+READ = f"PNG, JPEG, WebP, {'AVIF, ' if _AVIF else ''}BMP, GIF or TIFF"
 """The same for a person."""
 IMAGE_SUFFIXES = frozenset(
     (

@@ -9,7 +9,7 @@ import numpy as np
 
 from latentaug.errors import LatentaugError, MalformedInput, TooLarge
 from latentaug.imaging.depth import Levels
-from latentaug.imaging.formats import OTHER_IMAGES, READ
+from latentaug.imaging.formats import OTHER_IMAGES
 from latentaug.imaging.layout import MAX_LABEL, listed
 from latentaug.imaging.pixels import Decoded, Limits, decode, fit
 
@@ -39,6 +39,50 @@ class Unreadable:
     place: str | None = None
 
 
+class Remarks:
+    """What there is to tell about images that were decoded."""
+
+    def __init__(self) -> None:
+        self._frames: list[str] = []
+        self._laid_on: dict[str, list[str]] = {"white": [], "black": []}
+        self._coarse: list[str] = []
+        self._brightest_coarse = 0
+
+    def add(self, name: str, decoded: Decoded) -> None:
+        """Note what is to be told about one image."""
+        if decoded.frames:
+            self._frames.append(name)
+        if decoded.background is not None:
+            self._laid_on[decoded.background].append(name)
+        if decoded.coarse:
+            self._coarse.append(name)
+            self._brightest_coarse = max(self._brightest_coarse, decoded.brightest)
+
+    def check(self) -> None:
+        """Refuse 16-bit colour of which nothing would be seen.
+
+        Raises:
+            MalformedInput: names some of the images.
+        """
+        if self._coarse and self._brightest_coarse < _FAINT_COLOUR:
+            raise MalformedInput(
+                f"colour of 16 bits is read by its upper 8, in which nothing shows in {listed(self._coarse)}; save "
+                "them with 8 bits, or with values up to 65535"
+            )
+
+    def warnings(self) -> list[str]:
+        """All of it, in sentences."""
+        told = []
+        if self._frames:
+            shown = listed(self._frames)
+            told.append(f"{_images(self._frames)} with several frames or pages: the first was taken ({shown}).")
+        if black := self._laid_on["black"]:
+            told.append(f"{_images(black)} with nearly white drawings on nothing were laid on black ({listed(black)}).")
+        if white := self._laid_on["white"]:
+            told.append(f"{_images(white)} with transparent pixels were laid on white ({listed(white)}).")
+        return told
+
+
 class Intake:
     """Takes images from files.
 
@@ -56,10 +100,7 @@ class Intake:
         self._sizes: list[Size] = []
         self._levels: list[Levels] = []
         self._bytes = 0
-        self._frames: list[str] = []
-        self._laid_on: dict[str, list[str]] = {"white": [], "black": []}
-        self._coarse: list[str] = []
-        self._brightest_coarse = 0
+        self._remarks = Remarks()
         self._error: LatentaugError | None = None
 
     def take(self, name: str, data: bytes, place: str | None = None) -> None:
@@ -74,7 +115,7 @@ class Intake:
             self._error = self._error or error
             self.refuse(name, error.detail, place)
             return
-        self._note(name, decoded)
+        self._remarks.add(name, decoded)
         levels = decoded.levels
         if self._size is not None and levels.dtype == np.uint8:
             self._sizes.append((levels.shape[0], levels.shape[1]))
@@ -92,8 +133,8 @@ class Intake:
         """Note that a file is an image that is not taken."""
         self.unreadable.append(Unreadable(name[-MAX_LABEL:], reason, place))
 
-    def check(self) -> None:
-        """Refuse the batch if an image could not be read, naming all such images at once.
+    def check(self, advice: str = "leave such images out, or save them anew") -> None:
+        """Refuse the batch if an image could not be read, naming all such images at once, with this advice.
 
         Raises:
             MalformedInput: or the error of the first such image, if that has another kind.
@@ -103,7 +144,7 @@ class Intake:
         count = len(self.unreadable)
         which = "1 image cannot be read" if count == 1 else f"{count:,} images cannot be read"
         raise (type(self._error) if self._error else MalformedInput)(
-            f"{which}: {listed_unreadable(self.unreadable)}",
+            f"{which}: {listed_unreadable(self.unreadable)}; {advice}",
             fields=[(bad.place or bad.file, bad.reason) for bad in self.unreadable[:MOST_UNREADABLE]],
         )
 
@@ -113,36 +154,12 @@ class Intake:
         Raises:
             MalformedInput: 16-bit colour of which nothing would be seen.
         """
-        if self._coarse and self._brightest_coarse < _FAINT_COLOUR:
-            raise MalformedInput(
-                f"colour of 16 bits is read by its upper 8, in which nothing shows in {listed(self._coarse)}; save "
-                "them with 8 bits, or with values up to 65535"
-            )
+        self._remarks.check()
         return self._levels
 
     def warnings(self) -> list[str]:
         """What to tell about how the images were read, in sentences."""
-        told = []
-        if self._size is not None:
-            told += resized(self._sizes, self._size)
-        if self._frames:
-            told.append(
-                f"{_images(self._frames)} with several frames or pages: the first was taken ({listed(self._frames)})."
-            )
-        if black := self._laid_on["black"]:
-            told.append(f"{_images(black)} with nearly white drawings on nothing were laid on black ({listed(black)}).")
-        if white := self._laid_on["white"]:
-            told.append(f"{_images(white)} with transparent pixels were laid on white ({listed(white)}).")
-        return told
-
-    def _note(self, name: str, decoded: Decoded) -> None:
-        if decoded.frames:
-            self._frames.append(name)
-        if decoded.background is not None:
-            self._laid_on[decoded.background].append(name)
-        if decoded.coarse:
-            self._coarse.append(name)
-            self._brightest_coarse = max(self._brightest_coarse, int(decoded.levels.max(initial=0)))
+        return (resized(self._sizes, self._size) if self._size is not None else []) + self._remarks.warnings()
 
 
 def resized(sizes: Sizes, size: Size) -> list[str]:
@@ -151,10 +168,10 @@ def resized(sizes: Sizes, size: Size) -> list[str]:
     if not others:
         return []
     smallest, largest = size_words(others[0]), size_words(others[-1])
-    extent = smallest if len(others) == 1 else f"sizes from {smallest} to {largest}"
+    extent = smallest if len(others) == 1 else f"sizes such as {smallest} and {largest}"
     count = sum(other != size for other in sizes)
     were = "1 image was" if count == 1 else f"{count:,} images were"
-    return [f"{were} resized from {extent} to {size_words(size)}, with the aspect kept and the rest filled."]
+    return [f"{were} resized to {size_words(size)} from {extent}, with the aspect kept and the rest filled."]
 
 
 def size_words(size: Size) -> str:
@@ -175,7 +192,7 @@ def listed_unreadable(unreadable: Sequence[Unreadable]) -> str:
 def unsupported(name: str) -> str | None:
     """Why an image of a format that is not read cannot be taken, by its name; None for any other file."""
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
-    return f"{suffix[1:].upper()} is not read; save it as PNG or JPEG ({READ} are)" if suffix in OTHER_IMAGES else None
+    return f"{suffix[1:].upper()} is not read; save it as PNG or JPEG" if suffix in OTHER_IMAGES else None
 
 
 def _images(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ The rules are the same for a zip, a folder and the page's upload; docs/reading.m
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -21,12 +22,10 @@ SYSTEM_FOLDERS = frozenset(
     ("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "#recycle", "@recycle")
 )
 """Names, in lower case, of folders that systems make. They are passed over, and so is what begins with a dot."""
-PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
-"""Names, in lower case, of folders that are parts of a data set."""
+_PART = re.compile(
+    r"(?:(train|training)|(val|valid|validation)|(test|testing))[ _-]?(?:set|data|images)?[ _-]?\d*", re.I
+)
+"""Names of folders that are parts of a data set: train, valid and test, also as training_set, val2017 or test1."""
 CONTAINERS = {"images", "image", "imgs", "img"}
 """Names, in lower case, of folders that only hold a class's images and are no class."""
 MAX_LABEL = 100  # characters
@@ -93,7 +92,7 @@ def arrange(names: Sequence[str]) -> Layout:
         check_label(label)
     if not found:
         return Layout(None, parts)
-    if len(found) == 1 and None not in labels and (only := found.pop()).casefold() in CONTAINERS | set(PARTS):
+    if len(found) == 1 and None not in labels and _is_no_class(only := found.pop()):
         told = (
             f"All images lie in the folder {only!r}, so they have no labels. If there are classes, give each a folder."
         )
@@ -101,9 +100,10 @@ def arrange(names: Sequence[str]) -> Layout:
     return Layout(labels, parts, _doubts(folders, labels))
 
 
-def is_unlabelled(name: str) -> bool:
-    """Whether the path of an image leads through a folder of unlabelled images."""
-    return any(folder.casefold() in UNLABELLED_FOLDERS for folder in PurePosixPath(name).parts[:-1])
+def part_of(folder: str) -> str | None:
+    """The part that a folder of this name is: train, validation or test; None for any other folder."""
+    found = _PART.fullmatch(folder)
+    return None if found is None else ("train", "validation", "test")[(found.lastindex or 1) - 1]
 
 
 def check_label(label: str) -> None:
@@ -156,11 +156,15 @@ def _without_parts(folders: Folders) -> tuple[Folders, list[str | None] | None]:
             continue
         names = [path[end].casefold() for path in folders]
         pool = [end == 0 and name in UNLABELLED_FOLDERS for name in names]
-        parts = [PARTS.get(name) for name in names]
+        parts = [part_of(name) for name in names]
         if all(part or free for part, free in zip(parts, pool, strict=True)) and {"train"} < set(parts) - {None}:
             kept = [slice(None) if free else slice(1, None) if end == 0 else slice(-1) for free in pool]
             return [path[some] for path, some in zip(folders, kept, strict=True)], parts
     return folders, None
+
+
+def _is_no_class(folder: str) -> bool:
+    return folder.casefold() in CONTAINERS or part_of(folder) is not None
 
 
 def _label(path: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ on single images are here; those on files of many images are in `latentaug.imagi
 from __future__ import annotations
 
 import io
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging.depth import Levels, eight_bit
-from latentaug.imaging.formats import FORMATS, HEAD, READ, kind
+from latentaug.imaging.formats import FORMATS, HEAD, READ, is_known_head, kind
 
 MIN_SIDE, MAX_SIDE = 8, 256
 """Shortest and longest side, in pixels, of images that a VAE learns."""
@@ -78,6 +79,11 @@ class Decoded:
     background: Literal["black", "white"] | None = None
     coarse: bool = False
 
+    @property
+    def brightest(self) -> int:
+        """The largest value."""
+        return int(self.levels.max(initial=0))
+
 
 def decode_image(data: bytes, limits: Limits) -> Pixels:
     """Decode one image by itself: what `decode` gives, with 16-bit grey scaled by the range that it uses.
@@ -106,19 +112,21 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     except _BOMB as error:
         raise TooLarge(f"the image claims more than {limits.max_pixels} pixels; send a smaller one") from error
     except _BROKEN as error:
-        found = kind(data[:HEAD])
-        what = f"not an image, but {found}" if found else "not a readable image"
-        raise MalformedInput(f"{what}; leave it out, or save it anew ({READ} are read)") from error
+        head = data[:HEAD]
+        what = f"not an image, but {found}" if (found := kind(head)) else f"no image of {READ}"
+        raise MalformedInput("broken, or of a kind that is not read" if is_known_head(head) else what) from error
     width, height = image.size
     if width * height > limits.max_pixels:
         raise TooLarge(
             f"the image is {width}x{height}, and at most {limits.max_pixels} pixels are accepted; send a smaller one"
         )
+    if _tile(image) > limits.max_pixels:
+        raise TooLarge(f"the TIFF has tiles of more than {limits.max_pixels} pixels; save it without such tiles")
     coarse = _is_coarse(image)
     try:
-        levels, background = _levels(ImageOps.exif_transpose(image))
+        levels, background = _levels(_upright(image))
     except _BROKEN as error:
-        raise MalformedInput(f"broken or cut short ({error}); leave it out, or save it anew") from error
+        raise MalformedInput(f"broken or cut short ({error})") from error
     return Decoded(levels, _has_more(image), background, coarse)
 
 
@@ -188,14 +196,20 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], scale: int = 1, gap: int = 2
     return sheet
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says, or as it is if its EXIF data is broken."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except _BROKEN:  # if it is the pixels that are, that shows when they are read
+        return image
+
+
 def _levels(image: Image.Image) -> tuple[Levels, Literal["black", "white"] | None]:
     """A Pillow image of any mode as uint8 [h, w, 1 or 3] or uint16 [h, w, 1], and what it was laid on."""
     if image.mode.startswith(("I", "F")):  # Pillow's own conversion would clip at 255
         return _deep(np.asarray(image))[..., None], None
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))[..., None], None
     if image.has_transparency_data:
-        grey = image.mode in ("LA", "La")
+        grey = image.mode in ("1", "L", "LA", "La")
         layers = np.asarray(image.convert("RGBA"))  # [h, w, 4]
         if layers[..., 3].min(initial=255) < 255:
             background = _background(layers)
@@ -204,6 +218,8 @@ def _levels(image: Image.Image) -> tuple[Levels, Literal["black", "white"] | Non
             )
             return _without_colour(np.asarray(flat), grey), background
         return _without_colour(layers[..., :3], grey), None
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[..., None], None
     colour = np.asarray(image.convert("RGB"))
     return _without_colour(colour, image.mode == "P" and _is_grey(colour)), None
 
@@ -239,6 +255,14 @@ def _is_grey(image: Pixels) -> bool:
 def _is_coarse(image: Image.Image) -> bool:
     """Whether Pillow will reduce 16 bits to the upper 8, as it does with colour."""
     return not image.mode.startswith("I") and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+
+
+def _tile(image: Image.Image) -> int:
+    """Pixels in each tile of a TIFF, which are decoded together, however small the image itself is; 0 without tiles."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 0
+    sides = [image.tag_v2.get(tag) for tag in (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH)]
+    return math.prod(side if isinstance(side, int) else 0 for side in sides)
 
 
 def _has_more(image: Image.Image) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import stat
+import struct
 import sys
 import unicodedata
 import zipfile
@@ -29,6 +30,8 @@ _WESTERN = re.compile(r"[\0-\x7fÇüéâäàåçêëèïîìÄÅÉæÆôöòûù
 """What names look like that were written in code page 437 and read so; other letters betray another encoding."""
 _EASTERN = ("gbk", "shift_jis", "big5", "euc_kr")
 _LONGEST_LINK = 4096  # bytes
+_HEADER, _BEFORE_NAME = struct.Struct("<26xH"), 30
+"""The length of its name in a file's header, and where the name begins."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -57,7 +60,7 @@ def read_zip(
     data: bytes,
     limits: Limits,
     *,
-    skip_bad: bool = False,
+    skip_bad: bool | None = None,
     size: Size | None = None,
 ) -> Folder:
     """Read a zip of images.
@@ -68,7 +71,7 @@ def read_zip(
     Args:
         data: the zip.
         limits: bounds on it.
-        skip_bad: whether to go on without the images that cannot be read.
+        skip_bad: whether to go on without the images that cannot be read; None where that cannot be asked for.
         size: height and width that images of 8 bits are resized to at once, or None.
 
     Raises:
@@ -80,18 +83,20 @@ def read_zip(
     most = 2 * limits.max_images + MOST_OTHER_FILES
     others = []
     with opened(data, "zip") as archive:
-        entries, told = _entries(archive, most)
+        entries, told = _entries(archive, data, most)
         check_sizes([info for name, info in entries if not passed_over(name)], most, limits.max_bytes, "zip")
         for name, info in entries:
             if passed_over(name) or not _take(intake, archive, name, info):
                 others.append(name)
-    if not skip_bad:
+    if skip_bad is None:
         intake.check()
+    elif not skip_bad:
+        intake.check("save such images anew, or set skip_bad=true to go on without them")
     if not intake.names:
         held = (
             f", only {listed([bad.file for bad in intake.unreadable] + others)}" if others or intake.unreadable else ""
         )
-        raise InvalidInput(f"the zip holds no images{held}; put images into it ({READ}), in a folder for each label")
+        raise InvalidInput(f"the zip holds no images{held}; put images into it (of {READ}), in a folder for each label")
     layout = arrange(intake.names)
     warnings = [*told_passed_over(others), *told, *layout.warnings, *intake.warnings()]
     if intake.unreadable:
@@ -120,7 +125,7 @@ def _take(intake: Intake, archive: zipfile.ZipFile, name: str, info: zipfile.Zip
     return True
 
 
-def _entries(archive: zipfile.ZipFile, most: int) -> tuple[list[tuple[str, zipfile.ZipInfo]], list[str]]:
+def _entries(archive: zipfile.ZipFile, data: bytes, most: int) -> tuple[list[tuple[str, zipfile.ZipInfo]], list[str]]:
     """The files of a zip by their paths, those behind links by the links' paths too, and what to tell.
 
     A link keeps its own entry if it leads to nothing in the zip.
@@ -130,6 +135,8 @@ def _entries(archive: zipfile.ZipFile, most: int) -> tuple[list[tuple[str, zipfi
     """
     infos = [info for info in archive.infolist() if not info.orig_filename.endswith(("/", "\\"))]
     check_sizes(infos, most, sys.maxsize, "zip")
+    for info in infos:
+        _take_own_name(info, data)
     names, told = _names(infos)
     entries = list(zip(names, infos, strict=True))
     found = [(name, info) for name, info in entries if not _is_link(info)]
@@ -146,6 +153,19 @@ def _entries(archive: zipfile.ZipFile, most: int) -> tuple[list[tuple[str, zipfi
         if len(found) > most:
             raise TooLarge(f"the links in the zip stand for more than {most} files; zip the files themselves")
     return found, told
+
+
+def _take_own_name(info: zipfile.ZipInfo, data: bytes) -> None:
+    """Take the name in a file's own header where the zip's directory has another, as some programs write it.
+
+    `zipfile` would refuse to read such a file.
+    """
+    header = data[info.header_offset : info.header_offset + _HEADER.size]
+    if len(header) == _HEADER.size:
+        (length,) = _HEADER.unpack(header)
+        start = info.header_offset + _BEFORE_NAME
+        name = data[start : start + length].decode("utf-8" if info.flag_bits & _UTF_8 else "cp437", "replace")
+        info.orig_filename = name
 
 
 def _is_link(info: zipfile.ZipInfo) -> bool:

@@ -10,10 +10,10 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -23,11 +23,17 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from latentaug.runtime import sockets
+from latentaug import addresses
+from latentaug.runtime import signatures, sockets
 
+PROGRAM = "latentaug"
 PREFIX = "LATENTAUG_"
 OF_CALLERS = {f"{PREFIX}URL", f"{PREFIX}KEY"}
 """Variables with our prefix that are the command line's: where it finds the service, and the key to send."""
+
+PATH_PREFIX = r"(?!/(v1|static)(/|$))(/[A-Za-z0-9._~-]+)+"
+"""What a prefix looks like; one that begins like our own paths would be taken for a part of them."""
+_ORIGIN = r"https?://[^\s,*/]+"
 
 # What some values must look like, and an example of each.
 _FORMS = {
@@ -35,6 +41,8 @@ _FORMS = {
     "store_url": (r"(file|s3|gs|az|memory|https?)://", "file:///folder or s3://bucket/prefix"),
     "model_server_url": (r"(unix:///|https?://).", "unix:///path or http://host:port"),
     "otlp_endpoint": (r"https?://.", "http://collector:4318"),
+    "root_path": (f"{PATH_PREFIX}$", "/aug"),
+    "cors_origins": (rf"(\*|{_ORIGIN}( *, *{_ORIGIN})*)$", "https://app.example.org, or * for all"),
     "rate_limit": (r"[1-9][0-9]* ?(/|per) ?[0-9]* ?(second|minute|hour|day)s?$", "100/second or 1000/minute"),
 }
 
@@ -52,8 +60,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     # Where things live
-    home: Path = Path("var")
-    """Folder for everything that the service writes: the store, the embedded Valkey, sockets."""
+    home: Path = Field(default_factory=lambda: user_data_path(PROGRAM, appauthor=False))
+    """Folder for everything that the service writes: the store, the embedded Valkey, sockets. Default: `latentaug` in
+    the folder where the system keeps this user's data, so that it does not matter where a command is typed."""
     store_url: str | None = None
     """Where models, data sets and results are kept: `file:///...`, `s3://bucket/prefix`. Default: `<home>/store`."""
     data_dir: Path | None = None
@@ -69,6 +78,15 @@ class Settings(BaseSettings):
     """Address that the API listens on. API keys are required unless it is a loopback address."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port that the API listens on."""
+    root_path: str | None = None
+    """Prefix under which a proxy shows the service, such as `/aug`, whether or not the proxy takes it off. A trusted
+    proxy may send it as `X-Forwarded-Prefix` instead."""
+    trusted_proxies: str = "127.0.0.1,::1"
+    """Addresses and networks, separated by commas, of the proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and
+    `X-Forwarded-Prefix` are believed."""
+    cors_origins: str | None = None
+    """Web sites, separated by commas, whose pages may call the API from a browser, such as `https://app.example.org`.
+    `*` allows all of them and needs API keys. Default: none."""
     api_keys: SecretStr | None = None
     """API keys with their scopes, separated by commas: `key:scope+scope`. Scopes are infer, train and admin. A key may
     be given as its hash, `sha256$<hex>`."""
@@ -82,6 +100,9 @@ class Settings(BaseSettings):
     """Most bytes in the body of an encode, decode, augment or interpolate request."""
     max_dataset_bytes: int = Field(default=1024 * 2**20, ge=1024)
     """Most bytes of a data set, counted in its upload and again in its decoded images."""
+    min_upload_rate: int = Field(default=1024, ge=0)
+    """Fewest bytes per second, over 10 seconds, that a data set must come in with while it is uploaded. A slower upload
+    gets 408 and makes room for another one. 0 lets any of them take its time."""
     max_images: int = Field(default=4096, ge=1)
     """Most images or latents in one request. An augment request may return k times as many."""
     max_queued_jobs: int = Field(default=100, ge=1)
@@ -128,6 +149,14 @@ class Settings(BaseSettings):
     """Days for which the record and files of a job are kept after its end, at least 1. Then they are deleted, but never
     while an unfinished job names that job in `beside`. 0 keeps them for ever. Models and data sets always stay."""
 
+    # Webhooks
+    webhook_secret: SecretStr | None = None
+    """Secret that signs webhooks: `whsec_` and base64 of 24 to 64 random bytes. Without it jobs take no `webhook`. The
+    API and the workers need the same."""
+    webhook_networks: str | None = None
+    """Addresses and networks, separated by commas, that webhooks may go to although they are not public, such as
+    `127.0.0.1, 10.0.0.0/8`. Default: none."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest severity that is logged."""
     log_format: Literal["text", "json"] = "text"
@@ -136,7 +165,7 @@ class Settings(BaseSettings):
     """URL that OpenTelemetry traces are sent to by OTLP over HTTP, such as `http://collector:4318`. It needs the extra
     `tracing`."""
 
-    @field_validator("redis_url", "store_url", "model_server_url", "rate_limit", "otlp_endpoint", mode="after")
+    @field_validator(*_FORMS, mode="after")
     @classmethod
     def _well_formed(cls, value: SecretStr | str | None, info: ValidationInfo) -> SecretStr | str | None:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -144,6 +173,22 @@ class Settings(BaseSettings):
         if text is not None and not re.match(pattern, text):
             raise ValueError(f"must look like {example}")
         return value
+
+    @field_validator("trusted_proxies", "webhook_networks", mode="after")
+    @classmethod
+    def _are_networks(cls, text: str | None) -> str | None:
+        try:
+            addresses.networks(text or "")
+        except ValueError:
+            raise ValueError("must be addresses or networks, such as 127.0.0.1, 10.0.0.0/8") from None
+        return text
+
+    @field_validator("webhook_secret", mode="after")
+    @classmethod
+    def _signs(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            signatures.key_of(secret.get_secret_value())
+        return secret
 
     @field_validator("job_retention_days", mode="after")
     @classmethod
@@ -161,15 +206,19 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _keys_for_all_origins(self) -> Self:
+        if self.cors_origins == "*" and self.api_keys is None and self.api_keys_file is None:
+            raise ValueError(
+                f"{PREFIX}CORS_ORIGINS is * and there are no API keys, so any web site could use the service: name the "
+                f"sites, or set {PREFIX}API_KEYS"
+            )
+        return self
+
     @property
     def on_loopback(self) -> bool:
         """Whether `host` is a loopback address."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return addresses.on_loopback(self.host)
 
     @property
     def dataset_folders(self) -> tuple[Path, ...]:

@@ -11,13 +11,13 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from latentaug.errors import Conflict, NotFound
+from latentaug.errors import Conflict, Damaged, NotFound
 from latentaug.options import ArchitectureName, AskedDecode, Decode
-from latentaug.storage.objects import ArtefactStore, check_name
+from latentaug.storage.objects import ArtefactStore, check_name, whole
 
 _LEAST_MSE = 1e-9
 POOR_PSNR = 25.0
@@ -160,16 +160,20 @@ def save(
 
     Raises:
         Conflict: a model of this name exists.
+        NotStored: there is no room for it; then nothing of it is kept.
     """
     folder = f"models/{description.name}/{description.version}"
-    store.put(f"{folder}/weights.safetensors", weights)
-    store.put(f"{folder}/latents.safetensors", projected_bytes(projected))
-    if umap is not None:
-        store.put(f"{folder}/umap.safetensors", umap)
-    try:
-        store.create(describe_path(description.name), description.model_dump_json(indent=1).encode())
-    except Conflict as error:
-        raise Conflict(f"a model named {description.name!r} exists; choose another name or delete it first") from error
+    with whole(store, folder, describe_path(description.name)):
+        store.put(f"{folder}/weights.safetensors", weights)
+        store.put(f"{folder}/latents.safetensors", projected_bytes(projected))
+        if umap is not None:
+            store.put(f"{folder}/umap.safetensors", umap)
+        try:
+            store.create(describe_path(description.name), description.model_dump_json(indent=1).encode())
+        except Conflict as error:
+            raise Conflict(
+                f"a model named {description.name!r} exists; choose another name or delete it first"
+            ) from error
 
 
 def describe(store: ArtefactStore, name: str) -> ModelDescription:
@@ -177,11 +181,14 @@ def describe(store: ArtefactStore, name: str) -> ModelDescription:
 
     Raises:
         NotFound: no such model.
+        Damaged: its description cannot be read.
     """
     try:
         return ModelDescription.model_validate_json(store.get(describe_path(name)))
     except NotFound as error:
         raise NotFound(f"no model is named {name!r}; GET /v1/models lists them") from error
+    except ValidationError as error:
+        raise _damaged(name, "its description cannot be read") from error
 
 
 def names(store: ArtefactStore) -> list[str]:
@@ -194,7 +201,7 @@ def read_weights(store: ArtefactStore, description: ModelDescription) -> bytes:
 
     Raises:
         NotFound: the model was deleted meanwhile.
-        OSError: the stored bytes are not those that were written.
+        Damaged: the stored bytes are not those that were written.
     """
     return _checked(store, description, "weights.safetensors", description.weights_sha256)
 
@@ -204,7 +211,7 @@ def read_projected(store: ArtefactStore, description: ModelDescription) -> Proje
 
     Raises:
         NotFound: the model was deleted meanwhile.
-        OSError: the stored bytes are not those that were written.
+        Damaged: the stored bytes are not those that were written.
     """
     arrays = load_tensors(_checked(store, description, "latents.safetensors", description.latents_sha256))
     return ProjectedDataset(latents=arrays["latents"], labels=arrays.get("labels"), rows=arrays["rows"])
@@ -215,7 +222,7 @@ def read_places(store: ArtefactStore, description: ModelDescription) -> NDArray[
 
     Raises:
         NotFound: the model was deleted meanwhile.
-        OSError: the stored bytes are not those that were written.
+        Damaged: the stored bytes are not those that were written.
     """
     if description.umap_sha256 is None:
         return None
@@ -236,20 +243,36 @@ def projected_bytes(projected: ProjectedDataset) -> bytes:
 
 
 def delete(store: ArtefactStore, name: str) -> None:
-    """Delete a model. Its description goes first, and with it the whole model at once.
+    """Delete a model, be it damaged or not. Its description goes first, and with it the whole model at once.
 
     Raises:
         NotFound: no such model.
     """
-    describe(store, name)
+    check_exists(store, name)
     store.delete(describe_path(name))
     store.delete_folder(f"models/{name}")
 
 
+def check_exists(store: ArtefactStore, name: str) -> None:
+    """Make sure that there is a model of this name, be it damaged or not.
+
+    Raises:
+        NotFound: no such model.
+    """
+    if not store.exists(describe_path(name)):
+        raise NotFound(f"no model is named {name!r}; GET /v1/models lists them")
+
+
 def _checked(store: ArtefactStore, description: ModelDescription, file: str, sha256: str) -> bytes:
-    data = store.get(f"models/{description.name}/{description.version}/{file}")
+    try:
+        data = store.get(f"models/{description.name}/{description.version}/{file}")
+    except NotFound as error:
+        check_exists(store, description.name)
+        raise _damaged(description.name, f"its file {file} is missing") from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise OSError(
-            f"{file} of model {description.name!r} is damaged: its SHA-256 is not the recorded one; train it again"
-        )
+        raise _damaged(description.name, f"its file {file} is not what was written")
     return data
+
+
+def _damaged(name: str, how: str) -> Damaged:
+    return Damaged(f"the model {name!r} is damaged: {how}; delete it and train it again")

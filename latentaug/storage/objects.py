@@ -14,16 +14,25 @@ away by deleting its description first; without a description the rest does not 
 
 from __future__ import annotations
 
+import errno
 import os
-from contextlib import suppress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from latentaug.errors import Conflict, InvalidInput, NotFound
+from latentaug.errors import Conflict, InvalidInput, NotFound, NotStored, Unavailable
 from latentaug.options import NAME, NAME_RULE
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NUMBER = re.compile(r"\(os error (\d+)\)")
+"""Where obstore's messages have the system's number of what went wrong; its exceptions do not carry it."""
+_RETRY_SECONDS = 5.0
 
 
 def check_name(name: str, what: str) -> str:
@@ -41,7 +50,11 @@ def check_name(name: str, what: str) -> str:
 
 
 class ArtefactStore:
-    """Bytes by path. Paths are made by this package from checked names, never taken from a request."""
+    """Bytes by path. Paths are made by this package from checked names, never taken from a request.
+
+    All methods raise `Unavailable` where the store does not answer, and `NotStored` where it has no room left or gives
+    this process no right.
+    """
 
     def __init__(self, url: str) -> None:
         """Open the store at `url`: `file:///folder` (made where missing), `s3://bucket/prefix`, `gs://...`, `memory:///`."""
@@ -49,13 +62,15 @@ class ArtefactStore:
         self._store: ObjectStore
         self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
         if self._folder is not None:
-            self._store = LocalStore(self._folder, mkdir=True)
+            with _told():
+                self._store = LocalStore(self._folder, mkdir=True)
         else:
             self._store = from_url(url)
 
     def put(self, path: str, data: bytes) -> None:
         """Write `data` at `path`, replacing what was there."""
-        self._store.put(path, data)
+        with _told():
+            self._store.put(path, data)
 
     def create(self, path: str, data: bytes) -> None:
         """Write `data` at `path` where nothing may be yet.
@@ -63,10 +78,11 @@ class ArtefactStore:
         Raises:
             Conflict: something is there.
         """
-        try:
-            self._store.put(path, data, mode="create")
-        except AlreadyExistsError as error:
-            raise Conflict(f"{path} exists already") from error
+        with _told():
+            try:
+                self._store.put(path, data, mode="create")
+            except AlreadyExistsError as error:
+                raise Conflict(f"{path} exists already") from error
 
     def get(self, path: str) -> bytes:
         """Read what stands at `path`.
@@ -74,43 +90,87 @@ class ArtefactStore:
         Raises:
             NotFound: nothing is there.
         """
-        try:
-            return bytes(self._store.get(path).bytes())
-        except FileNotFoundError as error:
-            raise NotFound(f"nothing is stored at {path}") from error
+        with _told():
+            try:
+                return bytes(self._store.get(path).bytes())
+            except FileNotFoundError as error:
+                raise NotFound(f"nothing is stored at {path}") from error
 
     def exists(self, path: str) -> bool:
         """Whether something stands at `path`."""
-        try:
-            self._store.head(path)
-        except FileNotFoundError:
-            return False
+        with _told():
+            try:
+                self._store.head(path)
+            except FileNotFoundError:
+                return False
         return True
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly under `prefix`, sorted."""
-        found = self._store.list_with_delimiter(prefix)["common_prefixes"]
+        with _told():
+            found = self._store.list_with_delimiter(prefix)["common_prefixes"]
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def files(self, prefix: str) -> list[str]:
         """Names of the files directly under `prefix`, sorted."""
-        found = self._store.list_with_delimiter(prefix)["objects"]
+        with _told():
+            found = self._store.list_with_delimiter(prefix)["objects"]
         return sorted(entry["path"].rsplit("/", 1)[-1] for entry in found)
 
     def delete(self, path: str) -> None:
         """Delete what stands at `path`, if anything does."""
-        try:
+        with _told(), suppress(FileNotFoundError):
             self._store.delete(path)
-        except FileNotFoundError:
-            return
 
     def delete_folder(self, prefix: str) -> None:
         """Delete everything under `prefix`."""
-        for batch in self._store.list(prefix):
-            for entry in batch:
-                self.delete(entry["path"])
+        with _told():
+            for batch in self._store.list(prefix):
+                for entry in batch:
+                    self.delete(entry["path"])
         if self._folder is not None:  # an object store has no empty folders
             _remove_empty(self._folder / prefix)
+
+
+@contextmanager
+def whole(store: ArtefactStore, folder: str, description: str) -> Iterator[None]:
+    """Leave nothing of an artefact for which there is no room.
+
+    Args:
+        store: where it is written.
+        folder: the folder of its files, deleted if they cannot all be written.
+        description: path of its description; with it the artefact exists, and nothing is deleted.
+    """
+    try:
+        yield
+    except NotStored:
+        with suppress(NotStored, Unavailable):  # who may not write may not delete either
+            if not store.exists(description):
+                store.delete_folder(folder)
+        raise
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in words of ours what a store or the system says."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        found = _NUMBER.search(str(error))
+        number = int(found[1]) if found else None
+        if number in _NO_ROOM:
+            raise NotStored(
+                "no room is left where the service keeps its files, so nothing of this was kept; delete data sets or "
+                "models that you no longer need, or make room on its disk, and try again"
+            ) from error
+        if number in _NO_RIGHT or isinstance(error, PermissionDeniedError | PermissionError):
+            raise NotStored(
+                "the service may not read or write where it keeps its files; whoever runs it must give it the right to"
+            ) from error
+        raise Unavailable(
+            "the service cannot reach the place where it keeps its files; try again in a few seconds",
+            retry_after=_RETRY_SECONDS,
+        ) from error
 
 
 def _remove_empty(folder: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 import uvicorn
 
 from latentaug.errors import Conflict
-from latentaug.runtime import logs, tracing
+from latentaug.runtime import folders, logs, tracing
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.processes import MISCONFIGURED
 from service.api.app import create_app
@@ -25,6 +25,7 @@ def main() -> int:
         tracing.configure(settings, "latentaug-api")
         app = create_app(settings)
         ports.check(settings.host, settings.port)
+        folders.check_store(settings)
     except (ValueError, OSError, Conflict) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return MISCONFIGURED
@@ -36,6 +37,7 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the application itself knows which proxies to believe
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
     return 0

@@ -7,8 +7,11 @@ from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from latentaug import addresses
 from latentaug.runtime import tracing
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
@@ -26,12 +29,24 @@ from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
 from service.api.routes import datasets, inference, jobs, labelling, models, page, quality, system
 from service.api.routes.plain import DocumentedApp
+from service.asgi.proxies import UnderPrefix
 from service.asgi.traced import Traced
 
 DESCRIPTION = """\
 Train a variational autoencoder on images without labels. Make new training images from few labelled ones in its latent
 space by noise, interpolation or extrapolation. Measure whether they help. Every error is `application/problem+json`.
 """
+
+# What pages of other sites may send beside what browsers always let them, and what they may read.
+_SENT_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "X-Request-ID",
+    "X-Request-Timeout",
+]
+_ANSWER_HEADERS = ["Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed", "Augment-Decode", "Augment-Tally"]
 
 
 class State(TypedDict):
@@ -92,5 +107,26 @@ def create_app(settings: Settings) -> ASGIApp:
     front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
     front.router.default = HeadAsGet(app)
     served: ASGIApp = Traced(front)
+    if settings.cors_origins is not None:
+        served = _for_other_sites(served, settings.cors_origins)
     served = RequestLog(served)  # around the trace, which shows the request's id
-    return RequestMetrics(served, metrics=metrics)  # outermost, so that it counts what RequestLog answers
+    served = RequestMetrics(served, metrics=metrics)  # around what RequestLog answers, to count it
+    return _behind_proxies(served, settings)
+
+
+def _for_other_sites(served: ASGIApp, origins: str) -> ASGIApp:
+    """Let pages of these sites call from a browser. A key is sent as a header, so no cookie is ever wanted."""
+    return CORSMiddleware(
+        served,
+        allow_origins=[origin.strip() for origin in origins.split(",")],
+        allow_methods=["GET", "HEAD", "POST", "DELETE"],
+        allow_headers=_SENT_HEADERS,
+        expose_headers=_ANSWER_HEADERS,
+    )
+
+
+def _behind_proxies(served: ASGIApp, settings: Settings) -> ASGIApp:
+    """Believe what trusted proxies say of a request. The prefix comes first: then the caller's address is replaced."""
+    trusted = addresses.networks(settings.trusted_proxies)
+    named = ProxyHeadersMiddleware(served, [str(network) for network in trusted])  # type: ignore[arg-type]
+    return UnderPrefix(named, settings.root_path or "", trusted)  # type: ignore[arg-type]

@@ -29,6 +29,8 @@ _DONE = {
     "epochs": ("training_epochs", "Epochs trained, including those lost with their process."),
     "images": ("training_images", "Images that were trained on, counted once for each epoch."),
     "training_seconds": ("training_seconds", "Seconds that epochs took, including their validation."),
+    "webhooks_sent": ("webhooks_sent", "Webhooks that their receivers accepted."),
+    "webhooks_lost": ("webhooks_lost", "Webhooks that were given up, as no receiver accepted them."),
     "cells": ("evaluation_cells", "Cells of evaluations measured."),
 }
 """Counters by kind of job: how workers call them, and their names and meanings in the metrics."""

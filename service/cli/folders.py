@@ -1,38 +1,30 @@
-"""Reads a folder of images batch by batch, and writes new images into a folder with a manifest."""
+"""Reads a folder of images class by class, and makes a new one."""
 
 from __future__ import annotations
 
-import csv
 import io
 import os
-import random
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from latentaug_client.folders import read_folder
 
 from latentaug.errors import LatentaugError, MalformedInput, TooFewImages
-from latentaug.imaging.depth import used_bits
-from latentaug.imaging.intake import Unreadable, listed_unreadable, unsupported
-from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER, arrange, listed, told_passed_over
-from latentaug.imaging.pixels import Limits, Pixels, decode, encode_png
-
-MOST_IMAGES = 1024
-"""Most images in one request. Neighbours are looked for among the images of the same request."""
-MOST_MEASURED = 500
-"""Most new images by which the quality of all is told; so many photos fit into one request."""
+from latentaug.imaging.depth import Levels, scale_told, used_bits
+from latentaug.imaging.intake import Remarks, Unreadable, listed_unreadable, unsupported
+from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
+from latentaug.imaging.pixels import Decoded, Limits, decode
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images that are sent in one request.
+    """The images of one class, or those that have none.
 
     Attributes:
         files: their paths.
@@ -51,6 +43,7 @@ class Reading:
 
     Attributes:
         batches: the images that new ones are made from, class by class, so that neighbours are of the same class.
+        files: all images, in the order of an upload.
         held: number of images in folders to validate and to test with, from which none are made.
         unreadable: images that cannot be read.
         bits: how many bits the images of 16 bits use, so that all requests scale them alike; None if there are none.
@@ -58,6 +51,7 @@ class Reading:
     """
 
     batches: list[Batch]
+    files: list[Path]
     held: int
     unreadable: list[Unreadable]
     bits: int | None
@@ -81,7 +75,7 @@ class Reading:
 def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False) -> Reading:
     """Read a folder as the service reads an upload, and look at every image whether it can be read.
 
-    Large classes are split into equal parts. Of a folder with folders train, valid and test, new images are made from
+    Of a folder with folders train, valid and test, new images are made from
     the training images alone.
 
     Args:
@@ -94,9 +88,13 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
         LatentaugError: images that cannot be read, all of them named, or some that lie beside the class folders.
     """
     found = read_folder(folder, unlabelled)
-    unreadable, bits = _look(found.images)
+    look = _look(found.images)
+    unreadable = look.unreadable
     if unreadable and not skip_bad:
-        raise MalformedInput(f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}")
+        raise MalformedInput(
+            f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}; save such images anew, or "
+            "give --skip-bad to go on without them"
+        )
     bad = {each.file for each in unreadable}
     names = [name for name in found.images if name not in bad]
     if not names:
@@ -111,12 +109,10 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
         label = None if layout.labels is None else layout.labels[i]
         classes.setdefault(label, []).append(found.images[name])
     place = None if layout.labels is None else UNLABELLED_FOLDER  # of what has no class
-    made = [Batch(part, label or place, label) for label, members in classes.items() for part in _parts(members)]
-    warnings = [*told_passed_over(found.others), *layout.warnings]
-    if bits is not None:
-        top = 2**bits - 1
-        warnings.append(f"In images of 16 bits, values from 0 to {top}, the range that they use, become 0 to 255.")
-    return Reading(made, held, unreadable, bits, warnings)
+    made = [Batch(members, label or place, label) for label, members in classes.items()]
+    files = [found.images[name] for name in names]
+    warnings = [*told_passed_over(found.others), *layout.warnings, *look.warnings]
+    return Reading(made, files, held, unreadable, look.bits, warnings)
 
 
 def check_neighbours(batches: Sequence[Batch], k: int) -> None:
@@ -180,68 +176,46 @@ def unpack(data: bytes, folder: Path) -> None:
         archive.extractall(folder)  # it leaves out what would lead out of the folder
 
 
-class Manifest:
-    """Writes new images into a folder, and a line about each into `manifest.csv`."""
+@dataclass(frozen=True)
+class _Look:
+    """What a look at every image of a folder found: as in `Reading`, with warnings about how the images are read."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
-        self._folder = folder
-        self._settings = settings
-        self._names: set[str] = set()
-        self._rows: list[dict[str, Any]] = []
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def add(self, image: Pixels, batch: Batch, source: Path, neighbour: Path | None, decode: str) -> None:
-        """Write one image, uint8 [h, w] or [h, w, 3], that was made of one in the batch by this way to decode."""
-        stem = source.stem if batch.folder is None else f"{batch.folder}/{source.stem}"
-        number = next(n for n in range(1, len(self._rows) + 2) if f"{stem}-{n}.png" not in self._names)
-        name = f"{stem}-{number}.png"
-        self._names.add(name)
-        target = self._folder / name
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(encode_png(image if image.ndim == 3 else image[..., None]))
-        made = {"file": name, "label": batch.label, "source": source, "neighbour": neighbour, "decode": decode}
-        self._rows.append({**made, **self._settings})
-
-    def some(self) -> tuple[list[Path], list[str | None]]:
-        """Some of the new images, drawn evenly from all of them, `MOST_MEASURED` at most, and their labels."""
-        rows = random.Random(0).sample(self._rows, min(len(self._rows), MOST_MEASURED))  # noqa: S311 (no secret)
-        return [self._folder / str(row["file"]) for row in rows], [row["label"] for row in rows]
-
-    def close(self) -> None:
-        """Write the manifest."""
-        columns = ["file", "label", "source", "neighbour", "decode", *self._settings]
-        with (self._folder / MANIFEST).open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(self._rows)
+    unreadable: list[Unreadable]
+    bits: int | None
+    warnings: list[str]
 
 
-def _look(files: Mapping[str, Path]) -> tuple[list[Unreadable], int | None]:
-    """The images that cannot be read, and how many bits those of 16 use together; several are looked at at a time."""
+def _look(files: Mapping[str, Path]) -> _Look:
+    """Decode every image, several at a time, and keep none.
+
+    Raises:
+        MalformedInput: 16-bit colour of which nothing would be seen.
+    """
+    unreadable, deep, remarks = [], list[Levels](), Remarks()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        seen = list(threads.map(_look_at, files, files.values()))
-    unreadable = [each for each in seen if isinstance(each, Unreadable)]
-    return unreadable, max((each for each in seen if isinstance(each, int)), default=None)
+        for name, seen in zip(files, threads.map(_look_at, files, files.values()), strict=True):
+            if isinstance(seen, Unreadable):
+                unreadable.append(seen)
+                continue
+            remarks.add(name, seen)
+            if seen.levels.dtype == np.uint16:
+                deep.append(seen.levels)
+    remarks.check()
+    return _Look(unreadable, used_bits(deep), [*scale_told(deep), *remarks.warnings()])
 
 
-def _look_at(name: str, path: Path) -> Unreadable | int | None:
-    """Why an image cannot be read, or how many bits it uses if it has 16."""
+def _look_at(name: str, path: Path) -> Unreadable | Decoded:
+    """Why an image cannot be read, or the image with its largest value in place of all of them."""
+    if not path.is_file():
+        return Unreadable(name, "a link to nothing, or no file")
     try:
-        return used_bits([decode(path.read_bytes(), Limits()).levels])
+        decoded = decode(path.read_bytes(), Limits())
     except LatentaugError as error:
         return Unreadable(name, unsupported(name) or error.detail)
     except OSError as error:
         return Unreadable(name, error.strerror or str(error))
+    return replace(decoded, levels=decoded.levels.reshape(-1)[[decoded.levels.argmax()]])
 
 
 def _images(count: int) -> str:
     return "1 image" if count == 1 else f"{count:,} images"
-
-
-def _parts(files: Sequence[Path]) -> list[Sequence[Path]]:
-    """Parts of at most `MOST_IMAGES` and of equal size, because a small last part would lack neighbours."""
-    count = -(-len(files) // MOST_IMAGES)
-    stops = [len(files) * i // count for i in range(count + 1)]
-    return [files[start:stop] for start, stop in pairwise(stops)]

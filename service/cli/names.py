@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from latentaug_client import Client, Job, NotFound
-from latentaug_client.folders import read_folder
+from latentaug_client import Client, Invalid, Job, NotFound
+from latentaug_client.folders import content, read_folder
 from rich.console import Console
 from rich.markup import escape
 
 from latentaug.imaging.layout import listed
+from service.cli.scaling import is_large, scaled
 
+WHOLE_ID = re.compile(r"[0-9a-f]{32}")
+MOST_JOBS = 200
+"""Most jobs among which the beginning of an id is looked for."""
 ARCHIVES = {".zip", ".npz"}
 
 
@@ -50,11 +55,29 @@ def dataset(
         client.dataset(name)
     except NotFound:
         with console.status(f"Uploading {path} as the data set {name}"):
-            uploaded = client.upload(name, path, unlabelled=unlabelled, size=size, skip_bad=skip_bad)
+            uploaded = _upload(client, name, path, size, unlabelled, skip_bad=skip_bad)
         console.print(escape(look(uploaded)), highlight=False)
         for warning in uploaded["warnings"]:
             console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     return name
+
+
+def _upload(
+    client: Client, name: str, path: Path, size: tuple[int, int] | None, unlabelled: Path | None, *, skip_bad: bool
+) -> dict[str, Any]:
+    """Upload a folder or a file; large photos of a folder are scaled down here first."""
+    if path.is_dir() and size is not None and is_large(folder := read_folder(path, unlabelled)):
+        with tempfile.TemporaryDirectory() as place:
+            archive = Path(place) / "images.zip"
+            archive.write_bytes(scaled(folder, size))
+            return client.upload(name, archive, size=size, skip_bad=skip_bad)
+    try:
+        return client.upload(name, path, unlabelled=unlabelled, size=size, skip_bad=skip_bad)
+    except Invalid as error:
+        if error.status != 413 or size is not None or not path.is_dir():
+            raise
+        advice = "give --size 64x64, or another size, to have large photos scaled down here before they are sent"
+        raise ValueError(f"{path} holds too much to send as it is; {advice}") from error
 
 
 def look(described: Mapping[str, Any]) -> str:
@@ -104,15 +127,23 @@ def description(client: Client, model: str) -> dict[str, Any]:
 
 
 def job(client: Client, job_id: str) -> Job:
-    """The job with this id.
+    """The job with this id, or the only one whose id begins so.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or there are several.
     """
-    try:
-        return client.job(job_id)
-    except NotFound:
-        raise ValueError(f"there is no job with the id {job_id}; `latentaug jobs` lists the newest") from None
+    if WHOLE_ID.fullmatch(job_id):
+        try:
+            return client.job(job_id)
+        except NotFound:
+            pass
+    found = [job for job in client.jobs(limit=MOST_JOBS) if job.id.startswith(job_id.lower())] if job_id else []
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ValueError(f"there is no job with the id {job_id}; `latentaug jobs` lists the newest")
+    several = ", ".join(job.id for job in found[:5])
+    raise ValueError(f"{len(found)} jobs have ids that begin with {job_id}: {several}; type more of the one you mean")
 
 
 def pair(size: str | None) -> tuple[int, int] | None:
@@ -144,8 +175,7 @@ def _choice(names: list[str]) -> str:
 def _digest_of_folder(folder: Path, unlabelled: Path | None) -> str:
     digest = hashlib.sha256()
     for name, path in read_folder(folder, unlabelled).images.items():
-        content = path.read_bytes() if path.is_file() else b""
-        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content(path)).digest())
     return digest.hexdigest()
 
 

@@ -12,11 +12,18 @@ import typer
 from pydantic import BaseModel
 
 
-def option(options: type[BaseModel], name: str, *flags: str) -> Any:
-    """A typer option that says what `options` says of one of its fields; a list's `flags` may be given repeatedly."""
+def option(options: type[BaseModel], name: str, *flags: str, before: str = "") -> Any:
+    """A typer option that says what `options` says of one of its fields; a list's `flags` may be given repeatedly.
+
+    Args:
+        options: has the field.
+        name: of the field.
+        flags: how it is typed, if not like its name.
+        before: what to say before the field's own words.
+    """
     field = options.model_fields[name]
     shown = "" if field.is_required() or field.default is None else f" Default: {_plain(field.default)}."
-    return typer.Option(*flags, help=" ".join((field.description or "").split()) + shown, show_default=False)
+    return typer.Option(*flags, help=before + " ".join((field.description or "").split()) + shown, show_default=False)
 
 
 def given(**values: Any) -> dict[str, Any]:

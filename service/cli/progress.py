@@ -15,19 +15,21 @@ console = Console(stderr=True)
 
 
 def show(job: Job) -> None:
-    """Show a progress bar until a job has succeeded. Ctrl+C ends the wait and not the job.
+    """Show a progress bar until a job has succeeded. Ctrl+C or a signal ends the wait and not the job.
 
     Raises:
         JobFailed: it failed or was cancelled.
     """
     try:
         _follow(job)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         console.print(
-            "The job was not cancelled and goes on while the service runs.\n"
+            f"The {job.record['kind']} job {job.id} was not cancelled. It goes on as long as the service runs; a "
+            "service that this command started ends now, and the job goes on with the next one.\n"
             f"To follow it, type: latentaug jobs {job.id}\n"
             f"To stop it, type: latentaug jobs --cancel {job.id}",
             highlight=False,
+            soft_wrap=True,
         )
         raise
     if job.status != "succeeded":

@@ -8,7 +8,7 @@ from typing import Any
 from latentaug_client import Client, LatentaugError
 
 from service.cli import names
-from service.cli.folders import Manifest
+from service.cli.manifest import Manifest
 
 
 def measured(client: Client, model: str, written: Manifest) -> str:

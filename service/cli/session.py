@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from latentaug_client import Client
 from rich.console import Console
 
+from latentaug.errors import Conflict
 from latentaug.runtime import settings as configuration
-from service.stack import health
+from latentaug.runtime.settings import Settings
+from service.stack import address, health
 from service.stack.local import local_service
 
 TIMEOUT = 300.0
@@ -32,13 +34,19 @@ class Target:
 
 
 @contextmanager
-def session(target: Target, console: Console) -> Iterator[Client]:
+def session(target: Target, console: Console, *, computing: bool = True) -> Iterator[Client]:
     """Yield a client of the service.
 
-    Without a URL, that is the service at the settings' host and port, if one answers there. Otherwise a whole service
-    is started for as long as the command runs. It keeps models and results in the settings' home.
+    Without a URL, that is the service at the settings' host and port, or the one that runs in the settings' home at
+    another port. Otherwise a service is started for as long as the command runs.
+
+    Args:
+        target: what the command line says of it.
+        console: where it is said that a service is being started.
+        computing: whether the command computes, or only looks at what there is; for that the API is enough.
 
     Raises:
+        Conflict: the service that runs in the home ends with another command.
         Unavailable: a local service was needed and did not start.
     """
     if target.url is not None:
@@ -46,11 +54,26 @@ def session(target: Target, console: Console) -> Iterator[Client]:
             yield client
         return
     settings = configuration.load()
-    if health.ready(settings.host, settings.port):
-        with Client(health.url(settings.host, settings.port), target.key, timeout=TIMEOUT) as client:
-            yield client
-        return
     with ExitStack() as until_the_end:
-        with console.status("Starting a local service for this command"):
-            url = until_the_end.enter_context(local_service(settings.home, os.environ))
+        url = _running(settings, computing=computing)
+        if url is None:
+            with console.status(f"Starting a local service for this command, in {settings.home}"):
+                service = local_service(settings.home, os.environ, computing=computing)
+                url = until_the_end.enter_context(service)
         yield until_the_end.enter_context(Client(url, target.key, timeout=TIMEOUT))
+
+
+def _running(settings: Settings, *, computing: bool) -> str | None:
+    """The URL of a service on this machine that this command may use, or None."""
+    usual = health.url(settings.host, settings.port)
+    if health.ready(usual, computing=computing):
+        return usual
+    other = address.noted(settings.home)
+    if other is None or not health.ready(other.url, computing=False):
+        return None
+    if computing and other.passing:
+        raise Conflict(
+            "another latentaug command is running, and the service that it started ends with it; wait for it, or start "
+            "`latentaug up` once and let both commands use that"
+        )
+    return other.url

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from latentaug.errors import Conflict, InvalidInput
+from latentaug.errors import LatentaugError
 from latentaug.runtime import logs, sockets, tracing
 from latentaug.runtime.processes import MISCONFIGURED
 from latentaug.runtime.settings import Settings, load
@@ -102,7 +102,7 @@ def main() -> int:
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
             return runner.run(serve(settings))
-    except (ValueError, InvalidInput, Conflict) as error:
+    except (ValueError, LatentaugError) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return MISCONFIGURED
     except OSError as error:

@@ -12,9 +12,8 @@ from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
 import torch
-from obstore.exceptions import BaseError
 
-from latentaug.errors import MalformedInput, NotFound, Unavailable
+from latentaug.errors import Damaged, MalformedInput, NotFound
 from latentaug.options import NAME
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
@@ -68,7 +67,8 @@ class Repository:
 
         Raises:
             NotFound: there is no such model or version.
-            Unavailable: its files are damaged, or the store cannot be reached.
+            Damaged: its files are not what was written.
+            Unavailable: the store cannot be reached.
         """
         if model := self._held(name, version):
             return model
@@ -80,7 +80,8 @@ class Repository:
 
         Raises:
             NotFound: no such model.
-            Unavailable: its files are damaged or the store cannot be reached.
+            Damaged: its files are not what was written.
+            Unavailable: the store cannot be reached.
         """
         async with self._lock(name):
             return await self._load(name, None)
@@ -102,11 +103,7 @@ class Repository:
         Raises:
             Unavailable: the store cannot be reached.
         """
-        try:
-            stored = await asyncio.to_thread(models.names, self._store)
-        except (BaseError, OSError) as error:
-            raise Unavailable("the artefact store cannot be reached; try again shortly", retry_after=1) from error
-        return sorted({*stored, *self._loaded})
+        return sorted({*await asyncio.to_thread(models.names, self._store), *self._loaded})
 
     def _held(self, name: str, version: str | None) -> LoadedModel | None:
         model = self._loaded.get(name)
@@ -134,10 +131,7 @@ class Repository:
     def _describe(self, name: str, version: str | None) -> ModelDescription:
         if not NAME.fullmatch(name):
             raise NotFound(f"no model is named {name[:80]!r}; GET /v2/models lists them")
-        try:
-            description = models.describe(self._store, name)
-        except (BaseError, OSError, ValueError) as error:
-            raise Unavailable(f"the description of model {name!r} cannot be read: {error}", retry_after=5) from error
+        description = models.describe(self._store, name)
         if version not in (None, description.version):
             raise NotFound(f"model {name!r} has no version {version[:80]!r}; it has {description.version!r}")
         return description
@@ -147,6 +141,8 @@ class Repository:
         try:
             vae = frozen(read_vae(self._store, description), self._precision)
             projected = models.read_projected(self._store, description)
-        except (BaseError, OSError, ValueError, KeyError, MalformedInput) as error:
-            raise Unavailable(f"the files of model {name!r} cannot be read: {error}", retry_after=5) from error
+        except (ValueError, KeyError, MalformedInput) as error:
+            raise Damaged(
+                f"the model {name!r} is damaged: its files cannot be read ({error}); delete it and train it again"
+            ) from error
         return LoadedModel(description, vae, projected, self._device)

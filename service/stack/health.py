@@ -20,9 +20,9 @@ TIMEOUT = 4.0
 """Seconds to wait for a connection, and again for each part of an answer."""
 
 
-def ready(host: str, port: int) -> bool:
-    """Return whether the API at this address says that the whole service can do its work."""
-    return _answers(url(host, port), "/readyz")
+def ready(base: str, *, computing: bool = True) -> bool:
+    """Return whether the service at this URL can do its work or, without `computing`, at least its API answers."""
+    return _answers(base, "/readyz" if computing else "/healthz")
 
 
 def alive(process: str, settings: Settings) -> bool:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from latentaug.errors import Unavailable
+from latentaug.runtime import folders
 from latentaug.runtime.lifeline import tied
 from service.stack import health, ports
 
@@ -27,32 +28,36 @@ POLL = 0.2
 
 
 @contextmanager
-def local_service(home: Path, environment: Mapping[str, str]) -> Iterator[str]:
+def local_service(home: Path, environment: Mapping[str, str], *, computing: bool = True) -> Iterator[str]:
     """Start `python -m service.stack` on a free port, yield its URL once it is ready, and stop it at the end.
 
     Args:
         home: folder for what the service writes; its log is the file `service.log` in it.
         environment: all environment variables of the service; its home, host and port are set here.
+        computing: as for `run`.
 
     Raises:
+        Conflict: its home cannot be written to.
         Unavailable: it does not become ready, or does not stop.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    folders.check(home.absolute(), "HOME")
     port = ports.free(HOST)
     own = {"LATENTAUG_HOME": str(home), "LATENTAUG_HOST": HOST, "LATENTAUG_PORT": str(port)}
     with (home / "service.log").open("wb") as log:
-        command = tied([sys.executable, "-m", "service.stack"])
+        options = ["--passing"] if computing else ["--passing", "--api-only"]
+        command = tied([sys.executable, "-m", "service.stack", *options])
         stack = subprocess.Popen(command, env={**environment, **own}, stdout=log, stderr=log)  # noqa: S603
         try:
-            _wait(stack, port, home)
-            yield f"http://{HOST}:{port}"
+            url = health.url(HOST, port)
+            _wait(stack, url, home, computing)
+            yield url
         finally:
             _stop(stack)
 
 
-def _wait(stack: subprocess.Popen[bytes], port: int, home: Path) -> None:
+def _wait(stack: subprocess.Popen[bytes], url: str, home: Path, computing: bool) -> None:
     deadline = time.monotonic() + START_TIMEOUT
-    while not health.ready(HOST, port):
+    while not health.ready(url, computing=computing):
         if stack.poll() is not None or time.monotonic() > deadline:
             raise Unavailable(f"the local service did not become ready; its log {home / 'service.log'} says why")
         time.sleep(POLL)

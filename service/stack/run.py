@@ -17,25 +17,34 @@ from urllib.parse import urlsplit
 
 from uvicorn.config import STARTUP_FAILURE
 
-from latentaug.errors import LatentaugError
-from latentaug.runtime import logs, sockets
+from latentaug.errors import LatentaugError, Unavailable
+from latentaug.runtime import folders, logs, sockets
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.processes import MISCONFIGURED, ModuleProcess, stop
 from latentaug.runtime.settings import Settings
-from service.stack import health, ports
+from service.stack import address, health, ports
+from service.stack.address import Address
 from service.stack.valkey import EmbeddedRedis
 
 POLL = 0.2
 """Seconds between two looks at the processes."""
 
+AGAIN = 5.0
+"""Seconds until an embedded Valkey that did not start is started again."""
+
+ROOM = 2**20
+"""Bytes that must be free where the embedded Valkey keeps its data, or it would end again at once."""
+
+COMPUTING = ("worker", "service.model_server")
+"""The modules that compute."""
 _CANNOT_START = (MISCONFIGURED, STARTUP_FAILURE)
 """Exit statuses, our own and uvicorn's, that say that starting the process again would not help."""
 
 _log = logging.getLogger("service.stack")
 
 
-def main() -> int:
-    """Run until told to stop; return the exit status."""
+def main(*, passing: bool = False, computing: bool = True) -> int:
+    """Run until told to stop; return the exit status. The arguments are those of `run`."""
     try:
         settings = configuration.load()
     except ValueError as error:
@@ -50,23 +59,33 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, tell)
     try:
-        return run(settings, told_to_stop)
-    except LatentaugError as error:
+        return run(settings, told_to_stop, passing=passing, computing=computing)
+    except (LatentaugError, OSError) as error:
         _log.error("%s", error)
         return 1
 
 
-def run(settings: Settings, told_to_stop: threading.Event) -> int:
+def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = False, computing: bool = True) -> int:
     """Run everything until `told_to_stop`, or until a part cannot start.
+
+    Args:
+        settings: of all parts.
+        told_to_stop: ends it.
+        passing: whether it runs for one command and ends with that.
+        computing: whether there is a model server and a worker. The API alone is enough to look at jobs, models and
+            data sets and to delete them, and is there much sooner.
 
     Returns:
         The exit status: 0, or `MISCONFIGURED` if a part could not start with its settings.
 
     Raises:
-        Conflict: the port is taken, another stack runs in this home, or a socket's folder is not private.
+        Conflict: the port is taken, another stack runs in this home, the home or the store cannot be written to, or a
+            socket's folder is not private.
         Unavailable: the embedded Valkey does not start.
     """
     ports.check(settings.host, settings.port)  # first of all: a server that listens there could be taken for ours
+    folders.check(settings.home.absolute(), "HOME", ROOM)
+    folders.check_store(settings)
     model_server = urlsplit(settings.resolved_model_server_url)
     if model_server.scheme == "unix":
         sockets.make_folder(Path(model_server.path))  # before the API may find somebody else's server in it
@@ -76,26 +95,40 @@ def run(settings: Settings, told_to_stop: threading.Event) -> int:
     if redis is not None:
         variables["LATENTAUG_REDIS_URL"] = redis.start()
     api = ModuleProcess(["service.api"], variables)
-    workers = [ModuleProcess(["worker"], variables), ModuleProcess(["service.model_server"], variables)]
+    workers = [ModuleProcess([module], variables) for module in COMPUTING] if computing else []
+    url = health.url(settings.host, port)
     ready = False
     try:
         while not told_to_stop.is_set():
             if redis is not None and not redis.running():
                 _log.warning("the embedded Valkey has ended; starting it again")
-                redis.stop()
-                redis.start()
+                _start_again(redis, told_to_stop)
             for process in (*workers, api):
                 if not ready and process.status in _CANNOT_START:
                     _log.error("%s cannot start; fix what it says above and start again", process.arguments[0])
                     return MISCONFIGURED
                 process.keep_running()
-            if not ready and health.ready(settings.host, port):
+            if not ready and health.ready(url, computing=computing):
                 ready = True
-                print(f"latentaug is ready at {health.url(settings.host, port)}", flush=True)
+                address.note(settings.home, Address(url, passing))
+                print(f"latentaug is ready at {url}", flush=True)
+                print(f"It keeps models, data sets and results in {settings.home.absolute()}", flush=True)
             told_to_stop.wait(POLL)
         return 0
     finally:
+        if ready:
+            address.forget(settings.home)
         stop([api], settings.drain_seconds + 2)
         stop(workers, settings.drain_seconds + 2)
         if redis is not None:
             redis.stop()
+
+
+def _start_again(redis: EmbeddedRedis, told_to_stop: threading.Event) -> None:
+    """Start a Valkey that has ended; where it does not start, as on a full disk, it is tried again a little later."""
+    redis.stop()
+    try:
+        redis.start()
+    except (Unavailable, OSError) as error:
+        _log.error("%s", error)
+        told_to_stop.wait(AGAIN)

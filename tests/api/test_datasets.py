@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import zipfile
 
 import httpx
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from latentaug.datasets import digits
+from tests.api import services
 from tests.api.bodies import NPY, NPZ, ZIP, arrays, npy, npz, pictures, png, post, zipped
 
 JSON = "application/json"
@@ -245,3 +247,28 @@ def test_folders_of_parts_are_the_parts(api: httpx.Client) -> None:
     assert (created["parts"]["test"], sum(created["parts"].values())) == (6, 18)
     assert "validation were drawn from the training images" in created["warnings"][-1]
     api.delete(f"{PATH}/in-parts")
+
+
+@pytest.mark.slow
+def test_uploads_that_stall_make_room_for_others(api: httpx.Client) -> None:
+    head = (
+        f"POST {PATH}?name=stalled HTTP/1.1\r\nHost: x\r\nContent-Type: {ZIP}\r\nContent-Length: 500000\r\n\r\n"
+    ).encode()
+    address = (api.base_url.host, api.base_url.port)
+    with socket.create_connection(address) as one, socket.create_connection(address) as other:
+        for stalled in (one, other):
+            stalled.sendall(head + b"PK" * 1000)
+            stalled.settimeout(30)
+        services.wait_until(lambda: upload_of(api, "between").status_code == 429, 5)
+
+        told = [stalled.makefile("rb").read() for stalled in (one, other)]  # until the service closes the connection
+
+    for answer in told:
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"code": "stalled"' in answer
+    assert upload_of(api, "after").status_code == 201
+
+
+def upload_of(api: httpx.Client, name: str) -> httpx.Response:
+    api.delete(f"{PATH}/{name}")
+    return post(api, PATH, npz(images=pictures(8)), NPZ, JSON, name=name)

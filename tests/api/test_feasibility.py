@@ -54,7 +54,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "labels to spread where there are none": ("label", {"dataset": "bare", "model": "tiny"}, 422, "no label to spread"),
     "labels where there are all": ("label", {"dataset": "rare", "model": "tiny"}, 422, "has a label already"),
     "labels by a model of another size": ("label", {"dataset": "digits", "model": "tiny"}, 409, "[12, 10, 1]"),
-    "a model in colour": ("augment", {"dataset": "digits", "model": "colour"}, 409, "[8, 8, 3]"),
+    "a model in colour": ("label", {"dataset": "digits", "model": "colour"}, 409, "[8, 8, 3]"),
     "a class without neighbours": ("augment", {"dataset": "rare", "model": "tiny", "k": 2}, 422, "class 'few' has 2"),
     "too large a k": ("augment", {"dataset": "rare", "model": "tiny", "k": 2}, 422, "k up to 1"),
     "a class with few labelled images": (

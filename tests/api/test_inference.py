@@ -312,7 +312,7 @@ def test_every_file_that_cannot_be_read_is_named_at_once(api: httpx.Client) -> N
     refused = api.post(f"{TINY}/encode", json={"images": images}).json()
 
     assert [error["loc"] for error in refused["errors"]] == ["images.1", "images.2"]
-    assert "2 images cannot be read: image 1: not a readable image" in refused["detail"]
+    assert "2 images cannot be read: image 1: no image of PNG" in refused["detail"]
 
 
 def test_labels_come_back_as_they_were_or_are_told_how_to_be_sent(api: httpx.Client) -> None:
@@ -335,3 +335,12 @@ def test_an_npz_with_other_names_is_told_which_are_read(api: httpx.Client) -> No
     for named in ({"x": pictures(4)}, {"arr_0": pictures(4)}, {"images": pictures(4), "label": np.arange(4)}):
         detail = post(api, f"{TINY}/augment", npz(**named), NPZ).json()["detail"]
         assert "name the images 'images' and their labels 'labels'" in detail
+
+
+def test_base64_may_be_a_data_url_or_have_line_breaks(api: httpx.Client) -> None:
+    text = base64_png(pictures(1)[0])
+    spelled = [text, f"data:image/png;base64,{text}", base64.encodebytes(base64.b64decode(text)).decode()]
+
+    latents = api.post(f"{TINY}/encode", json={"images": spelled}).json()["latents"]
+
+    assert latents[0] == latents[1] == latents[2]

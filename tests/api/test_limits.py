@@ -9,8 +9,9 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from latentaug.errors import DeadlineExceeded, InvalidInput, TooLarge, TooManyRequests
+from latentaug.errors import DeadlineExceeded, InvalidInput, Stalled, TooLarge, TooManyRequests
 from latentaug.runtime.settings import Settings
+from service.api.http import limits
 from service.api.http.limits import RateLimit, bound_json, in_time, read_body
 
 
@@ -52,6 +53,38 @@ def test_a_body_that_grows_too_large_is_refused_at_once() -> None:
         asyncio.run(read_body(request(client), 7))
 
     assert client.taken == 3
+
+
+class SlowClient(Client):
+    """A caller that waits before each chunk, and for ever after the last."""
+
+    def __init__(self, chunks: Sequence[bytes], pause: float) -> None:
+        super().__init__(chunks)
+        self._pause = pause
+
+    async def receive(self) -> Message:
+        await asyncio.sleep(self._pause if self.taken < len(self._chunks) else 60)
+        return {**await super().receive(), "more_body": True}
+
+
+@pytest.mark.parametrize("chunks", [[], [b"x" * 500], [b"x"] * 40])
+def test_a_body_that_stops_or_comes_too_slowly_is_given_up(
+    chunks: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PROGRESS_SECONDS", 0.3)
+
+    with pytest.raises(Stalled, match=r"fewer than 100 bytes a second"):
+        asyncio.run(read_body(request(SlowClient(chunks, 0.02)), 10_000, 100))
+
+
+def test_a_body_that_comes_slowly_but_fast_enough_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PROGRESS_SECONDS", 0.3)
+
+    class Enough(SlowClient):
+        async def receive(self) -> Message:
+            return {**await super().receive(), "more_body": self.taken < 20}
+
+    assert len(asyncio.run(read_body(request(Enough([b"x" * 20] * 20, 0.04)), 10_000, 100))) == 400
 
 
 def test_json_that_would_unfold_is_refused_before_it_is_parsed() -> None:
@@ -102,5 +135,7 @@ def test_work_past_the_deadline_is_given_up() -> None:
         async with in_time(request(Client([]), x_request_timeout="0.01"), Settings()):
             await asyncio.sleep(10)
 
-    with pytest.raises(DeadlineExceeded, match=r"0\.01 seconds"):
+    with pytest.raises(
+        DeadlineExceeded, match=r"0\.01 seconds; .* or upload them as a data set and augment that by a job"
+    ):
         asyncio.run(slow())

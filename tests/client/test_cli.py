@@ -9,10 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,51 +19,25 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
+from latentaug.imaging.pixels import encode_png
 from service.cli.app import app
-from service.cli.folders import MOST_MEASURED, Batch, Manifest
+from service.cli.folders import Batch, read
+from service.cli.manifest import MOST_MEASURED, Manifest
 from service.cli.names import dataset, dataset_name
 from service.stack import ports
+from tests.client.commands import LATENTAUG, manifest, run, within, write_digits
 from tests.client.conftest import DIGITS, MODEL
-
-LATENTAUG = [sys.executable, "-m", "service.cli.app"]
-
-
-def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LATENTAUG_")}
-    command = [*LATENTAUG, *map(str, arguments)]
-    return subprocess.run(
-        command, env={**kept, "COLUMNS": "200", **environment}, capture_output=True, text=True, timeout=200, check=False
-    )
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Forty digits in two class folders."""
-    assert DIGITS.labels is not None
-    for i in range(40):
-        path = tmp_path / "digits" / ("odd" if DIGITS.labels[i] % 2 else "even") / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(DIGITS.images[i, ..., 0]).save(path)
-    return tmp_path / "digits"
+    return write_digits(tmp_path / "digits", range(40), ["even", "odd"])
 
 
 def rows(table: str, state: str) -> list[str]:
     """The rows of the doctor's table in this state, without its frame."""
     return [line.strip("│ ") for line in table.splitlines() if re.search(rf"│ {state} +│", line)]
-
-
-def manifest(folder: Path) -> list[dict[str, str]]:
-    with (folder / "manifest.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_a_folder_in_gives_a_folder_and_its_manifest_out(url: str, folder: Path, tmp_path: Path) -> None:
@@ -90,7 +61,7 @@ def test_many_new_images_are_measured_by_some(tmp_path: Path) -> None:
     written = Manifest(tmp_path, {})
     source = Batch([tmp_path / "a.png"], "cats", "cat")
     for _ in range(MOST_MEASURED + 100):
-        written.add(np.zeros((8, 8), np.uint8), source, source.files[0], None, "residual")
+        written.add(encode_png(np.zeros((8, 8, 1), np.uint8)), source, source.files[0], None, "residual")
 
     files, labels = written.some()
 
@@ -131,6 +102,7 @@ def test_nothing_of_a_mixed_folder_is_lost_without_a_word(url: str, tmp_path: Pa
 
     assert [status for status, _ in (broken, small, done)] == [1, 1, 0]
     assert "1 image cannot be read: class-1/broken.png" in broken[1]
+    assert "give --skip-bad to go on" in broken[1]
     assert "rare (2); take --k 1 at most" in small[1]
     assert "2 files are no images or are hidden, and were passed over: .trash/, README.txt." in done[1]
     assert (
@@ -139,6 +111,21 @@ def test_nothing_of_a_mixed_folder_is_lost_without_a_word(url: str, tmp_path: Pa
     )
     written = [row["label"] for row in manifest(tmp_path / "new")]
     assert {label: written.count(label) for label in counts} == counts
+
+
+def test_all_images_of_16_bits_in_a_folder_have_one_scale_and_what_was_left_of_others_is_said(tmp_path: Path) -> None:
+    for label, top in (("dim", 300), ("bright", 4000)):
+        (tmp_path / label).mkdir()
+        for i in range(2):
+            Image.fromarray(np.full((8, 8), top - i, np.uint16)).save(tmp_path / label / f"{i}.png")
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "dim" / "film.gif", save_all=True, append_images=frames[1:])
+
+    found = read(tmp_path)
+
+    assert (found.bits, found.images, [batch.label for batch in found.batches]) == (12, 5, ["bright", "dim"])
+    assert "4 images of 16 bits: values from 0 to 4095 became 0 to 255" in found.warnings[0]
+    assert "the first was taken (dim/film.gif)" in found.warnings[1]
 
 
 def test_a_folder_is_looked_at_before_anything_is_trained(url: str, tmp_path: Path) -> None:
@@ -307,7 +294,7 @@ def test_another_size_is_another_data_set(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_interrupted_leaves_nothing_behind(url: str, tmp_path: Path, number: signal.Signals) -> None:
-    for i in range(1000):
+    for i in range(200):
         path = tmp_path / "many" / f"{i // 2}" / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(DIGITS.images[i, ..., 0]).save(path)
@@ -336,7 +323,7 @@ def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, t
         (["train", "nothing"], "'nothing' is neither a folder or file here nor a data set; the service has digits"),
         (["train", tmp_path / "notes.txt"], "is neither a folder nor a .zip or .npz file"),
         (["train", folder], "--size 8x8"),
-        (["train", tmp_path / "torn"], "error: odd/1.png: broken or cut short"),
+        (["train", tmp_path / "torn"], "error: 1 image cannot be read: odd/1.png: broken or cut short"),
         (["train", "digits", "--unlabelled", folder], "--unlabelled goes with a folder of class folders"),
         (["train", folder, "--unlabelled", folder / "odd"], "lies inside"),
         (["train", folder, "--size", "28"], "--size is a height and a width in pixels, such as 28x28"),
@@ -444,6 +431,10 @@ def test_up_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
     with subprocess.Popen([*LATENTAUG, "up", "--port", "0"], env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert b"ready at http://127.0.0.1:" in process.stdout.readline()
+        assert process.stdout.readline().decode() == f"It keeps models, data sets and results in {tmp_path}\n"
+        found = run("datasets", LATENTAUG_HOME=str(tmp_path), LATENTAUG_PORT=str(ports.free("127.0.0.1")))
+        assert found.returncode == 0, found.stderr
+        assert "Starting" not in found.stderr, "the one that runs in the home is asked, whatever its port"
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
     assert process.returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -96,3 +97,9 @@ def test_accents_are_one_letter_however_they_are_written(tmp_path: Path) -> None
     _write(tmp_path, "caf\u00e9/1.png")
     with pytest.raises(ValueError, match="same name but for accents"):
         read_folder(tmp_path)
+
+
+def test_a_name_that_is_no_text_does_no_harm(tmp_path: Path) -> None:
+    _write(tmp_path, "a/1.png", os.fsdecode(b"caf\xe9/2.png"))
+
+    assert read_zip(zipped(read_folder(tmp_path)), Limits()).labels == ["a", "caf\ufffd"]

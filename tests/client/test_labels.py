@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from latentaug_client.labels import as_array, as_list, unlabelled
+from latentaug_client.labels import as_array, as_list, of_sources, unlabelled
 
 NAN = float("nan")
 
@@ -36,6 +36,7 @@ TRANSLATED: dict[str, tuple[Any, list[Any], str, list[Any]]] = {
     "integers and texts": ([1, None, "b"], ["1", "", "b"], "U", ["1", None, "b"]),
     "nothing but None": ([None, None], [-1, -1], "i", [None, None]),
     "truths and None": ([True, None], ["True", ""], "U", ["True", None]),
+    "truths": (np.array([True, False]), ["True", "False"], "U", ["True", "False"]),
     "a fraction": (np.array([1.5, None], object), [1.5, NAN], "f", [1.5, None]),
 }
 
@@ -55,5 +56,22 @@ def test_an_array_without_objects_is_taken_as_it_is() -> None:
         assert as_array(array) is array
 
 
-def test_labels_of_two_axes_are_left_to_the_service_to_refuse() -> None:
-    assert as_array(np.array([["a", None], ["b", "c"]], object)).shape == (2, 2)
+@pytest.mark.parametrize("labels", [np.array([["a", None], ["b", "c"]], object), {"a.png": 1}, "cat"])
+def test_what_is_not_one_label_for_each_image_is_refused(labels: Any) -> None:
+    with pytest.raises(ValueError, match="give one label for each image"):
+        as_array(labels)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.array([3, 5]), np.array([3, 5], object), np.array(["a", "b"], object), np.array([True, False]), [1.0, 2.0]],
+)
+def test_new_images_have_the_labels_of_their_sources_as_they_were_given(labels: Any) -> None:
+    found = of_sources(labels, np.array([1, 1, 0]))
+    assert found.dtype == np.asarray(labels).dtype
+    assert found.tolist() == [labels[1], labels[1], labels[0]]
+
+
+def test_gaps_come_back_with_a_sign_that_needs_no_object() -> None:
+    assert of_sources(["cat", None], np.array([1, 0])).tolist() == ["", "cat"]
+    assert of_sources([3, None], np.array([1, 0])).tolist() == [-1, 3]

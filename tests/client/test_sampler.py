@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import sklearn.pipeline
 from imblearn.pipeline import make_pipeline
 from imblearn.utils import estimator_checks
 from imblearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 from latentaug_client import Client, Invalid, NotFound
+from latentaug_client.rows import check_order
 from latentaug_client.sampler import LatentAugmenter
 from scipy import sparse
 from sklearn.base import clone
@@ -38,6 +41,7 @@ def images_like(*_: Any, n_samples: int = 100, n_classes: int = 2, weights: Any 
 EXCEPTIONS = {
     "check_samplers_fit": "fits rows of two features, which are no images",
     "check_sampler_get_feature_names_out": "fits rows of three features, which are no images",
+    "check_sampler_get_feature_names_out_pandas": "fits frames of three features, which are no images",
 }
 
 
@@ -158,6 +162,73 @@ def test_some_row_must_have_a_label(url: str) -> None:
         LatentAugmenter(url, MODEL).fit_resample(X[:9], [None] * 9)
 
 
+@pytest.mark.parametrize("kind", [int, bool, np.uint8])
+def test_whole_numbers_and_truths_keep_their_meaning(url: str, kind: Any) -> None:
+    ink = (X > 0.5).astype(kind)
+    new_x, _ = LatentAugmenter(url, MODEL).fit_resample(ink, Y)
+    new = new_x[len(X) :]
+    assert new.dtype == ink.dtype
+    assert set(np.unique(new)) == {0, 1}
+    assert new.any(axis=1).all(), "no row is blank"
+    assert 0.9 < new.mean() / ink[Y == 3].mean() < 1.1
+
+
+def test_data_frames_and_series_come_back_as_such(url: str) -> None:
+    frame = pd.DataFrame(X, columns=[f"p{i}" for i in range(64)])
+    frame["p0"] = frame["p0"].astype(int)  # the border of scanned digits is all paper, so a reader takes it for whole
+    labels = pd.Series([f"digit {label}" for label in Y], name="digit", dtype="category")
+    new_x, new_y = LatentAugmenter(url, MODEL).fit_resample(frame, labels)
+    assert new_x.dtypes.equals(frame.dtypes)
+    assert new_x.columns.equals(frame.columns)
+    assert new_y.dtype == labels.dtype
+    assert new_y.name == "digit"
+    assert new_y.value_counts().nunique() == 1
+    assert set(new_x["p0"]) == {0}
+    assert new_x["p20"].nunique() > 17, "all other columns have grey levels still"
+
+
+def test_rounding_of_a_scaler_is_no_other_range(url: str) -> None:
+    scaled = X * (1 + 1e-9) - 1e-12
+    new_x, _ = LatentAugmenter(url, MODEL).fit_resample(scaled, Y)
+    assert (new_x[len(X) :] == LatentAugmenter(url, MODEL).fit_resample(X, Y)[0][len(X) :]).all()
+
+
+def test_axes_in_another_order_are_refused_where_that_would_mix_up_pixels(url: str) -> None:
+    flat, _ = LatentAugmenter(url, MODEL).fit_resample(X, Y)
+    first, _ = LatentAugmenter(url, MODEL).fit_resample(X.reshape(-1, 1, 8, 8), Y)
+    assert (first == flat.reshape(-1, 1, 8, 8)).all(), "one channel may stand anywhere"
+    with pytest.raises(ValueError, match=r"X\.transpose\(0, 2, 3, 1\)"):
+        check_order((3, 8, 8), (8, 8, 3))
+
+
+def test_neighbours_serve_again_where_a_class_is_small(url: str) -> None:
+    few = (Y != 3) | (np.cumsum(Y == 3) <= 5)
+    new_x, new_y = LatentAugmenter(url, MODEL).fit_resample(X[few], Y[few])
+    assert len(set(np.bincount(new_y))) == 1
+    assert len(np.unique(new_x[few.sum() :], axis=0)) > 0.8 * (len(new_x) - few.sum()), "hardly any two are alike"
+
+
+@pytest.mark.parametrize(("images", "advice"), [(1, "1 image, "), (3, "ask for at most 6 new ones")])
+def test_a_class_that_is_too_small_is_named(url: str, images: int, advice: str) -> None:
+    few = (Y != 3) | (np.cumsum(Y == 3) <= images)
+    with pytest.raises(ValueError, match=f"class 3 has {images} image.*Give 4 images") as refused:
+        LatentAugmenter(url, MODEL).fit_resample(X[few], Y[few])
+    assert advice in str(refused.value)
+    new_x, _ = LatentAugmenter(url, MODEL, method="noise").fit_resample(X[few], Y[few])
+    assert len(new_x) == 10 * np.bincount(Y).max()
+
+
+def test_a_pipeline_of_scikit_learn_is_told_that_it_cannot_sample(url: str) -> None:
+    with pytest.raises(TypeError, match="imblearn"):
+        sklearn.pipeline.make_pipeline(LatentAugmenter(url, MODEL), LogisticRegression()).fit(X, Y)
+
+
+def test_the_key_is_never_shown() -> None:
+    sampler = LatentAugmenter(model=MODEL, key="s3cr3t")
+    assert "s3cr3t" not in repr(sampler) + sampler._repr_html_() + repr(make_pipeline(sampler, LogisticRegression()))
+    assert clone(sampler).key == "s3cr3t"
+
+
 def test_a_pipeline_samples_training_folds_alone(url: str) -> None:
     pipeline = make_pipeline(LatentAugmenter(url, MODEL), LogisticRegression(max_iter=200))
     assert cross_val_score(pipeline, X[:400], Y[:400], cv=2).mean() > 0.7
@@ -168,8 +239,8 @@ def test_what_cannot_be_done_is_said(url: str) -> None:
         LatentAugmenter(url, MODEL).fit_resample(X[:, :60], Y)
     with pytest.raises(ValueError, match=r"scale it to 0\.\.1"):
         LatentAugmenter(url, MODEL).fit_resample(16 * X, Y)
-    with pytest.raises(ValueError, match="method='noise'"):
-        LatentAugmenter(url, MODEL, sampling_strategy={3: 30}).fit_resample(X[:50], Y[:50])
+    with pytest.raises(ValueError, match="name a model"):
+        LatentAugmenter(url).fit_resample(X, Y)
     with pytest.raises(NotFound):
         LatentAugmenter(url, "nobody").fit_resample(X, Y)
 

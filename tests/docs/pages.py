@@ -70,6 +70,7 @@ class Reader:
         (folder / ".curlrc").write_text("fail-with-body\n")  # an error of the API fails the block
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self._environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "CURL_HOME": str(folder)}
+        self._environment["LATENTAUG_HOME"] = str(folder / "home")
 
     def read(self, page: str) -> None:
         """Run all blocks of a page that can be run here; the first that fails fails the test.

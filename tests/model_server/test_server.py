@@ -23,6 +23,7 @@ import pytest
 
 from latentaug.errors import (
     Conflict,
+    Damaged,
     DeadlineExceeded,
     InvalidInput,
     MalformedInput,
@@ -334,10 +335,10 @@ def test_an_unloaded_model_leaves_no_metrics_behind(server: Process) -> None:
     assert names.count("counted.encode") == 1
 
 
-def test_damaged_files_make_a_model_unavailable(server: Process) -> None:
+def test_a_model_whose_files_are_damaged_is_not_served(server: Process) -> None:
     save_model(server.store, "damaged")
     server.store.put("models/damaged/v1/weights.safetensors", b"not these")
-    with pytest.raises(Unavailable, match="damaged"):
+    with pytest.raises(Damaged, match="is damaged: its file weights"):
         infer(server, "decode", {"latents": latents(1)}, ["images"], model="damaged")
 
 

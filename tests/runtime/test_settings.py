@@ -1,6 +1,7 @@
 """Settings: read from the environment, typed, unknown ones refused, secrets masked."""
 
 import secrets
+import sys
 import traceback
 from pathlib import Path
 
@@ -12,6 +13,18 @@ from latentaug.runtime.settings import Settings, available_cores, load
 def test_a_misspelt_setting_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ValueError, match="LATENTAUG_REDIS_ULR is not a setting; did you mean LATENTAUG_REDIS_URL"):
         load({"LATENTAUG_REDIS_ULR": "x"})
+
+
+def test_by_default_the_home_is_the_users_wherever_a_command_is_typed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    here = load({}).home
+    monkeypatch.chdir(tmp_path)
+    assert load({}).home == here
+    assert here.is_absolute()
+    if sys.platform == "linux":
+        assert here == tmp_path / "data" / "latentaug"
 
 
 def test_where_callers_look_for_the_service_is_none_of_its_business() -> None:
@@ -127,3 +140,29 @@ def test_a_value_of_the_wrong_form_is_named_with_an_example_of_the_right_one(nam
     with pytest.raises(ValueError, match=f"LATENTAUG_{name.upper()}: .*must look like") as caught:
         load({}, **{name: value})
     assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("root_path", "aug", "LATENTAUG_ROOT_PATH: must look like /aug"),
+        ("root_path", "/aug/", "LATENTAUG_ROOT_PATH: must look like /aug"),
+        ("root_path", "/v1", "LATENTAUG_ROOT_PATH: must look like /aug"),
+        ("cors_origins", "example.org", "LATENTAUG_CORS_ORIGINS: must look like https://app.example.org"),
+        ("cors_origins", "https://example.org/page", "LATENTAUG_CORS_ORIGINS: must look like https://app.example.org"),
+        ("cors_origins", "*", "any web site could use the service"),
+        ("trusted_proxies", "proxy", "LATENTAUG_TRUSTED_PROXIES: must be addresses or networks"),
+        ("webhook_networks", "10.0.0.0/99", "LATENTAUG_WEBHOOK_NETWORKS: must be addresses or networks"),
+        ("webhook_secret", "too short", "LATENTAUG_WEBHOOK_SECRET: must be whsec_ and base64 of 24 to 64"),
+        ("webhook_secret", "whsec_c2hvcnQ=", "LATENTAUG_WEBHOOK_SECRET: must be whsec_ and base64 of 24 to 64"),
+    ],
+)
+def test_what_the_web_may_do_is_checked_at_start(setting: str, value: str, said: str) -> None:
+    with pytest.raises(ValueError, match=r"LATENTAUG_") as caught:
+        load({f"LATENTAUG_{setting.upper()}": value})
+    assert said in str(caught.value)
+    assert setting != "webhook_secret" or value not in str(caught.value)
+
+
+def test_with_keys_all_sites_may_be_allowed() -> None:
+    assert load({"LATENTAUG_CORS_ORIGINS": "*", "LATENTAUG_API_KEYS": "key:infer"}).cors_origins == "*"

@@ -51,9 +51,10 @@ def result(desk: Desk, work: Work) -> dict[str, Any]:
 def test_every_unlabelled_training_image_is_told_of(desk: Desk, few: Dataset) -> None:
     work = desk.start("label")
 
-    summary = label_job.label(work, LabelParams(dataset="few", model="mine"))
+    summary = label_job.label(work, LabelParams(dataset="few", model="mine", webhook="https://example.org/hidden"))
 
     found = result(desk, work)
+    assert "webhook" not in found, "an address may hold secrets of its owner"
     rows = found["rows"]
     assert [entry["row"] for entry in rows] == few.pool.tolist()
     assert found["unlabelled"] == summary["unlabelled"] == len(rows) == len(few.pool)

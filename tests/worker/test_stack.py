@@ -146,6 +146,19 @@ def test_a_home_with_a_long_path_outlives_its_valkey(tmp_path: Path, length: int
         shutil.rmtree(temporary)
 
 
+def test_a_valkey_that_cannot_start_again_is_tried_until_it_can(stack: Stack, tmp_path: Path) -> None:
+    assert stack.ready()
+    config = tmp_path / "redis" / "valkey.conf"
+    config.unlink()
+    config.mkdir()  # as on a full disk, nothing can be written there
+    os.kill(stack.pid_of("valkey-server"), signal.SIGKILL)
+    assert within(10, lambda: not stack.ready())
+    time.sleep(2)
+    assert stack.ask("GET", "/healthz")[0] == 200
+    config.rmdir()
+    assert within(READY, stack.ready)
+
+
 def test_nothing_is_left_when_it_is_killed(stack: Stack) -> None:
     below = stack.below()
     assert len(below) >= 7
@@ -217,5 +230,5 @@ def test_what_answers_otherwise_is_not_ready(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         replying = threading.Thread(target=reply)
         replying.start()
-        assert not health.ready("127.0.0.1", listener.getsockname()[1])
+        assert not health.ready(f"http://127.0.0.1:{listener.getsockname()[1]}")
         replying.join()

@@ -177,15 +177,32 @@ class TestAugment:
         assert set(arrays["neighbour"].tolist()) <= set(digits.train.tolist())
         assert (arrays["neighbour"] != arrays["source"]).all()
 
+    def test_takes_all_images_where_it_is_told_to_in_grey_or_colour(self, desk: Desk) -> None:
+        digits = datasets.load("digits", desk.artefacts, desk.settings.dataset_folders)
+        assert digits.labels is not None
+        images = np.repeat(digits.images[:60], 3, axis=-1)
+        labels = [f"digit {label % 2}" for label in digits.labels[:60]]
+        datasets.create(desk.artefacts, "coloured", images, labels, desk.settings.max_dataset_bytes)
+        work = desk.start("augment")
+        summary = augment(work, AugmentParams(dataset="coloured", model="mine", whole=True, k=2, alpha=0))
+        assert (summary["sources"], summary["images"]) == (60, 120)
+        arrays = read_npz(desk.file(work, "images.npz"), LIMITS)
+        assert arrays["source"].tolist() == np.arange(60).repeat(2).tolist()
+        assert arrays["labels"].tolist() == [labels[source] for source in arrays["source"].tolist()]
+        assert len(set(arrays["neighbour"].tolist())) > 40
+        assert arrays["images"].shape == (120, 8, 8)
+
     def test_writes_a_zip_and_a_sheet_and_a_summary(self, desk: Desk) -> None:
         work = desk.start("augment")
-        augment(work, AugmentParams(dataset="digits", model="mine", method="noise", copies=1, seed=3))
+        webhook = "https://example.org/hidden"  # may hold secrets of its owner
+        augment(work, AugmentParams(dataset="digits", model="mine", method="noise", copies=1, seed=3, webhook=webhook))
         with zipfile.ZipFile(io.BytesIO(desk.file(work, "images.zip"))) as archive:
             rows = list(csv.DictReader(io.TextIOWrapper(archive.open("manifest.csv"))))
             names = archive.namelist()
         summary = json.loads(desk.file(work, "result.json"))
         assert len(rows) == summary["images"] == len(names) - 1
         assert {row["neighbour"] for row in rows} == {"-1"}
+        assert "webhook" not in {*summary, *rows[0]}
         assert all(row["file"].startswith(f"{row['label']}/") for row in rows)
         assert {name.split("/")[0] for name in names} == {*"0123456789", "manifest.csv"}
         assert (summary["method"], summary["seed"], summary["shape"]) == ("noise", 3, [8, 8, 1])

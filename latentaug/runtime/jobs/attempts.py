@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Literal, cast
 
 from redis import Redis
 
+from latentaug.errors import NotStored
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
@@ -17,6 +19,8 @@ from latentaug.runtime.jobs.record import LIVING, JobError, JobRecord, Json, Kin
 from latentaug.runtime.jobs.store import JobStore, as_json
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
+
+_log = logging.getLogger(__name__)
 
 
 class Attempts(JobStore):
@@ -210,11 +214,18 @@ class Attempts(JobStore):
         return time.time() - float(queued_at) if queued_at else 0.0
 
     def keep_ended(self) -> int:
-        """Copy to the artefact store the jobs that ended while it could not be written; return how many."""
+        """Copy to the artefact store the jobs that ended while it could not be written; return how many.
+
+        Where it still cannot be written they stay in Redis, and are tried again the next time.
+        """
         with answering():
             ids = cast("set[bytes]", self._redis.smembers(key("unstored")))
-        for job_id in ids:
-            self._keep(job_id.decode())
+        for number, job_id in enumerate(ids):
+            try:
+                self._keep(job_id.decode())
+            except NotStored as error:
+                _log.warning("the record of job %s still cannot be written: %s", job_id.decode(), error)
+                return number
         return len(ids)
 
     def delete_ended_before(self, moment: datetime, most: int) -> list[str]:

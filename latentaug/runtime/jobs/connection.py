@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -48,3 +48,7 @@ def answering() -> Iterator[None]:
         yield
     except _GONE as error:
         raise Unavailable("Redis does not answer; try again in a few seconds", retry_after=5) from error
+    except ResponseError as error:
+        if not str(error).startswith("MISCONF"):
+            raise
+        raise Unavailable("Redis cannot write to its disk; make room there and try again", retry_after=5) from error

@@ -12,14 +12,17 @@
     latentaug:ends                    sorted set of the ids of ended jobs, by the second in which they ended
     latentaug:indexed                 exists once the index holds the jobs that are in the artefact store
     latentaug:unstored                set of the ids of ended jobs whose record is not yet in the artefact store
+    latentaug:webhooks                sorted set of the ids of ended jobs whose webhook is to be sent, by the second in
+                                      which it is due
+    latentaug:webhook-tries           hash: how often each of these was tried
     latentaug:ended                   hash: how many jobs have ended, by "<kind>:<status>"
     latentaug:counted                 hash: what workers have done, by "<name>:<kind>" or "<name>:<kind>:<status>"
     latentaug:request:<digest>        hash: the job that an idempotency key stands for, and the request's digest
     latentaug:reserved:<name>         id of the unfinished job that holds a name
 
-All members of the sorted sets but `ends` have the score 0, so that they stand in the order of their ids: the order in
-which the jobs were made. RQ's own keys begin with `rq:`. The scripts compute keys as they run, so this needs one Redis
-or Valkey server and does not work with a cluster.
+All members of the sorted sets but `ends` and `webhooks` have the score 0, so that they stand in the order of their ids:
+the order in which the jobs were made. RQ's own keys begin with `rq:`. The scripts compute keys as they run, so this
+needs one Redis or Valkey server and does not work with a cluster.
 """
 
 

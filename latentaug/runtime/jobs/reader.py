@@ -12,7 +12,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 from redis import Redis
 
-from latentaug.errors import InvalidInput, NotFound, Unavailable
+from latentaug.errors import Damaged, InvalidInput, NotFound, Unavailable
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.index import JobIndex
 from latentaug.runtime.jobs.keys import key
@@ -53,6 +53,7 @@ class JobReader:
         Raises:
             NotFound: there is no such job.
             Unavailable: Redis does not answer, and the artefact store has no record of an end.
+            Damaged: its record cannot be read.
         """
         try:
             record = self._living(check_id(job_id)) or self._stored(job_id)
@@ -165,13 +166,15 @@ class JobReader:
             return JobRecord.model_validate_json(self._artefacts.get(f"jobs/{job_id}/record.json"))
         except NotFound:
             return None
+        except ValidationError as error:
+            raise Damaged(f"the record of job {job_id} is damaged and cannot be read; run the job again") from error
 
     def _readable(self, job_id: str) -> JobRecord | None:
         """The stored record; None also where it cannot be read, so that one damaged record does not hide all others."""
         try:
             return self._stored(job_id)
-        except ValidationError as error:
-            _log.warning("jobs/%s/record.json is not a job record: %s", job_id, error)
+        except Damaged as error:
+            _log.warning("%s: %s", error, error.__cause__)
             return None
 
     def _records(self, ids: Sequence[str]) -> list[JobRecord]:

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from obstore.exceptions import BaseError
 from redis import Redis
 
-from latentaug.errors import Conflict, InvalidInput, TooManyRequests
+from latentaug.errors import Conflict, InvalidInput, NotStored, TooManyRequests, Unavailable
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
@@ -133,14 +132,15 @@ class JobStore(JobReader):
             event,
             KEPT_SECONDS,
             0.0 if record.started_at is None else (now - record.started_at).total_seconds(),
+            "" if record.params.get("webhook") is None else "1",
         ]
         with answering():
             if self._end(args=arguments) != b"done":
                 return False
         try:
             self._keep(record.id)
-        except (OSError, BaseError):  # decided in any case; `Attempts.keep_ended` will try again
-            _log.exception("the record of job %s could not be written to the artefact store", record.id)
+        except (NotStored, Unavailable) as error:  # decided in any case; `Attempts.keep_ended` will try again
+            _log.warning("the record of job %s could not be written to the artefact store: %s", record.id, error)
         return True
 
     def _keep(self, job_id: str) -> None:

@@ -1,10 +1,11 @@
-"""Reads images or latents, with their labels and options, from request bodies of every form that the API takes."""
+"""Reads images, with their labels and options, from request bodies of every form that the API takes."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,10 +28,11 @@ from service.api.http.labels import Labels
 from service.api.http.limits import bound_json, read_body
 
 MAX_OPTIONS = 32
-MAX_LATENT_DIM = 512
 # Arrays of our own answers are passed over, so that an answer can be sent on as a request; other names are mistakes.
 _ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "method"}
 _ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row"}
+# What browsers put in front of base64, and how other programs break it into lines.
+_DATA_URL, _BREAK = re.compile(r"\Adata:[\w/+.-]{1,100};base64,"), re.compile(r"\s")
 _NO_FIELDS: Mapping[str, object] = {}
 
 
@@ -59,14 +61,6 @@ class ImageBatch:
 
 
 @dataclass(frozen=True)
-class LatentBatch:
-    """The latents of a request, finite float32 [n, latent_dim], and the options in its body."""
-
-    latents: NDArray[np.float32]
-    fields: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Form:
     """A multipart form: the bytes of its image files, and its fields."""
 
@@ -78,6 +72,7 @@ class _FormParser(MultiPartParser):
     """Starlette's parser, which also notes whether the form has ended or has only broken off."""
 
     closed = False
+    spool_max_size = 2**40  # never on a disk, which may be full: the whole body is in memory already
 
     def on_end(self) -> None:
         """Note that the closing boundary has come."""
@@ -178,26 +173,6 @@ def scaled(batch: ImageBatch, bits: int | None) -> Sequence[Pixels] | Pixels:
     return images
 
 
-def read_latents(form: str, body: bytes, latent_dim: int, limits: Limits) -> LatentBatch:
-    """Read latents from a body in any of `media.LATENT_BODIES`.
-
-    Raises:
-        MalformedInput: the bytes are not what they claim to be.
-        InvalidInput: there are none, they are not `latent_dim` wide, or are not finite in float32.
-        TooLarge: there are more than `limits.max_images`.
-    """
-    fields: dict[str, object] = {}
-    if form == media.JSON:
-        fields = read_json(body, limits.max_images * (MAX_LATENT_DIM + 2))
-        array = _latent_array(fields.pop("latents", None))
-    elif form == media.NPZ:
-        arrays = read_npz(body, limits)
-        array = _only(arrays, "latents")
-    else:
-        array = read_npy(body, limits)
-    return LatentBatch(_check_latents(array, latent_dim, limits), fields)
-
-
 class BoundedJson(Request):
     """A request whose body is one JSON object, bounded before it is parsed. FastAPI then takes it as it was read here.
 
@@ -272,7 +247,7 @@ def _images_from_form(form: Form, limits: Limits) -> ImageBatch:
 
 def _images_from_npz(body: bytes, limits: Limits) -> ImageBatch:
     arrays = read_npz(body, limits)
-    images = to_uint8(_only(arrays, "images"), limits)
+    images = to_uint8(only(arrays, "images"), limits)
     labels = arrays.get("labels")
     return ImageBatch(images, None if labels is None else Labels.from_array(labels))
 
@@ -297,7 +272,12 @@ def _checked(batch: ImageBatch) -> ImageBatch:
     return batch
 
 
-def _only(arrays: Mapping[str, NDArray[np.generic]], needed: str) -> NDArray[np.generic]:
+def only(arrays: Mapping[str, NDArray[np.generic]], needed: str) -> NDArray[np.generic]:
+    """The array of an npz that is needed.
+
+    Raises:
+        InvalidInput: it is not there, or one is that has no meaning.
+    """
     if unknown := sorted(set(arrays) - _ANSWERED):
         beside = " and their labels 'labels'" if needed == "images" else ""
         raise InvalidInput(
@@ -325,8 +305,9 @@ def _images_from_files(
 
 
 def _from_base64(text: str, i: int) -> bytes:
+    plain = _DATA_URL.sub("", text, count=1)
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode("".join(plain.split()) if _BREAK.search(plain) else plain, validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedInput(f"image {i} is not base64; encode the file's bytes as RFC 4648 describes") from error
 
@@ -336,35 +317,6 @@ def _labels_from_text(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MalformedInput("the field labels is not a JSON array") from error
-
-
-def _latent_array(values: object) -> NDArray[np.generic]:
-    rows = values if isinstance(values, list) else [values]
-    # Before numpy sees them, which would give every text as much room as the longest one takes.
-    if not all(isinstance(row, list) and all(type(value) in (int, float) for value in row) for row in rows):
-        raise _wrong_latents("latents must be an array of arrays of numbers")
-    try:
-        return np.asarray(rows)
-    except (ValueError, OverflowError) as error:
-        raise _wrong_latents("latents must be arrays of numbers, all of one length") from error
-
-
-def _check_latents(array: NDArray[np.generic], latent_dim: int, limits: Limits) -> NDArray[np.float32]:
-    if array.ndim != 2 or 0 in array.shape or array.shape[1] != latent_dim:
-        raise _wrong_latents(f"latents have the shape {list(array.shape)}; this model takes [n, {latent_dim}]")
-    if array.dtype.kind not in "fiu":
-        raise _wrong_latents(f"latents are {array.dtype}; send float32")
-    if len(array) > limits.max_images:
-        raise TooLarge(f"{len(array)} latents in one request; send at most {limits.max_images}")
-    with np.errstate(over="ignore"):  # what overflows float32 is caught as infinite below
-        latents = array.astype(np.float32)  # [n, latent_dim]
-    if not np.isfinite(latents).all():
-        raise _wrong_latents("latents must be finite numbers of float32")
-    return latents
-
-
-def _wrong_latents(message: str) -> InvalidInput:
-    return InvalidInput(message, fields=[("latents", message)])
 
 
 async def _once(body: bytes) -> AsyncGenerator[bytes, None]:

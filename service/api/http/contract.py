@@ -98,6 +98,7 @@ _PROBLEMS = {
     403: "The key lacks the scope.",
     404: "There is no such thing.",
     406: "The answer cannot be given in any form that `Accept` names.",
+    408: "The body stopped coming, or comes too slowly.",
     409: "The name is taken, or the present state does not allow this.",
     413: "The request exceeds a limit on bytes, images or pixels.",
     415: "This endpoint cannot read a body of that form.",
@@ -105,6 +106,7 @@ _PROBLEMS = {
     429: "The caller exceeds the rate, or the queue is full. `Retry-After` says when to try again.",
     503: "The service is not ready, or is stopping. `Retry-After` says when to try again.",
     504: "There was no answer within the time that the caller allowed.",
+    507: "No room is left to keep this, or the service may not write there; nothing of it was kept.",
 }
 
 

@@ -13,24 +13,44 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import Request
 
-from latentaug.errors import DeadlineExceeded, InvalidInput, TooLarge, TooManyRequests
+from latentaug.errors import DeadlineExceeded, InvalidInput, Stalled, TooLarge, TooManyRequests
 from latentaug.runtime.settings import Settings
 
+PROGRESS_SECONDS = 10.0
+"""Seconds within which as many bytes must come as the slowest rate allows."""
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read the body, and give up as soon as it is, or claims to be, too large.
+
+async def read_body(request: Request, max_bytes: int, slowest: int = 0) -> bytes:
+    """Read the body, and give up as soon as it is, or claims to be, too large, or comes too slowly.
+
+    Args:
+        request: whose body to read.
+        max_bytes: most bytes.
+        slowest: fewest bytes per second, over each `PROGRESS_SECONDS`; 0 where any rate will do.
 
     Raises:
         TooLarge: the body has more than `max_bytes`.
+        Stalled: it comes more slowly than `slowest`.
     """
     claimed = request.headers.get("content-length", "0")
     if claimed.isdecimal() and int(claimed) > max_bytes:
         raise _too_large(max_bytes)
-    body = bytearray()
-    async for chunk in request.stream():
-        if len(body) + len(chunk) > max_bytes:
-            raise _too_large(max_bytes)
-        body += chunk
+    body, loop = bytearray(), asyncio.get_running_loop()
+    needed = least = slowest * PROGRESS_SECONDS
+    try:
+        async with asyncio.timeout(PROGRESS_SECONDS if slowest else None) as patience:
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > max_bytes:
+                    raise _too_large(max_bytes)
+                body += chunk
+                if slowest and len(body) >= needed:
+                    needed = len(body) + least
+                    patience.reschedule(loop.time() + PROGRESS_SECONDS)
+    except TimeoutError as error:
+        raise Stalled(
+            f"after {len(body)} bytes fewer than {slowest} bytes a second came in; send it again where the "
+            "connection is better"
+        ) from error
     return bytes(body)
 
 
@@ -94,8 +114,9 @@ async def in_time(request: Request, settings: Settings) -> AsyncIterator[Callabl
             yield lambda: max(0.0, end - time.monotonic())
     except TimeoutError as error:
         raise DeadlineExceeded(
-            f"no answer within {seconds:g} seconds; send fewer images, or raise X-Request-Timeout "
-            f"(at most {settings.request_timeout:g})"
+            f"no answer within {seconds:g} seconds; send fewer images, raise X-Request-Timeout "
+            f"(at most {settings.request_timeout:g}), or upload them as a data set and augment that by a job, which "
+            "may take as long as it needs"
         ) from error
 
 

@@ -88,6 +88,17 @@ class Projection(BaseModel):
     """UMAP: each image's latent, [latent_dim]. Place another latent near the points of the latents nearest to it."""
 
 
+class DamagedName(BaseModel):
+    """What is stored under a name and cannot be read."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    name: str
+    """The name."""
+    detail: str
+    """What is damaged and what to do."""
+
+
 Figure = Literal["reconstructions", "interpolations", "generation", "accuracy-by-labels", "gain-by-copies", "quality"]
 
 

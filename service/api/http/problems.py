@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -16,9 +17,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from latentaug.errors import LatentaugError
+from latentaug.errors import Damaged, LatentaugError
 from service.api.http import options
 from service.api.http.media import PROBLEM
+
+_log = logging.getLogger("latentaug.api")
 
 CLIENT_CLOSED_REQUEST = 499
 """The status, in logs and metrics, of a request whose caller left before the answer; nobody receives it."""
@@ -61,6 +64,8 @@ def of_error(error: LatentaugError) -> Response:
     headers = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="latentaug"'
+    if error.status == HTTPStatus.REQUEST_TIMEOUT:
+        headers["Connection"] = "close"  # the rest of the body may still come, and is no request
     if error.retry_after is not None or error.status in (
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -129,6 +134,11 @@ def _allowed(request: Request) -> list[str]:
 
 async def _own(_: Request, error: Exception) -> Response:
     assert isinstance(error, LatentaugError)  # noqa: S101  narrows what Starlette types as Exception
+    # The caller reads what to do; the log says why, to whoever runs the service.
+    if isinstance(error, Damaged):
+        _log.warning("%s", error.detail)
+    elif error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.__cause__ is not None:
+        _log.warning("%s: %s", error.code, error.__cause__)
     return of_error(error)
 
 

@@ -3,13 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import NoReturn
+from urllib.parse import urlsplit
 
+from latentaug import addresses
 from latentaug.augment.labelling import check_size
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, InvalidInput, TooFewImages
 from latentaug.options import AugmentParams, EvaluateParams, Recipe, RecommendParams
 from latentaug.runtime.jobs import JobRecord
+from latentaug.runtime.settings import PREFIX, Settings
 from latentaug.storage.models import ModelDescription
+
+
+def check_webhook(url: str | None, settings: Settings) -> None:
+    """Refuse a webhook that would never be sent. Where a name leads is looked up only when it is sent.
+
+    Raises:
+        InvalidInput: the service signs no webhooks, or the address is not public and not allowed.
+    """
+    if url is None:
+        return
+    if settings.webhook_secret is None:
+        message = (
+            f"this service sends no webhooks; whoever runs it can set {PREFIX}WEBHOOK_SECRET, or leave webhook out"
+        )
+        raise InvalidInput(message, fields=[("webhook", message)])
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:  # another name
+        return
+    allowed = addresses.networks(settings.webhook_networks or "")
+    if not addresses.may_reach(address, allowed):
+        message = (
+            f"{host} is not a public address; give one that is, or have whoever runs the service allow this one with "
+            f"{PREFIX}WEBHOOK_NETWORKS"
+        )
+        raise InvalidInput(message, fields=[("webhook", message)])
 
 
 def check_train(dataset: DatasetDescription) -> None:
@@ -76,22 +108,26 @@ def check_beside(other: JobRecord, dataset: DatasetDescription) -> None:
 def check_augment(params: AugmentParams, dataset: DatasetDescription, model: ModelDescription) -> None:
     """Refuse to augment images that the model does not take, or by more neighbours than there are.
 
+    Grey and colour are converted, as in a request.
+
     Raises:
-        Conflict: a model for images of another shape.
+        Conflict: a model for images of another size.
         TooFewImages: a class that cannot have k neighbours, even if all its images were in the training part.
     """
-    _check_shape(dataset, model)
+    if (dataset.height, dataset.width) != (model.height, model.width):
+        _refuse_shape(dataset, model)
     if params.method == "noise":
         return
     if dataset.classes:
         sizes = dict(zip(dataset.classes, dataset.class_counts or (), strict=False))  # empty where not known
     else:
-        sizes = {"": dataset.parts["train"]}
+        sizes = {"": dataset.images if params.whole else dataset.parts["train"]}
     name, size = min(sizes.items(), key=lambda item: item[1], default=("", params.k + 1))
     if size <= params.k:
         images = "image" if size == 1 else "images"
         labelled = f"labelled {images}" if dataset.unlabelled else images
-        are = f"there is {size} training image" if size == 1 else f"there are {size} training images"
+        part = "image" if params.whole else "training image"
+        are = f"there is {size} {part}" if size == 1 else f"there are {size} {part}s"
         where = f"class {name!r} has {size} {labelled} in all" if name else are
         advice = f"use k up to {size - 1}, add images" if size > 1 else "add images"
         sought = "1 neighbour" if params.k == 1 else f"{params.k} neighbours"
@@ -174,10 +210,14 @@ def check_recipe(recipe: Recipe, dataset: DatasetDescription, model: ModelDescri
 
 
 def _check_shape(dataset: DatasetDescription, model: ModelDescription) -> None:
+    if (dataset.height, dataset.width, dataset.channels) != (model.height, model.width, model.channels):
+        _refuse_shape(dataset, model)
+
+
+def _refuse_shape(dataset: DatasetDescription, model: ModelDescription) -> NoReturn:
     images = [dataset.height, dataset.width, dataset.channels]
     taken = [model.height, model.width, model.channels]
-    if images != taken:
-        raise Conflict(
-            f"{dataset.name!r} has images of {images} (height, width, channels), model {model.name!r} takes {taken}; "
-            "choose a model that was trained on images of this shape"
-        )
+    raise Conflict(
+        f"{dataset.name!r} has images of {images} (height, width, channels), model {model.name!r} takes {taken}; "
+        "choose a model that was trained on images of this shape"
+    )

@@ -8,12 +8,13 @@ from typing import Annotated
 
 from anyio import WouldBlock, to_thread
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug import datasets
 from latentaug.datasets import DatasetDescription, NotRead, Reading, Unreadable
-from latentaug.errors import Conflict, NotFound, TooManyRequests
+from latentaug.errors import Conflict, Damaged, NotFound, TooManyRequests
 from latentaug.imaging.intake import MOST_UNREADABLE
 from latentaug.imaging.intake import Unreadable as NotTaken
 from latentaug.imaging.pixels import Limits
@@ -25,7 +26,7 @@ from service.api.http import contract, media
 from service.api.http.answers import write_images
 from service.api.http.bodies import read_dataset, scaled
 from service.api.http.limits import read_body
-from service.api.http.options import NoOptions, Once, SampleOptions, UploadOptions
+from service.api.http.options import DamagedName, NoOptions, Once, SampleOptions, UploadOptions
 from service.api.samples import sample
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -38,7 +39,7 @@ UPLOAD_RETRY_SECONDS = 5.0
     "",
     status_code=201,
     dependencies=[MayTrain, Once],
-    responses=contract.problems(400, 409, 413, 415),
+    responses=contract.problems(400, 408, 409, 413, 415, 503, 507),
     openapi_extra=contract.file_request(media.DATASET_BODIES),
 )
 async def upload_dataset(
@@ -56,19 +57,30 @@ async def upload_dataset(
     form = media.body_form(request, media.DATASET_BODIES)
     limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
     with _one_of_few(context):
-        body = await read_body(request, context.settings.max_dataset_bytes)
+        settings = context.settings
+        body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate)
         description = await context.on_pixels(lambda: _create(context, options, form, body, limits))
     response.headers["Location"] = f"/v1/datasets/{description.name}"
     return description
 
 
-@router.get("", dependencies=[AnyKey, NoOptions], responses=contract.problems())
-async def list_datasets(context: FromContext) -> dict[str, list[DatasetDescription]]:
-    """List all data sets: the built-in ones, then the uploads by name."""
-    return {"datasets": await to_thread.run_sync(_all, context.store)}
+class DatasetList(BaseModel):
+    """All data sets: the built-in ones, then the uploads by name."""
+
+    datasets: list[DatasetDescription]
+    damaged: list[DamagedName]
 
 
-@router.get("/{dataset}", dependencies=[AnyKey], responses=contract.problems(404))
+@router.get("", dependencies=[AnyKey, NoOptions], responses=contract.problems(503))
+async def list_datasets(context: FromContext) -> DatasetList:
+    """List all data sets: the built-in ones, then the uploads by name.
+
+    Uploads whose description cannot be read stand in `damaged`, each with what to do.
+    """
+    return await to_thread.run_sync(_all, context.store)
+
+
+@router.get("/{dataset}", dependencies=[AnyKey], responses=contract.problems(404, 409, 503))
 async def describe_dataset(dataset: str, context: FromContext) -> DatasetDescription:
     """Describe one data set: its shape, classes, parts and checksum."""
     return await to_thread.run_sync(describe, dataset, context.store)
@@ -78,7 +90,7 @@ async def describe_dataset(dataset: str, context: FromContext) -> DatasetDescrip
     "/{dataset}/images",
     response_class=Response,
     dependencies=[AnyKey, Once],
-    responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | contract.problems(404, 406, 503),
+    responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | contract.problems(404, 406, 409, 503),
 )
 async def dataset_images(
     request: Request, dataset: str, options: Annotated[SampleOptions, Query()], context: FromContext
@@ -98,11 +110,11 @@ async def dataset_images(
     status_code=204,
     response_class=Response,
     dependencies=[MayAdminister],
-    responses=contract.problems(404, 409, 503),
+    responses=contract.problems(404, 409, 503, 507),
 )
 async def delete_dataset(dataset: str, context: FromContext) -> Response:
     """Delete an upload that no unfinished job uses."""
-    await to_thread.run_sync(describe, dataset, context.store)
+    await to_thread.run_sync(_check_exists, dataset, context.store)
     users = await context.on_jobs(lambda: context.jobs.using(dataset))
     if users:
         raise Conflict(f"job {users[0]} uses the data set {dataset!r}; wait for it or cancel it first")
@@ -116,9 +128,19 @@ def describe(name: str, store: ArtefactStore) -> DatasetDescription:
     Raises:
         NotFound: there is no such data set.
     """
+    _check_name(name)
+    return datasets.describe(name, store)
+
+
+def _check_exists(name: str, store: ArtefactStore) -> None:
+    """Refuse a name that no data set has; a damaged one can still be deleted."""
+    _check_name(name)
+    datasets.check_exists(name, store)
+
+
+def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise NotFound(f"no data set is named {name[:80]!r}; GET /v1/datasets lists the data sets")
-    return datasets.describe(name, store)
 
 
 @contextmanager
@@ -159,11 +181,13 @@ def _unreadable(left: Sequence[NotTaken]) -> Unreadable | None:
     return Unreadable(images=len(left), files=files) if left else None
 
 
-def _all(store: ArtefactStore) -> list[DatasetDescription]:
-    found: list[DatasetDescription] = []
+def _all(store: ArtefactStore) -> DatasetList:
+    found = DatasetList(datasets=[], damaged=[])
     for name in datasets.names(store):
         try:
-            found.append(datasets.describe(name, store))
+            found.datasets.append(datasets.describe(name, store))
         except NotFound:  # deleted since it was listed
             continue
+        except Damaged as error:
+            found.damaged.append(DamagedName(name=name, detail=error.detail))
     return found

@@ -33,7 +33,8 @@ from service.api.compute.client import Call, Operation, Outputs
 from service.api.context import Context, context_of
 from service.api.http import contract, media
 from service.api.http.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
-from service.api.http.bodies import Form, ImageBatch, read_form, read_images, read_latents, scaled
+from service.api.http.bodies import Form, ImageBatch, read_form, read_images, scaled
+from service.api.http.latents import read_latents
 from service.api.http.limits import in_time, read_body
 from service.api.http.options import read_options
 from service.api.routes.plain import PlainEndpoint
@@ -105,7 +106,10 @@ async def augment(request: Request) -> Response:
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
         description = await context.descriptions.get(request.path_params["model"])
-        batch = await read_batch(request, context, media.IMAGE_BODIES)
+        try:
+            batch = await read_batch(request, context, media.IMAGE_BODIES)
+        except TooLarge as error:
+            raise TooLarge(f"{error.detail}, or upload them as a data set and augment that by a job") from error
         options = read_options(AugmentOptions, request, batch.fields)
         options = options.model_copy(update={"decode": description.decode(options.decode)})
         codes = None if batch.labels is None else batch.labels.codes()
@@ -163,7 +167,7 @@ async def interpolate(request: Request) -> Response:
         return await _answer(context, form, _decoded(images, description, options.steps))
 
 
-PROBLEMS = contract.problems(400, 404, 406, 413, 415, 503, 504)
+PROBLEMS = contract.problems(400, 404, 406, 408, 409, 413, 415, 503, 504)
 _LATENTS = contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | PROBLEMS
 _IMAGES = contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | PROBLEMS
 

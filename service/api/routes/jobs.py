@@ -8,13 +8,20 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.errors import Conflict, NotFound
-from latentaug.options import AugmentParams, EvaluateParams, LabelParams, Recipe, RecommendParams, TrainParams
+from latentaug.options import (
+    AugmentParams,
+    EvaluateParams,
+    LabelParams,
+    Notifying,
+    Recipe,
+    RecommendParams,
+    TrainParams,
+)
 from latentaug.runtime.jobs import Event, JobRecord, Kind
 from latentaug.storage import models
 from service.api.access import Documented, Owner, guarded
@@ -31,6 +38,7 @@ from service.api.jobs.feasibility import (
     check_recipe,
     check_recommend,
     check_train,
+    check_webhook,
     recipe_of,
 )
 from service.api.routes.datasets import describe as describe_dataset
@@ -267,11 +275,12 @@ async def _submit(
     response: Response,
     context: Context,
     kind: Kind,
-    params: BaseModel,
+    params: Notifying,
     owner: str,
     idempotency_key: str | None,
     reserve: str | None = None,
 ) -> tuple[JobRecord, bool]:
+    check_webhook(params.webhook, context.settings)
     record, created = await context.on_jobs(
         lambda: context.jobs.submit(kind, params, owner=owner, idempotency_key=idempotency_key, reserve=reserve)
     )

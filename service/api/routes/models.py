@@ -8,36 +8,45 @@ import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter, Query
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from latentaug.datasets import label_names
-from latentaug.errors import Conflict, InvalidInput, LatentaugError, NotFound
+from latentaug.errors import Conflict, Damaged, InvalidInput, LatentaugError, NotFound
 from latentaug.latent_map.pca import principal_plane, sample
+from latentaug.options import NAME
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.storage.objects import ArtefactStore
 from service.api.access import AnyKey, MayAdminister
 from service.api.context import FromContext
 from service.api.http import contract
-from service.api.http.options import NoOptions, Once, Projection, ProjectionOptions
+from service.api.http.options import DamagedName, NoOptions, Once, Projection, ProjectionOptions
 from service.api.http.request_log import logger
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
-@router.get("", dependencies=[AnyKey, NoOptions], responses=contract.problems())
-async def list_models(context: FromContext) -> dict[str, list[ModelDescription]]:
-    """List all models, by name."""
-    return {"models": await to_thread.run_sync(_all, context.store)}
+class ModelList(BaseModel):
+    """All models, by name."""
+
+    models: list[ModelDescription]
+    damaged: list[DamagedName]
 
 
-@router.get("/{model}", dependencies=[AnyKey], responses=contract.problems(404))
+@router.get("", dependencies=[AnyKey, NoOptions], responses=contract.problems(503))
+async def list_models(context: FromContext) -> ModelList:
+    """List all models, by name; those whose description cannot be read stand in `damaged`, each with what to do."""
+    return await to_thread.run_sync(_all, context.store)
+
+
+@router.get("/{model}", dependencies=[AnyKey], responses=contract.problems(404, 409, 503))
 async def describe_model(model: str, context: FromContext) -> ModelDescription:
     """Describe one model: its shape, data set, sigma, training curve, checksums, and the job that made it."""
     return await context.descriptions.get(model)
 
 
-@router.get("/{model}/projection", dependencies=[AnyKey, Once], responses=contract.problems(404))
+@router.get("/{model}/projection", dependencies=[AnyKey, Once], responses=contract.problems(404, 409, 503))
 async def project_model(model: str, options: Annotated[ProjectionOptions, Query()], context: FromContext) -> Projection:
     """Show the images that a model was trained on as points on a plane, by principal components (PCA) or by UMAP."""
     description = await context.descriptions.get(model)
@@ -50,12 +59,12 @@ async def project_model(model: str, options: Annotated[ProjectionOptions, Query(
     status_code=204,
     response_class=Response,
     dependencies=[MayAdminister],
-    responses=contract.problems(404, 409, 503),
+    responses=contract.problems(404, 409, 503, 507),
 )
 async def delete_model(model: str, context: FromContext) -> Response:
     """Delete a model that no unfinished job uses; its name is free at once."""
     context.descriptions.forget(model)
-    await context.descriptions.get(model)
+    await to_thread.run_sync(_check_exists, context.store, model)
     users = await context.on_jobs(lambda: context.jobs.using_model(model))
     if users:
         raise Conflict(f"job {users[0]} uses the model {model!r}; wait for it or cancel it first")
@@ -107,11 +116,20 @@ def _labels(
     return None if projected.labels is None else label_names(projected.labels[shown], description.classes)
 
 
-def _all(store: ArtefactStore) -> list[ModelDescription]:
-    found: list[ModelDescription] = []
+def _check_exists(store: ArtefactStore, name: str) -> None:
+    """Refuse a name that no model has; a damaged one can still be deleted."""
+    if not NAME.fullmatch(name):
+        raise NotFound(f"no model is named {name[:80]!r}; GET /v1/models lists the models")
+    models.check_exists(store, name)
+
+
+def _all(store: ArtefactStore) -> ModelList:
+    found = ModelList(models=[], damaged=[])
     for name in models.names(store):
         try:
-            found.append(models.describe(store, name))
+            found.models.append(models.describe(store, name))
         except NotFound:  # deleted since it was listed
             continue
+        except Damaged as error:
+            found.damaged.append(DamagedName(name=name, detail=error.detail))
     return found

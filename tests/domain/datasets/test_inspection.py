@@ -78,7 +78,7 @@ def test_images_of_several_sizes_are_refused_with_names_and_a_size_that_suits(st
     assert "size=16x24" in e.value.detail
 
     told = datasets.create(store, "mixed", mixed, None, MAX_BYTES, size=(16, 24)).warnings
-    assert "2 images were resized from 16x16 to 16x24, with the aspect kept and the rest filled." in told
+    assert "2 images were resized to 16x24 from 16x16, with the aspect kept and the rest filled." in told
 
 
 @pytest.mark.parametrize(("size", "better"), [((3024, 4032), "96x128"), ((28, 28), "28x28"), ((4, 400), "8x128")])

@@ -145,7 +145,7 @@ def test_what_changed_nothing_is_not_said_to_have_changed_it() -> None:
 
 def test_a_gain_that_cannot_be_is_never_mentioned() -> None:
     unclear = of(PLAIN, arm("interpolation", 1.9, "cannot tell", half=20))
-    assert "No gain that is possible could have shown." in unclear.words
+    assert "; with 3 draws no gain could have been told from chance. Try more draws." in unclear.words
     assert "30 points" not in unclear.text, "only 22.6 points are left to gain"
     proven = of(PLAIN, arm("interpolation", 20, "helps", half=19.5))
     assert "(95 % interval 0.5 to 22.6)" in proven.words

@@ -105,6 +105,18 @@ def test_transparency_is_laid_on_what_shows_the_drawing(drawn: tuple[int, int, i
     assert found.levels[0].tolist() == [[ground] * 3, list(drawn)]
 
 
+def test_a_level_of_grey_may_be_transparent() -> None:
+    drawing = Image.fromarray(np.where(GREY[..., 0] > 30, 255, 7).astype(np.uint8))
+    found = decode(_file(drawing, "PNG", transparency=7), LIMITS)
+    assert (found.background, np.unique(found.levels).tolist(), found.levels.shape) == ("black", [0, 255], (7, 9, 1))
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_a_photo_with_broken_exif_data_is_read_as_it_lies() -> None:
+    plain = _file(Image.fromarray(COLOUR), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(20))
+    assert decode_image(plain, LIMITS).shape == (7, 9, 3)
+
+
 def test_an_alpha_that_hides_nothing_and_one_that_hides_everything_do_no_harm() -> None:
     grey = Image.fromarray(np.dstack([GREY[..., 0], np.full((7, 9), 255, np.uint8)]), "LA")
     assert decode(_file(grey, "PNG"), LIMITS).levels.tolist() == GREY.tolist()
@@ -130,6 +142,21 @@ def _png_header(width: int, height: int) -> bytes:
 def test_a_header_that_claims_too_many_pixels_is_refused_before_decoding(side: int) -> None:
     with pytest.raises(TooLarge):
         decode_image(_png_header(side, side), LIMITS)
+
+
+def _tiled_tiff(side: int) -> bytes:
+    """A grey TIFF of 16x16 pixels in a single compressed tile that claims this side."""
+    pixels = zlib.compress(bytes(16 * 16))
+    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 8 + 2 + 12 * 10 + 4}
+    tags[325] = len(pixels)
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels
+
+
+def test_a_small_tiff_whose_tiles_are_large_is_refused_before_decoding() -> None:
+    assert decode_image(_tiled_tiff(16), LIMITS).shape == (16, 16, 1)
+    with pytest.raises(TooLarge, match="tiles"):
+        decode_image(_tiled_tiff(20_000), LIMITS)
 
 
 def test_a_cut_image_is_an_error_and_never_a_black_frame() -> None:

@@ -167,7 +167,7 @@ def test_every_image_that_cannot_be_read_is_named_at_once() -> None:
 def test_many_images_that_cannot_be_read_are_counted() -> None:
     entries = {"a/1.png": PNG} | {f"b/{i}.png": b"x" for i in range(500)}
 
-    with pytest.raises(MalformedInput, match=r"500 images .* and 480 more") as refused:
+    with pytest.raises(MalformedInput, match=r"500 images .* and 480 more; leave such images out") as refused:
         read_zip(_zip(entries), Limits())
 
     assert len(refused.value.fields) == 100
@@ -178,7 +178,9 @@ def test_those_that_cannot_be_read_are_left_out_if_that_is_asked_for() -> None:
 
     assert (folder.names, folder.labels) == (["a/1.png", "b/3.png"], ["a", "b"])
     assert [bad.file for bad in folder.unreadable] == ["b/2.png"]
-    assert "b/2.png" in folder.warnings[0]
+    assert folder.warnings[0].startswith("Left out, as they cannot be read: b/2.png: broken")
+    with pytest.raises(MalformedInput, match="set skip_bad=true"):
+        read_zip(_zip({"a/1.png": PNG, "b/2.png": PNG[:30]}), LIMITS, skip_bad=False)
 
 
 def test_a_file_whose_bytes_are_damaged_in_the_zip_is_named_like_any_other() -> None:
@@ -193,6 +195,15 @@ def test_backslashes_separate_folders() -> None:
     names = [f"photos\\{label}\\{i}.png".encode() for label in "ab" for i in range(2)]
 
     assert Counter(read_zip(_zip_of_raw_names(names), LIMITS).labels or ()) == {"a": 2, "b": 2}
+
+
+def test_a_file_has_the_name_that_is_written_beside_its_bytes() -> None:
+    data = _zip({"a/1.png": PNG, "b/2.png": PNG}, zipfile.ZIP_STORED)
+    directory = data.index(b"PK\x01\x02")
+
+    folder = read_zip(data[:directory] + data[directory:].replace(b"b/2.png", b"a/1.png"), LIMITS)
+
+    assert folder.names == ["a/1.png", "b/2.png"]
 
 
 def test_colons_and_a_leading_dot_do_no_harm() -> None:
@@ -296,4 +307,4 @@ def test_large_photos_are_resized_one_by_one_and_that_is_said() -> None:
     folder = read_zip(_zip({f"a/{i}.png": photo for i in range(9)}), LIMITS, size=(8, 16))
 
     assert {image.shape for image in folder.images} == {(8, 16, 3)}
-    assert "9 images were resized from 99x99 to 8x16, with the aspect kept and the rest filled." in folder.warnings
+    assert "9 images were resized to 8x16 from 99x99, with the aspect kept and the rest filled." in folder.warnings

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from latentaug.errors import Conflict, InvalidInput, NotFound
+from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, NotStored, Unavailable
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset, Reconstruction
 from latentaug.storage.objects import ArtefactStore, check_name
@@ -137,5 +137,37 @@ def test_damaged_weights_are_found_out(store: ArtefactStore) -> None:
     description, weights, projected = _model()
     models.save(store, description, weights, projected)
     store.put("models/m/job1/weights.safetensors", weights[:-1] + b"\xff")
-    with pytest.raises(OSError, match="damaged"):
+    with pytest.raises(Damaged, match="the model 'm' is damaged: its file weights"):
+        models.read_weights(store, description)
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_of_in_words() -> None:
+    with pytest.raises(NotStored, match="must give it the right to"):
+        ArtefactStore("file:///sys/kernel").put("latentaug/file", b"")
+
+
+def test_a_folder_that_cannot_be_is_told_of_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match="cannot reach the place"):
+        ArtefactStore((tmp_path / "file" / "store").as_uri())
+
+
+def test_a_damaged_description_is_told_of_and_the_model_can_be_deleted(store: ArtefactStore) -> None:
+    description, weights, projected = _model()
+    models.save(store, description, weights, projected)
+    store.put(models.describe_path("m"), b"{}")
+    with pytest.raises(Damaged, match="delete it and train it again"):
+        models.describe(store, "m")
+    models.delete(store, "m")
+    assert models.names(store) == []
+
+
+def test_a_missing_file_is_damage_while_the_model_is_there(store: ArtefactStore) -> None:
+    description, weights, projected = _model()
+    models.save(store, description, weights, projected)
+    store.delete("models/m/job1/weights.safetensors")
+    with pytest.raises(Damaged, match="is missing"):
+        models.read_weights(store, description)
+    models.delete(store, "m")
+    with pytest.raises(NotFound):
         models.read_weights(store, description)

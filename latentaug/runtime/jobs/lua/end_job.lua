@@ -1,7 +1,7 @@
 -- End a job, and with it its sub-jobs.
 -- ARGV: id, attempt or '' for any, status, now, now in seconds, result or '', error or '', the end event, seconds for
--- which its events are kept, seconds that it ran. Returns 'done', or why not.
-local id, attempt, status, now, seconds, result, error, event, kept, ran = unpack(ARGV)
+-- which its events are kept, seconds that it ran, '1' where its webhook is to be sent. Returns 'done', or why not.
+local id, attempt, status, now, seconds, result, error, event, kept, ran, webhook = unpack(ARGV)
 local job = state(id)
 if not job.status then return 'missing' end
 if job.status ~= 'queued' and job.status ~= 'running' then return job.status end
@@ -29,4 +29,5 @@ redis.call('HINCRBY', key('ended'), job.kind .. ':' .. status, 1)
 redis.call('HINCRBYFLOAT', key('counted'), 'seconds:' .. job.kind .. ':' .. status, ran)
 emit(id, 'end', event)
 redis.call('EXPIRE', key('events', id), kept)
+if webhook == '1' then redis.call('ZADD', key('webhooks'), seconds, id) end
 return 'done'

@@ -1,0 +1,43 @@
+"""Whether this process can write where the service keeps its files; asked at start, where one sentence can say so."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from latentaug.errors import Conflict
+from latentaug.runtime.settings import PREFIX, Settings
+
+
+def check_store(settings: Settings) -> None:
+    """Make sure that artefacts can be written, where they are kept in a folder of this machine.
+
+    Raises:
+        Conflict: they cannot.
+    """
+    parts = urlsplit(settings.resolved_store_url)
+    if parts.scheme == "file":
+        check(Path(unquote(parts.path)), "HOME" if settings.store_url is None else "STORE_URL")
+
+
+def check(folder: Path, setting: str, room: int = 0) -> None:
+    """Make sure that a folder exists, or can be made, and that this process may write there.
+
+    Args:
+        folder: the folder.
+        setting: the name of the setting that says where it is.
+        room: bytes that there must be room for.
+
+    Raises:
+        Conflict: it cannot be written to, or has too little room.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(room))
+    except OSError as error:
+        raise Conflict(
+            f"the service cannot write to its folder {folder} ({error.strerror}): make room there, give this user the "
+            f"right to write, or choose another folder with {PREFIX}{setting}"
+        ) from error

@@ -1,0 +1,134 @@
+"""The commands that look at what a service has, and delete some of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from latentaug_client import Client
+from latentaug_client.retries import Retries
+from rich.markup import escape
+from rich.table import Table
+
+from service.cli import doctor as examination
+from service.cli import names, things
+from service.cli.context import client_of, out, say
+from service.cli.progress import show
+from service.cli.session import Target
+
+
+def models(context: typer.Context) -> None:
+    """List the trained models: what they take, how well they reconstruct, and what that means."""
+    with client_of(context, computing=False) as client:
+        found = client.models()
+    for model in found:
+        quality = model["reconstruction"]
+        sharp = f", reconstructs to {quality['psnr']:.1f} dB" if quality and quality["psnr"] is not None else ""
+        say(
+            f"{model['name']}: {model['architecture']} network with {model['latent_dim']} latent dimensions for images "
+            f"of {_shape(model)}, trained on {model['dataset']}{sharp}"
+        )
+        if model["advice"]:
+            say(f"    {model['advice']}")
+    if not found:
+        say("There is no model yet; `latentaug train FOLDER` trains one.")
+
+
+def datasets(context: typer.Context) -> None:
+    """List the data sets: the built-in ones and those that were uploaded."""
+    with client_of(context, computing=False) as client:
+        found = client.datasets()
+    for dataset in found:
+        classes = len(dataset["classes"])
+        labels = f"{dataset['labelled']} of them labelled, " if dataset["unlabelled"] and classes else ""
+        parts = dataset["parts"]
+        say(
+            f"{dataset['name']}: {dataset['images']} images of {_shape(dataset)}, {labels}"
+            f"{f'{classes} classes' if classes else 'no labels'}; {parts['train']} to train on, "
+            f"{parts['validation']} to validate and {parts['test']} to test"
+        )
+
+
+def jobs(
+    context: typer.Context,
+    job_id: Annotated[
+        str | None, typer.Argument(metavar="[JOB]", help="Id of a job to follow until it ends, or how it begins.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="List only train, evaluate, augment, label or recommend jobs.")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(help="List only queued, running, succeeded, failed or cancelled jobs.")
+    ] = None,
+    cancel: Annotated[str | None, typer.Option(help="Id of a job to stop, or how it begins.")] = None,
+) -> None:
+    """List the newest jobs, follow one, or stop one."""
+    with client_of(context, computing=job_id is not None) as client:
+        if job_id is not None:
+            show(names.job(client, job_id))
+            return
+        if cancel is not None:
+            names.job(client, cancel).cancel()
+        table = Table("id", "kind", "status", "done", "created", "stage", box=None, padding=(0, 1, 0, 0))
+        for column in table.columns[:5]:
+            column.no_wrap = True
+        for job in client.jobs(kind, status):  # type: ignore[arg-type]  # the service says which there are
+            progress = job.record["progress"]
+            created = job.record["created_at"][:16].replace("T", " ")
+            done = f"{progress['fraction']:.0%}"
+            table.add_row(job.id, job.record["kind"], job.status, done, created, progress["stage"])
+    if table.rows:
+        out.print(table)
+    else:
+        say("There is no such job." if kind or status else "There is no job yet.")
+
+
+def delete(
+    context: typer.Context,
+    wanted: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Names of models or data sets, or ids of jobs to stop.")
+    ],
+    kind: Annotated[
+        str | None, typer.Option(help="What the names name, where that is not clear: model, dataset or job.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+) -> None:
+    """Delete models and data sets, and stop jobs."""
+    with client_of(context, computing=False) as client:
+        chosen = [things.named(client, name, kind) for name in wanted]
+        for thing in chosen:
+            say(thing.described)
+        if not yes and not typer.confirm("Delete that? It cannot be brought back.", err=True):
+            say("Nothing was deleted.")
+            raise typer.Exit(1)
+        for thing in chosen:
+            thing.delete()
+            say(f"Deleted the {thing.kind} {thing.name}.")
+
+
+def doctor(context: typer.Context) -> None:
+    """Check that the service has what it needs, and say how to fix what is missing.
+
+    With --url it asks that service; otherwise it checks this machine and its settings.
+
+    The exit status is 1 if something keeps the service from working.
+    """
+    marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
+    table = Table("", "", "")
+    target: Target = context.obj
+    if target.url is None:
+        findings = examination.examine()
+    else:
+        with Client(target.url, target.key, timeout=10, retries=Retries(attempts=1)) as client:
+            findings = examination.examine_service(client)
+    for finding in findings:
+        fix = f"\nfix: {finding.fix}" if finding.fix else ""
+        table.add_row(finding.what, marks[finding.state], escape(finding.found + fix))
+    out.print(table)
+    raise typer.Exit(1 if any(finding.state == "error" for finding in findings) else 0)
+
+
+def _shape(described: Mapping[str, Any]) -> str:
+    """Height, width and colour of a model's or a data set's images."""
+    return f"{described['height']}x{described['width']} {'grey' if described['channels'] == 1 else 'colour'}"

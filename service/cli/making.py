@@ -1,0 +1,213 @@
+"""The commands that make something of images: models, new images, labels, training sets."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentaug.options import (
+    AskedDecode,
+    AugmentOptions,
+    LabelParams,
+    LabelSpace,
+    Method,
+    RecommendParams,
+    TrainParams,
+)
+from service.cli import augmenting, names
+from service.cli.context import (
+    Beta,
+    Epochs,
+    Model,
+    NewFolder,
+    Size,
+    SkipBad,
+    Source,
+    Unlabelled,
+    advise,
+    client_of,
+    say,
+    told,
+    warn,
+)
+from service.cli.folders import check_apart, check_neighbours, new_folder, read, unpack
+from service.cli.manifest import Manifest
+from service.cli.options import given, option
+from service.cli.progress import console, show
+from service.cli.quality import in_words, measured
+from service.cli.training import check_untrained, own_model
+
+
+def train(
+    context: typer.Context,
+    source: Source,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the new model; by default it is named after the data set.")
+    ] = None,
+    latent_dim: Annotated[int | None, option(TrainParams, "latent_dim")] = None,
+    epochs: Annotated[int | None, option(TrainParams, "epochs")] = None,
+    beta: Annotated[float | None, option(TrainParams, "beta")] = None,
+    architecture: Annotated[str | None, option(TrainParams, "architecture")] = None,
+    max_seconds: Annotated[float | None, option(TrainParams, "max_seconds")] = None,
+    unlabelled: Unlabelled = None,
+    size: Size = None,
+    skip_bad: SkipBad = False,
+    seed: Annotated[int | None, option(TrainParams, "seed")] = None,
+) -> None:
+    """Train a VAE on images. Labels are not needed."""
+    with client_of(context) as client:
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
+        name = name or names.model_name(dataset)
+        how = given(latent_dim=latent_dim, epochs=epochs, beta=beta, architecture=architecture, max_seconds=max_seconds)
+        job = client.train(dataset, name=name, **how, **given(seed=seed))
+        show(job)
+        say(f"model {name} (job {job.id})")
+        say(client.model(name)["advice"])
+
+
+def augment(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder of images, or of a folder per class.")
+    ],
+    to: NewFolder,
+    model: Model = None,
+    method: Annotated[Method | None, option(AugmentOptions, "method")] = None,
+    alpha: Annotated[float | None, option(AugmentOptions, "alpha")] = None,
+    k: Annotated[int | None, option(AugmentOptions, "k")] = None,
+    decode: Annotated[AskedDecode | None, option(AugmentOptions, "decode")] = None,
+    epochs: Epochs = None,
+    beta: Beta = None,
+    unlabelled: Unlabelled = None,
+    size: Size = None,
+    skip_bad: SkipBad = False,
+    resize: Annotated[bool, typer.Option(help="Resize the images to the size that the model takes.")] = False,
+    seed: Annotated[int | None, option(AugmentOptions, "seed")] = None,
+) -> None:
+    """Make new images from a folder of images, with a manifest.csv that says how each was made, and a contact sheet."""
+    how = given(epochs=epochs, beta=beta)
+    with told(context):
+        check_untrained(model, **how)
+        for images in filter(None, (folder, unlabelled)):
+            check_apart(images, to)
+        given_options = given(method=method, alpha=alpha, k=k, decode=decode, seed=seed)
+        options = AugmentOptions(**given_options, resize=resize or (model is None and size is not None))
+        reading = read(folder, unlabelled, skip_bad=skip_bad)
+        if options.method != "noise":
+            check_neighbours(reading.batches, options.k)
+    with client_of(context) as client, new_folder(to) as unfinished:
+        upload = partial(names.dataset, client, str(folder), console=console, unlabelled=unlabelled, skip_bad=skip_bad)
+        dataset = None
+        if model is None:
+            dataset = upload(names.pair(size))
+            model = own_model(client, dataset, **how)
+        described = names.description(client, model)
+        advise(described)
+        noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
+        written = Manifest(unfinished, {**noted, "model": model, "version": described["version"]})
+        if augmenting.are_few(reading, options):
+            if dataset is None:
+                warn(reading.warnings)
+            augmenting.by_requests(client, model, reading, options, written)
+            quality = measured(client, model, written)
+        else:
+            shape = (described["height"], described["width"]) if options.resize else None
+            if reading.held:
+                sources, files = augmenting.upload_sources(client, reading, shape)
+            else:
+                sources, files = dataset or upload(shape), reading.files
+            quality = in_words(augmenting.by_job(client, model, sources, files, reading.batches, options, written))
+            if reading.held:
+                client.delete_dataset(sources)
+        written.close()
+        sheet = written.sheet()
+    beside = to.with_name(f"{to.name}-contact-sheet.png")
+    beside.write_bytes(sheet)
+    say(f"{len(written)} new images in {to}, made from {reading}")
+    say(f"Some of them, each beside its source: {beside}")
+    say(quality)
+
+
+def label(
+    context: typer.Context,
+    source: Source,
+    to: NewFolder,
+    model: Model = None,
+    space: Annotated[LabelSpace | None, option(LabelParams, "space")] = None,
+    keep: Annotated[float | None, option(LabelParams, "keep")] = None,
+    per_class: Annotated[bool | None, option(LabelParams, "per_class", "--per-class")] = None,
+    epochs: Epochs = None,
+    beta: Beta = None,
+    unlabelled: Unlabelled = None,
+    size: Size = None,
+    skip_bad: SkipBad = False,
+    seed: Annotated[int | None, option(LabelParams, "seed")] = None,
+) -> None:
+    """Label unlabelled images by the labelled ones, and say how many of the new labels are likely right."""
+    how = given(epochs=epochs, beta=beta)
+    with told(context):
+        check_untrained(model, **how)
+        for images in filter(None, (Path(source), unlabelled)):
+            check_apart(images, to)
+    with client_of(context) as client, new_folder(to) as unfinished:
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
+        if model is None:
+            model = own_model(client, dataset, **how)
+        names.description(client, model)
+        options = given(space=space, keep=keep, per_class=per_class, seed=seed)
+        job = client.label_dataset(dataset, model, **options)
+        show(job)
+        unpack(job.result("zip"), unfinished)
+        made = job.record["result"]
+    likely = made["expected_accuracy"]
+    say(
+        f"{made['kept']} of {made['unlabelled']} unlabelled images, with labels from {made['labelled']} labelled ones, "
+        f"in {to}. Of all new labels, {likely['mean']:.0%} are likely right "
+        f"(between {likely['low']:.0%} and {likely['high']:.0%})."
+    )
+
+
+def recommend(
+    context: typer.Context,
+    source: Source,
+    to: Annotated[Path, typer.Option("--out", help="New folder for the training set, with a folder for each class.")],
+    model: Model = None,
+    budget: Annotated[float | None, option(RecommendParams, "budget_seconds", "--budget")] = None,
+    labelled: Annotated[int | None, option(RecommendParams, "labelled")] = None,
+    classifiers: Annotated[list[str] | None, option(RecommendParams, "classifiers", "--classifier")] = None,
+    epochs: Epochs = None,
+    beta: Beta = None,
+    unlabelled: Unlabelled = None,
+    size: Size = None,
+    skip_bad: SkipBad = False,
+    seed: Annotated[int | None, option(RecommendParams, "seed")] = None,
+) -> None:
+    """Find the training set that serves classifiers best, measure it, and write it.
+
+    Put images without a label in a folder `unlabelled` beside the class folders: they help the most.
+    """
+    how = given(epochs=epochs, beta=beta)
+    with told(context):
+        check_untrained(model, **how)
+        check_apart(Path(source), to)
+    with client_of(context) as client, new_folder(to) as unfinished:
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
+        if model is None:
+            model = own_model(client, dataset, **how)
+        names.description(client, model)
+        asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
+        job = client.recommend(dataset, model=model, **asked)
+        show(job)
+        made = client.augment_dataset(dataset, recipe=job.id)
+        show(made)
+        unpack(made.result("zip"), unfinished)
+        for verdict in job.record["result"]["verdict"].values():
+            say(verdict.partition(" In numbers:")[0])
+        result = made.record["result"]
+        if result.get("quality"):
+            say(in_words(result["quality"]))
+    of = job.record["result"]["described"]
+    say(f"{result['images']} images in {to} (job {job.id}): {of}")

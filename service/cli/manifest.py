@@ -1,0 +1,83 @@
+"""New images in a folder, with a line about each in `manifest.csv` and some of them on a contact sheet."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from latentaug.imaging.layout import MANIFEST
+from latentaug.imaging.pixels import Limits, Pixels, contact_sheet, decode_image, encode_png, fit
+from service.cli.folders import Batch
+
+MOST_MEASURED = 500
+"""Most new images by which the quality of all is told; so many photos fit into one request."""
+SHEET_SOURCES, SHEET_CHILDREN = 16, 8
+"""Most images on the contact sheet that new ones were made of, and most new ones of each."""
+LEAST_PIXELS = 48
+"""Images with shorter sides are enlarged on the contact sheet."""
+
+
+class Manifest:
+    """Writes new images into a folder, and a line about each into `manifest.csv`."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._names: set[str] = set()
+        self._rows: list[dict[str, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def sources(self) -> int:
+        """Number of images that new ones were made of."""
+        return len({row["source"] for row in self._rows})
+
+    def add(self, png: bytes, batch: Batch, source: Path, neighbour: Path | None, decode: str) -> None:
+        """Write one image that was made of one in the batch by this way to decode."""
+        stem = source.stem if batch.folder is None else f"{batch.folder}/{source.stem}"
+        number = next(n for n in range(1, len(self._rows) + 2) if f"{stem}-{n}.png" not in self._names)
+        name = f"{stem}-{number}.png"
+        self._names.add(name)
+        target = self._folder / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(png)
+        made = {"file": name, "label": batch.label, "source": source, "neighbour": neighbour, "decode": decode}
+        self._rows.append({**made, **self._settings})
+
+    def some(self) -> tuple[list[Path], list[str | None]]:
+        """Some of the new images, drawn evenly from all of them, `MOST_MEASURED` at most, and their labels."""
+        rows = random.Random(0).sample(self._rows, min(len(self._rows), MOST_MEASURED))  # noqa: S311 (no secret)
+        return [self._folder / str(row["file"]) for row in rows], [row["label"] for row in rows]
+
+    def sheet(self) -> bytes:
+        """A contact sheet as PNG: in each row an image and new ones made of it, from all classes in turn."""
+        families: dict[Path, list[Path]] = {}
+        classes: dict[str | None, list[Path]] = {}
+        for row in self._rows:
+            if row["source"] not in families:
+                classes.setdefault(row["label"], []).append(row["source"])
+            families.setdefault(row["source"], []).append(self._folder / row["file"])
+        turns = sorted((turn, i, source) for i, of in enumerate(classes.values()) for turn, source in enumerate(of))
+        shown = sorted(turns[:SHEET_SOURCES], key=lambda place: (place[1], place[0]))
+        rows = []
+        for _, _, source in shown:
+            children = [_read(path) for path in families[source][:SHEET_CHILDREN]]
+            rows.append([*fit([_read(source)], *children[0].shape, resize=True), *children])
+        return encode_png(contact_sheet(rows, scale=max(1, -(-LEAST_PIXELS // rows[0][0].shape[0]))))
+
+    def close(self) -> None:
+        """Write the manifest."""
+        columns = ["file", "label", "source", "neighbour", "decode", *self._settings]
+        with (self._folder / MANIFEST).open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(self._rows)
+
+
+def _read(path: Path) -> Pixels:
+    return decode_image(path.read_bytes(), Limits())

@@ -1,0 +1,52 @@
+"""The command that measures whether new images help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markdown import Markdown
+
+from latentaug.options import EvaluateParams
+from service.cli import names
+from service.cli.context import Beta, Epochs, Model, Size, SkipBad, Source, Unlabelled, client_of, out
+from service.cli.folders import new_folder
+from service.cli.options import given, option
+from service.cli.progress import console, show
+
+
+def evaluate(
+    context: typer.Context,
+    source: Source,
+    to: Annotated[Path | None, typer.Option("--out", help="New folder for the files of the report.")] = None,
+    model: Model = None,
+    labelled: Annotated[int | None, option(EvaluateParams, "labelled")] = None,
+    draws: Annotated[int | None, option(EvaluateParams, "draws")] = None,
+    classifiers: Annotated[list[str] | None, option(EvaluateParams, "classifiers", "--classifier")] = None,
+    spaces: Annotated[list[str] | None, option(EvaluateParams, "spaces", "--space")] = None,
+    methods: Annotated[list[str] | None, option(EvaluateParams, "methods", "--method")] = None,
+    alpha: Annotated[float | None, option(EvaluateParams, "alpha")] = None,
+    k: Annotated[int | None, option(EvaluateParams, "k")] = None,
+    decode: Annotated[list[str] | None, option(EvaluateParams, "decode")] = None,
+    epochs: Epochs = None,
+    beta: Beta = None,
+    unlabelled: Unlabelled = None,
+    size: Size = None,
+    skip_bad: SkipBad = False,
+    seed: Annotated[int | None, option(EvaluateParams, "seed")] = None,
+) -> None:
+    """Measure whether new images help classifiers, compared with no new images and with affine copies."""
+    with client_of(context) as client:
+        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
+        if model is not None:
+            names.description(client, model)
+        what = given(labelled=labelled, draws=draws, classifiers=classifiers, spaces=spaces, methods=methods, seed=seed)
+        how = given(model=model, alpha=alpha, k=k, decode=decode, epochs=epochs, beta=beta)
+        job = client.evaluate(dataset, **what, **how)
+        show(job)
+        if to is not None:
+            with new_folder(to) as partial:
+                for form, suffix in (("json", "json"), ("csv", "csv"), ("markdown", "md"), ("png", "png")):
+                    (partial / f"report.{suffix}").write_bytes(job.result(form))
+        out.print(Markdown(job.result("markdown").decode()))

@@ -1,0 +1,43 @@
+"""Large photos, scaled down on this machine before they are sent, as the service would scale them there."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from latentaug_client.folders import Folder, content, zipped
+
+from latentaug.errors import LatentaugError
+from latentaug.imaging.pixels import Limits, decode, encode_png, fit
+
+LARGE_BYTES = 2**26
+"""Bytes of files from which on it is quicker to scale them here than to send them."""
+
+
+def is_large(folder: Folder) -> bool:
+    """Whether a folder has files of many bytes."""
+    return sum(path.stat().st_size for path in folder.images.values() if path.is_file()) > LARGE_BYTES
+
+
+def scaled(folder: Folder, size: tuple[int, int]) -> bytes:
+    """A zip of a folder's images, each scaled to this height and width, under their own paths."""
+    paths = list(folder.images.values())
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        files = dict(zip(paths, threads.map(partial(_scaled, size), paths), strict=True))
+    return zipped(folder, files.__getitem__)
+
+
+def _scaled(size: tuple[int, int], path: Path) -> bytes:
+    """An image of this size as PNG; or the file as it is, where the service has something to say of it."""
+    data = content(path)
+    try:
+        image = decode(data, Limits())
+    except LatentaugError:
+        return data
+    if image.levels.dtype != np.uint8 or image.frames or image.background or image.coarse:
+        return data
+    levels = image.levels.astype(np.uint8, copy=False)
+    return encode_png(fit([levels], *size, levels.shape[2], resize=True)[0])

@@ -1,0 +1,83 @@
+"""What can be deleted: models, data sets, and jobs that have not ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from latentaug_client import Client
+from latentaug_client.jobs import LIVING
+
+from service.cli import names
+
+KINDS = {"model": "model", "dataset": "data set", "job": "job"}
+"""What things are, as they are typed and as they are called."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something to delete.
+
+    Attributes:
+        kind: what it is called.
+        name: its name or id.
+        described: a sentence about what would be lost.
+        delete: deletes it.
+    """
+
+    kind: str
+    name: str
+    described: str
+    delete: Callable[[], object]
+
+
+def named(client: Client, name: str, kind: str | None) -> Thing:
+    """The thing with this name, or whose id begins so.
+
+    Args:
+        client: of the service.
+        name: a model's or a data set's name, or a job's id.
+        kind: one of `KINDS`, or None to look at all.
+
+    Raises:
+        ValueError: there is none, or there are several of different kinds.
+    """
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"--kind is model, dataset or job, and not {kind!r}")
+    finders = {"model": _model, "dataset": _dataset, "job": _job}
+    found = [thing for what, find in finders.items() if kind in (None, what) and (thing := find(client, name))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(f"{name} is both a model and a data set; say which with --kind model or --kind dataset")
+    what = "model, data set or unfinished job" if kind is None else KINDS[kind]
+    raise ValueError(f"there is no {what} named {name!r}; `latentaug models`, `datasets` and `jobs` list what there is")
+
+
+def _model(client: Client, name: str) -> Thing | None:
+    for model in client.models():
+        if model["name"] == name:
+            described = f"The model {name}, trained on {model['dataset']}."
+            return Thing("model", name, described, lambda: client.delete_model(name))
+    return None
+
+
+def _dataset(client: Client, name: str) -> Thing | None:
+    for dataset in client.datasets():
+        if dataset["name"] == name:
+            trained = [str(model["name"]) for model in client.models() if model["dataset"] == name]
+            needing = f" Models trained on it, which would lose it: {', '.join(trained)}." if trained else ""
+            described = f"The data set {name} with {dataset['images']} images.{needing}"
+            return Thing("data set", name, described, lambda: client.delete_dataset(name))
+    return None
+
+
+def _job(client: Client, job_id: str) -> Thing | None:
+    try:
+        job = names.job(client, job_id)
+    except ValueError:
+        return None
+    if job.status not in LIVING:
+        return None
+    described = f"The {job.record['kind']} job {job.id}, which is {job.status}; it would be stopped."
+    return Thing("job", job.id, described, job.cancel)

@@ -1,0 +1,49 @@
+"""Runs the command line as a person does, in a process of its own."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from tests.client.conftest import DIGITS
+
+LATENTAUG = [sys.executable, "-m", "service.cli.app"]
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LATENTAUG_")}
+    command = [*LATENTAUG, *map(str, arguments)]
+    return subprocess.run(
+        command, env={**kept, "COLUMNS": "200", **environment}, capture_output=True, text=True, timeout=200, check=False
+    )
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()
+
+
+def manifest(folder: Path) -> list[dict[str, str]]:
+    with (folder / "manifest.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_digits(folder: Path, numbers: range, classes: list[str]) -> Path:
+    """Digits as PNG files, in class folders by what they show."""
+    assert DIGITS.labels is not None
+    for i in numbers:
+        path = folder / classes[DIGITS.labels[i] % len(classes)] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(DIGITS.images[i, ..., 0]).save(path)
+    return folder

@@ -1,0 +1,255 @@
+"""What the command line does with many images, and with the jobs, models and data sets that a service has."""
+
+from __future__ import annotations
+
+import io
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from latentaug_client import Client, Invalid
+from latentaug_client.folders import read_folder
+from PIL import Image
+from rich.console import Console
+from typer.testing import CliRunner
+
+from service.cli import names, scaling
+from service.cli.app import app
+from service.stack import address
+from service.stack.address import Address
+from tests.client.commands import LATENTAUG, manifest, run, within, write_digits
+from tests.client.conftest import MODEL
+
+
+def test_many_images_go_to_a_job_by_themselves_and_nothing_is_lost(url: str, tmp_path: Path) -> None:
+    folder, new = write_digits(tmp_path / "digits", range(300), ["a", "b", "c"]), tmp_path / "new"
+    (folder / "b" / "torn.png").write_bytes((folder / "b" / "1.png").read_bytes()[:50])
+    with Client(url) as client:
+        before = {job.id for job in client.jobs("augment")}
+    refused = run("--url", url, "augment", folder, "--out", new, "--model", MODEL)
+    assert refused.returncode == 1
+    assert "b/torn.png" in refused.stderr
+    assert "give --skip-bad" in refused.stderr
+
+    done = run("--url", url, "augment", folder, "--out", new, "--model", MODEL, "--k", "2", "--skip-bad")
+
+    assert done.returncode == 0, done.stderr
+    assert "600 new images" in done.stdout
+    assert "made from 300 images; left out, as they cannot be read: b/torn.png" in done.stdout
+    rows = manifest(new)
+    assert sorted(row["file"] for row in rows) == sorted(p.relative_to(new).as_posix() for p in new.rglob("*.png"))
+    assert {row["source"] for row in rows} == {str(path) for path in folder.rglob("*.png") if path.stem != "torn"}
+    for row in rows:
+        assert Path(row["source"]).parent.name == Path(row["neighbour"]).parent.name == row["label"]
+        assert Path(row["file"]).name.startswith(f"{Path(row['source']).stem}-")
+        pair = np.asarray(Image.open(row["source"])).astype(int), np.asarray(Image.open(new / row["file"]))
+        assert np.abs(pair[0] - pair[1]).mean() < 90, "each new image is like its source"
+    with Client(url) as client:
+        (job,) = [job for job in client.jobs("augment") if job.id not in before]
+        assert job.record["params"]["whole"]
+
+
+def test_from_folders_to_test_with_a_job_makes_nothing(url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    write_digits(folder / "train", range(280), ["a", "b"])
+    write_digits(folder / "test", range(300, 320), ["a", "b"])
+    done = run("--url", url, "augment", folder, "--out", tmp_path / "new", "--model", MODEL, "--k", "1")
+    assert done.returncode == 0, done.stderr
+    assert "280 new images" in done.stdout
+    rows = manifest(tmp_path / "new")
+    assert {Path(row[parent]).parts[-3] for row in rows for parent in ("source", "neighbour")} == {"train"}
+    with Client(url) as client:
+        assert not [dataset for dataset in client.datasets() if dataset["name"].startswith("augment-")]
+
+
+def test_a_contact_sheet_lies_beside_the_new_images(url: str, tmp_path: Path) -> None:
+    folder = write_digits(tmp_path / "digits", range(60), ["a", "b"])
+    done = run("--url", url, "augment", folder, "--out", tmp_path / "new", "--model", MODEL, "--k", "3")
+    assert done.returncode == 0, done.stderr
+    sheet = tmp_path / "new-contact-sheet.png"
+    assert f"each beside its source: {sheet}" in done.stdout
+    with Image.open(sheet) as image:
+        assert image.size == (2 + 4 * 50, 2 + 16 * 50), "16 sources with three new images each, six times as large"
+        first = np.asarray(image)[2:50:6, 2:50:6]
+    sources = [np.asarray(Image.open(path)) for path in folder.rglob("*.png")]
+    assert any((first == source).all() for source in sources)
+
+
+def test_a_class_too_small_is_named_before_anything_is_trained(url: str, tmp_path: Path) -> None:
+    folder = write_digits(tmp_path / "digits", range(30), ["a", "b"])
+    write_digits(folder, range(30, 32), ["rare"])
+    done = run("--url", url, "augment", folder, "--out", tmp_path / "new")
+    assert done.returncode == 1
+    assert "rare (2)" in done.stderr
+    assert "--k 1" in done.stderr
+    with Client(url) as client:
+        assert not [dataset for dataset in client.datasets() if dataset["images"] == 32]
+
+
+def test_training_options_are_for_a_model_that_is_not_there_yet(url: str, tmp_path: Path) -> None:
+    folder = write_digits(tmp_path / "own", range(40), ["a", "b"])
+    first = run("--url", url, "augment", folder, "--out", tmp_path / "one", "--epochs", "1", "--beta", "0.5")
+    assert first.returncode == 0, first.stderr
+    with Client(url) as client:
+        (model,) = [model for model in client.models() if model["name"].startswith("own-")]
+    assert (model["training"]["epochs"], model["training"]["beta"]) == (1, 0.5)
+    again = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "2")
+    assert again.returncode == 1
+    assert f"latentaug delete {model['name']}" in again.stderr
+    both = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "2", "--model", MODEL)
+    assert both.returncode == 1
+    assert "--epochs says how a model is trained, and --model names one that is" in both.stderr
+    kept = run("--url", url, "augment", folder, "--out", tmp_path / "two")
+    assert kept.returncode == 0, kept.stderr
+
+
+@pytest.mark.parametrize("command", ["augment", "label", "evaluate", "recommend"])
+def test_help_says_how_a_model_is_trained(command: str) -> None:
+    told = " ".join(CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "300"}).output.split())
+    assert re.search(r"--epochs .* If a model is trained: Most passes over the training part", told)
+    assert "--beta" in told
+    assert ("--decode" in told) == (command in ("augment", "evaluate"))
+
+
+def test_ids_are_whole_at_80_columns_and_may_be_typed_in_part(url: str) -> None:
+    with Client(url) as client:
+        done = client.augment_dataset("digits", MODEL, k=1).wait(timeout=120)
+    listed = run("--url", url, "jobs", COLUMNS="80")
+    assert done.id in listed.stdout
+    assert max(map(len, listed.stdout.splitlines())) <= 80
+    ids = re.findall(r"^[0-9a-f]{32}", listed.stdout, re.MULTILINE)
+    common = next(n for n in range(1, 33) if sum(other.startswith(done.id[:n]) for other in ids) == 1)
+    followed = run("--url", url, "jobs", done.id[:common])
+    assert followed.returncode == 0, followed.stderr
+    several = run("--url", url, "jobs", "--cancel", done.id[:1])
+    assert several.returncode == 1
+    assert "type more of the one you mean" in several.stderr
+    assert done.id in several.stderr
+
+
+def test_models_and_data_sets_are_listed_in_sentences(url: str) -> None:
+    models = run("--url", url, "models").stdout
+    told = (
+        rf"{MODEL}: paper network with 20 latent dimensions for images of 8x8 grey, trained on digits, reconstructs to"
+    )
+    assert re.search(told + r" \d+\.\d dB\n    \S", models), models
+    datasets = run("--url", url, "datasets").stdout
+    assert "digits: 1797 images of 8x8 grey, 10 classes; 1079 to train on, 179 to validate and 539 to test" in datasets
+
+
+def test_delete_asks_first_and_says_what_would_be_lost(url: str, images: np.ndarray, labels: np.ndarray) -> None:
+    with Client(url) as client:
+        client.upload("shelved", images, labels)
+        client.train("shelved", name="shelved-vae", epochs=1).wait(timeout=120)
+        endless = client.train("digits", name="endless", epochs=10_000, patience=10_000)
+        runner, command = CliRunner(), ["--url", url, "delete"]
+        kept = runner.invoke(app, [*command, "shelved"], input="n\n")
+        assert kept.exit_code == 1
+        assert (
+            "The data set shelved with 40 images. Models trained on it, which would lose it: shelved-vae."
+            in kept.stdout
+        )
+        assert "Nothing was deleted." in kept.stdout
+        client.dataset("shelved")
+        unknown = runner.invoke(app, [*command, "shelved", "nothing", "--yes"])
+        assert unknown.exit_code == 1
+        assert "no model, data set or unfinished job named 'nothing'" in unknown.stderr
+        client.dataset("shelved")  # one wrong name, and nothing is deleted
+        gone = runner.invoke(app, [*command, "shelved-vae", endless.id, "shelved"], input="y\n")
+        assert gone.exit_code == 0, gone.output
+        assert endless.refresh().status == "cancelled"
+        assert "shelved" not in [dataset["name"] for dataset in client.datasets()]
+        assert "shelved-vae" not in [model["name"] for model in client.models()]
+
+
+def test_a_name_of_two_things_is_asked_about(url: str, images: np.ndarray) -> None:
+    with Client(url) as client:
+        client.upload("twice", images)
+        client.train("twice", name="twice", epochs=1).wait(timeout=120)
+        both = run("--url", url, "delete", "twice", "--yes")
+        assert both.returncode == 1
+        assert "--kind model or --kind dataset" in both.stderr
+        for kind in ("model", "dataset"):
+            assert run("--url", url, "delete", "twice", "--yes", "--kind", kind).returncode == 0
+        assert "twice" not in [thing["name"] for thing in client.models() + client.datasets()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_job_left_behind_is_named(url: str, number: signal.Signals) -> None:
+    command = [*LATENTAUG, "--url", url, "train", "digits", "--name", f"left-{number}", "--epochs", "10000"]
+    with Client(url) as client, subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+
+        def mine() -> list[str]:
+            return [job.id for job in client.jobs("train") if job.record["params"]["name"] == f"left-{number}"]
+
+        assert within(60, lambda: bool(mine()))
+        assert process.stderr is not None
+        assert within(60, lambda: client.job(mine()[0]).status == "running")
+        process.send_signal(number)
+        said = process.stderr.read()
+        assert process.wait(20) == (130 if number == signal.SIGINT else 128 + number)
+        (job,) = mine()
+        assert f"train job {job} was not cancelled" in said
+        assert f"type: latentaug jobs {job}" in said
+        assert f"type: latentaug jobs --cancel {job}" in said
+        assert run("--url", url, "jobs", "--cancel", job[:16]).returncode == 0
+        assert client.job(job).status == "cancelled"
+
+
+def test_looking_starts_nothing_that_computes(tmp_path: Path) -> None:
+    done = run("jobs", LATENTAUG_HOME=str(tmp_path / "home"), LATENTAUG_PORT="9")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "There is no job yet.\n"
+    assert not list((tmp_path / "home").glob("model-server*"))
+    assert not (tmp_path / "home" / "address").exists(), "a service that has ended is not noted any more"
+
+
+def test_a_service_that_ends_with_another_command_is_not_relied_on(url: str, tmp_path: Path) -> None:
+    address.note(tmp_path, Address(url, passing=True))  # as of a service that another command has started
+    own = {"LATENTAUG_HOME": str(tmp_path), "LATENTAUG_PORT": "9"}
+    looked = run("models", **own)
+    assert looked.returncode == 0, looked.stderr
+    assert MODEL in looked.stdout
+    computed = run("train", "digits", **own)
+    assert computed.returncode == 1
+    assert "start `latentaug up` once" in computed.stderr
+
+
+def samples(url: str, dataset: str) -> np.ndarray:
+    accept = {"Accept": "application/x-npz"}
+    answer = httpx.get(f"{url}/v1/datasets/{dataset}/images", params={"count": 11}, headers=accept)
+    images: np.ndarray = np.load(io.BytesIO(answer.content))["images"]
+    return images
+
+
+def test_large_photos_are_scaled_down_before_they_are_sent(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        path = tmp_path / "photos" / f"class {i % 2}" / f"{i}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (90, 120, 3), np.uint8)).resize((400, 300)).save(path, quality=99)
+    path.write_bytes(path.read_bytes()[:1000])
+    folder, size = read_folder(tmp_path / "photos"), (24, 32)
+    sent = scaling.scaled(folder, size)
+    assert len(sent) < 12 * 5000, "a thousandth of a phone's photo"
+    with Client(url) as client:
+        client.upload("sent-whole", tmp_path / "photos", size=size, skip_bad=True)
+        monkeypatch.setattr(scaling, "LARGE_BYTES", 1000)
+        with pytest.raises(Invalid, match=r"11\.jpg"):
+            names.dataset(client, str(tmp_path / "photos"), size, Console(file=io.StringIO()))
+        said = io.StringIO()
+        small = names.dataset(client, str(tmp_path / "photos"), size, Console(file=said, width=200), skip_bad=True)
+        described = [client.dataset(name) for name in ("sent-whole", small)]
+        assert "11.jpg" in said.getvalue()
+        for same in ("images", "classes", "class_counts", "height", "width", "parts"):
+            assert described[0][same] == described[1][same]
+        whole, scaled = (samples(url, each["name"]) for each in described)
+        assert (whole == scaled).all(), "the same pixels as the service makes"
+        for each in described:
+            client.delete_dataset(each["name"])
