@@ -11,7 +11,7 @@ const LINES = 5; // lines whose looks differ
 const widthOf = (wide) => (isNarrow() ? Math.min(wide, 360) : wide);
 
 /** About `count` round numbers that span low to high. */
-export function ticks(low, high, count = 5) {
+function ticks(low, high, count = 5) {
   const raw = (high - low) / count || 1;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].find((factor) => factor * power >= raw) * power;
