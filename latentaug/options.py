@@ -274,6 +274,10 @@ class InterpolateOptions(ImageOptions):
 
     steps: int = Field(default=8, ge=2, le=64)
     """Images in the strip, both ends among them."""
+    decode: Literal["auto", "reconstruction", "residual"] = "reconstruction"
+    """`reconstruction` gives the decoder's images, as in the paper; `residual` adds what the decoder loses of the two
+    ends, which is sharper, and the ends are the images themselves; `auto` takes residual where the model's
+    reconstructions of held-out images lose detail."""
 
 
 class AugmentOptions(Searching, ImageOptions, Counting):

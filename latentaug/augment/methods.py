@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentaug.augment.neighbours import Floats, Latents, Reference, Rows, check_latents, neighbours
 from latentaug.errors import InvalidInput
@@ -146,3 +147,21 @@ def residual(images: Floats, reconstruction: Floats, altered_reconstruction: Flo
     """
     moved: Floats = (images - reconstruction)[source] + altered_reconstruction  # [m, ...]
     return moved.clip(0, 1)
+
+
+def residual_strip(ends: NDArray[np.uint8], strip: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Add to a decoded strip what the decoder loses of its two ends, each the more, the nearer a step is to it.
+
+    So the first and the last image are the ends themselves. It is not in the paper.
+
+    Args:
+        ends: uint8 [2, h, w, c], the images between which the strip goes.
+        strip: uint8 [steps, h, w, c], decoded from evenly spaced latents.
+
+    Returns:
+        uint8 [steps, h, w, c].
+    """
+    first, last = ends.astype(np.float32) - strip[[0, -1]]  # [h, w, c] each
+    share = np.linspace(0, 1, len(strip), dtype=np.float32)[:, None, None, None]
+    sharp: NDArray[np.uint8] = (strip + (1 - share) * first + share * last).round().clip(0, 255).astype(np.uint8)
+    return sharp

@@ -19,6 +19,8 @@ from latentaug.options import POOL_COMPARATORS, TOWARDS_NEIGHBOURS, Design
 Labels = NDArray[np.int64]
 
 _NEED_NEIGHBOURS = (*TOWARDS_NEIGHBOURS, "smote")
+FEW_TEST_IMAGES = 30
+"""Test images, or fewer, of which each single one moves accuracy by more points than most gains have."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,12 @@ def _warnings(sizes: Labels, parts: Parts, design: Design) -> Iterator[str]:
         yield (
             "Left out: all that takes images of the pool. Every training image is labelled in every draw, so there is "
             "none. Set `labelled` lower, or add unlabelled images to the data set."
+        )
+    tested = len(parts.test_labels)
+    if tested < FEW_TEST_IMAGES:
+        yield (
+            f"There are only {tested} test images, so a single one of them is worth {100 / tested:.0f} points of "
+            "accuracy, and even 100 % may be luck. Add labelled images to the data set."
         )
     if int(sizes.sum()) == len(parts.train_labels):
         which = "training images" if parts.unlabelled_images is None else "labelled images of the training part"

@@ -66,7 +66,7 @@ def advice(reconstruction: Reconstruction, in_use: int, latent_dim: int) -> str:
     elif reconstruction.psnr < POOR_PSNR:
         told = [
             f"By default new images are changes to their sources (decode residual): the model's own pictures lose "
-            f"detail ({measured}).",
+            f"detail ({measured}). More epochs or images would help.",
             *told,
         ]
     else:

@@ -251,6 +251,18 @@ def test_a_strip_runs_from_one_reconstruction_to_the_other(api: httpx.Client) ->
     assert sheet.width > 4 * sheet.height  # eight in one row
 
 
+def test_a_residual_strip_runs_from_one_image_to_the_other(api: httpx.Client) -> None:
+    images = pictures(2)
+    body = npy(images)
+
+    plain = np.load(io.BytesIO(post(api, f"{TINY}/interpolate", body, NPY, NPY, steps=5).content))
+    sharp = np.load(io.BytesIO(post(api, f"{TINY}/interpolate", body, NPY, NPY, steps=5, decode="residual").content))
+
+    lost = images.astype(float) - plain[[0, -1]]
+    assert np.array_equal(sharp[[0, -1]], images)
+    assert np.array_equal(sharp[2], np.rint(plain[2] + lost.mean(axis=0)).clip(0, 255))
+
+
 def test_colour_is_converted_to_what_the_model_takes(api: httpx.Client) -> None:
     grey = pictures(2, 8, 8)
 

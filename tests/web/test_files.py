@@ -79,6 +79,11 @@ def _imported(name: str) -> set[str]:
     return found
 
 
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name.endswith(".html")])
+def test_no_page_asks_for_a_file_at_the_root_of_its_host(name: str) -> None:
+    assert not re.findall(r'(?:href|src)="/', (web.FOLDER / name).read_text())  # the service may lie under a prefix
+
+
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name.endswith((".js", ".html"))])
 def test_no_file_sets_an_option_that_the_service_declares(name: str) -> None:
     options = "alpha|k|seed|copies|epochs|patience|beta|latent_dim|learning_rate|draws|retries|steps"

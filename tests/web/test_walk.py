@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -34,6 +35,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_digits_go_from_the_first_page_to_a_verdict(page: Page, empty: Service, tmp_path: Path) -> None:
     page.goto(empty.url)
+    expect(page.get_by_text("Give it your images")).to_be_visible()
+    expect(page.get_by_role("heading", name="Start with your images")).to_be_visible()
+    _expect_next(page, "Upload")
+    assert Axe().run(page).violations_count == 0
     page.get_by_role("link", name="Train on the digits").click()
 
     _walk(page, "digits", tmp_path)
@@ -46,10 +51,19 @@ def test_a_folder_of_colour_images_goes_from_upload_to_a_verdict(
     page.get_by_label("Folder").set_input_files(folder)
     expect(page.get_by_text("90 images")).to_be_visible()
     page.get_by_role("button", name="Upload").click()
+    _expect_next(page, "Train")
+    page.get_by_role("link", name="Train on squares").click()
     expect(page.get_by_role("region", name="Data set squares")).to_contain_text("colour")
     expect(page.get_by_role("region", name="Data set squares")).to_contain_text("red")
 
     _walk(page, "squares", tmp_path)
+
+
+def _expect_next(page: Page, step: str) -> None:
+    """Expect that this one of the four steps is marked as the next."""
+    steps = page.get_by_role("list", name="From images to a verdict").get_by_role("link")
+    expect(steps).to_have_count(4)
+    expect(steps.filter(has_text="next")).to_contain_text(step)
 
 
 def _walk(page: Page, dataset: str, tmp_path: Path) -> None:
@@ -61,8 +75,12 @@ def _walk(page: Page, dataset: str, tmp_path: Path) -> None:
 def _train(page: Page) -> None:
     page.get_by_label("Seconds at most").fill("5")  # all other options stay as they are, some of them empty
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_role("img", name=re.compile("reconstruction, after"))).to_be_visible()
-    expect(page.get_by_role("region", name="The trained model")).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("not trained on, after"))).to_be_visible()
+    ready = page.get_by_role("region", name="The trained model")
+    expect(ready).to_contain_text("dB on held-out images")
+    for strip in ("test image", "new image", "reconstruction"):
+        expect(ready.get_by_text(strip, exact=True)).to_be_visible()
+    _expect_next(page, "Make images")
     page.get_by_role("link", name="Make new images").click()
 
 
@@ -79,6 +97,7 @@ def _augment(page: Page, dataset: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "new.zip") as archive:
         assert "manifest.csv" in archive.namelist()
         assert len([name for name in archive.namelist() if name.endswith(".png")]) == 18
+    _expect_next(page, "Check")
     page.get_by_role("link", name="Do they help? Evaluate").click()
 
 

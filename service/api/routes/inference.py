@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.augment.counts import counted
+from latentaug.augment.methods import residual_strip
 from latentaug.augment.neighbours import name_class
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
 from latentaug.imaging.pixels import Pixels, fit
@@ -146,7 +147,8 @@ async def augment(request: Request) -> Response:
 async def interpolate(request: Request) -> Response:
     """Decode evenly spaced latents on the straight line from one image's latent to another's (Figure 3).
 
-    Send exactly two images; labels do not matter. The first and the last image of the answer are their reconstructions.
+    Send exactly two images; labels do not matter. The first and the last image of the answer are their reconstructions,
+    or with `decode` residual the two images themselves.
     """
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     context = context_of(request)
@@ -163,6 +165,8 @@ async def interpolate(request: Request) -> Response:
         walk = {"latents": np.linspace(latents[0], latents[1], options.steps, dtype=np.float32)}  # [steps, latent_dim]
         call = compute(context, description, "decode", walk, {}, ["images"], 1, seconds_left)
         images = (await while_connected(request, call))["images"]
+        if description.decode(options.decode) == "residual":
+            images = residual_strip(ends["images"], images)
         return await _answer(context, form, _decoded(images, description, options.steps))
 
 

@@ -169,6 +169,13 @@ def test_all_images_labelled_or_one_draw_is_warned_of(parts: Parts, vae: VAE) ->
     assert evaluation.to_json()["best"]["knn"]["verdict"] == "cannot tell"
 
 
+def test_few_test_images_are_warned_of(parts: Parts, vae: VAE) -> None:
+    few = replace(parts, test_images=parts.test_images[:20], test_labels=parts.test_labels[:20])
+    (warning,) = evaluate(few, {8: vae}, quick(methods=("noise",))).warnings
+    assert "only 20 test images" in warning
+    assert "worth 5 points" in warning
+
+
 def test_labels_that_only_the_test_part_has_count_as_errors(parts: Parts, vae: VAE) -> None:
     known = parts.train_labels != 3
     some = replace(parts, train_images=parts.train_images[known], train_labels=parts.train_labels[known])

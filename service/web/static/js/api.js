@@ -4,9 +4,13 @@ import { key } from "./key.js";
 import { Problem } from "./problems.js";
 
 export const JSON_TYPE = "application/json";
+const ROOT = new URL("../../", import.meta.url); // of the service, which may lie under a prefix
 
-/** Where the service is: the folder of this page, which a proxy may have put under a prefix. It ends without a slash. */
-export const SERVICE = new URL(".", document.baseURI).href.slice(0, -1);
+/** The whole address of a path of the service, such as `/v1/models`. */
+export const address = (path) => new URL(path.replace(/^\//, ""), ROOT).href;
+
+/** The headers that the person's key needs. */
+export const authorized = (headers) => (key.get() ? { ...headers, Authorization: `Bearer ${key.get()}` } : headers);
 
 /**
  * Sends one request.
@@ -16,27 +20,31 @@ export const SERVICE = new URL(".", document.baseURI).href.slice(0, -1);
  * @throws {Problem}
  */
 export async function call(path, { method = "GET", body, type, accept = "*/*", headers = {}, signal } = {}) {
-  const sent = { Accept: accept, ...headers };
-  if (type) sent["Content-Type"] = type;
-  if (key.get()) sent.Authorization = `Bearer ${key.get()}`;
+  const sent = authorized({ Accept: accept, ...headers, ...(type ? { "Content-Type": type } : {}) });
   let response;
   try {
-    response = await fetch(SERVICE + path, { method, body, headers: sent, signal });
+    response = await fetch(address(path), { method, body, headers: sent, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, { title: "There is no answer.", detail: "Check that the service is running and that you are connected to it." });
+    throw noAnswer();
   }
   if (response.ok) return response;
-  const found = new Problem(response.status, await documentOf(response), { method, path });
-  if (response.status === 401) document.dispatchEvent(new CustomEvent("key-needed"));
-  throw found;
+  throw refusal(response.status, await response.text(), { method, path });
 }
 
-async function documentOf(response) {
+/** Why no answer came at all. */
+export const noAnswer = () =>
+  new Problem(0, { title: "There is no answer.", detail: "Check that the service is running and that you are connected to it." });
+
+/** Why a request was refused, from the answer's status and text. */
+export function refusal(status, text, request) {
+  if (status === 401) document.dispatchEvent(new CustomEvent("key-needed"));
   try {
-    return await response.json();
+    return new Problem(status, JSON.parse(text), request);
   } catch {
-    return { title: `The answer has status ${response.status}.`, detail: "It does not come from this service. A proxy in between may have sent it." };
+    return new Problem(status, {
+      title: `The answer has status ${status}.`, detail: "It does not come from this service. A proxy in between may have sent it.",
+    }, request);
   }
 }
 

@@ -3,8 +3,12 @@
 import "./contract.js"; // starts to load at once, together with the view's own files
 import { attempt, el } from "./dom.js";
 import { key } from "./key.js";
+import { steps } from "./steps.js";
+import { tab } from "./tab.js";
+import { watchJobs } from "./watch.js";
 
 const VIEWS = {
+  start: () => import("./views/start.js"),
   playground: () => import("./views/playground.js"),
   map: () => import("./views/map.js"),
   train: () => import("./views/train.js"),
@@ -14,6 +18,9 @@ const VIEWS = {
   models: () => import("./views/models.js"),
   datasets: () => import("./views/datasets.js"),
 };
+
+const LEAD = "Give it your images, a folder for each class. It learns to make new ones like them, and measures whether they make a classifier better.";
+const LED = ["start", "playground"]; // views where a person may know nothing yet
 
 const main = document.getElementById("main");
 let leaving = new AbortController();
@@ -30,10 +37,11 @@ async function show() {
   current = view;
   const { title, render } = await VIEWS[view]();
   if (signal.aborted) return;
-  document.title = `${title} · latentaug`;
+  tab.view(title);
+  watchJobs();
   const problems = el("div");
   const place = el("div", { class: `view-${view}` });
-  main.replaceChildren(el("h1", {}, title), problems, place);
+  main.replaceChildren(...(LED.includes(view) ? [el("p", { class: "lead" }, LEAD)] : []), steps(view, signal), el("h1", {}, title), problems, place);
   if (moved) main.focus(); // for those who use a screen reader; within a view the focus stays where it is
   await attempt(problems, () => render(place, new URLSearchParams(query ?? ""), signal));
 }
@@ -43,6 +51,11 @@ function markLink(view) {
     if (link.hash === `#/${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+}
+
+/** Small images are enlarged without smoothing; those that are shown smaller than they are look better with it. */
+function smoothLarge({ target }) {
+  target.classList?.toggle("smooth", target.naturalWidth > target.clientWidth);
 }
 
 function prepareKey() {
@@ -65,5 +78,6 @@ function prepareKey() {
 }
 
 prepareKey();
+main.addEventListener("load", smoothLarge, true); // of images, which do not bubble
 addEventListener("hashchange", show);
 show();

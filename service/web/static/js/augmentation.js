@@ -1,8 +1,9 @@
 /** How new images are made: the options of augment and their controls, shared by the playground and the map. */
 
-import { choice, field, number } from "./controls.js";
+import { choice, explained, number } from "./controls.js";
 import { el } from "./dom.js";
 import { optionsOf } from "./options.js";
+import { valueFor } from "./settings.js";
 
 // A slider ends where images no longer resemble anything; the service accepts more, except for interpolation.
 const FARTHEST = { noise: 3, interpolation: 1, extrapolation: 3 };
@@ -14,11 +15,17 @@ const LABELS = {
 /** The options that augment is asked with; they are kept while the page is open. */
 export const chosen = {};
 
-/** The options of augment. Gives `chosen` their defaults where nothing was chosen yet. @returns {Promise<Object<string, Option>>} */
-export async function augmentOptions() {
+/**
+ * The options of augment. `chosen` gets the values in the address, and defaults where nothing was chosen yet.
+ * @param {URLSearchParams} parameters of the address
+ * @returns {Promise<Object<string, Option>>}
+ */
+export async function augmentOptions(parameters) {
   const options = await optionsOf("post", "/v1/models/{model}/augment");
   chosen.neighbours ??= "dataset"; // the few images on the screen make poor neighbours
-  for (const name of Object.keys(LABELS)) chosen[name] ??= options[name].default;
+  for (const name of Object.keys(LABELS)) {
+    chosen[name] = valueFor(options[name], parameters.get(name)) ?? chosen[name] ?? options[name].default;
+  }
   return options;
 }
 
@@ -47,8 +54,7 @@ export function augmentControls(options, changed, names = Object.keys(LABELS)) {
   };
   return el("form", { class: "options", "aria-label": "How new images are made", onsubmit: (event) => event.preventDefault() },
     Object.keys(LABELS).filter((name) => names.includes(name))
-      .map((name) => field(LABELS[name], controls[name].input, null, controls[name].node)),
-    meanings(names.map((name) => options[name])));
+      .map((name) => explained(LABELS[name], controls[name].input, options[name].meaning, controls[name].node)));
 }
 
 /** The value is set after its bounds, because the browser would otherwise round it to a whole number. */
@@ -77,6 +83,3 @@ function seeded(option, change) {
   } });
   return { input, node: input };
 }
-
-const meanings = (options) => el("details", { class: "meanings" }, el("summary", {}, "What these options mean"),
-  el("dl", {}, options.map(({ name, meaning }) => [el("dt", {}, LABELS[name].replace(/ \(.*/, "")), el("dd", {}, meaning)])));

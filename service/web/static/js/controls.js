@@ -22,6 +22,25 @@ export function field(text, control, hint, shown = control) {
     hint ? el("small", { id: `${control.id}-hint` }, hint) : null);
 }
 
+/**
+ * A labelled form control with a "?" beside its label that shows what it means.
+ * @param {string} text what it is
+ * @param {HTMLElement} control
+ * @param {string} meaning
+ * @param {HTMLElement} [shown] what the control stands in, where it is not alone
+ */
+export function explained(text, control, meaning, shown = control) {
+  const node = field(text, control, meaning, shown);
+  const hint = node.querySelector("small");
+  const button = el("button", { type: "button", class: "help", "aria-expanded": "false", onclick: () => {
+    hint.hidden = !hint.hidden;
+    button.setAttribute("aria-expanded", String(!hint.hidden));
+  } }, el("span", { "aria-hidden": "true" }, "?"), el("span", { class: "unseen" }, `What ${text.replace(/ \(.*/, "")} means`));
+  hint.hidden = true;
+  node.querySelector("label").after(button);
+  return node;
+}
+
 /** A select of `choices`, texts or pairs of [value, text]. */
 export function select(choices, chosen, attributes = {}) {
   const pairs = choices.map((choice) => (Array.isArray(choice) ? choice : [choice, choice]));

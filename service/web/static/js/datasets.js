@@ -12,7 +12,8 @@ export async function portrait(dataset, signal) {
   const { train, validation, test } = dataset.parts;
   return el("section", { class: "card portrait", "aria-label": `Data set ${dataset.name}` },
     el("h2", { class: "wide" }, dataset.name),
-    el("p", { class: "wide" }, `${dataset.images.toLocaleString()} ${dataset.channels === 1 ? "grey" : "colour"} images of ${dataset.height}×${dataset.width} pixels: ${train.toLocaleString()} for training, ${validation.toLocaleString()} for validation and ${test.toLocaleString()} for testing.${unlabelled(dataset)}`),
+    el("p", { class: "wide" }, `${dataset.images.toLocaleString()} ${dataset.channels === 1 ? "grey" : "colour"} images of ${dataset.height} × ${dataset.width} pixels (height × width): ${train.toLocaleString()} for training, ${validation.toLocaleString()} for validation and ${test.toLocaleString()} for testing.${unlabelled(dataset)}`),
+    dataset.left_out ? el("p", { class: "wide" }, `${dataset.left_out.images.toLocaleString()} images are left out. ${dataset.left_out.reason}`) : null,
     warnings(dataset),
     el("div", { class: "sheet" }, images.map((image) => el("img", { src: dataUrl(image), alt: "" }))),
     counts(dataset));

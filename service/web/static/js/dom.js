@@ -69,6 +69,12 @@ export function confirmed(question, action) {
   });
 }
 
+/** Whether the window is as narrow as a phone's. */
+export const isNarrow = () => matchMedia("(max-width: 40rem)").matches;
+
+/** Draws the open view anew. */
+export const redraw = () => dispatchEvent(new HashChangeEvent("hashchange"));
+
 /** Shows a picture above everything else until it is closed. */
 export function shown(src, name) {
   const dialog = el("dialog", { class: "picture", "aria-label": name, onclose: () => dialog.remove() },
@@ -116,7 +122,7 @@ export function table(caption, columns, rows) {
     el("table", {},
       el("caption", { class: "unseen" }, caption),
       el("thead", {}, el("tr", {}, columns.map((column) => el("th", { scope: "col" }, column)))),
-      el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell) => el("td", {}, cell)))))));
+      el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, i) => el("td", { "data-column": columns[i] }, cell)))))));
 }
 
 /** A point in time as the person's own country writes it. */

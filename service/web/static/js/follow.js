@@ -4,6 +4,8 @@ import { at, call, get } from "./api.js";
 import { announce, attempt, confirmed, duration, el, problem } from "./dom.js";
 import { events } from "./events.js";
 import { explained } from "./problems.js";
+import { markSteps } from "./steps.js";
+import { watchJobs } from "./watch.js";
 
 /**
  * Shows a job until it ends.
@@ -18,7 +20,8 @@ export async function follow(place, id, signal, on = {}) {
   const stage = el("p", { role: "status" }, "queued");
   const problems = el("div");
   const cancel = el("button", { type: "button", class: "danger", onclick: () => stop(id, problems) }, "Cancel");
-  const card = el("section", { class: "card job", "aria-label": "The job" }, bar, el("div", { class: "row" }, stage, cancel), problems);
+  const buttons = el("div", { class: "row" }, word(), cancel);
+  const card = el("section", { class: "card job", "aria-label": "The job" }, bar, el("div", { class: "row" }, stage, buttons), problems);
   place.append(card);
   for await (const event of events(id, signal)) {
     if (event.type === "progress") {
@@ -27,7 +30,9 @@ export async function follow(place, id, signal, on = {}) {
       on.progress?.();
     } else if (event.type === "metrics") on.metrics?.(event.data);
   }
-  cancel.remove();
+  buttons.remove();
+  watchJobs();
+  markSteps();
   const record = await get(at("jobs", id), signal);
   if (record.status === "succeeded") bar.value = 1;
   stage.textContent = record.status;
@@ -39,6 +44,16 @@ export async function follow(place, id, signal, on = {}) {
 function progressText({ fraction, stage, eta_seconds: seconds }) {
   const left = seconds ? `, at most ${duration(seconds)} left` : "";
   return `${Math.round(100 * fraction)} %: ${stage}${left}`;
+}
+
+/** A button to be told of the end in another window, where the browser has to ask for that. */
+function word() {
+  if (globalThis.Notification?.permission !== "default") return null;
+  const ask = el("button", { type: "button", onclick: async () => {
+    const answer = await Notification.requestPermission();
+    ask.replaceWith(el("span", {}, answer === "granted" ? "You will be told when it ends." : "The browser does not allow it."));
+  } }, "Tell me when it ends");
+  return ask;
 }
 
 async function stop(id, problems) {

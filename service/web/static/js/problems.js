@@ -32,12 +32,19 @@ export class Problem extends Error {
     this.status = status;
     this.answer = document;
     this.title = titleOf(document.code, request) ?? words.title ?? document.title;
-    this.fields = words.text ? [] : document.errors ?? [];
+    this.fields = words.text ? [] : (document.errors ?? []).map(({ loc, msg }) => ({ loc, msg: plain(msg) }));
   }
 }
 
 /** What an error of the API or of a job means, in whole sentences. */
-export const explained = ({ code, detail }) => sentence(WORDS[code]?.text ?? detail ?? "The answer does not say what went wrong");
+export const explained = ({ code, detail }) => sentence(plain(WORDS[code]?.text ?? detail ?? "The answer does not say what went wrong"));
+
+/** A text of the API without what only programs send: addresses to ask, and options as they are written in them. */
+const plain = (text) => text
+  .replace(/[;,]?\s*GET \/v1\/\S+ lists [^.;]*/g, "")
+  .replace(/\?size=/g, "size=")
+  .replace(/\b(?:such as )?size=(\d+x\d+)/g, "such as $1 under Size")
+  .replace(/\b([a-z_]+)=([a-z0-9_]+)/g, (_, name, value) => `${name.replaceAll("_", " ")} ${value}`);
 
 /** A title that depends on what was asked for. */
 function titleOf(code, { method, path }) {

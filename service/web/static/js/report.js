@@ -15,8 +15,8 @@ export async function report(id, signal) {
   const { protocol, sizes } = result;
   return el("div", { class: "report" },
     el("h2", {}, "Do the new images help?"),
-    names.map((name) => verdict(name, result)),
     result.warnings.map((warning) => el("p", { class: "warning" }, warning)),
+    names.map((name) => verdict(name, result)),
     el("p", {}, `${protocol.draws} draws of ${sizes.labelled} labelled images out of ${sizes.train}, ${sizes.classes} classes; accuracy is measured on ${sizes.test} test images that were used for nothing else.`),
     names.map((name) => forest(TITLES[name], compared(result, name))),
     names.map((name) => [el("h3", {}, TITLES[name]), rows(result, name)]),
@@ -29,7 +29,8 @@ const COLOURS = { use: "helps", "leave out": "harms" };
 function verdict(name, result) {
   const { action, words, numbers } = result.advice?.[name] ?? { words: result.verdicts[name] };
   return el("section", { class: `card verdict ${COLOURS[action] ?? ""}`, "aria-label": TITLES[name] },
-    el("h3", {}, TITLES[name]), el("p", {}, el("strong", {}, words)), numbers ? el("p", {}, numbers) : null);
+    el("h3", {}, TITLES[name]), el("p", {}, el("strong", {}, words)),
+    numbers ? el("details", {}, el("summary", {}, "Details"), el("p", {}, numbers)) : null);
 }
 
 /** An arm in words; older results, which have no names, have its parts. */

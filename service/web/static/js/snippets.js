@@ -1,7 +1,8 @@
 /** The request that makes the images on the screen, as a shell script with curl and as a Python program. */
 
-import { SERVICE, at } from "./api.js";
+import { address, at } from "./api.js";
 import { key } from "./key.js";
+import { rowsOf } from "./sources.js";
 
 const NPZ = "application/x-npz";
 const ZIP = "application/zip";
@@ -9,18 +10,18 @@ const ZIP = "application/zip";
 /** A text in single quotes for a shell. */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** The address to fetch the sources from, if all are rows of one data set; null otherwise. */
-function address(sources) {
+/** The address to fetch the sources from, if all are rows of the model's data set; null otherwise. */
+function addressOf(sources) {
+  const rows = rowsOf(sources);
+  if (!rows) return null;
   const { dataset } = sources[0].origin;
-  if (!dataset || sources.some(({ origin }) => origin.dataset !== dataset)) return null;
-  const rows = sources.map(({ origin }) => origin.row).join(",");
-  return `${SERVICE}${at("datasets", dataset, "/images")}?rows=${rows}`;
+  return `${address(at("datasets", dataset, "/images"))}?rows=${rows}`;
 }
 
 /** The address of a request with a binary body: its options are in the query. */
 function target(model, body) {
   const { images, labels, ...options } = body;
-  return `${SERVICE}${at("models", model, "/augment")}?${new URLSearchParams(options)}`;
+  return `${address(at("models", model, "/augment"))}?${new URLSearchParams(options)}`;
 }
 
 /**
@@ -31,7 +32,7 @@ function target(model, body) {
  */
 export function asCurl(model, body, sources) {
   const secret = key.get() ? ` \\\n     -H "Authorization: Bearer $LATENTAUG_KEY"` : "";
-  const from = address(sources);
+  const from = addressOf(sources);
   if (from) {
     return `curl -s ${quoted(from)}${secret} \\
      -H 'Accept: ${NPZ}' -o images.npz
@@ -40,7 +41,7 @@ curl -s ${quoted(target(model, body))}${secret} \\
      --data-binary @images.npz -o new-images.zip
 `;
   }
-  return `curl -s ${quoted(SERVICE + at("models", model, "/augment"))}${secret} \\
+  return `curl -s ${quoted(address(at("models", model, "/augment")))}${secret} \\
      -H 'Content-Type: application/json' -H 'Accept: ${ZIP}' \\
      --data-binary @- -o new-images.zip <<'END'
 ${JSON.stringify(body)}
@@ -51,10 +52,10 @@ END
 /** The same as a Python program that needs no packages. */
 export function asPython(model, body, sources) {
   const secret = key.get() ? `"Authorization": "Bearer " + os.environ["LATENTAUG_KEY"], ` : "";
-  const from = address(sources);
+  const from = addressOf(sources);
   const [url, type] = from
     ? [target(model, body), NPZ]
-    : [SERVICE + at("models", model, "/augment"), "application/json"];
+    : [address(at("models", model, "/augment")), "application/json"];
   const content = from
     ? `get = urllib.request.Request(
     ${JSON.stringify(from)},

@@ -1,85 +1,158 @@
-/** The form that uploads a data set: a folder, a zip or an npz file, dropped or chosen. */
+/** The form that uploads a data set: it takes what is dropped or chosen, looks at it, says what it found, and sends it. */
 
-import { call } from "./api.js";
+import { get } from "./api.js";
 import { field, text } from "./controls.js";
-import { attempt, el } from "./dom.js";
+import { attempt, el, problem } from "./dom.js";
+import { findings, look, proposedSize, summary } from "./look.js";
 import { optionsOf } from "./options.js";
-import { chosen, isImage, takesDrops } from "./pictures.js";
+import { chosen, takesDrops } from "./pictures.js";
+import { startUpload, uploadGoingOn } from "./uploading.js";
 import { zip } from "./zip.js";
 
-const HELP = "Drop a folder here that holds one folder of images for each class. A zip of it, or an npz file, will do as well.";
-const LONGEST = 64; // letters of a data set's name
+const LONGEST = 60; // letters of a proposed name, so that a number fits behind it
+
+/** Shows an upload in the form that is on the screen, which may be a later one than that which started it. */
+let attach;
 
 /**
- * @param {(dataset: object) => void} uploaded called with the new data set
+ * @param {() => void} [ended] called when a data set has been uploaded
  * @returns {Promise<HTMLElement>}
  */
-export async function uploadForm(uploaded) {
-  const options = await optionsOf("post", "/v1/datasets");
-  const problems = el("div", { class: "wide" });
-  const state = el("p", { class: "wide", role: "status" }, HELP);
-  const files = el("input", { type: "file", accept: ".zip,.npz", onchange: () => take(chosen(files)) });
-  const folder = el("input", { type: "file", webkitdirectory: true, multiple: true, onchange: () => take(chosen(folder)) });
+export async function uploadForm(ended = () => {}) {
+  const [options, { datasets }] = await Promise.all([optionsOf("post", "/v1/datasets"), get("/v1/datasets")]);
+  const taken = new Set(datasets.map(({ name }) => name));
+  const problems = el("div");
+  const state = el("p", { role: "status" });
+  const told = el("ul", { class: "findings" });
   const name = text(options.name);
+  const free = el("small", { role: "status" });
   const size = text(options.size, { placeholder: "as they are" });
-  const send = el("button", { class: "primary", disabled: true }, "Upload");
+  const upload = el("button", { class: "primary" }, "Upload");
+  const rest = el("div", { hidden: true }, told,
+    el("div", { class: "grid" }, field("Name", name, null, el("div", { class: "field" }, name, free)), field("Size (height x width)", size, options.size.meaning)),
+    upload);
   let packed = null;
 
-  async function take(found) {
+  name.addEventListener("input", () => {
+    if (!taken.has(name.value)) free.textContent = "";
+    else {
+      free.textContent = `That name is taken. ${freeName(name.value, taken)} is free.`;
+      name.setCustomValidity(free.textContent);
+    }
+  });
+
+  async function take(files) {
+    rest.hidden = true;
+    uploadGoingOn()?.node.remove(); // what came of an earlier one
     await attempt(problems, async () => {
-      packed = await pack(found);
-      name.value ||= packed.name;
+      packed = await pack(files, (words) => { state.textContent = words; }).catch((error) => {
+        state.textContent = "";
+        throw error;
+      });
+      name.value = freeName(packed.name, taken);
+      name.dispatchEvent(new Event("input"));
+      size.value = packed.size;
+      size.required = Boolean(packed.size);
       state.textContent = packed.summary;
-      send.disabled = false;
+      told.replaceChildren(...packed.findings.map(finding));
+      upload.textContent = packed.action;
+      rest.hidden = false;
     });
   }
 
-  async function upload(event) {
+  const submit = (event) => {
     event.preventDefault();
-    send.disabled = true;
-    state.textContent = "Uploading…";
-    const query = new URLSearchParams({ name: name.value, ...(size.value ? { size: size.value } : {}) });
-    const dataset = await attempt(problems, async () =>
-      (await call(`/v1/datasets?${query}`, { method: "POST", body: packed.body, type: packed.type })).json());
-    send.disabled = false;
-    state.textContent = dataset ? `${dataset.name} has been uploaded.` : packed.summary;
-    if (dataset) uploaded(dataset);
+    rest.hidden = true;
+    state.textContent = "";
+    send({ name: name.value, ...(size.value ? { size: size.value } : {}) });
+  };
+
+  function send(query) {
+    attach(startUpload(query, packed, refused));
+    function refused(error) {
+      if (error.status === 409) taken.add(query.name);
+      name.dispatchEvent(new Event("input"));
+      rest.hidden = false;
+      const [, proposed] = /size=(\d+x\d+)/.exec(error.answer?.detail) ?? [];
+      if (proposed) size.value = proposed;
+      const skips = !query.skip_bad && error.fields?.some(({ loc }) => !options[loc]); // then the fields are files
+      return el("div", {}, problem(error),
+        skips ? el("button", { type: "button", onclick: () => send({ ...query, skip_bad: true }) }, "Go on without what cannot be read") : null);
+    }
   }
 
-  const area = el("form", { class: "card upload", "aria-label": "Upload a data set", onsubmit: upload },
-    state,
-    field("Folder", folder), field("Zip or npz file", files),
-    field("Name", name), field("Resize to", size, options.size.meaning),
-    send, problems);
+  const area = el("form", { class: "card upload", "aria-label": "Upload a data set", onsubmit: submit }, zone(take), state, problems, rest);
+  attach = (going) => {
+    area.append(going.node);
+    if (!going.running) return;
+    area.classList.add("sending");
+    going.end.then((done) => {
+      area.classList.remove("sending");
+      if (done && area.isConnected) ended();
+    });
+  };
+  if (uploadGoingOn()) attach(uploadGoingOn());
   takesDrops(area, take);
   return area;
 }
 
-/** What was dropped, as one body to upload. */
-async function pack(found) {
-  const ending = found.length === 1 && /\.(zip|npz)$/i.exec(found[0].path)?.[1].toLowerCase();
-  return ending ? packFile(found[0], ending) : packFolder(found);
+const finding = ({ words, files }) => el("li", { class: "warning" }, words,
+  files.length ? el("details", {}, el("summary", {}, "The others"), files.map((path) => el("div", {}, path))) : null);
+
+/** Where to drop things, with buttons for those who would rather choose. */
+function zone(take) {
+  const input = (label, attributes) => {
+    const node = el("input", { type: "file", "aria-label": label, multiple: true, hidden: true, ...attributes, onchange: async () => {
+      await take(chosen(node));
+      node.value = ""; // so that the same choice counts again
+    } });
+    return node;
+  };
+  const folder = input("Folder", { webkitdirectory: true });
+  const files = input("Files", { accept: "image/*,.zip,.npz" });
+  return el("div", { class: "zone" },
+    el("p", {}, el("strong", {}, "Drop a folder here"), " that holds one folder of images for each class. Images that have no label go into a folder called ", el("code", {}, "unlabelled"), ". Images without folders, a zip or an npz file will do as well."),
+    el("div", { class: "row" },
+      el("button", { type: "button", onclick: () => folder.click() }, "Choose a folder"),
+      el("button", { type: "button", onclick: () => files.click() }, "Choose files"),
+      folder, files));
+}
+
+/** What was dropped, as one body to upload, and what to know about it. */
+async function pack(files, said) {
+  if (!files.length) throw new Error("Nothing is in it. Choose a folder of images.");
+  const ending = files.length === 1 && /\.(zip|npz)$/i.exec(files[0].path)?.[1].toLowerCase();
+  return ending ? packFile(files[0], ending) : packFolder(files, said);
 }
 
 const packFile = ({ path, file }, ending) => ({
-  body: file, type: ending === "zip" ? "application/zip" : "application/x-npz", name: nameFrom(path),
-  summary: `${path}, ${Math.ceil(file.size / 1024).toLocaleString()} KiB`,
+  body: file, type: ending === "zip" ? "application/zip" : "application/x-npz", name: nameFrom(path), size: "",
+  summary: `${path}, ${Math.ceil(file.size / 1024).toLocaleString()} KiB. What is in it shows after the upload.`, findings: [], action: "Upload",
 });
 
-async function packFolder(found) {
-  const images = found.filter(({ path }) => isImage(path));
-  if (!images.length) throw new Error("There are no images in it. Choose a folder of PNG, JPEG or WebP images.");
-  const classes = new Map();
-  for (const { path } of images) {
-    const label = path.split("/").at(-2) ?? "";
-    classes.set(label, (classes.get(label) ?? 0) + 1);
-  }
-  const counted = [...classes].map(([label, count]) => `${label}: ${count}`).join(", ");
+async function packFolder(files, said) {
+  const looked = await look(files, (done, all) => said(`Looking at your images: ${done.toLocaleString()} of ${all.toLocaleString()}.`));
+  const { images, broken, others } = looked;
+  const found = findings(looked);
+  if (!images.length) throw new Error(found[0]?.words ?? "There are no images in it.");
+  const [root] = files[0].path.split("/");
   return {
-    body: await zip(images), type: "application/zip", name: nameFrom(images[0].path.split("/")[0]),
-    summary: `${images.length} images (${counted})`,
+    body: await zip(images), type: "application/zip", name: files[0].path.includes("/") ? nameFrom(root) : "images",
+    size: proposedSize(looked), summary: summary(looked), findings: found,
+    action: broken.length + others.length ? `Upload the ${images.length.toLocaleString()} images` : "Upload",
   };
 }
 
 /** A name that the service accepts, made from the name of a file or a folder. */
-const nameFrom = (path) => path.replace(/^.*\//, "").replace(/\.\w+$/, "").replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, LONGEST);
+const nameFrom = (path) => path.replace(/^.*\//, "").replace(/\.(zip|npz)$/i, "").replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, LONGEST) || "images";
+
+/** The name itself, or the first that is free with a number behind it. */
+function freeName(name, taken) {
+  let number = 1;
+  let found = name;
+  while (taken.has(found)) {
+    number += 1;
+    found = `${name}-${number}`;
+  }
+  return found;
+}

@@ -24,3 +24,9 @@ const WORDS = {
 
 /** Pairs of [value, words], as a select or a list of boxes takes them. */
 export const inWords = (values) => values.map((value) => [value, WORDS[value] ?? value]);
+
+/** The networks by their names. */
+export const NETWORKS = { auto: "automatic", paper: "the paper's", residual: "residual, for photos" };
+
+/** How good a model is, in a few words. */
+export const quality = ({ reconstruction }) => (reconstruction ? `${reconstruction.psnr.toFixed(1)} dB` : "not measured");

@@ -4,9 +4,10 @@ import { at, get, post } from "../api.js";
 import { checks, field, number, select } from "../controls.js";
 import { attempt, el } from "../dom.js";
 import { follow } from "../follow.js";
-import { chooseModel } from "../models.js";
 import { optionsOf } from "../options.js";
 import { report } from "../report.js";
+import { keep, valueFor } from "../settings.js";
+import { chooseDataset, chooseModel } from "../which.js";
 
 export const title = "Evaluate";
 
@@ -21,35 +22,49 @@ export async function render(place, parameters, signal) {
   const [{ models }, { datasets }, options] = await Promise.all([
     get("/v1/models", signal), get("/v1/datasets", signal), optionsOf("post", "/v1/jobs/evaluate")]);
   const labelled = datasets.filter(({ classes }) => classes.length);
-  const name = parameters.get("dataset") ?? chooseModel(models, parameters.get("model"))?.dataset;
-  const dataset = labelled.find((entry) => entry.name === name) ?? labelled[0];
-  const fitting = models.filter((model) => model.dataset === dataset.name);
+  const dataset = datasetFor(chooseModel(models, parameters.get("model")), labelled, parameters);
+  const fitting = models.filter((entry) => entry.dataset === dataset.name);
   place.append(
     el("p", {}, "Would the new images make a classifier better? We train with and without them several times and compare."),
-    evaluateForm(options, dataset, labelled, fitting, chooseModel(fitting, parameters.get("model"))));
+    evaluateForm(options, dataset, labelled, fitting, parameters));
   return undefined;
 }
 
-function evaluateForm(options, dataset, datasets, models, wanted) {
+/** The data set that the address names, or else that of the model. @throws {Error} they do not fit together */
+function datasetFor(model, labelled, parameters) {
+  const wanted = parameters.get("dataset");
+  if (!parameters.get("model")) return chooseDataset(labelled, wanted ?? labelled.find(({ name }) => name === model?.dataset)?.name);
+  if (wanted && wanted !== model.dataset) throw new Error(`The model ${model.name} was trained on ${model.dataset}, so it cannot be evaluated on ${wanted}. Choose a model of ${wanted}, or none to train a new one.`);
+  if (labelled.some(({ name }) => name === model.dataset)) return chooseDataset(labelled, model.dataset);
+  throw new Error(`The model ${model.name} cannot be evaluated: its data set, ${model.dataset}, has no labels or is no longer here. An evaluation compares classifiers, and those learn from labels.`);
+}
+
+function evaluateForm(options, dataset, datasets, models, parameters) {
   const problems = el("div");
   const chooser = select(datasets.map((entry) => entry.name), dataset.name,
     { onchange: () => { location.hash = `#/evaluate?dataset=${encodeURIComponent(chooser.value)}`; } });
-  const model = select([...models.map((entry) => entry.name), ["", "train a new one"]], wanted?.name ?? "");
+  const given = (name, otherwise = options[name].default) => valueFor(options[name], parameters.get(name)) ?? otherwise;
+  const ticked = (name, otherwise = options[name].default) => parameters.get(name)?.split(",") ?? otherwise;
+  const model = select([...models.map((entry) => entry.name), ["", "train a new one"]], parameters.has("new") ? "" : parameters.get("model") ?? chooseModel(models)?.name ?? "");
   const most = dataset.labelled_parts.train;
   const comparators = options.comparators.choices.filter((name) => !OF_THE_POOL.includes(name));
   const numbers = {
-    labelled: number(options.labelled, { value: Math.min(QUICK.labelled, most), max: most }),
-    draws: number(options.draws),
-    k: number(options.k),
+    labelled: number(options.labelled, { value: Math.min(given("labelled", QUICK.labelled), most), max: most }),
+    draws: number(options.draws, { value: given("draws") }),
+    k: number(options.k, { value: given("k") }),
   };
   const lists = {
-    classifiers: checks("Classifiers", "classifier", options.classifiers, QUICK.classifiers),
-    methods: checks("Methods", "method", options.methods),
-    spaces: checks("What classifiers see", "of these", options.spaces, QUICK.spaces),
-    comparators: checks("Compare with", "of these", { ...options.comparators, choices: comparators }, QUICK.comparators),
-    decode: checks("Decode", "of these", options.decode),
+    classifiers: checks("Classifiers", "classifier", options.classifiers, ticked("classifiers", QUICK.classifiers)),
+    methods: checks("Methods", "method", options.methods, ticked("methods")),
+    spaces: checks("What classifiers see", "of these", options.spaces, ticked("spaces", QUICK.spaces)),
+    comparators: checks("Compare with", "of these", { ...options.comparators, choices: comparators }, ticked("comparators", QUICK.comparators)),
+    decode: checks("Decode", "of these", options.decode, ticked("decode")),
   };
-  const combine = el("input", { type: "checkbox", checked: QUICK.combine });
+  const combine = el("input", { type: "checkbox", checked: parameters.get("combine") === "true" || QUICK.combine });
+  const share = () => keep({
+    dataset: dataset.name, model: model.value, new: model.value ? null : "yes", combine: combine.checked,
+    ...mapped(numbers, (input) => input.value), ...mapped(lists, (group) => group.values().join(",")),
+  });
   const submit = async (event) => {
     event.preventDefault();
     await attempt(problems, async () => {
@@ -64,7 +79,7 @@ function evaluateForm(options, dataset, datasets, models, wanted) {
     });
   };
   const row = (label, name, more = "") => field(label, numbers[name], `${options[name].meaning}${more}`);
-  return el("form", { class: "card evaluation", onsubmit: submit, "aria-label": "Start an evaluation" },
+  return el("form", { class: "card evaluation", onsubmit: submit, onchange: share, "aria-label": "Start an evaluation" },
     el("div", { class: "grid" },
       field("Data set", chooser), field("Model", model),
       row("Labelled images", "labelled", ` There are ${most.toLocaleString()}.`),

@@ -1,20 +1,24 @@
-/** All jobs: the state of each, why it failed, and buttons to open or stop it. */
+/** All jobs: the state of each, why it failed, and buttons to open or stop it; and one job with its images. */
 
 import { at, call, get } from "../api.js";
 import { field, select } from "../controls.js";
-import { attempt, confirmed, el, save, shown, when } from "../dom.js";
+import { attempt, confirmed, el, redraw, shown, when } from "../dom.js";
+import { follow } from "../follow.js";
 import { searchable } from "../list.js";
+import { madeImages } from "../made.js";
 import { optionsOf } from "../options.js";
 import { base64, dataUrl } from "../pictures.js";
 import { explained } from "../problems.js";
+import { isUnfinished, viewOf } from "../watch.js";
 
 export const title = "Jobs";
 
 const AGAIN = 2000; // milliseconds between two looks at jobs that have not ended
-const OPEN = { train: "train", evaluate: "evaluate", recommend: "recommend" }; // kinds that have a view of their own
+const MANY = 10_000; // images that are not fetched without being asked for
 const FILTERS = { kind: "Kind", status: "State" };
 
 export async function render(place, parameters, signal) {
+  if (parameters.has("job")) return one(place, parameters.get("job"), signal);
   const query = new URLSearchParams();
   for (const name of [...Object.keys(FILTERS), "cursor"]) if (parameters.get(name)) query.set(name, parameters.get(name));
   const [{ jobs, next }, options] = await Promise.all([get(`/v1/jobs?${query}`, signal), optionsOf("get", "/v1/jobs")]);
@@ -23,12 +27,31 @@ export async function render(place, parameters, signal) {
     el("div", { class: "card row" }, Object.entries(FILTERS).map(([name, label]) => filter(options[name], label, query))),
     problems,
     searchable("Jobs, newest first", ["job", "state", "about", "created", "actions"],
-      jobs.map((job) => entry(job, problems)), "There are no jobs yet. Train a model or start an evaluation."));
+      jobs.map((job) => entry(job, problems)), "There are no jobs yet. Train a model or start an evaluation.",
+      jobs.some(isUnfinished) ? [{ words: "Cancel", least: 1, danger: true, act: (names) => stop(jobs.filter((job) => names.includes(nameOf(job))), problems) }] : []));
   if (next) {
     query.set("cursor", next);
     place.append(el("a", { class: "button", href: `#/jobs?${query}` }, "Older jobs"));
   }
   refreshUntilEnded(jobs, signal);
+  return undefined;
+}
+
+/** A job that has no view of its own: how far it is, and the images that it made. */
+async function one(place, id, signal) {
+  const record = await get(at("jobs", id), signal);
+  const problems = el("div");
+  place.append(el("p", {}, `${nameOf(record)}: ${aboutOf(record)} · `, el("a", { href: "#/jobs" }, "All jobs")));
+  const before = el("div");
+  place.append(before, problems);
+  const done = await follow(before, id, signal);
+  if (!done) return;
+  before.remove();
+  const show = () => attempt(problems, async () => { place.append(await madeImages(done, signal)); });
+  const many = done.result?.images > MANY;
+  place.append(el("div", { class: "card" }, quality(done) ?? el("p", {}, "The images are ready."), el("div", { class: "row" }, picture(done, problems),
+    many ? el("button", { type: "button", onclick: show }, `Fetch all ${done.result.images.toLocaleString()} images`) : null)));
+  if (!many) await show();
 }
 
 /** A select that shows only the jobs of one kind or in one state. */
@@ -43,16 +66,22 @@ function filter({ name, choices }, label, query) {
   return field(label, chooser);
 }
 
+const nameOf = (job) => `${job.kind} ${job.id.slice(-8)}`;
+
+function aboutOf({ params: { dataset, name, model, method, recipe } }) {
+  return [dataset, name ?? [model].flat().join(", "), recipe ? "the recommended set" : method].filter(Boolean).join(", ");
+}
+
 function entry(job, problems) {
-  const { dataset, name, model, method } = job.params;
-  const about = [dataset, name ?? model, method].filter(Boolean).join(", ");
-  const label = `${job.kind} ${job.id.slice(-8)}`;
-  const link = OPEN[job.kind] ? el("a", { href: `#/${OPEN[job.kind]}?job=${job.id}` }, label) : label;
+  const about = aboutOf(job);
   return {
+    name: isUnfinished(job) ? nameOf(job) : undefined,
     text: `${job.kind} ${job.id} ${job.status} ${about} ${job.error ? explained(job.error) : ""}`,
-    cells: [link,
+    cells: [el("a", { href: viewOf(job) }, nameOf(job)),
       [state(job), job.error ? el("p", { class: "why" }, explained(job.error)) : null],
-      [about, quality(job)], when(job.created_at), [action(job, problems), picture(job, problems)]],
+      [about, quality(job)], when(job.created_at),
+      [isUnfinished(job) ? el("button", { type: "button", class: "danger", "aria-label": `Cancel the ${nameOf(job)}`, onclick: () => stop([job], problems) }, "Cancel") : null,
+        picture(job, problems)]],
   };
 }
 
@@ -76,11 +105,9 @@ function picture(job, problems) {
 const state = (job) => el("span", { class: `state ${job.status}`, "data-job": job.id },
   job.status === "running" ? `running, ${Math.round(100 * job.progress.fraction)} %` : job.status);
 
-const unfinished = (job) => ["queued", "running"].includes(job.status);
-
 /** Keeps the states on the screen up to date; once a job ends, the list is made anew. */
 async function refreshUntilEnded(jobs, signal) {
-  let watched = jobs.filter(unfinished);
+  let watched = jobs.filter(isUnfinished);
   while (watched.length) {
     await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
     if (signal.aborted) return;
@@ -90,29 +117,18 @@ async function refreshUntilEnded(jobs, signal) {
       continue; // whatever went wrong, the next look may succeed
     }
     watched.forEach((job) => document.querySelector(`[data-job="${job.id}"]`)?.replaceWith(state(job)));
-    if (!watched.every(unfinished)) {
-      dispatchEvent(new HashChangeEvent("hashchange"));
+    if (!watched.every(isUnfinished)) {
+      redraw();
       return;
     }
   }
 }
 
-function action(job, problems) {
-  const label = `${job.kind} job ${job.id.slice(-8)}`;
-  if (unfinished(job)) {
-    const stop = async () => {
-      if (!(await confirmed(`Stop the ${label}? What it has computed so far is lost.`, "Stop it"))) return;
-      await attempt(problems, async () => {
-        await call(at("jobs", job.id), { method: "DELETE" });
-        dispatchEvent(new HashChangeEvent("hashchange"));
-      });
-    };
-    return el("button", { type: "button", class: "danger", "aria-label": `Cancel the ${label}`, onclick: stop }, "Cancel");
-  }
-  if (!["augment", "label"].includes(job.kind) || job.status !== "succeeded") return null;
-  const download = () => attempt(problems, async () => {
-    const answer = await call(at("jobs", job.id, "/result"), { accept: "application/zip" });
-    save(await answer.blob(), `${job.id.slice(-8)}.zip`);
+async function stop(jobs, problems) {
+  const what = jobs.length === 1 ? `the ${nameOf(jobs[0])}` : `these ${jobs.length} jobs`;
+  if (!(await confirmed(`Stop ${what}? What has been computed so far is lost.`, "Stop"))) return;
+  await attempt(problems, async () => {
+    await Promise.all(jobs.map(({ id }) => call(at("jobs", id), { method: "DELETE" })));
+    redraw();
   });
-  return el("button", { type: "button", "aria-label": `Download the images of the ${label}`, onclick: download }, "Download");
 }

@@ -4,12 +4,13 @@ import { at, get, post } from "../api.js";
 import { augmentControls, augmentOptions, chosen } from "../augmentation.js";
 import { choice, field, select } from "../controls.js";
 import { attempt, el, newest, svg } from "../dom.js";
-import { chooseModel } from "../models.js";
 import { optionsOf } from "../options.js";
 import { colour } from "../plot.js";
 import { Projection } from "../projection.js";
 import { imageAt } from "../rows.js";
+import { keep, valueFor } from "../settings.js";
 import { detailPanel } from "../tiles.js";
+import { chooseModel } from "../which.js";
 
 export const title = "Latent map";
 
@@ -17,13 +18,14 @@ const SIDE = 600;
 const EDGE = 24;
 const SOURCES = 6;
 const MOST_LABELS = 40; // more would fill the screen
+const WITHOUT = "no label";
 const SHOWN_OPTIONS = ["method", "alpha", "k", "decode", "seed"]; // neighbours are always those of the data set
 const HINT = "Point at a dot to see its image here. With the keyboard, go to the map with Tab and from dot to dot with the arrow keys.";
 
 export async function render(place, parameters, signal) {
   const [{ models }, augment, project] = await Promise.all([
-    get("/v1/models", signal), augmentOptions(), optionsOf("get", "/v1/models/{model}/projection")]);
-  if (!models.length) {
+    get("/v1/models", signal), augmentOptions(parameters), optionsOf("get", "/v1/models/{model}/projection")]);
+  if (!models.length && !parameters.has("model")) {
     place.append(el("p", {}, "There is no model to map yet. ", el("a", { href: "#/train" }, "Train one.")));
     return;
   }
@@ -31,7 +33,8 @@ export async function render(place, parameters, signal) {
   const map = new LatentMap(place, model, augment, signal);
   const chooser = select(models.map(({ name, dataset }) => [name, `${name} (${dataset})`]), model.name,
     { onchange: () => { location.hash = `#/map?model=${encodeURIComponent(chooser.value)}`; } });
-  const method = choice(project.method, project.method.default, { onchange: () => attempt(map.problems, () => map.draw(method.value)) });
+  const wanted = model.umap_sha256 ? valueFor(project.method, parameters.get("projection")) : undefined;
+  const method = choice(project.method, wanted ?? project.method.default, { onchange: () => attempt(map.problems, () => map.draw(method.value)) });
   place.prepend(el("section", { class: "card row" }, field("Model", chooser),
     model.umap_sha256 ? field("Projection", method) : "",
     el("button", { type: "button", class: "primary", onclick: () => map.more() }, "New images from other sources")));
@@ -54,6 +57,7 @@ class LatentMap {
 
   /** Shows the training images. */
   async draw(method) {
+    this.method = method;
     const found = await get(`${at("models", this.model.name, "/projection")}?method=${method}`, this.signal);
     this.projection = new Projection(found, SIDE, EDGE);
     const { points, labels } = this.projection;
@@ -74,13 +78,15 @@ class LatentMap {
 
   colour(label) {
     const { classes } = this.model;
-    return label == null ? "var(--accent)" : colour(classes.indexOf(label), classes.length);
+    if (!classes.length) return "var(--accent)";
+    return label == null || label === WITHOUT ? "var(--quiet)" : colour(classes.indexOf(label), classes.length);
   }
 
   /** Makes buttons that hide and show the images of each label. */
   showLegend(labels) {
     if (!labels) return;
     const present = this.model.classes.filter((label) => labels.includes(label)).slice(0, MOST_LABELS);
+    if (labels.includes(null)) present.push(WITHOUT);
     this.legend.replaceChildren(...present.map((label) => {
       const swatch = svg("svg", { viewBox: "0 0 10 10", width: 10, height: 10, "aria-hidden": "true" }, svg("circle", { cx: 5, cy: 5, r: 5, fill: this.colour(label) }));
       const button = el("button", { type: "button", class: "chip", "aria-pressed": String(!this.hidden.has(label)), onclick: () => {
@@ -94,7 +100,7 @@ class LatentMap {
   }
 
   hideDots(labels) {
-    this.dots.forEach((dot, i) => dot.toggleAttribute("hidden", this.hidden.has(labels[i])));
+    this.dots.forEach((dot, i) => dot.toggleAttribute("hidden", this.hidden.has(labels[i] ?? WITHOUT)));
   }
 
   /** Takes other sources and shows their new images over the map. */
@@ -111,8 +117,11 @@ class LatentMap {
   async augment() {
     if (!this.sources) return;
     const { images, labels } = this.sources;
+    const { neighbours, ...settings } = chosen;
+    this.signal.throwIfAborted();
+    keep({ model: this.model.name, ...settings, projection: this.method });
     const path = (operation) => at("models", this.model.name, operation);
-    const body = { images, ...(labels ? { labels } : {}), ...chosen, neighbours: "dataset" };
+    const body = { images, ...(labels ? { labels } : {}), ...settings, neighbours: "dataset" };
     const made = await post(path("/augment"), body, { signal: this.signal });
     const { latents } = await post(path("/encode"), { images: [...images, ...made.images] }, { signal: this.signal });
     const places = latents.map((latent) => this.projection.place(latent));
@@ -125,7 +134,7 @@ class LatentMap {
     const source = made.source[i];
     const label = this.sources.labels?.[source];
     const picture = {
-      image: made.images[i], name: `new image from ${label === undefined ? "an image" : `a ${label}`}`,
+      image: made.images[i], name: `new image from ${label == null ? "an image" : `a ${label}`}`,
       facts: made.provenance[i], beside: [{ image: this.sources.images[source], name: "its source" }],
     };
     return svg("g", { class: "new", onpointerenter: () => this.show(picture, x, y) },
@@ -154,7 +163,7 @@ class LatentMap {
     const label = labels?.[i];
     await attempt(this.problems, async () => {
       const image = await imageAt(this.model.dataset, rows[i], this.signal);
-      this.show({ image, name: label === undefined ? `row ${rows[i]}` : `a ${label}`, facts: { label, row: rows[i], part: "train", x, y } },
+      this.show({ image, name: label == null ? `row ${rows[i]}` : `a ${label}`, facts: { label, row: rows[i], part: "train", x, y } },
         ...this.projection.pointAt(i));
     });
   }

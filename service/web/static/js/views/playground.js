@@ -3,12 +3,14 @@
 import { at, get, post } from "../api.js";
 import { augmentControls, augmentOptions, chosen } from "../augmentation.js";
 import { announce, attempt, el, newest, save } from "../dom.js";
-import { chooseModel } from "../models.js";
 import { optionsOf } from "../options.js";
 import { imageAt } from "../rows.js";
+import { keep } from "../settings.js";
 import { asCurl, asPython } from "../snippets.js";
-import { Sources } from "../sources.js";
+import { rowsOf, Sources } from "../sources.js";
+import { imagesMade } from "../steps.js";
 import { detailPanel, tile } from "../tiles.js";
+import { chooseModel } from "../which.js";
 
 export const title = "Playground";
 
@@ -19,21 +21,16 @@ const state = { model: null, sources: [] };
 
 export async function render(place, parameters, signal) {
   const [{ models }, options, sample] = await Promise.all([
-    get("/v1/models", signal), augmentOptions(), optionsOf("get", "/v1/datasets/{dataset}/images")]);
-  if (!models.length) {
-    place.append(welcome());
+    get("/v1/models", signal), augmentOptions(parameters), optionsOf("get", "/v1/datasets/{dataset}/images")]);
+  if (!models.length && !parameters.has("model")) {
+    location.replace("#/start");
     return;
   }
-  const model = chooseModel(models, parameters.get("model") ?? state.model?.name);
-  if (state.model?.name !== model.name) Object.assign(state, { model, sources: [] });
-  await new Playground(signal).open(place, models, options, sample);
+  const before = models.find(({ name }) => name === state.model?.name);
+  const model = parameters.has("model") || !before ? chooseModel(models, parameters.get("model")) : before;
+  if (state.model?.version !== model.version) Object.assign(state, { model, sources: [] });
+  await new Playground(signal).open(place, models, options, sample, parameters.get("rows"));
 }
-
-const welcome = () => el("section", { class: "card" },
-  el("h2", {}, "No model yet"),
-  el("p", {}, "New images come from a model that has been trained on yours. Train one first: on the built-in digits this takes less than a minute."),
-  el("p", {}, el("a", { class: "button primary", href: "#/train?dataset=digits" }, "Train on the digits"), " ",
-    el("a", { class: "button", href: "#/train" }, "Upload my own images")));
 
 class Playground {
   constructor(signal) {
@@ -54,11 +51,12 @@ class Playground {
     }, signal);
   }
 
-  /** Shows the view with the images that it had before, or with random ones. */
-  async open(place, models, options, sample) {
+  /** Shows the view with the images that the address names, with those that it had before, or with random ones. */
+  async open(place, models, options, sample, rows) {
     place.append(this.sources.card(models, sample), augmentControls(options, this.refresh), this.problems,
       el("div", { class: "beside" }, el("div", {}, this.grid, this.strip, this.actions()), this.panel.node));
-    if (state.sources.length) await this.refresh();
+    if (rows && rows !== rowsOf(state.sources)) await this.sources.take({ rows });
+    else if (state.sources.length) await this.refresh();
     else await this.sources.random();
   }
 
@@ -82,7 +80,9 @@ class Playground {
 
   /** Makes and shows the new images. @returns {Promise<true>} once the screen shows what the options ask for */
   async augment() {
+    this.signal.throwIfAborted();
     this.message.textContent = "";
+    keep({ model: state.model.name, ...chosen, rows: rowsOf(state.sources) });
     if (!state.sources.length) {
       this.grid.replaceChildren(el("p", { class: "hint" }, "There are no images yet. Take random ones, drop some of your own, or draw one."));
       this.strip.hidden = true;
@@ -90,7 +90,7 @@ class Playground {
     }
     const body = this.body();
     if (body.labels?.includes(null)) {
-      this.message.textContent = "Some images have no label, so their neighbours may be of any class.";
+      this.message.textContent = "The images without a label have neighbours of any class; the others have those of their own.";
     }
     this.show(await post(at("models", state.model.name, "/augment"), body, { signal: this.signal }));
     await this.walk();
@@ -108,6 +108,7 @@ class Playground {
     const described = all.find(({ key }) => key === this.described?.key);
     if (described) this.describe(described);
     announce(`${children.length} new images`);
+    imagesMade(state.model.dataset);
   }
 
   /** Puts the new pictures in the place of the chosen ones that they follow. */
@@ -153,8 +154,9 @@ class Playground {
     this.strip.hidden = this.selected.size !== 2;
     if (this.strip.hidden) return;
     const [from, to] = [...this.selected.values()];
+    const decode = chosen.decode === "warp" ? "residual" : chosen.decode; // a strip is not warped
     const made = await post(at("models", state.model.name, "/interpolate"),
-      { images: [from.image, to.image], resize: true }, { signal: this.signal });
+      { images: [from.image, to.image], resize: true, decode }, { signal: this.signal });
     const last = made.images.length - 1;
     const pictures = made.images.map((image, i) => ({
       image, name: `step ${i + 1} of ${last + 1}`, facts: { from: from.name, to: to.name, share: (i / last).toFixed(2) },
@@ -174,15 +176,15 @@ class Playground {
   async augmentAll() {
     await attempt(this.problems, async () => {
       const { neighbours, ...same } = chosen; // a job always looks for neighbours among the training images
-      await post("/v1/jobs/augment", { dataset: state.model.dataset, model: state.model.name, ...same });
-      location.hash = "#/jobs?kind=augment";
+      const job = await post("/v1/jobs/augment", { dataset: state.model.dataset, model: state.model.name, ...same });
+      location.hash = `#/jobs?job=${job.id}`;
     });
   }
 
   async download() {
     await attempt(this.problems, async () => {
       const answer = await post(at("models", state.model.name, "/augment"), this.body(), { accept: "application/zip" });
-      save(await answer.blob(), "new-images.zip");
+      save(await answer.blob(), `${state.model.name}-${chosen.method}-new-images.zip`);
     });
   }
 }

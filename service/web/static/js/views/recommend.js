@@ -8,6 +8,7 @@ import { follow } from "../follow.js";
 import { optionsOf } from "../options.js";
 import { report } from "../report.js";
 import { uploadForm } from "../upload.js";
+import { chooseDataset } from "../which.js";
 
 export const title = "Best training set";
 
@@ -19,14 +20,14 @@ export async function render(place, parameters, signal) {
   const [{ datasets }, { models }, options] = await Promise.all([
     get("/v1/datasets", signal), get("/v1/models", signal), optionsOf("post", "/v1/jobs/recommend")]);
   const labelled = datasets.filter(({ classes }) => classes.length);
-  const dataset = labelled.find(({ name }) => name === parameters.get("dataset")) ?? labelled[0];
+  const dataset = chooseDataset(labelled, parameters.get("dataset"));
   const open = (name) => { location.hash = `#/recommend?dataset=${encodeURIComponent(name)}`; };
   place.append(
     el("p", {}, "You have few labels and many images. We try which new images help a classifier most, on your own labelled images, and make the best training set that we find."),
     el("section", { class: "columns" },
-      el("div", {}, el("h2", {}, "Your images"), el("p", { class: "hint" }, ADVICE), await uploadForm(({ name }) => open(name))),
       el("div", {}, el("h2", {}, "The search"), warnings(dataset),
-        searchForm(dataset, labelled, models.filter((model) => model.dataset === dataset.name), options, open))));
+        searchForm(dataset, labelled, models.filter((model) => model.dataset === dataset.name), options, open)),
+      el("div", {}, el("h2", {}, "Other images"), el("p", { class: "hint" }, ADVICE), await uploadForm())));
   return undefined;
 }
 

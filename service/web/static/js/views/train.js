@@ -5,48 +5,51 @@ import { field, number, select, text } from "../controls.js";
 import { portrait } from "../datasets.js";
 import { attempt, el } from "../dom.js";
 import { follow } from "../follow.js";
+import { curves } from "../learning.js";
 import { optionsOf } from "../options.js";
 import { dataUrl } from "../pictures.js";
-import { lines } from "../plot.js";
+import { keep, valueFor } from "../settings.js";
 import { uploadForm } from "../upload.js";
+import { chooseDataset } from "../which.js";
+import { NETWORKS } from "../words.js";
 
 export const title = "Train";
 
 const SHOWN = 12;
-const UNITS = { reconstruction: "loss per image (lower is better)", divergence: "loss per image" };
-const NETWORKS = { auto: "automatic", paper: "the paper's", residual: "residual, for photos" };
+const NUMBERS = ["latent_dim", "beta", "max_seconds", "epochs", "patience", "learning_rate", "seed"];
 const LONGEST = 50; // letters of the data set's name that a model's name may hold
 
 export async function render(place, parameters, signal) {
   if (parameters.has("job")) return watch(place, parameters.get("job"), signal);
-  const [{ datasets }, options] = await Promise.all([get("/v1/datasets", signal), optionsOf("post", "/v1/jobs/train")]);
-  const chosen = datasets.find(({ name }) => name === parameters.get("dataset")) ?? datasets[0];
+  const [{ datasets }, { models }, options] = await Promise.all([
+    get("/v1/datasets", signal), get("/v1/models", signal), optionsOf("post", "/v1/jobs/train")]);
+  const chosen = chooseDataset(datasets, parameters.get("dataset"));
   const open = (name) => { location.hash = `#/train?dataset=${encodeURIComponent(name)}`; };
   const chooser = select(datasets.map(({ name, images }) => [name, `${name} (${images.toLocaleString()} images)`]), chosen.name,
     { onchange: () => open(chooser.value) });
   const problems = el("div");
   place.append(
     el("section", { class: "columns" },
-      el("div", {}, el("h2", {}, "Your images"), await uploadForm(({ name }) => open(name))),
-      el("div", {}, el("h2", {}, "The model"), trainForm(chosen, chooser, options))),
+      el("div", {}, el("h2", {}, "The model"), trainForm(chosen, chooser, options, models, parameters)),
+      el("div", {}, el("h2", {}, "Other images"), await uploadForm())),
     problems);
   await attempt(problems, async () => { place.append(await portrait(chosen, signal)); });
   return undefined;
 }
 
-function trainForm(dataset, chooser, options) {
+function trainForm(dataset, chooser, options, models, parameters) {
   const problems = el("div");
+  const wanted = (name) => valueFor(options[name], parameters.get(name)) ?? options[name].default ?? "";
   const inputs = {
     name: text(options.name, { value: freeName(dataset.name), required: true }),
-    architecture: select(options.architecture.choices.map((name) => [name, NETWORKS[name] ?? name]), options.architecture.default),
-    latent_dim: number(options.latent_dim),
-    beta: number(options.beta),
-    max_seconds: number(options.max_seconds),
-    epochs: number(options.epochs),
-    patience: number(options.patience),
-    learning_rate: number(options.learning_rate),
-    seed: number(options.seed),
+    architecture: select(options.architecture.choices.map((name) => [name, NETWORKS[name] ?? name]), wanted("architecture")),
+    ...Object.fromEntries(NUMBERS.map((name) => [name, number(options[name], { value: wanted(name) })])),
   };
+  inputs.name.addEventListener("input", () => {
+    if (models.some(({ name }) => name === inputs.name.value)) inputs.name.setCustomValidity(`That name is taken. ${freeName(dataset.name)} is free.`);
+  });
+  const share = () => keep({ dataset: dataset.name, ...Object.fromEntries(["architecture", ...NUMBERS]
+    .filter((name) => inputs[name].value !== String(options[name].default ?? "")).map((name) => [name, inputs[name].value])) });
   const submit = async (event) => {
     event.preventDefault();
     await attempt(problems, async () => {
@@ -56,7 +59,7 @@ function trainForm(dataset, chooser, options) {
     });
   };
   const row = (label, name) => field(label, inputs[name], options[name].meaning);
-  return el("form", { class: "card", onsubmit: submit, "aria-label": "Train a model" },
+  return el("form", { class: "card", onsubmit: submit, onchange: share, "aria-label": "Train a model" },
     field("Data set", chooser),
     field("Name of the model", inputs.name),
     row("Latent dimensions", "latent_dim"),
@@ -74,44 +77,44 @@ async function watch(place, id, signal) {
   const { name, dataset } = record.params;
   place.append(el("p", {}, `${name ? `Model ${name}` : "A model"}, trained on ${dataset}`, " · ",
     el("a", { href: `#/train?dataset=${encodeURIComponent(dataset)}` }, "Train another")));
-  const curves = el("div", { class: "columns" });
+  const plots = el("div");
   const history = [];
+  const show = (entries) => {
+    const open = plots.querySelector(".losses")?.open;
+    plots.replaceChildren(...curves(entries).filter(Boolean));
+    plots.querySelector(".losses").open = open;
+  };
   const metrics = (epoch) => {
     history.push(epoch);
-    curves.replaceChildren(...losses(history));
+    show(history);
   };
   const before = el("div");
-  place.append(before, curves);
+  place.append(before, plots);
   const done = await follow(before, id, signal, { metrics });
   if (!done) return;
+  before.replaceChildren();
   if (!history.length) { // the events of an old job are gone, but its result is still there
     const { curve } = await get(at("jobs", id, "/result"), signal);
-    curves.replaceChildren(...losses(curve));
+    show(curve);
   }
-  place.append(await trained(done.result.model, dataset, signal));
-}
-
-/** The two parts of the loss over the epochs, a plot each. */
-function losses(history) {
-  return Object.keys(UNITS).map((part) => lines(part, {
-    training: history.map((entry) => entry[`train_${part}`]),
-    validation: history.map((entry) => entry[`validation_${part}`]),
-  }, UNITS[part]));
+  before.after(await trained(done.result.model, dataset, signal));
 }
 
 async function trained(model, dataset, signal) {
   const { advice } = await get(at("models", model), signal);
   const { images } = await get(`${at("datasets", dataset, "/images")}?count=${SHOWN}`, signal);
   const { latents } = await post(at("models", model, "/encode"), { images }, { signal });
-  const decoded = await post(at("models", model, "/decode"), { latents }, { signal });
+  const [decoded, made] = await Promise.all([
+    post(at("models", model, "/decode"), { latents }, { signal }),
+    post(at("models", model, "/augment"), { images, neighbours: "dataset", per_image: 1 }, { signal })]);
   const strip = (name, shown) => el("div", { class: "row" }, el("span", { class: "name" }, name),
     el("div", { class: "sheet" }, shown.map((image) => el("img", { src: dataUrl(image), alt: "" }))));
   const query = `model=${encodeURIComponent(model)}`;
   return el("section", { class: "card", "aria-label": "The trained model" },
     el("h2", {}, `${model} is ready`),
-    el("p", {}, "Here are test images that the model has not seen, and how it reconstructs them:"),
-    strip("test image", images), strip("reconstruction", decoded.images),
-    el("p", {}, advice),
+    el("p", {}, el("strong", {}, advice)),
+    el("p", {}, "Here are test images that the model has not seen, a new image made from each, and how the model reconstructs them:"),
+    strip("test image", images), strip("new image", made.images), strip("reconstruction", decoded.images),
     el("p", { class: "row" },
       el("a", { class: "button primary", href: `#/playground?${query}` }, "Make new images"),
       el("a", { class: "button", href: `#/evaluate?${query}` }, "Do they help? Evaluate"),
