@@ -53,6 +53,7 @@ def behind(service: Service) -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.slow  # a service of its own for one test
 def test_the_page_makes_images_and_shows_the_reference_under_a_prefix(page: Page, behind: str) -> None:
     page.goto(behind)
     expect(page.locator(".children img").first).to_be_visible()

@@ -44,6 +44,7 @@ def test_digits_go_from_the_first_page_to_a_verdict(page: Page, empty: Service, 
     _walk(page, "digits", tmp_path)
 
 
+@pytest.mark.slow  # most of it stands in test_first_hour.py, too
 def test_a_folder_of_colour_images_goes_from_upload_to_a_verdict(
     page: Page, empty: Service, folder: Path, tmp_path: Path
 ) -> None:

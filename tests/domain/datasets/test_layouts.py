@@ -1,4 +1,4 @@
-"""What a job made, in the layouts of other tools, and opened by the libraries that read them."""
+"""What a job made, in the layouts of other tools."""
 
 from __future__ import annotations
 
@@ -6,51 +6,22 @@ import io
 import json
 import tarfile
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-import datasets as huggingface
 import numpy as np
 import pyarrow as pa
 import pytest
-import webdataset
 from PIL import Image
 from pyarrow import parquet
 
 from latentaug.datasets import digits
-from latentaug.datasets.dataset import UNLABELLED, Dataset
-from latentaug.datasets.layouts import Converted, convert, examples
+from latentaug.datasets.dataset import Dataset
+from latentaug.datasets.layouts import convert, examples
 from latentaug.imaging.archives import write_zip
+from latentaug.options import Converted
+from tests.domain.datasets.conftest import CLASSES, COUNT
 
 DIGITS = digits.load()
-CLASSES = ("a/b", "a b", "ten")  # two of them would share a folder's name
-COUNT = 9
-
-
-@pytest.fixture(scope="module")
-def dataset() -> Dataset:
-    """A small data set with an image without a label in its validation part."""
-    labels = np.arange(30) % len(CLASSES)
-    labels[20] = UNLABELLED
-    rows = np.arange(30)
-    return Dataset("small", DIGITS.images[:30], labels, CLASSES, rows[:18], rows[18:24], rows[24:], "tests")
-
-
-@pytest.fixture(scope="module")
-def made(dataset: Dataset) -> bytes:
-    """The zip of a job: nine images, of which the last has no label and the first no neighbour."""
-    names = [*(CLASSES[i % 3] for i in range(COUNT - 1)), None]
-    manifest = [
-        {
-            "source": i,
-            "neighbour": -1 if i == 0 else i + 1,
-            "method": "noise",
-            "alpha": 0.5,
-            "seed": None,
-            "label": name,
-        }
-        for i, name in enumerate(names)
-    ]
-    return write_zip(list(dataset.images[:COUNT]), names, manifest)
 
 
 def test_a_zip_is_read_in_the_order_of_its_manifest(made: bytes, dataset: Dataset) -> None:
@@ -62,25 +33,6 @@ def test_a_zip_is_read_in_the_order_of_its_manifest(made: bytes, dataset: Datase
         assert (np.asarray(Image.open(io.BytesIO(one.png))) == image[..., 0]).all()
 
 
-def test_datasets_reads_the_parquet_file_with_images_and_classes(
-    made: bytes, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(huggingface.config, "HF_DATASETS_OFFLINE", True)
-    (tmp_path / "train.parquet").write_bytes(convert("huggingface", made, dataset))
-
-    read = huggingface.load_dataset(
-        "parquet", data_files=str(tmp_path / "train.parquet"), split="train", cache_dir=str(tmp_path / "cache")
-    )
-
-    assert isinstance(read.features["image"], huggingface.Image)
-    assert read.features["label"].names == list(CLASSES)
-    assert read["label"][:] == [*(i % 3 for i in range(COUNT - 1)), None]
-    assert read["neighbour"][:3] == [-1, 2, 3]
-    assert read["alpha"][0] == 0.5
-    assert read["method"][0] == "noise"
-    assert (np.asarray(read[4]["image"]) == dataset.images[4, ..., 0]).all()
-
-
 def test_parquet_columns_have_the_narrowest_type_that_holds_them(made: bytes, dataset: Dataset) -> None:
     table = parquet.read_table(io.BytesIO(convert("huggingface", made, dataset)))
 
@@ -88,20 +40,6 @@ def test_parquet_columns_have_the_narrowest_type_that_holds_them(made: bytes, da
     assert types == {"source": pa.int64(), "alpha": pa.float64(), "method": pa.string(), "seed": pa.string()}
     assert table["seed"].null_count == COUNT
     assert table["image"].to_pylist()[0]["path"].endswith(".png")
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # webdataset leaves its file open
-def test_webdataset_reads_the_tar(made: bytes, dataset: Dataset, tmp_path: Path) -> None:
-    (tmp_path / "made.tar").write_bytes(convert("webdataset", made, dataset))
-
-    read = list(webdataset.WebDataset(str(tmp_path / "made.tar"), shardshuffle=False).decode("l8"))
-
-    assert [one["__key__"] for one in read] == [f"{i:06d}" for i in range(COUNT)]
-    assert [one["cls"] for one in read[:-1]] == [i % 3 for i in range(COUNT - 1)]
-    assert "cls" not in read[-1]
-    assert read[1]["json"]["label"] == CLASSES[1]
-    assert read[1]["json"]["neighbour"] == "2"
-    assert (read[4]["png"] == dataset.images[4, ..., 0]).all()
 
 
 def test_yolo_has_the_data_sets_own_images_to_validate_and_test(made: bytes, dataset: Dataset) -> None:
