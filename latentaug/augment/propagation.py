@@ -26,9 +26,9 @@ images, whether or not it has as many of the others: a half was best, or nearly 
 from classes of equal and of unequal sizes, and where labels were asked for."""
 UNLIKE = 4.0
 """An image is unlike all labelled ones if what arrives at it of the class that it would be called is so many standard
-deviations, of its logarithm, below what arrives at left-out labelled images. The deviation is that of the middle half, so
-that a few odd ones do not matter. With 3, two thirds of the letters in MNIST's pool are refused instead of two fifths, but so
-are 2 % of 1,079 digits, and an SVM with 30 labels loses 0.6 points without them."""
+deviations, of its logarithm, below what arrives at left-out labelled images. The deviation is that of the middle half,
+so that a few odd ones do not matter. With 3, two thirds of the letters in MNIST's pool are refused instead of two
+fifths, but so are 2 % of 1,079 digits, and an SVM with 30 labels loses 0.6 points without them."""
 LEAST_DEVIATION = 0.5
 """A smaller deviation is taken for this one: a few labelled images may happen to be much alike."""
 SINGLE = 2**23
