@@ -36,8 +36,7 @@ _DIRECTORY_ENTRY = b"PK\1\2"
 """What each entry of a zip's directory begins with."""
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 """Those that `zipfile` decompresses in pieces; of others 1.6 KB may become 4 GB at once."""
-# zipfile raises the last for a file without a name.
-_BROKEN_ZIP = (
+BROKEN_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -47,6 +46,7 @@ _BROKEN_ZIP = (
     ValueError,
     IndexError,
 )
+"""What `zipfile` raises for bytes that are no zip; the last for a file without a name."""
 # numpy falls back on the tokenizer for headers that Python 2 wrote, hence the last.
 _BROKEN_HEADER = (
     ValueError,
@@ -201,7 +201,7 @@ def opened(data: bytes, what: str, most: int) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             yield archive
-    except _BROKEN_ZIP as error:
+    except BROKEN_ZIP as error:
         found = None if data.startswith(b"PK") else kind(data[:HEAD])
         reason = f"it is {found}; pack the files as {what}" if found else error
         raise MalformedInput(f"not a readable {what}: {reason}") from error
