@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
+from latentaug.imaging import libtiff
 from latentaug.imaging.depth import Levels, eight_bit
 from latentaug.imaging.formats import FORMATS, HEAD, READ, is_known_head, kind
 from latentaug.imaging.jpeg import has_more_scans
@@ -37,7 +38,7 @@ _BROKEN = (
     LookupError,
     EOFError,
     TypeError,
-    OverflowError,
+    ArithmeticError,  # such as a division by a rate of 0 frames
     RuntimeError,
     MemoryError,  # of a size that the file claims; what is allocated for the pixels is bounded before
     UserWarning,
@@ -48,6 +49,7 @@ _MOST_SCANS = 100
 _SEEN = 1024
 _FAINT = 40.0
 """Grey levels, root mean square, by which a drawing must differ from white to be seen on it."""
+libtiff.silence()
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
