@@ -3,7 +3,8 @@
     LatentaugError
     ├── MalformedInput          400  bytes that are not what they claim to be
     ├── Unauthenticated         401  no key, or a key that is not known
-    ├── Forbidden               403  a known key without the scope, or a page of another site
+    ├── Forbidden               403  a known key without the scope
+    │   └── ForeignSite         403  a page of another site, where there are no keys
     ├── NotFound                404  no such model, data set or job
     ├── NotAcceptable           406  an answer form that this endpoint cannot give
     ├── Stalled                 408  a body that stopped coming
@@ -69,6 +70,12 @@ class Forbidden(LatentaugError):
     """A known key that lacks the scope."""
 
     status, code, title = 403, "forbidden", "Key lacks the scope"
+
+
+class ForeignSite(Forbidden):
+    """A page of another site wants something done by a service that has no keys."""
+
+    code, title = "foreign_site", "A page of another site asks"
 
 
 class NotFound(LatentaugError):

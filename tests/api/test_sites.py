@@ -103,6 +103,7 @@ def test_what_pages_of_other_sites_would_change_or_compute_is_refused(
 
     assert answer.status_code == 403
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "foreign_site"
     assert "LATENTAUG_CORS_ORIGINS" in answer.json()["detail"]
     assert "access-control-allow-origin" not in answer.headers
 

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from latentaug import addresses
-from latentaug.errors import Forbidden, LatentaugError, Misdirected
+from latentaug.errors import ForeignSite, LatentaugError, Misdirected
 from latentaug.runtime.settings import PREFIX, Settings, listed
 from service.api.http import problems
 
@@ -51,7 +51,7 @@ class OwnPages:
         if scope["method"] in _HARMLESS or not self._is_foreign(headers):
             return None
         site = headers.get("origin", "another site")
-        return Forbidden(
+        return ForeignSite(
             f"a page of {site[:100]!r} may not do this: as this service has no API keys, only its own page may. Name "
             f"that site in {PREFIX}CORS_ORIGINS, or its host in {PREFIX}HOST_NAMES if it is this service behind a proxy"
         )
