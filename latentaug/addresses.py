@@ -10,6 +10,9 @@ Network = IPv4Network | IPv6Network
 
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 """IPv6 addresses that a gateway translates to the IPv4 address in their last 32 bits (RFC 6052)."""
+_SPECIAL = tuple(ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20"))
+"""Networks that are not of the internet although `ipaddress` takes them for it: IANA's special-purpose registries, and
+the site-local addresses that RFC 3879 withdrew and some networks still use."""
 
 
 def on_loopback(host: str) -> bool:
@@ -47,6 +50,7 @@ def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
     """
     reached = _reached_by(address)
     public = reached.is_global and not reached.is_multicast and not reached.is_reserved
+    public = public and not any(reached in network for network in _SPECIAL)
     return public or any(reached in network for network in allowed)
 
 

@@ -4,13 +4,16 @@
     ├── MalformedInput          400  bytes that are not what they claim to be
     ├── Unauthenticated         401  no key, or a key that is not known
     ├── Forbidden               403  a known key without the scope
+    │   └── ForeignSite         403  a page of another site, where there are no keys
     ├── NotFound                404  no such model, data set or job
     ├── NotAcceptable           406  an answer form that this endpoint cannot give
     ├── Stalled                 408  a body that stopped coming
     ├── Conflict                409  the name is taken, or the state does not allow it
     │   └── Damaged             409  what is stored is not what was written
     ├── TooLarge                413  over a limit on bytes, images or pixels
+    │   └── HeadTooLarge        431  more headers than a request may have
     ├── UnsupportedMediaType    415  a request form that this endpoint cannot read
+    ├── Misdirected             421  a request for another host
     ├── InvalidInput            422  well formed but wrong
     │   └── TooFewImages        422  a class or data set too small for what was asked
     ├── TooManyRequests         429  over the caller's rate or a queue's bound
@@ -69,6 +72,12 @@ class Forbidden(LatentaugError):
     status, code, title = 403, "forbidden", "Key lacks the scope"
 
 
+class ForeignSite(Forbidden):
+    """A page of another site wants something done by a service that has no keys."""
+
+    code, title = "foreign_site", "A page of another site asks"
+
+
 class NotFound(LatentaugError):
     """No such model, data set, job or file."""
 
@@ -105,10 +114,22 @@ class TooLarge(LatentaugError):
     status, code, title = 413, "too_large", "Too large"
 
 
+class HeadTooLarge(TooLarge):
+    """More or longer headers than a request may have, or too long a first line."""
+
+    status, code, title = 431, "head_too_large", "Headers too large"
+
+
 class UnsupportedMediaType(LatentaugError):
     """The `Content-Type` names no form that this endpoint can read."""
 
     status, code, title = 415, "unsupported_media_type", "Request form not supported"
+
+
+class Misdirected(LatentaugError):
+    """A request for a host that this service is not, as one from a page whose site took on this machine's address."""
+
+    status, code, title = 421, "misdirected", "Another host was asked for"
 
 
 class InvalidInput(LatentaugError):

@@ -2,8 +2,9 @@
 
 LatentaugError
 ├── Problem         the service refused the request, and says why
-│   ├── Invalid     400, 413, 415, 422: the request itself is wrong
-│   ├── Denied      401, 403: the API key is missing or unknown, or may not do this
+│   ├── Invalid     400, 413, 415, 422, 431: the request itself is wrong
+│   ├── Denied      401, 403, 421: the API key is missing or unknown, or may not do this; or none is set, and the
+│   │               service answers to another name only
 │   ├── NotFound    404: there is no such model, data set or job
 │   ├── Conflict    409: the name is taken, or the present state does not allow it
 │   ├── Busy        429, 503: try again in `retry_after` seconds; the client has already tried several times
@@ -98,12 +99,14 @@ _KINDS: dict[int, type[Problem]] = {
     400: Invalid,
     401: Denied,
     403: Denied,
+    421: Denied,
     404: NotFound,
     409: Conflict,
     413: Invalid,
     415: Invalid,
     422: Invalid,
     429: Busy,
+    431: Invalid,
     503: Busy,
     504: TooLate,
 }

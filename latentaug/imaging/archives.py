@@ -32,8 +32,11 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in an archive that we write, so that the same images give the same bytes."""
 _ENCRYPTED = 1
 """Bit of a zip file's flags."""
-# zipfile raises the last for a file without a name.
-_BROKEN_ZIP = (
+_DIRECTORY_ENTRY = b"PK\1\2"
+"""What each entry of a zip's directory begins with."""
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""Those that `zipfile` decompresses in pieces; of others 1.6 KB may become 4 GB at once."""
+BROKEN_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -43,6 +46,7 @@ _BROKEN_ZIP = (
     ValueError,
     IndexError,
 )
+"""What `zipfile` raises for bytes that are no zip; the last for a file without a name."""
 # numpy falls back on the tokenizer for headers that Python 2 wrote, hence the last.
 _BROKEN_HEADER = (
     ValueError,
@@ -126,7 +130,7 @@ def read_npz(data: bytes, limits: Limits) -> dict[str, NDArray[np.generic]]:
         TooLarge: more than 16 arrays, or more bytes than `limits.max_bytes` once decompressed.
     """
     arrays: dict[str, NDArray[np.generic]] = {}
-    with opened(data, "npz") as archive:
+    with opened(data, "npz", MAX_ARRAYS) as archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
         check_sizes(infos, MAX_ARRAYS, limits.max_bytes, "npz")
         for info in infos:
@@ -134,7 +138,7 @@ def read_npz(data: bytes, limits: Limits) -> dict[str, NDArray[np.generic]]:
             if not name.endswith(".npy"):
                 raise MalformedInput(f"{name[:80]!r} in the npz is not an npy array; write the npz with numpy.savez")
             try:
-                arrays[name.removesuffix(".npy")] = read_npy(archive.read(info), limits)
+                arrays[name.removesuffix(".npy")] = read_npy(unpacked(archive, info), limits)
             except MalformedInput as error:
                 raise MalformedInput(f"{name.removesuffix('.npy')[:80]!r} in the npz: {error.detail}") from error
     return arrays
@@ -185,16 +189,19 @@ def write_zip(
 
 
 @contextmanager
-def opened(data: bytes, what: str) -> Iterator[zipfile.ZipFile]:
+def opened(data: bytes, what: str, most: int) -> Iterator[zipfile.ZipFile]:
     """Open a zip, or an npz; whatever is found to be broken in the block is malformed input.
 
     Raises:
+        TooLarge: there may be more than `most` entries in its directory, which `zipfile` reads whole.
         MalformedInput: it is no zip, or is broken.
     """
+    if data.count(_DIRECTORY_ENTRY) > most:
+        raise _too_many(most, what)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             yield archive
-    except _BROKEN_ZIP as error:
+    except BROKEN_ZIP as error:
         found = None if data.startswith(b"PK") else kind(data[:HEAD])
         reason = f"it is {found}; pack the files as {what}" if found else error
         raise MalformedInput(f"not a readable {what}: {reason}") from error
@@ -203,18 +210,35 @@ def opened(data: bytes, what: str) -> Iterator[zipfile.ZipFile]:
 def check_sizes(infos: Sequence[zipfile.ZipInfo], most: int, max_bytes: int, what: str) -> None:
     """Check the bounds on an archive's files before any is decompressed.
 
-    zipfile stops at the size that the directory claims, so their sum bounds what is read.
+    `unpacked` stops at the size that the directory claims, so their sum bounds what is read.
 
     Raises:
         TooLarge: more files than `most`, or more bytes than `max_bytes`.
-        MalformedInput: a file is protected by a password.
+        MalformedInput: a file is protected by a password, or compressed in a way that cannot be bounded.
     """
     if len(infos) > most:
-        raise TooLarge(f"the {what} holds {len(infos)} files, and at most {most} are accepted; leave some out")
+        raise _too_many(most, what)
     if sum(info.file_size for info in infos) > max_bytes:
         raise TooLarge(f"the {what} unpacks to more than {max_bytes} bytes; send fewer or smaller files")
     if any(info.flag_bits & _ENCRYPTED for info in infos):
         raise MalformedInput(f"the {what} is protected by a password; send it without one")
+    if any(info.compress_type not in _METHODS for info in infos):
+        raise MalformedInput(
+            f"files in the {what} are compressed by an uncommon method; pack them again by the usual one, Deflate"
+        )
+
+
+def unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int | None = None) -> bytes:
+    """The content of a file in an archive, or its first bytes, at most as many as the directory claims.
+
+    `ZipFile.read` would decompress all that is there, however little is claimed, before it cuts that off.
+    """
+    with archive.open(info) as file:
+        return file.read(info.file_size if most is None else min(most, info.file_size))
+
+
+def _too_many(most: int, what: str) -> TooLarge:
+    return TooLarge(f"the {what} holds more than {most} files, which is the most that is accepted; leave some out")
 
 
 def folder_names(labels: Sequence[str | None]) -> dict[str | None, str]:

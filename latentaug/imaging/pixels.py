@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
+from latentaug.imaging import libtiff
 from latentaug.imaging.depth import Levels, eight_bit
 from latentaug.imaging.formats import FORMATS, HEAD, READ, is_known_head, kind
+from latentaug.imaging.jpeg import has_more_scans
 
 MIN_SIDE, MAX_SIDE = 8, 256
 """Shortest and longest side, in pixels, of images that a VAE learns."""
@@ -36,15 +38,18 @@ _BROKEN = (
     LookupError,
     EOFError,
     TypeError,
-    OverflowError,
+    ArithmeticError,  # such as a division by a rate of 0 frames
     RuntimeError,
     MemoryError,  # of a size that the file claims; what is allocated for the pixels is bounded before
     UserWarning,
     struct.error,
 )
+_MOST_SCANS = 100
+"""Of a JPEG. A progressive one has about ten; 33 bytes make another, which costs as much time as all its pixels."""
 _SEEN = 1024
 _FAINT = 40.0
 """Grey levels, root mean square, by which a drawing must differ from white to be seen on it."""
+libtiff.silence()
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
@@ -122,6 +127,8 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         )
     if _tile(image) > limits.max_pixels:
         raise TooLarge(f"the TIFF has tiles of more than {limits.max_pixels} pixels; save it without such tiles")
+    if has_more_scans(data, _MOST_SCANS):
+        raise TooLarge(f"the JPEG has more than {_MOST_SCANS} scans; save it anew")
     coarse = _is_coarse(image)
     try:
         levels, background = _levels(_upright(image))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
-from latentaug.imaging.archives import check_sizes, opened
+from latentaug.imaging.archives import check_sizes, opened, unpacked
 from latentaug.imaging.depth import Levels
 from latentaug.imaging.formats import HEAD, READ, is_image, is_known_head
 from latentaug.imaging.intake import Intake, Size, Unreadable, listed_unreadable, unsupported
@@ -24,6 +24,11 @@ from latentaug.imaging.pixels import Limits
 
 MOST_OTHER_FILES = 1000
 """Files besides images that a zip may hold, or as many as images if that is more."""
+_LEAST_BYTES = 100
+"""Of a zip that any file in it takes, its names and headers included; the first so many files may take less."""
+_LONGEST_NAME = 2048  # bytes
+_DEEPEST = 64
+"""Folders around a file."""
 _UTF_8 = 0x800
 """Bit of a zip file's flags: its name is UTF-8."""
 _WESTERN = re.compile(r"[\0-\x7fÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜáíóúñÑß]*")
@@ -80,9 +85,9 @@ def read_zip(
         TooLarge: over `limits`.
     """
     intake = Intake(limits, size)
-    most = 2 * limits.max_images + MOST_OTHER_FILES
+    most = MOST_OTHER_FILES + min(2 * limits.max_images, len(data) // _LEAST_BYTES)
     others = []
-    with opened(data, "zip") as archive:
+    with opened(data, "zip", most) as archive:
         entries, told = _entries(archive, data, most)
         check_sizes([info for name, info in entries if not passed_over(name)], most, limits.max_bytes, "zip")
         for name, info in entries:
@@ -112,12 +117,12 @@ def _take(intake: Intake, archive: zipfile.ZipFile, name: str, info: zipfile.Zip
         intake.refuse(name, "a link that leads to nothing in the zip; zip what it stands for")
         return True
     try:
-        content = archive.read(info)
+        if not is_image(name, unpacked(archive, info, HEAD)):
+            return False
+        content = unpacked(archive, info)
     except (zipfile.BadZipFile, zlib.error, EOFError):
         intake.refuse(name, "its bytes in the zip are damaged")
         return True
-    if not is_image(name, content[:HEAD]):
-        return False
     if (reason := unsupported(name)) and not is_known_head(content[:HEAD]):
         intake.refuse(name, reason)
     else:
@@ -135,8 +140,7 @@ def _entries(archive: zipfile.ZipFile, data: bytes, most: int) -> tuple[list[tup
     """
     infos = [info for info in archive.infolist() if not info.orig_filename.endswith(("/", "\\"))]
     check_sizes(infos, most, sys.maxsize, "zip")
-    for info in infos:
-        _take_own_name(info, data)
+    _take_own_names(infos, data)
     names, told = _names(infos)
     entries = list(zip(names, infos, strict=True))
     found = [(name, info) for name, info in entries if not _is_link(info)]
@@ -146,7 +150,7 @@ def _entries(archive: zipfile.ZipFile, data: bytes, most: int) -> tuple[list[tup
         for place in (name, *map(str, PurePosixPath(name).parents)):
             behind.setdefault(place, []).append((name, info))
     for name, info in links:
-        target = archive.read(info)[:_LONGEST_LINK].decode("utf-8", "replace")
+        target = unpacked(archive, info, _LONGEST_LINK).decode("utf-8", "replace")
         place = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
         led = [(name + path.removeprefix(place), held) for path, held in behind.get(place, [])]
         found += led or [(name, info)]
@@ -155,15 +159,26 @@ def _entries(archive: zipfile.ZipFile, data: bytes, most: int) -> tuple[list[tup
     return found, told
 
 
-def _take_own_name(info: zipfile.ZipInfo, data: bytes) -> None:
-    """Take the name in a file's own header where the zip's directory has another, as some programs write it.
+def _take_own_names(infos: Sequence[zipfile.ZipInfo], data: bytes) -> None:
+    """Take the name in each file's own header where the zip's directory has another, as some programs write it.
 
     `zipfile` would refuse to read such a file.
+
+    Raises:
+        MalformedInput: two files overlap, so that few bytes might stand for many, or a name is too long.
     """
-    header = data[info.header_offset : info.header_offset + _HEADER.size]
-    if len(header) == _HEADER.size:
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        header = data[info.header_offset : info.header_offset + _HEADER.size]
+        if info.header_offset < end:
+            raise MalformedInput("files in the zip overlap; pack them again")
+        if len(header) < _HEADER.size:
+            raise MalformedInput("not a readable zip: its directory names files that are not there; pack them again")
         (length,) = _HEADER.unpack(header)
+        if length > _LONGEST_NAME:
+            raise MalformedInput(f"a name in the zip is longer than {_LONGEST_NAME} bytes; shorten it")
         start = info.header_offset + _BEFORE_NAME
+        end = start + length + info.compress_size
         name = data[start : start + length].decode("utf-8" if info.flag_bits & _UTF_8 else "cp437", "replace")
         info.orig_filename = name
 
@@ -206,6 +221,8 @@ def _checked(name: str) -> str:
     Raises:
         MalformedInput: it leads out of the zip.
     """
+    if name.count("/") > _DEEPEST:
+        raise MalformedInput(f"the path {name[:80]!r}... lies more than {_DEEPEST} folders deep; use fewer")
     parts = PurePosixPath(name).parts
     if not parts:
         raise MalformedInput("not a readable zip: a file in it has no name")

@@ -34,6 +34,7 @@ OF_CALLERS = {f"{PREFIX}URL", f"{PREFIX}KEY"}
 PATH_PREFIX = r"(?!/(v1|static)(/|$))(/[A-Za-z0-9._~-]+)+"
 """What a prefix looks like; one that begins like our own paths would be taken for a part of them."""
 _ORIGIN = r"https?://[^\s,*/]+"
+_NAME = r"[A-Za-z0-9._-]+"
 
 # What some values must look like, and an example of each.
 _FORMS = {
@@ -44,8 +45,14 @@ _FORMS = {
     "mlflow_uri": (r"https?://.", "http://mlflow:5000"),
     "root_path": (f"{PATH_PREFIX}$", "/aug"),
     "cors_origins": (rf"(\*|{_ORIGIN}( *, *{_ORIGIN})*)$", "https://app.example.org, or * for all"),
+    "host_names": (rf"{_NAME}( *, *{_NAME})*$", "augment.example.org, lab.example.org"),
     "rate_limit": (r"[1-9][0-9]* ?(/|per) ?[0-9]* ?(second|minute|hour|day)s?$", "100/second or 1000/minute"),
 }
+
+
+def listed(text: str | None) -> list[str]:
+    """The parts of a setting that are separated by commas; none if it is not set."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 def available_cores() -> int:
@@ -88,6 +95,10 @@ class Settings(BaseSettings):
     cors_origins: str | None = None
     """Web sites, separated by commas, whose pages may call the API from a browser, such as `https://app.example.org`.
     `*` allows all of them and needs API keys. Default: none."""
+    host_names: str | None = None
+    """Names, separated by commas and without ports, that this service is also called by, such as that of a proxy. A
+    service without API keys answers requests for these and for this machine itself only, and only its own page may
+    change or compute anything, so that no other web site can. Default: none."""
     api_keys: SecretStr | None = None
     """API keys with their scopes, separated by commas: `key:scope+scope`. Scopes are infer, train and admin. A key may
     be given as its hash, `sha256$<hex>`."""

@@ -15,6 +15,7 @@ from latentaug.runtime import folders, logs, tracing
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.processes import MISCONFIGURED
 from service.api.app import create_app
+from service.api.http.wire import BoundedHeads
 from service.stack import ports
 
 
@@ -37,6 +38,8 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=BoundedHeads,
+        ws="none",
         proxy_headers=False,  # the application itself knows which proxies to believe
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )

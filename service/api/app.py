@@ -13,7 +13,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from latentaug import addresses
 from latentaug.runtime import tracing
-from latentaug.runtime.settings import Settings
+from latentaug.runtime.settings import Settings, listed
 from latentaug.storage.objects import ArtefactStore
 from service.api import keys
 from service.api.compute.client import ModelServer
@@ -24,6 +24,7 @@ from service.api.http import contract, problems
 from service.api.http.head import HeadAsGet
 from service.api.http.limits import RateLimit
 from service.api.http.request_log import RequestLog
+from service.api.http.sites import OwnPages
 from service.api.jobs.submissions import Jobs
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
@@ -106,7 +107,8 @@ def create_app(settings: Settings) -> ASGIApp:
     plain = [endpoint.route for endpoint in endpoints]
     front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
     front.router.default = HeadAsGet(app)
-    served: ASGIApp = Traced(front)
+    served: ASGIApp = OwnPages(front, settings) if known.open else front
+    served = Traced(served)
     if settings.cors_origins is not None:
         served = _for_other_sites(served, settings.cors_origins)
     served = RequestLog(served)  # around the trace, which shows the request's id
@@ -118,7 +120,7 @@ def _for_other_sites(served: ASGIApp, origins: str) -> ASGIApp:
     """Let pages of these sites call from a browser. A key is sent as a header, so no cookie is ever wanted."""
     return CORSMiddleware(
         served,
-        allow_origins=[origin.strip() for origin in origins.split(",")],
+        allow_origins=listed(origins),
         allow_methods=["GET", "HEAD", "POST", "DELETE"],
         allow_headers=_SENT_HEADERS,
         expose_headers=_ANSWER_HEADERS,

@@ -252,7 +252,7 @@ def test_folders_of_parts_are_the_parts(api: httpx.Client) -> None:
 @pytest.mark.slow
 def test_uploads_that_stall_make_room_for_others(api: httpx.Client) -> None:
     head = (
-        f"POST {PATH}?name=stalled HTTP/1.1\r\nHost: x\r\nContent-Type: {ZIP}\r\nContent-Length: 500000\r\n\r\n"
+        f"POST {PATH}?name=stalled HTTP/1.1\r\nHost: localhost\r\nContent-Type: {ZIP}\r\nContent-Length: 500000\r\n\r\n"
     ).encode()
     address = (api.base_url.host, api.base_url.port)
     with socket.create_connection(address) as one, socket.create_connection(address) as other:

@@ -68,3 +68,33 @@ def test_a_layout_needs_images_and_the_data_set_as_it_was(api: httpx.Client, hom
     assert "makes no images" in no_images.json()["detail"]
     assert replaced.status_code == 404
     assert "take the job's images as folders" in replaced.json()["detail"]
+
+
+MADE = write_zip(list(DIGITS.images[:2]), ["3", "7"], [{"label": "3"}, {"label": "7"}])
+TOLD = json.dumps({"dataset_checksum": DIGITS.checksum}).encode()
+
+
+def _zip_of(manifest: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("manifest.csv", manifest)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_result_that_is_damaged_is_called_so(api: httpx.Client, home: Home, worker: Attempts, layout: str) -> None:
+    job = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight"}).json()["id"]
+    worker.claim(job, 1)
+    worker.finish(job, 1, "succeeded", {})
+    cut, overwritten = MADE[:-30], MADE[:200] + bytes(200) + MADE[400:]
+    manifests = ["", "label\n3", "file\ngone.png", "file,label\nmanifest.csv,no such class"]
+    damaged = [(made, TOLD) for made in (b"", b"PK", cut, overwritten, *map(_zip_of, manifests))]
+    damaged += [(MADE, told) for told in (b"", b"{", b"[]", b"{}", b"null", b"\xff")]
+
+    for made, told in damaged:
+        home.store.put(f"jobs/{job}/images.zip", made)
+        home.store.put(f"jobs/{job}/result.json", told)
+        answer = api.get(f"{JOBS}/{job}/result", params={"layout": layout})
+        assert answer.status_code in (200, 409), (made, told)  # 200: an empty table, or what no class is needed for
+        assert answer.status_code == 200 or "run the job again" in answer.json()["detail"]
+    assert api.get(f"{JOBS}/{job}/result", params={"layout": layout}).status_code == 409

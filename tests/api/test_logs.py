@@ -42,7 +42,7 @@ def test_a_fault_in_an_endpoint_is_a_problem_too(tmp_path: Path) -> None:
 
     async def ask(path: str) -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # no lifespan, so no context to work with
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.post(path)
 
     for path in ("/v1/models/tiny/encode", "/v1/datasets"):

@@ -100,7 +100,7 @@ def test_a_caller_that_leaves_is_counted_as_gone(api: httpx.Client) -> None:
 
     with socket.create_connection((api.base_url.host, api.base_url.port)) as caller:
         caller.sendall(
-            b"POST /v1/models/tiny/encode HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-npy\r\n"
+            b"POST /v1/models/tiny/encode HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
             b"Content-Length: 1000\r\n\r\nonly the beginning"
         )
 

@@ -129,9 +129,8 @@ def test_a_caller_that_leaves_costs_nothing_more(home: Home) -> None:
         with services.api(home, model_server_url=f"unix://{path}") as client:
             host, port = client.base_url.host, client.base_url.port
             body = npy(pictures(1))
-            head = (
-                f"POST {TINY}/encode HTTP/1.1\r\nHost: x\r\nContent-Type: {NPY}\r\nContent-Length: {len(body)}\r\n\r\n"
-            )
+            lines = [f"POST {TINY}/encode HTTP/1.1", "Host: localhost", f"Content-Type: {NPY}"]
+            head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""])
             with socket.create_connection((host, port)) as caller:
                 caller.sendall(head.encode() + body)
                 upstream, _ = deaf.accept()

@@ -95,7 +95,18 @@ def test_the_prefix_without_a_slash_leads_to_the_page(api: httpx.Client) -> None
     answer = api.get("/set")
 
     assert answer.status_code == 307
-    assert httpx.URL(answer.headers["location"]).path == "/set/"
+    assert answer.headers["location"] == "/set/"
+
+
+@pytest.mark.parametrize("claimed", [{}, {"X-Forwarded-Proto": "ws"}, {"Host": "evil.example.org"}])
+def test_a_redirect_stays_where_it_is_whatever_host_is_claimed(api: httpx.Client, claimed: dict[str, str]) -> None:
+    set_by_us = api.get("/v1/models/?limit=1", headers=claimed)
+    forwarded = api.get("/v1/models/", headers={**claimed, **FORWARDED})
+    named_like_a_host = api.get("//evil.example.org/", headers=claimed)
+
+    assert (set_by_us.status_code, set_by_us.headers["location"]) == (307, "/set/v1/models?limit=1")
+    assert forwarded.headers["location"] == "/aug/v1/models"
+    assert "evil" not in named_like_a_host.headers.get("location", "")
 
 
 def test_pages_of_a_named_site_may_call_with_a_key_and_read_what_they_need(api: httpx.Client) -> None:

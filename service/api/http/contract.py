@@ -95,13 +95,14 @@ PROBLEM_SCHEMA: Fragment = {
 _PROBLEMS = {
     400: "The bytes are not what they claim to be.",
     401: "The key is missing or unknown.",
-    403: "The key lacks the scope.",
+    403: "The key lacks the scope; or there are no keys, and a page of another site asks.",
     404: "There is no such thing.",
     406: "The answer cannot be given in any form that `Accept` names.",
     408: "The body stopped coming, or comes too slowly.",
     409: "The name is taken, or the present state does not allow this.",
     413: "The request exceeds a limit on bytes, images or pixels.",
     415: "This endpoint cannot read a body of that form.",
+    421: "The service has no keys, and the request is for another host.",
     422: "The request is well formed but wrong; `errors` names the fields.",
     429: "The caller exceeds the rate, or the queue is full. `Retry-After` says when to try again.",
     503: "The service is not ready, or is stopping. `Retry-After` says when to try again.",
@@ -146,7 +147,7 @@ def problems(*statuses: int) -> Responses:
     """Document the answers that are problems: these statuses, and those that every endpoint behind a key can give."""
     return {
         status: {"description": _PROBLEMS[status], "content": {media.PROBLEM: {"schema": PROBLEM_SCHEMA}}}
-        for status in sorted({*statuses, 401, 403, 422, 429})
+        for status in sorted({*statuses, 401, 403, 421, 422, 429})
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import Annotated
 
@@ -11,7 +12,8 @@ from starlette.responses import Response
 
 from latentaug.datasets import Dataset
 from latentaug.datasets.layouts import convert
-from latentaug.errors import Conflict, InvalidInput, NotFound
+from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound
+from latentaug.imaging.archives import BROKEN_ZIP
 from latentaug.options import Converted
 from latentaug.runtime.jobs import JobRecord, Kind
 from service.api.access import Documented
@@ -53,6 +55,8 @@ RESULTS: dict[Kind, dict[str, str]] = {
 }
 LAYOUTS: dict[Converted, str] = {"huggingface": media.PARQUET, "webdataset": media.TAR, "yolo": media.ZIP}
 """The media type of each layout that is made of a job's zip."""
+_NOT_AS_WRITTEN = (*BROKEN_ZIP, LookupError, TypeError, csv.Error)
+"""What reading files of a job raises that are not what the job wrote."""
 _FIGURES = {"quality": {media.PNG: "quality.png", media.JSON: "quality.json"}}
 _RESULT_FORMS = list(dict.fromkeys([*(form for files in RESULTS.values() for form in files), *LAYOUTS.values()]))
 
@@ -90,9 +94,12 @@ async def _in_layout(request: Request, record: JobRecord, layout: Converted, con
         )
     _check_succeeded(record)
     made = await _file(context, record, RESULTS[record.kind][media.ZIP], "result")
-    result = json.loads(await _file(context, record, RESULTS[record.kind][media.JSON], "result"))
-    dataset = await _unchanged(context, str(record.params["dataset"]), result["dataset_checksum"])
-    return Response(await context.on_pixels(lambda: convert(layout, made, dataset)), media_type=form)
+    told = await _file(context, record, RESULTS[record.kind][media.JSON], "result")
+    try:
+        dataset = await _unchanged(context, str(record.params["dataset"]), json.loads(told)["dataset_checksum"])
+        return Response(await context.on_pixels(lambda: convert(layout, made, dataset)), media_type=form)
+    except _NOT_AS_WRITTEN as error:
+        raise Damaged(f"the result of job {record.id} is damaged in the store; run the job again") from error
 
 
 async def _unchanged(context: Context, name: str, checksum: str) -> Dataset:

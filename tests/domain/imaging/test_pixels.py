@@ -208,3 +208,39 @@ def test_a_contact_sheet_shows_each_image_where_it_belongs() -> None:
     assert (sheet[1:9, 10:18] == 20).all()
     assert (sheet[10:18, 1:9] == 20).all()
     assert (sheet[10:18, 10:18] == 128).all()
+
+
+def _with_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan is repeated, with the mark of the picture's end inside a comment before it."""
+    data = _file(Image.new("L", (16, 16)), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[: -2 - len(last)] + b"\xff\xfe\x00\x06\xff\xd9\xff\xda" + last * count + data[-2:]
+
+
+def test_a_jpeg_of_endless_scans_is_refused_before_decoding() -> None:
+    assert decode_image(_with_scans(20), LIMITS).shape == (16, 16, 1)
+    with pytest.raises(TooLarge, match="scans"):
+        decode_image(_with_scans(1000), LIMITS)
+
+
+def test_what_follows_a_jpeg_is_none_of_its_scans() -> None:
+    photo = _file(Image.new("L", (16, 16)), "JPEG", progressive=True, exif=b"Exif\0\0" + b"\xff\xda" * 200)
+    assert decode_image(photo + b"film \xff\xda" * 1000, LIMITS).shape == (16, 16, 1)
+
+
+def test_an_avif_of_no_frames_a_second_is_broken() -> None:
+    data = _file(Image.new("L", (16, 16)), "AVIF", save_all=True, append_images=[Image.new("L", (16, 16), 9)])
+    with pytest.raises(MalformedInput, match="broken"):
+        decode(data.replace(b"mdhd", b"mdho"), LIMITS)
+
+
+@pytest.mark.parametrize("compression", [2, 3, 4])
+def test_a_broken_fax_writes_nothing_into_the_log(compression: int, capfd: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(0).bytes(4096)
+    tags = [(256, 8), (257, 1000), (258, 1), (259, compression), (262, 0), (273, 122), (277, 1), (278, 1000),
+            (279, len(noise))]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+
+    decode(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + noise, LIMITS)
+
+    assert capfd.readouterr() == ("", "")

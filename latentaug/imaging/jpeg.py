@@ -1,0 +1,29 @@
+"""How often a JPEG goes over its pixels. Each scan, however short, costs as much time as all of the image's pixels."""
+
+from __future__ import annotations
+
+import re
+
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])", re.S)
+"""What ends the data of a scan: neither a stuffed byte nor one of the marks that stand alone within it."""
+_SCAN, _START, _END = 0xDA, 0xD8, 0xD9
+
+
+def has_more_scans(data: bytes, most: int) -> bool:
+    """Whether the first picture in a file is a JPEG of more than so many scans.
+
+    What the file holds besides, such as thumbnails, further pictures or a film, does not count.
+
+    Source: ITU-T T.81, annex B.
+    """
+    if not data.startswith(b"\xff\xd8") or data.count(b"\xff\xda") <= most:
+        return False
+    found, place = 0, 2
+    while found <= most and (marker := _MARKER.search(data, place)):
+        kind, place = marker[1][0], marker.end()
+        if kind == _END:
+            break
+        if kind != _START:
+            found += kind == _SCAN
+            place += int.from_bytes(data[place : place + 2])  # of its segment
+    return found > most
