@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from latentaug_client import Busy, Denied, JobFailed, Problem, TooLate, Unreachable
+from pydantic import ValidationError
 
 _QUERY = re.compile(r"\??\b([a-z_]+)=([A-Za-z0-9.]+)")
 """An option as a request spells it: `?size=28x28`, `resize=true`."""
@@ -43,6 +44,8 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
             return "the service did not answer in time; try fewer images, or try again later"
         case Problem():
             return _typed(_by_option(error, options) or error.detail, options)
+        case ValidationError():
+            return "; ".join(_option(fault["loc"], options) + _plain(fault["msg"]) for fault in error.errors())
         case JobFailed():
             return _typed(str(error), options)
         case _:
@@ -55,6 +58,16 @@ def _by_option(problem: Problem, options: Mapping[str, str]) -> str | None:
     if not listed or not problem.detail.endswith(listed):
         return None
     return "; ".join(f"{options.get(name.partition('.')[0], name)}: {fault}" for name, fault in problem.errors)
+
+
+def _option(place: Sequence[int | str], options: Mapping[str, str]) -> str:
+    """The option in which pydantic found a fault; a fault of several together has no place."""
+    return f"{options.get(str(place[0]), place[0])}: " if place else ""
+
+
+def _plain(fault: str) -> str:
+    """What pydantic says, without how it calls a rule of our own."""
+    return fault.removeprefix("Value error, ")
 
 
 def _typed(detail: str, options: Mapping[str, str]) -> str:

@@ -1,19 +1,14 @@
-"""Reads a folder of images class by class, and makes a new one."""
+"""Reads a folder of images class by class."""
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from latentaug_client import Job
 from latentaug_client.folders import read_folder
 
 from latentaug.errors import LatentaugError, MalformedInput, TooFewImages
@@ -21,10 +16,6 @@ from latentaug.imaging.depth import Levels, scale_told, used_bits
 from latentaug.imaging.intake import Remarks, Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
 from latentaug.imaging.pixels import Decoded, Limits, decode
-from latentaug.options import Layout
-
-ONE_FILE: dict[Layout, str] = {"huggingface": "train.parquet", "webdataset": "train.tar"}
-"""The layouts that are one file, and its name."""
 
 
 @dataclass(frozen=True)
@@ -135,54 +126,6 @@ def check_neighbours(batches: Sequence[Batch], k: int) -> None:
     largest = min(sizes.values()) - 1
     advice = f"take --k {largest} at most" if largest else "give each more images"
     raise TooFewImages(f"too few images for {k} neighbours of each in {listed(small)}; {advice}, or use --method noise")
-
-
-def check_apart(folder: Path, new: Path) -> None:
-    """Refuse a new folder inside `folder`: the next command would take its images for real ones.
-
-    Raises:
-        ValueError: `new` lies inside `folder`.
-    """
-    if new.resolve().is_relative_to(folder.resolve()) and new.resolve() != folder.resolve():
-        raise ValueError(f"{new} lies inside {folder}, where new images would pass for real ones; name another folder")
-
-
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to write into, which gets its name once the block has ended without an error.
-
-    After an error, or Ctrl+C, nothing of it remains, nor of the parent folders made for it.
-
-    Raises:
-        ValueError: `path` exists already and is not an empty folder.
-    """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ValueError(f"{path} already exists; name another folder, or delete this one")
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a command that was killed
-    new_parents = [parent for parent in path.parents if not parent.exists()]
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        if path.exists():
-            path.rmdir()
-        partial.rename(path)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        with suppress(OSError):  # somebody else may have put something there
-            for parent in new_parents:
-                parent.rmdir()
-        raise
-
-
-def unpack(job: Job, layout: Layout, folder: Path) -> None:
-    """Write the images of a job into a folder: the files of its zip, or one file where the layout has one."""
-    data = job.result("zip") if layout == "folders" else job.result(layout=layout)
-    if layout in ONE_FILE:
-        (folder / ONE_FILE[layout]).write_bytes(data)
-        return
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        archive.extractall(folder)  # it leaves out what would lead out of the folder
 
 
 @dataclass(frozen=True)

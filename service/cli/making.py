@@ -34,7 +34,8 @@ from service.cli.context import (
     told,
     warn,
 )
-from service.cli.folders import check_apart, check_neighbours, new_folder, read, unpack
+from service.cli.destination import check_new, new_folder, unpack
+from service.cli.folders import check_neighbours, read
 from service.cli.manifest import Manifest
 from service.cli.options import given, option
 from service.cli.progress import console, show
@@ -91,9 +92,8 @@ def augment(
     """Make new images from a folder of images, with a manifest.csv that says how each was made, and a contact sheet."""
     how = given(epochs=epochs, beta=beta)
     with told(context):
-        check_untrained(model, **how)
-        for images in filter(None, (folder, unlabelled)):
-            check_apart(images, to)
+        check_untrained(model, **how, **given(size=size))
+        check_new(to, folder, unlabelled)
         given_options = given(method=method, alpha=alpha, k=k, decode=decode, seed=seed)
         options = AugmentOptions(**given_options, resize=resize or (model is None and size is not None))
         reading = read(folder, unlabelled, skip_bad=skip_bad)
@@ -125,11 +125,12 @@ def augment(
                 client.delete_dataset(sources)
         written.close()
         sheet = written.sheet()
-    beside = to.with_name(f"{to.name}-contact-sheet.png")
-    beside.write_bytes(sheet)
     say(f"{len(written)} new images in {to}, made from {reading}")
-    say(f"Some of them, each beside its source: {beside}")
     say(quality)
+    with told(context):
+        beside = to.resolve().with_name(f"{to.resolve().name}-contact-sheet.png")
+        beside.write_bytes(sheet)
+        say(f"Some of them, each beside its source: {beside}")
 
 
 def label(
@@ -152,8 +153,7 @@ def label(
     how = given(epochs=epochs, beta=beta)
     with told(context):
         check_untrained(model, **how)
-        for images in filter(None, (Path(source), unlabelled)):
-            check_apart(images, to)
+        check_new(to, Path(source), unlabelled)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is None:
@@ -195,7 +195,7 @@ def recommend(
     how = given(epochs=epochs, beta=beta)
     with told(context):
         check_untrained(model, **how)
-        check_apart(Path(source), to)
+        check_new(to, Path(source), unlabelled)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is None:

@@ -154,10 +154,10 @@ def pair(size: str | None) -> tuple[int, int] | None:
     """
     if size is None:
         return None
-    height, _, width = size.partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
+    sides = re.fullmatch(r"(\d+) ?[xX] ?(\d+)", size.strip(), re.ASCII)
+    if sides is None:
         raise ValueError(f"--size is a height and a width in pixels, such as 28x28, and not {size!r}")
-    return int(height), int(width)
+    return int(sides[1]), int(sides[2])
 
 
 def _existing_dataset(client: Client, name: str) -> str:
