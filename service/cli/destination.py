@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from latentaug_client import Job
 
+from latentaug.imaging.layout import MANIFEST
 from latentaug.options import Layout
 
 ONE_FILE: dict[Layout, str] = {"huggingface": "train.parquet", "webdataset": "train.tar"}
@@ -76,11 +78,32 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
-def unpack(job: Job, layout: Layout, folder: Path) -> None:
-    """Write the images of a job into a folder: the files of its zip, or one file where the layout has one."""
+def unpack(job: Job, layout: Layout, folder: Path, files: Sequence[Path] | None = None) -> None:
+    """Write the images of a job into a folder: the files of its zip, or one file where the layout has one.
+
+    Args:
+        job: has made images.
+        layout: how they lie in the folder.
+        folder: to write into.
+        files: the images of its data set on this machine, in its order, to name them in the manifest; or None.
+    """
     data = job.result("zip") if layout == "folders" else job.result(layout=layout)
     if layout in ONE_FILE:
         (folder / ONE_FILE[layout]).write_bytes(data)
         return
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)  # it leaves out what would lead out of the folder
+    if files is not None:
+        _name_originals(folder / MANIFEST, files)
+
+
+def _name_originals(path: Path, files: Sequence[Path]) -> None:
+    """Add to a manifest the file that each image is or was made from, which it only numbers."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["original"] = str(files[int(row.get("row") or row["source"])])
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)

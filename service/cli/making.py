@@ -162,7 +162,8 @@ def label(
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model, **options)
         show(job)
-        unpack(job, layout, unfinished)
+        described = client.dataset(dataset)
+        unpack(job, layout, unfinished, names.files(source, described, unlabelled, skip_bad=skip_bad))
         made = job.record["result"]
     likely = made["expected_accuracy"]
     say(
@@ -170,6 +171,8 @@ def label(
         f"in {to}. Of all new labels, {likely['mean']:.0%} are likely right "
         f"(between {likely['low']:.0%} and {likely['high']:.0%})."
     )
+    if kept_apart := described["unlabelled"] - made["unlabelled"]:
+        say(f"Unlabelled images that get no label, as they are kept to validate models with: {kept_apart}.")
 
 
 def recommend(
@@ -206,7 +209,8 @@ def recommend(
         show(job)
         made = client.augment_dataset(dataset, recipe=job.id)
         show(made)
-        unpack(made, layout, unfinished)
+        described = client.dataset(dataset)
+        unpack(made, layout, unfinished, names.files(source, described, unlabelled, skip_bad=skip_bad))
         for verdict in job.record["result"]["verdict"].values():
             say(verdict.partition(" In numbers:")[0])
         result = made.record["result"]

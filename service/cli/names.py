@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from latentaug.imaging.layout import listed
+from service.cli.folders import read
 from service.cli.scaling import is_large, scaled
 
 WHOLE_ID = re.compile(r"[0-9a-f]{32}")
@@ -106,6 +107,26 @@ def dataset_name(
     stem = path.resolve().name if path.is_dir() else path.stem
     readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "images"
     return f"{readable}-{digest[:8]}" + (f"-{size[0]}x{size[1]}" if size else "") + ("-readable" if skip_bad else "")
+
+
+def files(
+    source: str, described: Mapping[str, Any], unlabelled: Path | None = None, *, skip_bad: bool = False
+) -> list[Path] | None:
+    """The images of a data set on this machine, in its order; None if it was made of no folder here.
+
+    Args:
+        source: what the data set was made of, as for `dataset`.
+        described: its description.
+        unlabelled: as for `dataset`.
+        skip_bad: as for `dataset`.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return None
+    found = list(read_folder(folder, unlabelled).images.values())
+    if skip_bad and len(found) != described["images"]:
+        found = read(folder, unlabelled, skip_bad=True).files
+    return found if len(found) == described["images"] else None
 
 
 def model_name(dataset: str) -> str:

@@ -218,6 +218,12 @@ def test_label_writes_the_newly_labelled_images_into_class_folders(url: str, fol
     assert rows
     assert sorted(row["file"] for row in rows) == sorted(p.relative_to(new).as_posix() for p in new.rglob("*.png"))
     assert {row["label"] for row in rows} <= {"even", "odd"}
+    for row in rows:
+        assert Path(row["original"]).parent == pool
+        assert (np.asarray(Image.open(row["original"])) == np.asarray(Image.open(new / row["file"]))).all()
+    told = re.search(r"of (\d+) unlabelled images, .* validate models with: (\d+)\.", done.stdout, re.S)
+    assert told is not None
+    assert int(told[1]) + int(told[2]) == 30
     laid_out = ("--out", tmp_path / "tar", "--unlabelled", pool, "--model", MODEL, "--layout", "webdataset")
     assert run("--url", url, "label", folder, *laid_out).returncode == 0
     assert [path.name for path in (tmp_path / "tar").iterdir()] == ["train.tar"]
