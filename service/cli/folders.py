@@ -6,16 +6,18 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from latentaug_client.folders import read_folder
 
-from latentaug.errors import LatentaugError, MalformedInput, TooFewImages
+from latentaug.errors import LatentaugError, MalformedInput, TooFewImages, TooLarge
 from latentaug.imaging.depth import Levels, scale_told, used_bits
 from latentaug.imaging.intake import Remarks, Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
 from latentaug.imaging.pixels import Decoded, Limits, decode
+from service.cli.scaling import HERE
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Reading:
         return told
 
 
-def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False) -> Reading:
+def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False, scaled: bool = False) -> Reading:
     """Read a folder as the service reads an upload, and look at every image whether it can be read.
 
     Of a folder with folders train, valid and test, new images are made from
@@ -78,13 +80,14 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
         folder: the folder.
         unlabelled: another folder, whose images have no class, or None.
         skip_bad: whether to go on without images that cannot be read.
+        scaled: whether photos are scaled down before they are sent, so that they may be larger.
 
     Raises:
         ValueError: there are no images, or what `read_folder` raises.
         LatentaugError: images that cannot be read, all of them named, or some that lie beside the class folders.
     """
     found = read_folder(folder, unlabelled)
-    look = _look(found.images)
+    look = _look(found.images, HERE if scaled else Limits())
     unreadable = look.unreadable
     if unreadable and not skip_bad:
         raise MalformedInput(
@@ -137,7 +140,7 @@ class _Look:
     warnings: list[str]
 
 
-def _look(files: Mapping[str, Path]) -> _Look:
+def _look(files: Mapping[str, Path], limits: Limits) -> _Look:
     """Decode every image, several at a time, and keep none.
 
     Raises:
@@ -145,7 +148,7 @@ def _look(files: Mapping[str, Path]) -> _Look:
     """
     unreadable, deep, remarks = [], list[Levels](), Remarks()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for name, seen in zip(files, threads.map(_look_at, files, files.values()), strict=True):
+        for name, seen in zip(files, threads.map(partial(_look_at, limits), files, files.values()), strict=True):
             if isinstance(seen, Unreadable):
                 unreadable.append(seen)
                 continue
@@ -156,12 +159,15 @@ def _look(files: Mapping[str, Path]) -> _Look:
     return _Look(unreadable, used_bits(deep), [*scale_told(deep), *remarks.warnings()])
 
 
-def _look_at(name: str, path: Path) -> Unreadable | Decoded:
+def _look_at(limits: Limits, name: str, path: Path) -> Unreadable | Decoded:
     """Why an image cannot be read, or the image with its largest value in place of all of them."""
     if not path.is_file():
         return Unreadable(name, "a link to nothing, or no file")
     try:
-        decoded = decode(path.read_bytes(), Limits())
+        decoded = decode(path.read_bytes(), limits)
+    except TooLarge as error:
+        scaling = "" if limits is HERE else "; give --size 64x64, or another size, to have it scaled down here"
+        return Unreadable(name, error.detail.partition(";")[0] + scaling)
     except LatentaugError as error:
         return Unreadable(name, unsupported(name) or error.detail)
     except OSError as error:

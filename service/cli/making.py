@@ -95,8 +95,8 @@ def augment(
         check_untrained(model, **how, **given(size=size))
         check_new(to, folder, unlabelled)
         given_options = given(method=method, alpha=alpha, k=k, decode=decode, seed=seed)
-        options = AugmentOptions(**given_options, resize=resize or (model is None and size is not None))
-        reading = read(folder, unlabelled, skip_bad=skip_bad)
+        options = AugmentOptions(**given_options, resize=resize or size is not None)
+        reading = read(folder, unlabelled, skip_bad=skip_bad, scaled=size is not None)
         if options.method != "noise":
             check_neighbours(reading.batches, options.k)
     with client_of(context) as client, new_folder(to) as unfinished:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from latentaug.imaging.layout import MANIFEST
-from latentaug.imaging.pixels import Limits, Pixels, contact_sheet, decode_image, encode_png, fit
+from latentaug.imaging.pixels import Pixels, contact_sheet, decode_image, encode_png, fit
 from service.cli.folders import Batch
+from service.cli.scaling import HERE
 
 MOST_MEASURED = 500
 """Most new images by which the quality of all is told; so many photos fit into one request."""
@@ -88,4 +89,4 @@ def _short(stem: str) -> str:
 
 
 def _read(path: Path) -> Pixels:
-    return decode_image(path.read_bytes(), Limits())
+    return decode_image(path.read_bytes(), HERE)

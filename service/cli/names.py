@@ -22,6 +22,7 @@ WHOLE_ID = re.compile(r"[0-9a-f]{32}")
 MOST_JOBS = 200
 """Most jobs among which the beginning of an id is looked for."""
 ARCHIVES = {".zip", ".npz"}
+SCALED = "Images were resized to {}x{} on this machine before they were sent, with the aspect kept and the rest filled."
 
 
 def dataset(
@@ -67,11 +68,13 @@ def _upload(
     client: Client, name: str, path: Path, size: tuple[int, int] | None, unlabelled: Path | None, *, skip_bad: bool
 ) -> dict[str, Any]:
     """Upload a folder or a file; large photos of a folder are scaled down here first."""
-    if path.is_dir() and size is not None and is_large(folder := read_folder(path, unlabelled)):
+    if path.is_dir() and size is not None and is_large((folder := read_folder(path, unlabelled)).images.values()):
         with tempfile.TemporaryDirectory() as place:
             archive = Path(place) / "images.zip"
             archive.write_bytes(scaled(folder, size))
-            return client.upload(name, archive, size=size, skip_bad=skip_bad)
+            uploaded = client.upload(name, archive, size=size, skip_bad=skip_bad)
+            uploaded["warnings"].append(SCALED.format(*size))
+            return uploaded
     try:
         return client.upload(name, path, unlabelled=unlabelled, size=size, skip_bad=skip_bad)
     except Invalid as error:
