@@ -77,7 +77,7 @@ def jobs(
             column.no_wrap = True
         for job in client.jobs(kind, status):  # type: ignore[arg-type]  # the service says which there are
             progress = job.record["progress"]
-            created = job.record["created_at"][:16].replace("T", " ")
+            created = job.record["created_at"][5:16].replace("T", " ")  # room for the stage at 80 columns
             done = f"{progress['fraction']:.0%}"
             table.add_row(job.id, job.record["kind"], job.status, done, created, progress["stage"])
     if table.rows:

@@ -72,9 +72,7 @@ def train(
 
 def augment(
     context: typer.Context,
-    folder: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="Folder of images, or of a folder per class.")
-    ],
+    folder: Annotated[Path, typer.Argument(help="Folder of images, or of a folder per class.")],
     to: NewFolder,
     model: Model = None,
     method: Annotated[Method | None, option(AugmentOptions, "method")] = None,
@@ -92,6 +90,8 @@ def augment(
     """Make new images from a folder of images, with a manifest.csv that says how each was made, and a contact sheet."""
     how = given(epochs=epochs, beta=beta)
     with told(context):
+        if not folder.is_dir():
+            raise ValueError(f"there is no folder {folder}; name one that holds images, and unpack an archive first")
         check_untrained(model, **how, **given(size=size))
         check_new(to, folder, unlabelled)
         given_options = given(method=method, alpha=alpha, k=k, decode=decode, seed=seed)

@@ -37,10 +37,10 @@ def local_service(home: Path, environment: Mapping[str, str], *, computing: bool
         computing: as for `run`.
 
     Raises:
-        Conflict: its home cannot be written to.
+        Conflict: its home cannot be written to, or has no room.
         Unavailable: it does not become ready, or does not stop.
     """
-    folders.check(home.absolute(), "HOME")
+    folders.check(home.absolute(), "HOME", folders.ROOM)
     port = ports.free(HOST)
     own = {"LATENTAUG_HOME": str(home), "LATENTAUG_HOST": HOST, "LATENTAUG_PORT": str(port)}
     with (home / "service.log").open("wb") as log:

@@ -344,6 +344,7 @@ def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, t
         (["jobs", "0" * 32], "there is no job with the id 0"),
         (["jobs", "--cancel", "x"], "there is no job with the id x; `latentaug jobs` lists the newest"),
         (["jobs", "--kind", "bake"], "--kind"),
+        (["augment", tmp_path / "notes.txt", *new], "unpack an archive first"),
         (["augment", folder, *new, "--k", "0"], "error: --k: "),
         (["augment", folder, *new, "--alpha", "7"], "error: alpha must be at most 1 for interpolation"),
         (["augment", folder, *new, "--model", MODEL, "--size", "8x8"], "--size says how a model is trained"),

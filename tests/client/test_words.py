@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from service.cli.errors import words
-from tests.client.commands import run
+from tests.client.commands import LATENTAUG, run
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,12 @@ def test_an_address_that_is_no_service_is_said(url: str, tmp_path: Path) -> None
     beside = run("--url", f"{url}/v1", "models")
     assert "give the one of its page as --url" in beside.stderr
     assert "Traceback" not in done.stderr + beside.stderr
+
+
+def test_a_home_without_room_is_said_at_once(tmp_path: Path) -> None:
+    command = ["bash", "-c", 'ulimit -f 256; exec "$@"', "latentaug", *LATENTAUG, "models"]  # as if the disk were full
+    own = {**os.environ, "LATENTAUG_HOME": str(tmp_path), "LATENTAUG_PORT": "9", "COLUMNS": "200"}
+    done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "cannot write to its folder" in done.stderr
+    assert "make room there" in done.stderr
