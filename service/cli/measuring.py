@@ -14,6 +14,7 @@ from service.cli.context import Beta, Epochs, Model, Size, SkipBad, Source, Unla
 from service.cli.destination import check_new, new_folder
 from service.cli.options import given, option
 from service.cli.progress import console, show
+from service.cli.results import write_report
 
 
 def evaluate(
@@ -51,5 +52,4 @@ def evaluate(
         out.print(Markdown(job.result("markdown").decode()))
         if to is not None:
             with new_folder(to) as partial:
-                for form, suffix in (("json", "json"), ("csv", "csv"), ("markdown", "md"), ("png", "png")):
-                    (partial / f"report.{suffix}").write_bytes(job.result(form))
+                write_report(job, partial)
