@@ -59,8 +59,15 @@ def _wait(stack: subprocess.Popen[bytes], url: str, home: Path, computing: bool)
     deadline = time.monotonic() + START_TIMEOUT
     while not health.ready(url, computing=computing):
         if stack.poll() is not None or time.monotonic() > deadline:
-            raise Unavailable(f"the local service did not become ready; its log {home / 'service.log'} says why")
+            raise Unavailable(f"the local service did not become ready{_why(home / 'service.log')}")
         time.sleep(POLL)
+
+
+def _why(log: Path) -> str:
+    """The last error in a service's log, or where that log is."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    errors = [line.partition(" ERROR ")[2].partition(": ")[2] for line in lines if " ERROR " in line]
+    return f": {errors[-1]}" if errors and errors[-1] else f"; its log {log} says why"
 
 
 def _stop(stack: subprocess.Popen[bytes]) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from latentaug.errors import Unavailable
 from service.cli.errors import words
+from service.stack.local import local_service
 from tests.client.commands import LATENTAUG, run
 
 
@@ -49,3 +51,8 @@ def test_a_home_without_room_is_said_at_once(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "cannot write to its folder" in done.stderr
     assert "make room there" in done.stderr
+
+
+def test_a_local_service_that_does_not_start_says_why(url: str, home: Path) -> None:
+    with pytest.raises(Unavailable, match="did not become ready: the service already runs in"):
+        local_service(home, os.environ).__enter__()
