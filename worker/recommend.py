@@ -27,7 +27,7 @@ from latentaug.evaluation.search import MOST_STEPS, Search, Trial
 from latentaug.evaluation.spreader import Spreader
 from latentaug.evaluation.summary import rows
 from latentaug.evaluation.work_units import Cell
-from latentaug.options import Design, Recipe, RecommendParams
+from latentaug.options import Design, LabelSpace, Recipe, RecommendParams
 from latentaug.runtime.jobs import Json
 from latentaug.storage import models
 from latentaug.vae.codec import Codec, read_vae
@@ -172,7 +172,7 @@ def _search(
 
 
 def _setting(work: Work, params: RecommendParams, given: Given, spreader: Spreader) -> Search:
-    space = spreader.space(given.labels)
+    space: LabelSpace = spreader.space(given.labels) if given.unlabelled else "pixels"  # nothing is spread without any
     recipes = candidates(given, params.model, space, params.seed)
     return Search(given, recipes, params.classifiers, spreader, params.seed, device(work.settings))
 

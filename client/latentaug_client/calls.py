@@ -154,9 +154,7 @@ def upload(
     bits: int | None = None,
 ) -> Call[Record]:
     """Create a data set."""
-    params = _given(
-        name=name, size=None if size is None else f"{size[0]}x{size[1]}", skip_bad=skip_bad or None, bits=bits
-    )
+    params = _given(name=name, size=None if size is None else _sides(size), skip_bad=skip_bad or None, bits=bits)
     body = payloads.dataset_body(source, labels, unlabelled)
     return Call("POST", "/v1/datasets", _json, params, {}, body, repeatable=False)
 
@@ -222,6 +220,12 @@ def _with_options(body: Body, options: Mapping[str, Any]) -> tuple[Body, Mapping
         return body, options
     fields = {**(body.data or {}), **{name: _text(value) for name, value in options.items()}}
     return Body(files=body.files, data=fields), {}
+
+
+def _sides(size: tuple[int, int]) -> str:
+    if isinstance(size, str) or len(size) != 2:
+        raise ValueError(f"size is a height and a width in pixels, such as (48, 64), and not {size!r}")
+    return f"{size[0]}x{size[1]}"
 
 
 def _model(name: str, operation: str = "") -> str:

@@ -157,7 +157,7 @@ def _checked(url: str) -> str:
     Raises:
         ValueError: it does not say how to reach the service, or no host.
     """
-    if not re.match(r"https?://[^/]", url):
+    if not isinstance(url, str) or not re.match(r"https?://[^/]", url):
         raise ValueError(f"{url!r} is no URL of a service; give one such as http://127.0.0.1:8000")
     return url
 

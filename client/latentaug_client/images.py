@@ -77,7 +77,12 @@ def _stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
 def _checked(array: NDArray[Any]) -> NDArray[Any]:
     """An array of images whose axes can be what they are taken for; whole numbers in 0..255 become uint8."""
     shape = list(array.shape)
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3)):
+    if array.ndim == 2:
+        raise ValueError(
+            f"the array {shape} is a single image without a batch axis, to be given as image[None]; or its rows are "
+            "images, to be given as rows.reshape(-1, height, width)"
+        )
+    if array.ndim == 3 and array.shape[2] in (1, 3):
         raise ValueError(f"the array {shape} is a single image without a batch axis; give it as image[None]")
     if array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
         raise ValueError(f"the array {shape} has its channels first; give images.transpose(0, 2, 3, 1)")

@@ -20,11 +20,13 @@ def as_array(labels: ArrayLike) -> NDArray[Any]:
     floats and an empty text among texts. Truths become the texts "True" and "False".
 
     Raises:
-        ValueError: they have no axis, or more than one.
+        ValueError: they have no axis, or more than one column.
     """
     array = np.asarray(labels)
     if array.dtype.kind == "U" and not isinstance(labels, np.ndarray):
         array = np.asarray(labels, object)  # numpy has turned a None or NaN beside texts into a text
+    if array.ndim == 2 and array.shape[1] == 1:  # a column of a table
+        array = array[:, 0]
     if array.ndim != 1:
         what = "a dictionary" if isinstance(labels, Mapping) else f"of the shape {list(array.shape)}"
         raise ValueError(f"labels are {what}; give one label for each image, [n]")
@@ -53,7 +55,7 @@ def of_sources(labels: ArrayLike, source: NDArray[np.int64]) -> NDArray[Any]:
         source: int64 [m], the image that each new one was made from.
     """
     sent = as_array(labels)
-    given: NDArray[Any] = sent if unlabelled(sent).any() else np.asarray(labels)
+    given: NDArray[Any] = sent if unlabelled(sent).any() else np.asarray(labels).reshape(-1)
     return given[source]
 
 

@@ -202,8 +202,11 @@ def opened(data: bytes, what: str, most: int) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             yield archive
     except BROKEN_ZIP as error:
-        found = None if data.startswith(b"PK") else kind(data[:HEAD])
-        reason = f"it is {found}; pack the files as {what}" if found else error
+        reason: object = error
+        if not data.startswith(b"PK"):
+            reason = f"it is {kind(data[:HEAD]) or 'something else'}; pack the files as {what}"
+        elif not zipfile.is_zipfile(io.BytesIO(data)):
+            reason = "its end is missing, so it was not written or copied whole; make or fetch it again"
         raise MalformedInput(f"not a readable {what}: {reason}") from error
 
 

@@ -171,7 +171,11 @@ def resized(sizes: Sizes, size: Size) -> list[str]:
     extent = smallest if len(others) == 1 else f"sizes such as {smallest} and {largest}"
     count = sum(other != size for other in sizes)
     were = "1 image was" if count == 1 else f"{count:,} images were"
-    return [f"{were} resized to {size_words(size)} from {extent}, with the aspect kept and the rest filled."]
+    told = [f"{were} resized to {size_words(size)} from {extent}, with the aspect kept and the rest filled."]
+    lying = [(other[0] < other[1]) != (size[0] < size[1]) for other in sizes if other[0] != other[1]]
+    if size[0] != size[1] and sum(lying) > len(sizes) / 2:
+        told.append(f"Sizes are height x width, so {size_words((size[1], size[0]))} would fit most of them better.")
+    return told
 
 
 def size_words(size: Size) -> str:

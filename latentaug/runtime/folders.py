@@ -9,6 +9,9 @@ from urllib.parse import unquote, urlsplit
 from latentaug.errors import Conflict
 from latentaug.runtime.settings import PREFIX, Settings
 
+ROOM = 2**20
+"""Bytes that must be free where the embedded Valkey keeps its data, or it would end again at once."""
+
 
 def check_store(settings: Settings) -> None:
     """Make sure that artefacts can be written, where they are kept in a folder of this machine.

@@ -22,6 +22,7 @@ from service.cli.folders import Batch, Reading
 from service.cli.manifest import Manifest
 from service.cli.options import given
 from service.cli.progress import bar, show
+from service.cli.scaling import is_large
 
 MOST_IMAGES = 256
 """Most images of which new ones are made by requests."""
@@ -34,7 +35,7 @@ MOST_BYTES = 2**24
 def are_few(reading: Reading, options: AugmentOptions) -> bool:
     """Whether requests can make new images of these in time, each of them of one class."""
     few = reading.images <= MOST_IMAGES and reading.images * options.k <= MOST_NEW
-    return few and sum(path.stat().st_size for path in reading.files) <= MOST_BYTES
+    return few and sum(path.stat().st_size for path in reading.files) <= MOST_BYTES and not is_large(reading.files)
 
 
 def by_requests(client: Client, model: str, reading: Reading, options: AugmentOptions, to: Manifest) -> None:

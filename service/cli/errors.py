@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from errno import EDQUOT, ENOSPC
+from json import JSONDecodeError
 from pathlib import Path
 
-from latentaug_client import Busy, Denied, JobFailed, Problem, TooLate, Unreachable
+from latentaug_client import Busy, Denied, JobFailed, NotFound, Problem, TooLate, Unreachable
+from pydantic import ValidationError
 
 _QUERY = re.compile(r"\??\b([a-z_]+)=([A-Za-z0-9.]+)")
 """An option as a request spells it: `?size=28x28`, `resize=true`."""
@@ -33,6 +36,10 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
         options: how the service's parameters are typed for this command: `{"latent_dim": "--latent-dim"}`.
     """
     match error:
+        case JSONDecodeError() | Problem(code="unknown"):
+            return "what answers at this address is no latentaug service; correct --url, or see to the proxy before it"
+        case NotFound() if error.detail.startswith("there is nothing at "):
+            return "the service answers, but not at this address; give the one of its page as --url, without /v1"
         case Unreachable():
             return f"{error}; start the service, or correct --url"
         case Denied(status=401):
@@ -43,10 +50,23 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
             return "the service did not answer in time; try fewer images, or try again later"
         case Problem():
             return _typed(_by_option(error, options) or error.detail, options)
+        case ValidationError():
+            return "; ".join(_option(fault["loc"], options) + _plain(fault["msg"]) for fault in error.errors())
         case JobFailed():
             return _typed(str(error), options)
+        case OSError():
+            return _of_system(error)
         case _:
             return str(error)
+
+
+def _of_system(error: OSError) -> str:
+    """What the operating system says, and of which file, where it says that."""
+    if error.errno in (ENOSPC, EDQUOT):
+        return "the disk is full, and nothing is kept of what was not whole; make room, or write to another disk"
+    if error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def _by_option(problem: Problem, options: Mapping[str, str]) -> str | None:
@@ -55,6 +75,16 @@ def _by_option(problem: Problem, options: Mapping[str, str]) -> str | None:
     if not listed or not problem.detail.endswith(listed):
         return None
     return "; ".join(f"{options.get(name.partition('.')[0], name)}: {fault}" for name, fault in problem.errors)
+
+
+def _option(place: Sequence[int | str], options: Mapping[str, str]) -> str:
+    """The option in which pydantic found a fault; a fault of several together has no place."""
+    return f"{options.get(str(place[0]), place[0])}: " if place else ""
+
+
+def _plain(fault: str) -> str:
+    """What pydantic says, without how it calls a rule of our own."""
+    return fault.removeprefix("Value error, ")
 
 
 def _typed(detail: str, options: Mapping[str, str]) -> str:

@@ -1,30 +1,23 @@
-"""Reads a folder of images class by class, and makes a new one."""
+"""Reads a folder of images class by class."""
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from latentaug_client import Job
 from latentaug_client.folders import read_folder
 
-from latentaug.errors import LatentaugError, MalformedInput, TooFewImages
+from latentaug.errors import LatentaugError, MalformedInput, TooFewImages, TooLarge
 from latentaug.imaging.depth import Levels, scale_told, used_bits
 from latentaug.imaging.intake import Remarks, Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
 from latentaug.imaging.pixels import Decoded, Limits, decode
-from latentaug.options import Layout
-
-ONE_FILE: dict[Layout, str] = {"huggingface": "train.parquet", "webdataset": "train.tar"}
-"""The layouts that are one file, and its name."""
+from service.cli.scaling import HERE
 
 
 @dataclass(frozen=True)
@@ -77,7 +70,7 @@ class Reading:
         return told
 
 
-def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False) -> Reading:
+def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False, scaled: bool = False) -> Reading:
     """Read a folder as the service reads an upload, and look at every image whether it can be read.
 
     Of a folder with folders train, valid and test, new images are made from
@@ -87,13 +80,14 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
         folder: the folder.
         unlabelled: another folder, whose images have no class, or None.
         skip_bad: whether to go on without images that cannot be read.
+        scaled: whether photos are scaled down before they are sent, so that they may be larger.
 
     Raises:
         ValueError: there are no images, or what `read_folder` raises.
         LatentaugError: images that cannot be read, all of them named, or some that lie beside the class folders.
     """
     found = read_folder(folder, unlabelled)
-    look = _look(found.images)
+    look = _look(found.images, HERE if scaled else Limits())
     unreadable = look.unreadable
     if unreadable and not skip_bad:
         raise MalformedInput(
@@ -137,54 +131,6 @@ def check_neighbours(batches: Sequence[Batch], k: int) -> None:
     raise TooFewImages(f"too few images for {k} neighbours of each in {listed(small)}; {advice}, or use --method noise")
 
 
-def check_apart(folder: Path, new: Path) -> None:
-    """Refuse a new folder inside `folder`: the next command would take its images for real ones.
-
-    Raises:
-        ValueError: `new` lies inside `folder`.
-    """
-    if new.resolve().is_relative_to(folder.resolve()) and new.resolve() != folder.resolve():
-        raise ValueError(f"{new} lies inside {folder}, where new images would pass for real ones; name another folder")
-
-
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to write into, which gets its name once the block has ended without an error.
-
-    After an error, or Ctrl+C, nothing of it remains, nor of the parent folders made for it.
-
-    Raises:
-        ValueError: `path` exists already and is not an empty folder.
-    """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ValueError(f"{path} already exists; name another folder, or delete this one")
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a command that was killed
-    new_parents = [parent for parent in path.parents if not parent.exists()]
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        if path.exists():
-            path.rmdir()
-        partial.rename(path)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        with suppress(OSError):  # somebody else may have put something there
-            for parent in new_parents:
-                parent.rmdir()
-        raise
-
-
-def unpack(job: Job, layout: Layout, folder: Path) -> None:
-    """Write the images of a job into a folder: the files of its zip, or one file where the layout has one."""
-    data = job.result("zip") if layout == "folders" else job.result(layout=layout)
-    if layout in ONE_FILE:
-        (folder / ONE_FILE[layout]).write_bytes(data)
-        return
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        archive.extractall(folder)  # it leaves out what would lead out of the folder
-
-
 @dataclass(frozen=True)
 class _Look:
     """What a look at every image of a folder found: as in `Reading`, with warnings about how the images are read."""
@@ -194,7 +140,7 @@ class _Look:
     warnings: list[str]
 
 
-def _look(files: Mapping[str, Path]) -> _Look:
+def _look(files: Mapping[str, Path], limits: Limits) -> _Look:
     """Decode every image, several at a time, and keep none.
 
     Raises:
@@ -202,7 +148,7 @@ def _look(files: Mapping[str, Path]) -> _Look:
     """
     unreadable, deep, remarks = [], list[Levels](), Remarks()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for name, seen in zip(files, threads.map(_look_at, files, files.values()), strict=True):
+        for name, seen in zip(files, threads.map(partial(_look_at, limits), files, files.values()), strict=True):
             if isinstance(seen, Unreadable):
                 unreadable.append(seen)
                 continue
@@ -213,12 +159,15 @@ def _look(files: Mapping[str, Path]) -> _Look:
     return _Look(unreadable, used_bits(deep), [*scale_told(deep), *remarks.warnings()])
 
 
-def _look_at(name: str, path: Path) -> Unreadable | Decoded:
+def _look_at(limits: Limits, name: str, path: Path) -> Unreadable | Decoded:
     """Why an image cannot be read, or the image with its largest value in place of all of them."""
     if not path.is_file():
         return Unreadable(name, "a link to nothing, or no file")
     try:
-        decoded = decode(path.read_bytes(), Limits())
+        decoded = decode(path.read_bytes(), limits)
+    except TooLarge as error:
+        scaling = "" if limits is HERE else "; give --size 64x64, or another size, to have it scaled down here"
+        return Unreadable(name, error.detail.partition(";")[0] + scaling)
     except LatentaugError as error:
         return Unreadable(name, unsupported(name) or error.detail)
     except OSError as error:

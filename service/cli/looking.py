@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,8 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from service.cli import doctor as examination
-from service.cli import names, things
-from service.cli.context import client_of, out, say
+from service.cli import names, results, things
+from service.cli.context import LaidOut, client_of, out, say, told
+from service.cli.destination import check_new, new_folder
 from service.cli.progress import show
 from service.cli.session import Target
 
@@ -64,11 +66,25 @@ def jobs(
         str | None, typer.Option(help="List only queued, running, succeeded, failed or cancelled jobs.")
     ] = None,
     cancel: Annotated[str | None, typer.Option(help="Id of a job to stop, or how it begins.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="New folder for what the job makes, once it has succeeded.")
+    ] = None,
+    layout: LaidOut = "folders",
 ) -> None:
-    """List the newest jobs, follow one, or stop one."""
+    """List the newest jobs, follow one and keep what it makes, or stop one."""
+    if to is not None:
+        with told(context):
+            check_new(to)
+            if job_id is None:
+                raise ValueError("--out keeps what one job makes; name the job, as in latentaug jobs JOB --out FOLDER")
     with client_of(context, computing=job_id is not None) as client:
         if job_id is not None:
-            show(names.job(client, job_id))
+            job = names.job(client, job_id)
+            show(job)
+            if to is not None:
+                with new_folder(to) as unfinished:
+                    results.write(client, job, layout, unfinished)
+                say(f"What the {job.record['kind']} job {job.id} made is in {to}.")
             return
         if cancel is not None:
             names.job(client, cancel).cancel()
@@ -77,7 +93,7 @@ def jobs(
             column.no_wrap = True
         for job in client.jobs(kind, status):  # type: ignore[arg-type]  # the service says which there are
             progress = job.record["progress"]
-            created = job.record["created_at"][:16].replace("T", " ")
+            created = job.record["created_at"][5:16].replace("T", " ")  # room for the stage at 80 columns
             done = f"{progress['fraction']:.0%}"
             table.add_row(job.id, job.record["kind"], job.status, done, created, progress["stage"])
     if table.rows:

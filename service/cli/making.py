@@ -34,7 +34,8 @@ from service.cli.context import (
     told,
     warn,
 )
-from service.cli.folders import check_apart, check_neighbours, new_folder, read, unpack
+from service.cli.destination import check_new, new_folder, unpack
+from service.cli.folders import check_neighbours, read
 from service.cli.manifest import Manifest
 from service.cli.options import given, option
 from service.cli.progress import console, show
@@ -71,9 +72,7 @@ def train(
 
 def augment(
     context: typer.Context,
-    folder: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="Folder of images, or of a folder per class.")
-    ],
+    folder: Annotated[Path, typer.Argument(help="Folder of images, or of a folder per class.")],
     to: NewFolder,
     model: Model = None,
     method: Annotated[Method | None, option(AugmentOptions, "method")] = None,
@@ -91,12 +90,13 @@ def augment(
     """Make new images from a folder of images, with a manifest.csv that says how each was made, and a contact sheet."""
     how = given(epochs=epochs, beta=beta)
     with told(context):
-        check_untrained(model, **how)
-        for images in filter(None, (folder, unlabelled)):
-            check_apart(images, to)
+        if not folder.is_dir():
+            raise ValueError(f"there is no folder {folder}; name one that holds images, and unpack an archive first")
+        check_untrained(model, **how, **given(size=size))
+        check_new(to, folder, unlabelled)
         given_options = given(method=method, alpha=alpha, k=k, decode=decode, seed=seed)
-        options = AugmentOptions(**given_options, resize=resize or (model is None and size is not None))
-        reading = read(folder, unlabelled, skip_bad=skip_bad)
+        options = AugmentOptions(**given_options, resize=resize or size is not None)
+        reading = read(folder, unlabelled, skip_bad=skip_bad, scaled=size is not None)
         if options.method != "noise":
             check_neighbours(reading.batches, options.k)
     with client_of(context) as client, new_folder(to) as unfinished:
@@ -125,11 +125,12 @@ def augment(
                 client.delete_dataset(sources)
         written.close()
         sheet = written.sheet()
-    beside = to.with_name(f"{to.name}-contact-sheet.png")
-    beside.write_bytes(sheet)
     say(f"{len(written)} new images in {to}, made from {reading}")
-    say(f"Some of them, each beside its source: {beside}")
     say(quality)
+    with told(context):
+        beside = to.resolve().with_name(f"{to.resolve().name}-contact-sheet.png")
+        beside.write_bytes(sheet)
+        say(f"Some of them, each beside its source: {beside}")
 
 
 def label(
@@ -152,8 +153,7 @@ def label(
     how = given(epochs=epochs, beta=beta)
     with told(context):
         check_untrained(model, **how)
-        for images in filter(None, (Path(source), unlabelled)):
-            check_apart(images, to)
+        check_new(to, Path(source), unlabelled)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is None:
@@ -162,7 +162,8 @@ def label(
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model, **options)
         show(job)
-        unpack(job, layout, unfinished)
+        described = client.dataset(dataset)
+        unpack(job, layout, unfinished, names.files(source, described, unlabelled, skip_bad=skip_bad))
         made = job.record["result"]
     likely = made["expected_accuracy"]
     say(
@@ -170,6 +171,8 @@ def label(
         f"in {to}. Of all new labels, {likely['mean']:.0%} are likely right "
         f"(between {likely['low']:.0%} and {likely['high']:.0%})."
     )
+    if kept_apart := described["unlabelled"] - made["unlabelled"]:
+        say(f"Unlabelled images that get no label, as they are kept to validate models with: {kept_apart}.")
 
 
 def recommend(
@@ -195,7 +198,7 @@ def recommend(
     how = given(epochs=epochs, beta=beta)
     with told(context):
         check_untrained(model, **how)
-        check_apart(Path(source), to)
+        check_new(to, Path(source), unlabelled)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is None:
@@ -206,7 +209,8 @@ def recommend(
         show(job)
         made = client.augment_dataset(dataset, recipe=job.id)
         show(made)
-        unpack(made, layout, unfinished)
+        described = client.dataset(dataset)
+        unpack(made, layout, unfinished, names.files(source, described, unlabelled, skip_bad=skip_bad))
         for verdict in job.record["result"]["verdict"].values():
             say(verdict.partition(" In numbers:")[0])
         result = made.record["result"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from latentaug.imaging.layout import MANIFEST
-from latentaug.imaging.pixels import Limits, Pixels, contact_sheet, decode_image, encode_png, fit
+from latentaug.imaging.pixels import Pixels, contact_sheet, decode_image, encode_png, fit
 from service.cli.folders import Batch
+from service.cli.scaling import HERE
 
 MOST_MEASURED = 500
 """Most new images by which the quality of all is told; so many photos fit into one request."""
@@ -18,6 +20,8 @@ SHEET_SOURCES, SHEET_CHILDREN = 16, 8
 """Most images on the contact sheet that new ones were made of, and most new ones of each."""
 LEAST_PIXELS = 48
 """Images with shorter sides are enlarged on the contact sheet."""
+_NAME_BYTES = 200
+"""Most bytes of a source's name in that of a new image; a file's name may have 255."""
 
 
 class Manifest:
@@ -39,7 +43,7 @@ class Manifest:
 
     def add(self, png: bytes, batch: Batch, source: Path, neighbour: Path | None, decode: str) -> None:
         """Write one image that was made of one in the batch by this way to decode."""
-        stem = source.stem if batch.folder is None else f"{batch.folder}/{source.stem}"
+        stem = _short(source.stem) if batch.folder is None else f"{batch.folder}/{_short(source.stem)}"
         number = next(n for n in range(1, len(self._rows) + 2) if f"{stem}-{n}.png" not in self._names)
         name = f"{stem}-{number}.png"
         self._names.add(name)
@@ -79,5 +83,10 @@ class Manifest:
             writer.writerows(self._rows)
 
 
+def _short(stem: str) -> str:
+    """A name that leaves room for a number and a suffix; what is cut off is in the manifest."""
+    return os.fsencode(stem)[:_NAME_BYTES].decode(errors="replace")
+
+
 def _read(path: Path) -> Pixels:
-    return decode_image(path.read_bytes(), Limits())
+    return decode_image(path.read_bytes(), HERE)

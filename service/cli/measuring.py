@@ -10,10 +10,11 @@ from rich.markdown import Markdown
 
 from latentaug.options import EvaluateParams
 from service.cli import names
-from service.cli.context import Beta, Epochs, Model, Size, SkipBad, Source, Unlabelled, client_of, out
-from service.cli.folders import new_folder
+from service.cli.context import Beta, Epochs, Model, Size, SkipBad, Source, Unlabelled, client_of, out, told
+from service.cli.destination import check_new, new_folder
 from service.cli.options import given, option
 from service.cli.progress import console, show
+from service.cli.results import write_report
 
 
 def evaluate(
@@ -37,6 +38,9 @@ def evaluate(
     seed: Annotated[int | None, option(EvaluateParams, "seed")] = None,
 ) -> None:
     """Measure whether new images help classifiers, compared with no new images and with affine copies."""
+    if to is not None:
+        with told(context):
+            check_new(to, Path(source), unlabelled)
     with client_of(context) as client:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
         if model is not None:
@@ -45,8 +49,7 @@ def evaluate(
         how = given(model=model, alpha=alpha, k=k, decode=decode, epochs=epochs, beta=beta)
         job = client.evaluate(dataset, **what, **how)
         show(job)
+        out.print(Markdown(job.result("markdown").decode()))
         if to is not None:
             with new_folder(to) as partial:
-                for form, suffix in (("json", "json"), ("csv", "csv"), ("markdown", "md"), ("png", "png")):
-                    (partial / f"report.{suffix}").write_bytes(job.result(form))
-        out.print(Markdown(job.result("markdown").decode()))
+                write_report(job, partial)

@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from latentaug.imaging.layout import listed
+from service.cli.folders import read
 from service.cli.scaling import is_large, scaled
 
 WHOLE_ID = re.compile(r"[0-9a-f]{32}")
 MOST_JOBS = 200
 """Most jobs among which the beginning of an id is looked for."""
 ARCHIVES = {".zip", ".npz"}
+SCALED = "Images were resized to {}x{} on this machine before they were sent, with the aspect kept and the rest filled."
 
 
 def dataset(
@@ -66,11 +68,13 @@ def _upload(
     client: Client, name: str, path: Path, size: tuple[int, int] | None, unlabelled: Path | None, *, skip_bad: bool
 ) -> dict[str, Any]:
     """Upload a folder or a file; large photos of a folder are scaled down here first."""
-    if path.is_dir() and size is not None and is_large(folder := read_folder(path, unlabelled)):
+    if path.is_dir() and size is not None and is_large((folder := read_folder(path, unlabelled)).images.values()):
         with tempfile.TemporaryDirectory() as place:
             archive = Path(place) / "images.zip"
             archive.write_bytes(scaled(folder, size))
-            return client.upload(name, archive, size=size, skip_bad=skip_bad)
+            uploaded = client.upload(name, archive, size=size, skip_bad=skip_bad)
+            uploaded["warnings"].append(SCALED.format(*size))
+            return uploaded
     try:
         return client.upload(name, path, unlabelled=unlabelled, size=size, skip_bad=skip_bad)
     except Invalid as error:
@@ -106,6 +110,26 @@ def dataset_name(
     stem = path.resolve().name if path.is_dir() else path.stem
     readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "images"
     return f"{readable}-{digest[:8]}" + (f"-{size[0]}x{size[1]}" if size else "") + ("-readable" if skip_bad else "")
+
+
+def files(
+    source: str, described: Mapping[str, Any], unlabelled: Path | None = None, *, skip_bad: bool = False
+) -> list[Path] | None:
+    """The images of a data set on this machine, in its order; None if it was made of no folder here.
+
+    Args:
+        source: what the data set was made of, as for `dataset`.
+        described: its description.
+        unlabelled: as for `dataset`.
+        skip_bad: as for `dataset`.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return None
+    found = list(read_folder(folder, unlabelled).images.values())
+    if skip_bad and len(found) != described["images"]:
+        found = read(folder, unlabelled, skip_bad=True).files
+    return found if len(found) == described["images"] else None
 
 
 def model_name(dataset: str) -> str:
@@ -154,10 +178,10 @@ def pair(size: str | None) -> tuple[int, int] | None:
     """
     if size is None:
         return None
-    height, _, width = size.partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
+    sides = re.fullmatch(r"(\d+) ?[xX] ?(\d+)", size.strip(), re.ASCII)
+    if sides is None:
         raise ValueError(f"--size is a height and a width in pixels, such as 28x28, and not {size!r}")
-    return int(height), int(width)
+    return int(sides[1]), int(sides[2])
 
 
 def _existing_dataset(client: Client, name: str) -> str:

@@ -23,10 +23,12 @@ def show(job: Job) -> None:
     try:
         _follow(job)
     except (KeyboardInterrupt, SystemExit):
+        follow = "To follow it" if job.record["kind"] == "train" else "To follow it and keep what it makes"
+        keep = "" if job.record["kind"] == "train" else " --out FOLDER"
         console.print(
             f"The {job.record['kind']} job {job.id} was not cancelled. It goes on as long as the service runs; a "
             "service that this command started ends now, and the job goes on with the next one.\n"
-            f"To follow it, type: latentaug jobs {job.id}\n"
+            f"{follow}, type: latentaug jobs {job.id}{keep}\n"
             f"To stop it, type: latentaug jobs --cancel {job.id}",
             highlight=False,
             soft_wrap=True,

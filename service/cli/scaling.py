@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,16 @@ from latentaug.imaging.pixels import Limits, decode, encode_png, fit
 
 LARGE_BYTES = 2**26
 """Bytes of files from which on it is quicker to scale them here than to send them."""
+LARGE_FILE = 2**21
+"""Bytes of one file from which on its photo may have more pixels than a service reads."""
+HERE = Limits(max_pixels=2**26)
+"""Bounds on images that are read on this machine, one by one: cameras make photos of up to 64 million pixels."""
 
 
-def is_large(folder: Folder) -> bool:
-    """Whether a folder has files of many bytes."""
-    return sum(path.stat().st_size for path in folder.images.values() if path.is_file()) > LARGE_BYTES
+def is_large(files: Iterable[Path]) -> bool:
+    """Whether files have so many bytes, or one of them has, that they are better scaled down here."""
+    sizes = [path.stat().st_size for path in files if path.is_file()]
+    return sum(sizes) > LARGE_BYTES or max(sizes, default=0) > LARGE_FILE
 
 
 def scaled(folder: Folder, size: tuple[int, int]) -> bytes:
@@ -34,7 +40,7 @@ def _scaled(size: tuple[int, int], path: Path) -> bytes:
     """An image of this size as PNG; or the file as it is, where the service has something to say of it."""
     data = content(path)
     try:
-        image = decode(data, Limits())
+        image = decode(data, HERE)
     except LatentaugError:
         return data
     if image.levels.dtype != np.uint8 or image.frames or image.background or image.coarse:

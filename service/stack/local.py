@@ -37,10 +37,10 @@ def local_service(home: Path, environment: Mapping[str, str], *, computing: bool
         computing: as for `run`.
 
     Raises:
-        Conflict: its home cannot be written to.
+        Conflict: its home cannot be written to, or has no room.
         Unavailable: it does not become ready, or does not stop.
     """
-    folders.check(home.absolute(), "HOME")
+    folders.check(home.absolute(), "HOME", folders.ROOM)
     port = ports.free(HOST)
     own = {"LATENTAUG_HOME": str(home), "LATENTAUG_HOST": HOST, "LATENTAUG_PORT": str(port)}
     with (home / "service.log").open("wb") as log:
@@ -59,8 +59,15 @@ def _wait(stack: subprocess.Popen[bytes], url: str, home: Path, computing: bool)
     deadline = time.monotonic() + START_TIMEOUT
     while not health.ready(url, computing=computing):
         if stack.poll() is not None or time.monotonic() > deadline:
-            raise Unavailable(f"the local service did not become ready; its log {home / 'service.log'} says why")
+            raise Unavailable(f"the local service did not become ready{_why(home / 'service.log')}")
         time.sleep(POLL)
+
+
+def _why(log: Path) -> str:
+    """The last error in a service's log, or where that log is."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    errors = [line.partition(" ERROR ")[2].partition(": ")[2] for line in lines if " ERROR " in line]
+    return f": {errors[-1]}" if errors and errors[-1] else f"; its log {log} says why"
 
 
 def _stop(stack: subprocess.Popen[bytes]) -> None:

@@ -32,8 +32,6 @@ POLL = 0.2
 AGAIN = 5.0
 """Seconds until an embedded Valkey that did not start is started again."""
 
-ROOM = 2**20
-"""Bytes that must be free where the embedded Valkey keeps its data, or it would end again at once."""
 
 COMPUTING = ("worker", "service.model_server")
 """The modules that compute."""
@@ -84,7 +82,7 @@ def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = Fa
         Unavailable: the embedded Valkey does not start.
     """
     ports.check(settings.host, settings.port)  # first of all: a server that listens there could be taken for ours
-    folders.check(settings.home.absolute(), "HOME", ROOM)
+    folders.check(settings.home.absolute(), "HOME", folders.ROOM)
     folders.check_store(settings)
     model_server = urlsplit(settings.resolved_model_server_url)
     if model_server.scheme == "unix":

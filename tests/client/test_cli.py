@@ -159,7 +159,7 @@ def test_new_images_are_made_from_the_training_images_alone_where_folders_say_so
 def test_what_is_there_is_never_written_over(url: str, folder: Path, tmp_path: Path) -> None:
     done = run("--url", url, "augment", folder, "--out", folder, "--model", MODEL)
     assert done.returncode == 1
-    assert "already exists" in done.stderr
+    assert "name another folder" in done.stderr
     failed = run("--url", url, "augment", folder, "--out", tmp_path / "new", "--model", MODEL, "--k", "40")
     assert failed.returncode == 1
     assert "take --k 18 at most" in " ".join(failed.stderr.split())
@@ -218,6 +218,12 @@ def test_label_writes_the_newly_labelled_images_into_class_folders(url: str, fol
     assert rows
     assert sorted(row["file"] for row in rows) == sorted(p.relative_to(new).as_posix() for p in new.rglob("*.png"))
     assert {row["label"] for row in rows} <= {"even", "odd"}
+    for row in rows:
+        assert Path(row["original"]).parent == pool
+        assert (np.asarray(Image.open(row["original"])) == np.asarray(Image.open(new / row["file"]))).all()
+    told = re.search(r"of (\d+) unlabelled images, .* validate models with: (\d+)\.", done.stdout, re.S)
+    assert told is not None
+    assert int(told[1]) + int(told[2]) == 30
     laid_out = ("--out", tmp_path / "tar", "--unlabelled", pool, "--model", MODEL, "--layout", "webdataset")
     assert run("--url", url, "label", folder, *laid_out).returncode == 0
     assert [path.name for path in (tmp_path / "tar").iterdir()] == ["train.tar"]
@@ -338,6 +344,10 @@ def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, t
         (["jobs", "0" * 32], "there is no job with the id 0"),
         (["jobs", "--cancel", "x"], "there is no job with the id x; `latentaug jobs` lists the newest"),
         (["jobs", "--kind", "bake"], "--kind"),
+        (["augment", tmp_path / "notes.txt", *new], "unpack an archive first"),
+        (["augment", folder, *new, "--k", "0"], "error: --k: "),
+        (["augment", folder, *new, "--alpha", "7"], "error: alpha must be at most 1 for interpolation"),
+        (["augment", folder, *new, "--model", MODEL, "--size", "8x8"], "--size says how a model is trained"),
     ]:
         done = CliRunner().invoke(app, ["--url", url, *map(str, arguments)])
         assert done.exit_code == 1, done.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,8 +41,8 @@ def test_clients_jobs_and_errors_can_be_pickled(client: Client) -> None:
     assert str(pickle.loads(pickle.dumps(failed))) == str(failed) == "the train job 0 cancelled"
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "localhost", "", "http://", "ftp://host"])
-def test_a_url_says_how_to_reach_the_service(url: str) -> None:
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "localhost", "", "http://", "ftp://host", None])
+def test_a_url_says_how_to_reach_the_service(url: Any) -> None:
     with pytest.raises(ValueError, match=r"give one such as http://127\.0\.0\.1:8000"):
         Client(url)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from latentaug_client import calls
 from latentaug_client.images import gathered
 from latentaug_client.zips import folder_labels, zipped_batch
 from PIL import Image
@@ -80,7 +81,8 @@ def test_a_picture_of_any_mode_is_sent_as_it_looks(mode: str) -> None:
     [
         ([], "give at least one"),
         ((image for image in []), "give at least one"),
-        (GREY[0], r"give it as image\[None\]"),
+        (GREY[0], r"given as image\[None\]"),
+        (GREY.reshape(4, -1), r"given as rows.reshape\(-1, height, width\)"),
         (COLOUR[0], r"give it as image\[None\]"),
         (COLOUR.transpose(0, 3, 1, 2), r"give images.transpose\(0, 2, 3, 1\)"),
         ([GREY[0], GREY[0, :4]], "several shapes"),
@@ -110,3 +112,9 @@ def test_labels_name_folders_or_are_refused() -> None:
         with pytest.raises(ValueError, match="cannot name a folder"):
             zipped_batch(files, [label, "a", "a", "a"])
     assert folder_labels(["train", "a/b", "cat", None]).tolist() == ["label 3", "label 1", "cat", ""]
+
+
+@pytest.mark.parametrize("size", ["48x64", (48,), (48, 64, 3)])
+def test_a_size_is_a_height_and_a_width(size: Any) -> None:
+    with pytest.raises(ValueError, match=r"such as \(48, 64\)"):
+        calls.upload("photos", GREY, None, None, size)

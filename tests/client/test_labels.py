@@ -56,6 +56,12 @@ def test_an_array_without_objects_is_taken_as_it_is() -> None:
         assert as_array(array) is array
 
 
+def test_a_column_of_a_table_is_one_label_for_each_image() -> None:
+    column = np.array([[2], [0], [1]])
+    assert as_array(column).tolist() == [2, 0, 1]
+    assert of_sources(column, np.array([1, 1, 2])).tolist() == [0, 0, 1]
+
+
 @pytest.mark.parametrize("labels", [np.array([["a", None], ["b", "c"]], object), {"a.png": 1}, "cat"])
 def test_what_is_not_one_label_for_each_image_is_refused(labels: Any) -> None:
     with pytest.raises(ValueError, match="give one label for each image"):

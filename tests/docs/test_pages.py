@@ -20,6 +20,7 @@ ELSEWHERE = {
     "make run": "runs `python -m service.stack`, which is what these pages are run against",
     "latentaug recommend photos": "tests/client/test_cli.py finds a folder's best training set",
     "latentaug augment photos": "tests/client/test_cli.py augments a folder",
+    "latentaug models": "tests/client/test_commands.py lists models",
     "docker compose up": "needs a container engine; tests/system/test_compose.py runs the services as processes",
     "docker compose -f": "the same, with a GPU; `make check` holds both files against compose's schema",
     "METRICS_KEY_FILE=": "the same; tests/system/test_operations.py reads what it mounts",

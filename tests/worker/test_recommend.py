@@ -90,6 +90,18 @@ class TestRecommend:
         assert [one["right"] for one in result["spreads"]] == [None] * len(result["spreads"])
         assert "over the test images" in desk.file(work, "report.md").decode()
 
+    def test_serves_a_data_set_in_which_every_image_has_a_label(self, desk: Desk, params: RecommendParams) -> None:
+        digits = datasets.load("digits", desk.artefacts, desk.settings.dataset_folders)
+        assert digits.labels is not None
+        labels = [digits.classes[label] for label in digits.labels[:120]]
+        datasets.create(desk.artefacts, "whole", digits.images[:120], labels, 10**9)
+        work = desk.start("recommend")
+        recommend(work, params.model_copy(update={"dataset": "whole", "labelled": None, "budget_seconds": 5}))
+        result = json.loads(desk.file(work, "result.json"))
+        assert result["recipe"]["spread"] is None
+        assert result["verdict"]["knn"]
+        assert any("no unlabelled images" in warning for warning in result["warnings"])
+
     def test_needs_labels_of_two_classes(self, desk: Desk, params: RecommendParams) -> None:
         images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np.uint8)
         datasets.create(desk.artefacts, "bare", images, None, 10**9)

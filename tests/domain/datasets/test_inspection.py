@@ -12,6 +12,7 @@ from latentaug.datasets import UNLABELLED, NotRead, Reading, Unreadable
 from latentaug.datasets.inspection import proposed
 from latentaug.datasets.splitting import split_as_given
 from latentaug.errors import InvalidInput
+from latentaug.imaging.intake import resized
 from latentaug.storage.objects import ArtefactStore
 
 MAX_BYTES = 10**9
@@ -159,3 +160,10 @@ def test_a_class_without_training_images_is_named() -> None:
     given = ["train"] * 4 + ["test"] * 2
     with pytest.raises(InvalidInput, match="class 'b' has no image in the folder of training images"):
         split_as_given(given, np.array([0, 0, 0, 0, 0, 1]), "ab", np.arange(6))
+
+
+def test_a_size_in_the_other_order_is_pointed_out() -> None:
+    lying, standing = (48, 64), (64, 48)
+    assert "Sizes are height x width, so 48x64 would fit most of them better." in resized([lying] * 3, standing)
+    for size in (lying, (64, 64)):
+        assert not any("better" in told for told in resized([lying, (40, 50), standing], size))
