@@ -15,9 +15,10 @@ from latentaug.options import EvaluateParams
 from latentaug.runtime.settings import Settings
 from tests.api.services import free_port
 from tests.worker.desk import Desk
-from worker import tracking
 
-mlflow = pytest.importorskip("mlflow.server", reason="needs the whole of MLflow: pip install -e '.[slow]'")
+pytest.importorskip("mlflow.server", reason="needs the whole of MLflow: pip install -e '.[slow]'")
+from worker import tracking  # noqa: E402 (it imports MLflow)
+
 TRAIN = {"dataset": "digits", "name": "seen", "latent_dim": 4, "epochs": 3}
 
 

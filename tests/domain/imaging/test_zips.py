@@ -310,7 +310,10 @@ def test_large_photos_are_resized_one_by_one_and_that_is_said() -> None:
     assert "9 images were resized to 8x16 from 99x99, with the aspect kept and the rest filled." in folder.warnings
 
 
-@pytest.mark.parametrize(("part", "said"), [(slice(-30), "its end is missing"), (slice(4, None), "it is something")])
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [(slice(-30), "its end is missing"), (slice(4, None), "pack them again"), (slice(4, 40), "it is something")],
+)
 def test_a_zip_that_is_cut_says_what_to_do(part: slice, said: str) -> None:
     with pytest.raises(MalformedInput, match=said):
         read_zip(_zip({"a/1.png": PNG})[part], LIMITS)
