@@ -17,7 +17,7 @@ from tests.api.services import free_port
 from tests.worker.desk import Desk
 
 pytest.importorskip("mlflow.server", reason="needs the whole of MLflow: pip install -e '.[slow]'")
-from worker import tracking  # noqa: E402 (it imports MLflow)
+from worker import tracking  # which imports MLflow
 
 TRAIN = {"dataset": "digits", "name": "seen", "latent_dim": 4, "epochs": 3}
 
