@@ -30,7 +30,7 @@ from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
 from service.api.routes import datasets, inference, jobs, labelling, models, page, quality, results, system
 from service.api.routes.plain import DocumentedApp
-from service.asgi.proxies import UnderPrefix
+from service.asgi.proxies import Forwarded, UnderPrefix
 from service.asgi.traced import Traced
 
 DESCRIPTION = """\
@@ -131,4 +131,5 @@ def _behind_proxies(served: ASGIApp, settings: Settings) -> ASGIApp:
     """Believe what trusted proxies say of a request. The prefix comes first: then the caller's address is replaced."""
     trusted = addresses.networks(settings.trusted_proxies)
     named = ProxyHeadersMiddleware(served, [str(network) for network in trusted])  # type: ignore[arg-type]
-    return UnderPrefix(named, settings.root_path or "", trusted)  # type: ignore[arg-type]
+    believing = Forwarded(named, served)  # type: ignore[arg-type]
+    return UnderPrefix(believing, settings.root_path or "", trusted)

@@ -46,19 +46,43 @@ class UnderPrefix:
                 scope = {**scope, "path": scope["path"].removeprefix(prefix)}
 
         async def prefixed(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and _has(message, b"location"):
                 headers = MutableHeaders(scope=message)
-                if location := headers.get("location"):
-                    headers["location"] = _under(prefix, location)
+                headers["location"] = _under(prefix, headers["location"])
             await send(message)
 
         await self._app({**scope, "root_path": prefix} if prefix else scope, receive, prefixed)
 
     def _forwarded(self, scope: Scope) -> str:
         """What a trusted proxy sends as the prefix; empty where there is none."""
-        sent = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
+        if not _has(scope, b"x-forwarded-prefix"):
+            return ""
+        sent = Headers(scope=scope)["x-forwarded-prefix"].rstrip("/")
         believed = sent and scope["client"] is not None and lies_in(scope["client"][0], self._trusted)
         return sent if believed and _PREFIX.fullmatch(sent) else ""
+
+
+class Forwarded:
+    """Asks one application where a proxy says something of the request, and another where none does.
+
+    Args:
+        believing: reads what proxies say, which takes time even where there is nothing to read.
+        plain: the application itself.
+    """
+
+    def __init__(self, believing: ASGIApp, plain: ASGIApp) -> None:
+        self._believing = believing
+        self._plain = plain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        said = any(name.startswith(b"x-forwarded-") for name, _ in scope.get("headers", ()))
+        await (self._believing if said else self._plain)(scope, receive, send)
+
+
+def _has(message: Scope | Message, name: bytes) -> bool:
+    """Whether there is a header of that name, in lower case, found without a look at all others as text."""
+    return any(each == name for each, _ in message["headers"])
 
 
 def _under(prefix: str, location: str) -> str:

@@ -18,6 +18,7 @@ from service.api.http import problems
 
 _HARMLESS = {"GET", "HEAD", "OPTIONS"}
 """Methods by which nothing is changed or computed; a browser does not let other sites read the answers."""
+_LOOKED_AT = {b"host", b"origin", b"sec-fetch-site"}
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -34,6 +35,7 @@ class OwnPages:
         self._app = app
         self._names = frozenset(name.lower() for name in listed(settings.host_names))
         self._origins = frozenset(listed(settings.cors_origins))
+        self._accepted: tuple[bytes, bytes] | None = None  # the `Host` header that was found to be ours last
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -41,13 +43,18 @@ class OwnPages:
         await (problems.of_error(refusal) if refusal else self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> LatentaugError | None:
-        headers = Headers(scope=scope)
+        sent = [each for each in scope["headers"] if each[0] in _LOOKED_AT]
+        if len(sent) == 1 and sent[0] == self._accepted:  # nothing new
+            return None
+        headers = Headers(raw=sent)
         for host in headers.getlist("host"):  # a browser always sends one
             if not self._is_own(_parts(f"//{host}").hostname):
                 return Misdirected(
                     f"this service is not {host[:100]!r}; call it at localhost or 127.0.0.1, or name that host in "
                     f"{PREFIX}HOST_NAMES, or set {PREFIX}API_KEYS and send a key"
                 )
+        if len(sent) == 1 and sent[0][0] == b"host":
+            self._accepted = sent[0]
         if scope["method"] in _HARMLESS or not self._is_foreign(headers):
             return None
         site = headers.get("origin", "another site")
