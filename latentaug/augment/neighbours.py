@@ -127,13 +127,6 @@ def name_class(error: TooFewImages, names: Sequence[object]) -> TooFewImages:
     return TooFewImages(_too_small(where, *(int(told[name]) for name in ("size", "k", "largest_k"))))
 
 
-def largest_usable_k(labels: Rows | None, n: int) -> int:
-    """The largest k for which each of n latents has k other latents of its own label (of any, without a label)."""
-    labelled = np.empty(0, np.int64) if labels is None else labels[labels != UNLABELLED]
-    smallest = int(np.unique(labelled, return_counts=True)[1].min(initial=n))
-    return max(smallest - 1, 0)
-
-
 def neighbours(
     latents: Latents,
     labels: Rows | None,

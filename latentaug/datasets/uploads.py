@@ -130,14 +130,19 @@ def create(
         sha256=hashlib.sha256(data).hexdigest(),
         created_at=datetime.now(UTC),
     )
-    with whole(store, _folder(description), _path(name)):
+    _store(store, description, data)
+    return description
+
+
+def _store(store: ArtefactStore, description: DatasetDescription, data: bytes) -> None:
+    """Write an upload's arrays, and then its description, with which it exists."""
+    with whole(store, _folder(description), _path(description.name)):
         store.put(_data_path(description), data)
         try:
-            store.create(_path(name), description.model_dump_json(indent=1).encode())
+            store.create(_path(description.name), description.model_dump_json(indent=1).encode())
         except Conflict as error:
             store.delete_folder(_folder(description))
-            raise _taken(name) from error
-    return description
+            raise _taken(description.name) from error
 
 
 def check_size(size: tuple[int, int], proposed: str = "64x64") -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from latentaug_client import Client
+from latentaug_client import Client, LatentaugError
 from latentaug_client.zips import folder_labels
 
 from latentaug.imaging.layout import MANIFEST
@@ -96,16 +97,30 @@ def by_job(
     return quality
 
 
-def upload_sources(client: Client, reading: Reading, size: tuple[int, int] | None) -> tuple[str, list[Path]]:
-    """Upload those images alone of which new ones are made, where a folder has others to test with.
+@contextmanager
+def sources(
+    client: Client, reading: Reading, size: tuple[int, int] | None, whole: Callable[[], str]
+) -> Iterator[tuple[str, Sequence[Path]]]:
+    """A data set of those images of which new ones are made, and its images in its order.
 
-    Returns:
-        The name of the data set, which is to be deleted afterwards, and its images in its order.
+    Args:
+        client: of the service.
+        reading: the folder's images. Where some of them are there to test with, the others are uploaded apart, and
+            deleted again at the end, whatever happens.
+        size: height and width to upload them in, or None.
+        whole: gives the name of the data set of all images.
     """
+    if not reading.held:
+        yield whole(), reading.files
+        return
     labelled = [(path, batch.label) for batch in reading.batches for path in batch.files]
     files = [path for path, _ in labelled]
     labels = [label for _, label in labelled]
     name = f"augment-{uuid4().hex}"
     of = folder_labels(np.array(labels, object)) if any(labels) else None
     client.upload(name, files, of, size=size, bits=reading.bits)
-    return name, files
+    try:
+        yield name, files
+    finally:
+        with suppress(LatentaugError):  # a job that still uses it is named to the person anyway
+            client.delete_dataset(name)

@@ -40,7 +40,7 @@ from service.cli.manifest import Manifest
 from service.cli.options import given, option
 from service.cli.progress import console, show
 from service.cli.quality import in_words, measured
-from service.cli.training import check_untrained, own_model
+from service.cli.training import check_untrained, chosen_model, own_model
 
 
 def train(
@@ -116,13 +116,8 @@ def augment(
             quality = measured(client, model, written)
         else:
             shape = (described["height"], described["width"]) if options.resize else None
-            if reading.held:
-                sources, files = augmenting.upload_sources(client, reading, shape)
-            else:
-                sources, files = dataset or upload(shape), reading.files
-            quality = in_words(augmenting.by_job(client, model, sources, files, reading.batches, options, written))
-            if reading.held:
-                client.delete_dataset(sources)
+            with augmenting.sources(client, reading, shape, lambda: dataset or upload(shape)) as (sources, files):
+                quality = in_words(augmenting.by_job(client, model, sources, files, reading.batches, options, written))
         written.close()
         sheet = written.sheet()
     say(f"{len(written)} new images in {to}, made from {reading}")
@@ -156,9 +151,7 @@ def label(
         check_new(to, Path(source), unlabelled)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
-        if model is None:
-            model = own_model(client, dataset, **how)
-        names.description(client, model)
+        model = chosen_model(client, dataset, model, **how)
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model, **options)
         show(job)
@@ -201,9 +194,7 @@ def recommend(
         check_new(to, Path(source), unlabelled)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
-        if model is None:
-            model = own_model(client, dataset, **how)
-        names.description(client, model)
+        model = chosen_model(client, dataset, model, **how)
         asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
         job = client.recommend(dataset, model=model, **asked)
         show(job)

@@ -40,6 +40,13 @@ def own_model(client: Client, dataset: str, **options: Any) -> str:
     return name
 
 
+def chosen_model(client: Client, dataset: str, model: str | None, **options: Any) -> str:
+    """The model that is named, which must be there, or else the data set's own, trained as `options` say."""
+    if model is None:
+        return own_model(client, dataset, **options)
+    return str(names.description(client, model)["name"])
+
+
 def check_untrained(model: str | None, **options: Any) -> None:
     """Refuse to be told how to train a model beside the name of one that is trained already.
 

@@ -6,8 +6,6 @@ import csv
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -23,15 +21,6 @@ def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
     return subprocess.run(
         command, env={**kept, "COLUMNS": "200", **environment}, capture_output=True, text=True, timeout=200, check=False
     )
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
 
 
 def manifest(folder: Path) -> list[dict[str, str]]:

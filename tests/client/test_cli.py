@@ -25,8 +25,9 @@ from service.cli.folders import Batch, read
 from service.cli.manifest import MOST_MEASURED, Manifest
 from service.cli.names import dataset, dataset_name
 from service.stack import ports
-from tests.client.commands import LATENTAUG, manifest, run, within, write_digits
+from tests.client.commands import LATENTAUG, manifest, run, write_digits
 from tests.client.conftest import DIGITS, MODEL
+from tests.waiting import within
 
 
 @pytest.fixture

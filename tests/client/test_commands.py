@@ -21,8 +21,9 @@ from service.cli import names, scaling
 from service.cli.app import app
 from service.stack import address
 from service.stack.address import Address
-from tests.client.commands import LATENTAUG, manifest, run, within, write_digits
+from tests.client.commands import LATENTAUG, manifest, run, write_digits
 from tests.client.conftest import MODEL
+from tests.waiting import within
 
 
 def test_many_images_go_to_a_job_by_themselves_and_nothing_is_lost(url: str, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,18 +16,10 @@ from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 from service.stack.valkey import EmbeddedRedis
+from tests.waiting import within
 from tests.worker.desk import Desk
 
 ENDLESS = {"dataset": "digits", "epochs": 10_000, "patience": 10_000, "batch_size": 64}
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return condition()
 
 
 def alive(pid: int) -> bool:

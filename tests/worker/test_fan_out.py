@@ -15,7 +15,8 @@ from latentaug.options import EvaluateParams
 from latentaug.runtime.jobs import Attempts, JobRecord
 from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.storage.objects import ArtefactStore
-from tests.worker.conftest import WorkerProcess, alive, children, within
+from tests.waiting import within
+from tests.worker.conftest import WorkerProcess, alive, children
 from tests.worker.desk import Desk
 
 pytestmark = pytest.mark.slow

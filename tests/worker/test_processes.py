@@ -20,7 +20,8 @@ from latentaug.runtime.settings import Settings
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from service.stack.valkey import EmbeddedRedis
-from tests.worker.conftest import ENDLESS, WorkerProcess, alive, within
+from tests.waiting import within
+from tests.worker.conftest import ENDLESS, WorkerProcess, alive
 from worker.queue_process import Insistent
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,8 @@ from latentaug import datasets
 from latentaug.runtime.jobs import Attempts, JobRecord
 from latentaug.runtime.jobs.queue import FAILURE_SECONDS, JobQueue
 from latentaug.storage.objects import ArtefactStore
-from tests.worker.conftest import WorkerProcess, alive, within
+from tests.waiting import within
+from tests.worker.conftest import WorkerProcess, alive
 from tests.worker.test_processes import SOON, Start, Submit, ended
 
 pytestmark = pytest.mark.slow

@@ -22,7 +22,8 @@ import pytest
 
 from latentaug.runtime.processes import MISCONFIGURED
 from service.stack import health
-from tests.worker.conftest import alive, children, within
+from tests.waiting import within
+from tests.worker.conftest import alive, children
 
 pytestmark = pytest.mark.slow
 

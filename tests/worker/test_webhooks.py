@@ -21,7 +21,8 @@ from latentaug.runtime.jobs import Attempts, JobRecord
 from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.jobs.outbox import Outbox
 from latentaug.runtime.settings import Settings
-from tests.worker.conftest import WorkerProcess, within
+from tests.waiting import within
+from tests.worker.conftest import WorkerProcess
 from worker import posting, webhooks
 from worker.webhooks import send_due
 

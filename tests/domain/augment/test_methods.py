@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentaug.augment.methods import Altered, alter, move, residual, sigma
-from latentaug.augment.neighbours import ClassTooSmall, Reference, largest_usable_k, name_class, neighbours
+from latentaug.augment.neighbours import ClassTooSmall, Reference, name_class, neighbours
 from latentaug.errors import InvalidInput, TooFewImages
+from tests.domain.augment.sizes import largest_usable_k
 
 Cases = st.tuples(
     st.integers(0, 2**32),  # seed of the latents

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from latentaug.augment.counts import children_of_each, counted
 from latentaug.augment.exact_counts import alter_in_rounds
 from latentaug.augment.methods import alter
-from latentaug.augment.neighbours import ClassTooSmall, Reference, largest_usable_k, neighbours
+from latentaug.augment.neighbours import ClassTooSmall, Reference, neighbours
 from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput
 from latentaug.options import AugmentOptions
+from tests.domain.augment.sizes import largest_usable_k
 
 Labels = NDArray[np.int64]
 PARTLY = st.lists(st.integers(UNLABELLED, 2), min_size=4, max_size=40).map(lambda labels: np.array(labels, np.int64))

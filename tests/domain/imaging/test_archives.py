@@ -11,20 +11,8 @@ from hypothesis import strategies as st
 
 from latentaug.errors import LatentaugError, MalformedInput, TooLarge
 from latentaug.imaging.archives import read_npy, read_npz, write_npy, write_npz, write_zip
-from latentaug.imaging.pixels import Limits, encode_png
 from latentaug.imaging.zips import read_zip
-
-LIMITS = Limits(max_images=10, max_pixels=10_000, max_bytes=100_000)
-IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
-PNG = encode_png(IMAGE)
-
-
-def _zip(entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", compression) as archive:
-        for name, data in entries.items():
-            archive.writestr(name, data)
-    return out.getvalue()
+from tests.domain.imaging.zips import IMAGE, LIMITS, PNG, zipped
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "int64", "<U5"])
@@ -82,9 +70,9 @@ def test_npz_comes_back_and_is_the_same_bytes_each_time() -> None:
 
 def test_an_npz_bomb_is_refused_from_its_directory() -> None:
     with pytest.raises(TooLarge):
-        read_npz(_zip({"images.npy": write_npy(np.zeros(200_000, np.uint8))}), LIMITS)
+        read_npz(zipped({"images.npy": write_npy(np.zeros(200_000, np.uint8))}), LIMITS)
     with pytest.raises(TooLarge):
-        read_npz(_zip({f"a{i}.npy": write_npy(IMAGE) for i in range(17)}), LIMITS)
+        read_npz(zipped({f"a{i}.npy": write_npy(IMAGE) for i in range(17)}), LIMITS)
 
 
 def test_what_we_write_can_be_read_back() -> None:

@@ -15,24 +15,13 @@ from hypothesis import strategies as st
 from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
 from latentaug.imaging.pixels import Limits, encode_png
 from latentaug.imaging.zips import read_zip
-
-LIMITS = Limits(max_images=10, max_pixels=10_000, max_bytes=100_000)
-IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
-PNG = encode_png(IMAGE)
-
-
-def _zip(entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", compression) as archive:
-        for name, data in entries.items():
-            archive.writestr(name, data)
-    return out.getvalue()
+from tests.domain.imaging.zips import IMAGE, LIMITS, PNG, zipped
 
 
 def _zip_of_raw_names(names: list[bytes]) -> bytes:
     """A zip of images whose names have these bytes and no flag for UTF-8, as older programs write them."""
     stand_ins = [f"{i:04}".ljust(len(name), "Q") for i, name in enumerate(names)]
-    data = _zip(dict.fromkeys(stand_ins, PNG))
+    data = zipped(dict.fromkeys(stand_ins, PNG))
     for stand_in, name in zip(stand_ins, names, strict=True):
         data = data.replace(stand_in.encode(), name)
     return data
@@ -45,25 +34,25 @@ def _link(archive: zipfile.ZipFile, name: str, target: str) -> None:
 
 
 def test_folders_are_labels() -> None:
-    folder = read_zip(_zip({"set/cat/1.png": PNG, "set/dog/1.png": PNG, "set/cat/2.PNG": PNG}), LIMITS)
+    folder = read_zip(zipped({"set/cat/1.png": PNG, "set/dog/1.png": PNG, "set/cat/2.PNG": PNG}), LIMITS)
     assert folder.labels == ["cat", "dog", "cat"]
     assert np.array_equal(folder.images[2], IMAGE)
 
 
 def test_images_in_no_folder_have_no_labels() -> None:
-    assert read_zip(_zip({"1.png": PNG, "2.png": PNG}), LIMITS).labels is None
+    assert read_zip(zipped({"1.png": PNG, "2.png": PNG}), LIMITS).labels is None
 
 
 @pytest.mark.parametrize(
     "folder", ["unlabelled", "unlabeled", "UNLABELED", "top/Unlabelled", "unlabelled/2024/may", "unlabelled/a"]
 )
 def test_images_below_a_folder_of_unlabelled_ones_have_no_label(folder: str) -> None:
-    assert read_zip(_zip({"a/1.png": PNG, f"{folder}/2.png": PNG}), LIMITS).labels == ["a", None]
+    assert read_zip(zipped({"a/1.png": PNG, f"{folder}/2.png": PNG}), LIMITS).labels == ["a", None]
 
 
 def test_a_class_folder_may_have_a_name_that_is_only_like_it() -> None:
     entries = {"a/1.png": PNG, "unlabelled-2/2.png": PNG, "a/unlabelled.png": PNG}
-    assert read_zip(_zip(entries), LIMITS).labels == ["a", "unlabelled-2", "a"]
+    assert read_zip(zipped(entries), LIMITS).labels == ["a", "unlabelled-2", "a"]
 
 
 @pytest.mark.parametrize(
@@ -71,35 +60,35 @@ def test_a_class_folder_may_have_a_name_that_is_only_like_it() -> None:
 )
 def test_a_path_that_leaves_the_zip_is_refused(name: str) -> None:
     with pytest.raises(MalformedInput, match="leads out"):
-        read_zip(_zip({name: PNG}), LIMITS)
+        read_zip(zipped({name: PNG}), LIMITS)
 
 
 def test_a_file_without_a_name_is_refused() -> None:
-    data = _zip({"a.png": PNG}).replace(b"a.png", b"\0.png")
+    data = zipped({"a.png": PNG}).replace(b"a.png", b"\0.png")
     with pytest.raises(MalformedInput, match="not a readable zip"):
         read_zip(data, LIMITS)
 
 
 def test_some_labelled_and_some_not_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"1\.png"):
-        read_zip(_zip({"1.png": PNG, "a/2.png": PNG}), LIMITS)
+        read_zip(zipped({"1.png": PNG, "a/2.png": PNG}), LIMITS)
 
 
 def test_an_empty_zip_is_refused() -> None:
     with pytest.raises(InvalidInput, match="no images"):
-        read_zip(_zip({}), LIMITS)
+        read_zip(zipped({}), LIMITS)
 
 
 def test_a_zip_bomb_is_refused_from_its_directory() -> None:
     with pytest.raises(TooLarge):
-        read_zip(_zip({"a/1.png": bytes(200_000)}), LIMITS)
+        read_zip(zipped({"a/1.png": bytes(200_000)}), LIMITS)
     with pytest.raises(TooLarge):
-        read_zip(_zip({f"a/{i}.png": PNG for i in range(11)}), LIMITS)
+        read_zip(zipped({f"a/{i}.png": PNG for i in range(11)}), LIMITS)
 
 
 @given(position=st.integers(0, 400), value=st.integers(0, 255), cut=st.integers(0, 20))
 def test_no_zip_bytes_get_past_our_own_errors(position: int, value: int, cut: int) -> None:
-    data = bytearray(_zip({"a/1.png": PNG, "b/2.png": PNG}))
+    data = bytearray(zipped({"a/1.png": PNG, "b/2.png": PNG}))
     data[position % len(data)] = value
     try:
         read_zip(bytes(data[: len(data) - cut]), LIMITS)
@@ -123,7 +112,7 @@ def test_no_zip_bytes_get_past_our_own_errors(position: int, value: int, cut: in
     ],
 )
 def test_what_is_no_image_or_is_hidden_is_passed_over_and_named(other: str) -> None:
-    folder = read_zip(_zip({"a/1.png": PNG, "b/1.png": PNG, other: b"x"}), LIMITS)
+    folder = read_zip(zipped({"a/1.png": PNG, "b/1.png": PNG, other: b"x"}), LIMITS)
 
     assert folder.labels == ["a", "b"]
     assert len(folder.warnings) == 1
@@ -133,7 +122,7 @@ def test_what_is_no_image_or_is_hidden_is_passed_over_and_named(other: str) -> N
 def test_all_that_is_passed_over_is_one_sentence_and_our_own_manifest_is_none() -> None:
     others = {f"__MACOSX/a/._{i}.png": b"x" for i in range(9)} | {f"{i}.txt": b"x" for i in range(9)}
 
-    told = read_zip(_zip({"a/1.png": PNG, "b/1.png": PNG, "manifest.csv": b"file\n", **others}), LIMITS).warnings
+    told = read_zip(zipped({"a/1.png": PNG, "b/1.png": PNG, "manifest.csv": b"file\n", **others}), LIMITS).warnings
 
     assert told == [
         "18 files are no images or are hidden, and were passed over: __MACOSX/, 0.txt, 1.txt, 2.txt, 3.txt and 5 more."
@@ -141,7 +130,7 @@ def test_all_that_is_passed_over_is_one_sentence_and_our_own_manifest_is_none() 
 
 
 def test_an_image_needs_no_suffix() -> None:
-    assert read_zip(_zip({"a/1": PNG, "b/2.png?size=large": PNG}), LIMITS).labels == ["a", "b"]
+    assert read_zip(zipped({"a/1": PNG, "b/2.png?size=large": PNG}), LIMITS).labels == ["a", "b"]
 
 
 def test_every_image_that_cannot_be_read_is_named_at_once() -> None:
@@ -154,7 +143,7 @@ def test_every_image_that_cannot_be_read_is_named_at_once() -> None:
     }
 
     with pytest.raises(MalformedInput) as refused:
-        read_zip(_zip(entries), LIMITS)
+        read_zip(zipped(entries), LIMITS)
 
     assert refused.value.detail.startswith("4 images cannot be read: ")
     for name in list(entries)[1:]:
@@ -168,23 +157,23 @@ def test_many_images_that_cannot_be_read_are_counted() -> None:
     entries = {"a/1.png": PNG} | {f"b/{i}.png": b"x" for i in range(500)}
 
     with pytest.raises(MalformedInput, match=r"500 images .* and 480 more; leave such images out") as refused:
-        read_zip(_zip(entries), Limits())
+        read_zip(zipped(entries), Limits())
 
     assert len(refused.value.fields) == 100
 
 
 def test_those_that_cannot_be_read_are_left_out_if_that_is_asked_for() -> None:
-    folder = read_zip(_zip({"a/1.png": PNG, "b/2.png": PNG[:30], "b/3.png": PNG}), LIMITS, skip_bad=True)
+    folder = read_zip(zipped({"a/1.png": PNG, "b/2.png": PNG[:30], "b/3.png": PNG}), LIMITS, skip_bad=True)
 
     assert (folder.names, folder.labels) == (["a/1.png", "b/3.png"], ["a", "b"])
     assert [bad.file for bad in folder.unreadable] == ["b/2.png"]
     assert folder.warnings[0].startswith("Left out, as they cannot be read: b/2.png: broken")
     with pytest.raises(MalformedInput, match="set skip_bad=true"):
-        read_zip(_zip({"a/1.png": PNG, "b/2.png": PNG[:30]}), LIMITS, skip_bad=False)
+        read_zip(zipped({"a/1.png": PNG, "b/2.png": PNG[:30]}), LIMITS, skip_bad=False)
 
 
 def test_a_file_whose_bytes_are_damaged_in_the_zip_is_named_like_any_other() -> None:
-    data = _zip({"a/1.png": PNG, "b/2.png": PNG}, zipfile.ZIP_STORED)
+    data = zipped({"a/1.png": PNG, "b/2.png": PNG}, zipfile.ZIP_STORED)
     last = data.rindex(b"IEND")
 
     with pytest.raises(MalformedInput, match=r"b/2\.png: its bytes in the zip are damaged"):
@@ -198,7 +187,7 @@ def test_backslashes_separate_folders() -> None:
 
 
 def test_a_file_has_the_name_that_is_written_beside_its_bytes() -> None:
-    data = _zip({"a/1.png": PNG, "b/2.png": PNG}, zipfile.ZIP_STORED)
+    data = zipped({"a/1.png": PNG, "b/2.png": PNG}, zipfile.ZIP_STORED)
     directory = data.index(b"PK\x01\x02")
 
     folder = read_zip(data[:directory] + data[directory:].replace(b"b/2.png", b"a/1.png"), LIMITS)
@@ -209,7 +198,7 @@ def test_a_file_has_the_name_that_is_written_beside_its_bytes() -> None:
 def test_colons_and_a_leading_dot_do_no_harm() -> None:
     entries = {"./a/2024-01-01T12:00:00.png": PNG, "./b/1.png": PNG}
 
-    assert read_zip(_zip(entries), LIMITS).names == ["a/2024-01-01T12:00:00.png", "b/1.png"]
+    assert read_zip(zipped(entries), LIMITS).names == ["a/2024-01-01T12:00:00.png", "b/1.png"]
 
 
 def test_names_are_utf_8_wherever_they_can_be() -> None:
@@ -238,7 +227,7 @@ def test_names_in_another_encoding_are_never_taken_for_what_they_are_not(label: 
 
 
 def test_accents_are_one_letter_however_they_are_written() -> None:
-    folder = read_zip(_zip({"caf\u00e9/1.png": PNG, "cafe\u0301/2.png": PNG, "a/1.png": PNG}), LIMITS)
+    folder = read_zip(zipped({"caf\u00e9/1.png": PNG, "cafe\u0301/2.png": PNG, "a/1.png": PNG}), LIMITS)
 
     assert folder.labels == ["café", "café", "a"]
 
@@ -294,8 +283,8 @@ def test_another_kind_of_archive_is_called_what_it_is(data: bytes, kind: str) ->
 
 def test_a_zip_in_a_zip_and_one_with_a_password_are_told() -> None:
     with pytest.raises(InvalidInput, match=r"no images, only inner\.zip"):
-        read_zip(_zip({"inner.zip": _zip({"a/1.png": PNG})}), LIMITS)
-    locked = bytearray(_zip({"a/1.png": PNG}))
+        read_zip(zipped({"inner.zip": zipped({"a/1.png": PNG})}), LIMITS)
+    locked = bytearray(zipped({"a/1.png": PNG}))
     locked[locked.rindex(b"PK\x01\x02") + 8] |= 1
     with pytest.raises(MalformedInput, match="password"):
         read_zip(bytes(locked), LIMITS)
@@ -304,7 +293,7 @@ def test_a_zip_in_a_zip_and_one_with_a_password_are_told() -> None:
 def test_large_photos_are_resized_one_by_one_and_that_is_said() -> None:
     photo = encode_png(np.zeros((99, 99, 3), np.uint8))
 
-    folder = read_zip(_zip({f"a/{i}.png": photo for i in range(9)}), LIMITS, size=(8, 16))
+    folder = read_zip(zipped({f"a/{i}.png": photo for i in range(9)}), LIMITS, size=(8, 16))
 
     assert {image.shape for image in folder.images} == {(8, 16, 3)}
     assert "9 images were resized to 8x16 from 99x99, with the aspect kept and the rest filled." in folder.warnings
@@ -316,4 +305,4 @@ def test_large_photos_are_resized_one_by_one_and_that_is_said() -> None:
 )
 def test_a_zip_that_is_cut_says_what_to_do(part: slice, said: str) -> None:
     with pytest.raises(MalformedInput, match=said):
-        read_zip(_zip({"a/1.png": PNG})[part], LIMITS)
+        read_zip(zipped({"a/1.png": PNG})[part], LIMITS)
