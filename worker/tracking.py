@@ -36,6 +36,8 @@ RECORD = "record.json"
 """The job's own file, which the run says in its own way."""
 MEASURED = ("evaluate", "recommend")
 """The kinds of jobs whose result has a row for each arm."""
+FIGURES = "figures"
+"""The folder of an evaluation's further pictures."""
 NOTE, NAME = "mlflow.note.content", "mlflow.runName"
 _METRICS_AT_ONCE, _PARAMS_AT_ONCE, _LONGEST_VALUE = 1000, 100, 500  # MLflow's own bounds
 
@@ -79,9 +81,10 @@ def _write(client: MlflowClient, record: JobRecord, artefacts: ArtefactStore) ->
     for start in range(0, len(metrics), _METRICS_AT_ONCE):
         client.log_batch(run_id, metrics=metrics[start : start + _METRICS_AT_ONCE])
     with TemporaryDirectory() as place:
-        for name in artefacts.files(folder):
-            if name.endswith(SHOWN) and name != RECORD:
-                Path(place, name).write_bytes(artefacts.get(f"{folder}/{name}"))
+        for within in (folder, f"{folder}/{FIGURES}"):
+            for name in artefacts.files(within):
+                if name.endswith(SHOWN) and name != RECORD:
+                    Path(place, name).write_bytes(artefacts.get(f"{within}/{name}"))
         client.log_artifacts(run_id, place)
     client.set_terminated(run_id, "FINISHED")
 

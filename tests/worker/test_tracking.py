@@ -102,7 +102,8 @@ def test_an_evaluation_becomes_a_run_whose_description_is_its_verdict(desk: Desk
         name = f"knn {row['name']}"
         found = {key: value for key, value in run.data.metrics.items() if key.startswith("accuracy/")}
         assert any(value == pytest.approx(row["accuracy"]) for value in found.values()), name
-    assert {"report.md", "report.png", "report.csv"} <= {one.path for one in client.list_artifacts(run.info.run_id)}
+    shown = {one.path for one in client.list_artifacts(run.info.run_id)}
+    assert {"report.md", "report.png", "report.csv", "reconstructions.png", "generation.png"} <= shown
 
 
 @pytest.mark.slow
