@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 
 from latentaug.runtime.settings import Settings
 
+TALKATIVE = ("sklearnex",)
+"""Libraries that tell of each fit and each prediction, thousands of lines a job: only their warnings are logged."""
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 
@@ -58,3 +61,5 @@ def configure(settings: Settings) -> None:
     handler.setLevel(level)  # here too, because some libraries, such as RQ, set their own loggers' level
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    for library in TALKATIVE:
+        logging.getLogger(library).setLevel(logging.WARNING)
