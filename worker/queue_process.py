@@ -7,13 +7,14 @@ import os
 import secrets
 import signal
 import socket
+import time
 
 from rq import Queue, SpawnWorker
 from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import UnixSignalDeathPenalty
 
-from latentaug.errors import Unavailable
+from latentaug.errors import Away
 from latentaug.runtime import logs
 from latentaug.runtime.jobs import Attempts, answering, connect
 from latentaug.runtime.jobs.queue import SERIALIZER, JobQueue, attempt_of
@@ -23,6 +24,8 @@ from latentaug.storage.objects import ArtefactStore
 PARENT = "WORKER_PID"
 """Environment variable that tells a job's process which process has started it."""
 
+PAUSE = 1.0
+"""Seconds between two tries to put a job back while Redis is away."""
 AGAIN_SECONDS = 1.0
 """Seconds after which a timeout that was swallowed is raised again."""
 
@@ -64,13 +67,37 @@ class QueueWorker(SpawnWorker):
             return
         logs.job_id.set(attempt[0])
         _log.info("starting %s", job.description)
-        super().execute_job(job, queue)
-        # The process has ended. Unless it ended its job, it died or was told to stop, and the job must wait again.
-        record = self.attempts.requeue(*self.attempts.working_at(*attempt), died=not self._stop_requested)
-        if record is not None:
-            _log.warning("putting %s back in its queue", record.id)
-            self.job_queue.enqueue([record])
+        died = True
+        try:
+            with answering():
+                super().execute_job(job, queue)
+        except Away as away:  # as the process began or ended, which nobody has died of
+            _log.warning("ending the process of %s: %s", job.description, away)
+            died = False
+            self._end_horse()
+        self._put_back(*attempt, died=died and not self._stop_requested)
         logs.job_id.set(None)
+
+    def _end_horse(self) -> None:
+        """End the job's process, if there is one, and forget it."""
+        if self.horse_pid:
+            self.kill_horse()
+            self.wait_for_horse()
+            self._horse_pid = 0
+        self.executions.clear()
+
+    def _put_back(self, job_id: str, attempt: int, *, died: bool) -> None:
+        """Let the job wait again, unless its process has ended it, as soon as Redis answers."""
+        while True:
+            try:
+                record = self.attempts.requeue(*self.attempts.working_at(job_id, attempt), died=died)
+                if record is not None:
+                    _log.warning("putting %s back in its queue", record.id)
+                    self.job_queue.enqueue([record])
+            except Away:
+                time.sleep(PAUSE)
+            else:
+                return
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""
@@ -84,7 +111,7 @@ class QueueWorker(SpawnWorker):
             with answering():
                 super().maintain_heartbeats(job, execution)
             ours = self.attempts.renew(*self.attempts.working_at(**job.kwargs))
-        except Unavailable:  # while Redis is away nobody else can take the job
+        except Away:  # while Redis is away nobody else can take the job
             return
         if not ours:
             _log.warning("the job of %s was cancelled or taken over; ending the process", job.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -19,7 +20,7 @@ from latentaug.datasets import duplicates, inspection
 from latentaug.datasets.built_in import BUILT_IN
 from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, LeftOut, Unreadable, label_names
 from latentaug.datasets.splitting import Parts, check_enough, split, split_as_given, split_partly_labelled
-from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, TooLarge
+from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, NotStored, TooLarge
 from latentaug.imaging.intake import resized
 from latentaug.imaging.layout import MAX_LABEL
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
@@ -194,6 +195,7 @@ def load(store: ArtefactStore, name: str) -> Dataset:
         raise _damaged(name, "its images are missing") from error
     if hashlib.sha256(data).hexdigest() != description.sha256:
         raise _damaged(name, "its images are not what was written")
+    _mark_used(store, description)
     arrays = load_tensors(data)
     return Dataset(
         name=name,
@@ -205,6 +207,22 @@ def load(store: ArtefactStore, name: str) -> Dataset:
         test=arrays["test"],
         source=description.source,
     )
+
+
+def unused(store: ArtefactStore, before: datetime) -> list[str]:
+    """Names of the uploads that were made before that moment and never loaded since."""
+    found = []
+    for name in names(store):
+        with suppress(NotFound, Damaged):
+            description = describe(store, name)
+            if description.created_at is not None and description.created_at < before:
+                found += [] if store.exists(_used_path(description)) else [name]
+    return found
+
+
+def _mark_used(store: ArtefactStore, description: DatasetDescription) -> None:
+    with suppress(Conflict, NotStored):  # it is marked already, or cannot be, and may be read all the same
+        store.create(_used_path(description), b"")
 
 
 def delete(store: ArtefactStore, name: str) -> None:
@@ -246,6 +264,10 @@ def _path(name: str) -> str:
 
 def _data_path(description: DatasetDescription) -> str:
     return f"{_folder(description)}/arrays.safetensors"
+
+
+def _used_path(description: DatasetDescription) -> str:
+    return f"{_folder(description)}/used"
 
 
 def _folder(description: DatasetDescription) -> str:

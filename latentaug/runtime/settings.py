@@ -119,6 +119,8 @@ class Settings(BaseSettings):
     """Most images or latents in one request. An augment request may return k times as many."""
     max_queued_jobs: int = Field(default=100, ge=1)
     """Most jobs of one kind that may wait; another one is refused with 429."""
+    max_jobs_per_key: int | None = Field(default=None, ge=1)
+    """Most jobs of one API key that may wait or run; another one is refused with 429. Default: no limit."""
 
     # The model server
     device: str = "auto"
@@ -159,7 +161,12 @@ class Settings(BaseSettings):
     """How many times a job is started in all if its workers die. After the last time it has failed."""
     job_retention_days: float = Field(default=30.0, ge=0)
     """Days for which the record and files of a job are kept after its end, at least 1. Then they are deleted, but never
-    while an unfinished job names that job in `beside`. 0 keeps them for ever. Models and data sets always stay."""
+    while an unfinished job names that job in `beside`. 0 keeps them for ever. Models always stay."""
+    result_retention_days: float = Field(default=0.0, ge=0)
+    """Days for which the files of a job are kept after its end, if its record is kept for longer. 0 keeps them with the
+    record."""
+    upload_retention_days: float = Field(default=0.0, ge=0)
+    """Days after which an uploaded data set is deleted that no job, and nobody else, has ever read. 0 keeps all."""
 
     # Webhooks
     webhook_secret: SecretStr | None = None

@@ -22,6 +22,7 @@ from service.api.jobs.submissions import Jobs
 from service.api.keys import Keys
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics
+from service.api.probing import Probe
 
 Result = TypeVar("Result")
 
@@ -46,6 +47,7 @@ class Context:
         metrics: what this process counts.
         pixel_threads: bounds the threads that decode and encode images, so that they never take all cores and memory.
         uploads: bounds the data sets that are being uploaded, as each is held in memory.
+        store_probe: what was last known of the store.
         job_threads: bounds the threads that wait for Redis, so that a slow Redis never holds up inference.
     """
 
@@ -61,6 +63,7 @@ class Context:
     metrics: Metrics
     pixel_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(max(2, available_cores())))
     uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    store_probe: Probe = field(default_factory=Probe)
     job_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
 
     @property

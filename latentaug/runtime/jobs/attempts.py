@@ -216,46 +216,21 @@ class Attempts(JobStore):
     def keep_ended(self) -> int:
         """Copy to the artefact store the jobs that ended while it could not be written; return how many.
 
-        Where it still cannot be written they stay in Redis, and are tried again the next time.
+        Those that still cannot be written stay in Redis, and are tried again the next time.
+
+        Raises:
+            Away: Redis or the store does not answer.
         """
         with answering():
-            ids = cast("set[bytes]", self._redis.smembers(key("unstored")))
-        for number, job_id in enumerate(ids):
+            ids = sorted(cast("set[bytes]", self._redis.smembers(key("unstored"))))
+        kept = 0
+        for job_id in ids:
             try:
                 self._keep(job_id.decode())
-            except NotStored as error:
+                kept += 1
+            except NotStored as error:  # another one's folder may be writable all the same
                 _log.warning("the record of job %s still cannot be written: %s", job_id.decode(), error)
-                return number
-        return len(ids)
-
-    def delete_ended_before(self, moment: datetime, most: int) -> list[str]:
-        """Delete the records and files of jobs that ended before `moment`, the first to end first.
-
-        Jobs that an unfinished one names in `beside` stay, because it will read their results.
-
-        Args:
-            moment: jobs that ended before it are old enough.
-            most: how many to delete at most, so that the caller is not kept from its other work for long.
-
-        Returns:
-            The ids of the deleted jobs.
-        """
-        second = moment.timestamp()
-        if not self._index.ended_before(second, 1):
-            return []
-        needed = {other for record in self.unfinished() for other in _beside(record)}
-        old = [job_id for job_id in self._index.ended_before(second, most + len(needed)) if job_id not in needed]
-        for job_id in old[:most]:
-            self._delete(job_id)
-        return old[:most]
-
-    def _delete(self, job_id: str) -> None:
-        """Delete an ended job: its record first, and its place in the index last, so that a failure is tried again."""
-        with answering():
-            self._redis.delete(key("job", job_id), key("events", job_id))
-        self._artefacts.delete(f"jobs/{job_id}/record.json")
-        self._artefacts.delete_folder(f"jobs/{job_id}")
-        self._index.drop(job_id)
+        return kept
 
     @property
     def _lease_milliseconds(self) -> int:
@@ -264,9 +239,3 @@ class Attempts(JobStore):
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
-
-
-def _beside(record: JobRecord) -> list[str]:
-    """The ids of the jobs whose results are shown beside a job's own."""
-    named = record.params.get("beside")
-    return [str(job_id) for job_id in named] if isinstance(named, list) else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 from anyio import WouldBlock, to_thread
@@ -14,7 +15,7 @@ from starlette.responses import Response
 
 from latentaug import datasets
 from latentaug.datasets import DatasetDescription, NotRead, Reading, Unreadable
-from latentaug.errors import Conflict, Damaged, NotFound, TooManyRequests
+from latentaug.errors import Damaged, NotFound, TooManyRequests
 from latentaug.imaging.intake import MOST_UNREADABLE
 from latentaug.imaging.intake import Unreadable as NotTaken
 from latentaug.imaging.pixels import Limits
@@ -115,10 +116,8 @@ async def dataset_images(
 async def delete_dataset(dataset: str, context: FromContext) -> Response:
     """Delete an upload that no unfinished job uses."""
     await to_thread.run_sync(_check_exists, dataset, context.store)
-    users = await context.on_jobs(lambda: context.jobs.using(dataset))
-    if users:
-        raise Conflict(f"job {users[0]} uses the data set {dataset!r}; wait for it or cancel it first")
-    await to_thread.run_sync(datasets.delete, context.store, dataset)
+    delete = partial(datasets.delete, context.store, dataset)
+    await context.on_jobs(lambda: context.jobs.delete_unused(f"datasets/{dataset}", delete))
     return Response(status_code=204)
 
 
