@@ -108,9 +108,10 @@ class QueueWorker(SpawnWorker):
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Renew the lease, once a second, and end the process of a job that is no longer ours."""
         try:
+            # The lease first: RQ's own connection waits longer for a Redis that is silent, and after it comes back.
+            ours = self.attempts.renew(*self.attempts.working_at(**job.kwargs))
             with answering():
                 super().maintain_heartbeats(job, execution)
-            ours = self.attempts.renew(*self.attempts.working_at(**job.kwargs))
         except Away:  # while Redis is away nobody else can take the job
             return
         if not ours:

@@ -19,6 +19,8 @@
     latentaug:ended                   hash: how many jobs have ended, by "<kind>:<status>"
     latentaug:counted                 hash: what workers have done, by "<name>:<kind>" or "<name>:<kind>:<status>"
     latentaug:request:<digest>        hash: the job that an idempotency key stands for, and the request's digest
+    latentaug:allowed:<name>:<caller>:<window>
+                                      how much of something a caller has taken in a window of time
     latentaug:reserved:<name>         id of the unfinished job that holds a name
     latentaug:deleting:<path>         exists while the data set or model at that path is being deleted
     latentaug:unfinished:<owner>      set of the ids of the jobs of a key's owner that wait or run
