@@ -8,16 +8,17 @@ import secrets
 import signal
 import socket
 import time
+from pkgutil import resolve_name
 
 from rq import Queue, SpawnWorker
 from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import UnixSignalDeathPenalty
 
-from latentaug.errors import Away
+from latentaug.errors import Away, Forbidden
 from latentaug.runtime import logs
 from latentaug.runtime.jobs import Attempts, answering, connect
-from latentaug.runtime.jobs.queue import SERIALIZER, JobQueue, attempt_of
+from latentaug.runtime.jobs.queue import SERIALIZER, TASK, JobQueue, attempt_of
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 
@@ -45,6 +46,36 @@ class Insistent(UnixSignalDeathPenalty):
         signal.setitimer(signal.ITIMER_REAL, self._timeout, AGAIN_SECONDS)
 
 
+class OurJob(Job):
+    """RQ's job, which does our one task and nothing else, whatever is written in Redis.
+
+    RQ reads a job again in the process that does it, so that a check in this process alone would come too early.
+    """
+
+    def perform(self) -> None:
+        """Do the attempt that the job is for.
+
+        Raises:
+            Forbidden: it is not one of ours.
+        """
+        attempt = attempt_of(self)
+        if attempt is None:
+            raise Forbidden(f"{self.id} is not one of our tasks")
+        resolve_name(TASK)(*attempt)
+
+    @property
+    def success_callback(self) -> None:
+        """None: we use no callbacks."""
+
+    @property
+    def failure_callback(self) -> None:
+        """None, as above."""
+
+    @property
+    def stopped_callback(self) -> None:
+        """None, as above."""
+
+
 class QueueWorker(SpawnWorker):
     """Holds a job's lease while its process runs, and ends that process once the lease is refused.
 
@@ -53,6 +84,7 @@ class QueueWorker(SpawnWorker):
 
     attempts: Attempts
     job_queue: JobQueue
+    job_class = OurJob
     death_penalty_class = Insistent
     log_result_lifespan = False
     max_connection_wait_time = 5.0

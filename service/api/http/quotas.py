@@ -1,8 +1,8 @@
 """How much each caller may ask for in a time: requests, and bytes of their bodies.
 
 What callers take is counted in Redis, so that it holds for all API processes together. So that hardly any request waits
-for Redis, a process takes a part of what a caller may have in advance, and goes on from that; what it does not use by the
-end of the window of time is lost to the caller. While Redis is away, each process counts for itself.
+for Redis, a process takes a part of what a caller may have in advance; what it does not use by the end of the window of
+time is lost to the caller. While Redis is away, each process counts for itself.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Quota:
             TooLarge: nobody may have so much at once.
         """
         if needed > self._rate.most:
-            raise TooLarge(f"this request alone has more {self._rate.name} than {self._written} allows; send it in parts")
+            raise TooLarge(f"this request has more {self._rate.name} than {self._written} allows; send it in parts")
         held = self._advances.get(caller)
         if held is None or not held.usable(needed):
             again = await self._ask(caller, needed)
