@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 from redis import Redis
 
-from latentaug.errors import NotStored
+from latentaug.errors import Away, NotStored
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
@@ -19,6 +19,9 @@ from latentaug.runtime.jobs.record import LIVING, JobError, JobRecord, Json, Kin
 from latentaug.runtime.jobs.store import JobStore, as_json
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
+
+KEEPING_SECONDS = 5.0
+"""How long `Attempts.keep_ended` goes on."""
 
 _log = logging.getLogger(__name__)
 
@@ -216,20 +219,20 @@ class Attempts(JobStore):
     def keep_ended(self) -> int:
         """Copy to the artefact store the jobs that ended while it could not be written; return how many.
 
-        Those that still cannot be written stay in Redis, and are tried again the next time.
-
-        Raises:
-            Away: Redis or the store does not answer.
+        Those that still cannot be written stay in Redis, and are tried again the next time; one of them holds up none
+        of the others, and a store that is away holds up the caller for little more than `KEEPING_SECONDS`.
         """
         with answering():
             ids = sorted(cast("set[bytes]", self._redis.smembers(key("unstored"))))
-        kept = 0
+        kept, end = 0, time.monotonic() + KEEPING_SECONDS
         for job_id in ids:
             try:
                 self._keep(job_id.decode())
                 kept += 1
-            except NotStored as error:  # another one's folder may be writable all the same
+            except (NotStored, Away) as error:
                 _log.warning("the record of job %s still cannot be written: %s", job_id.decode(), error)
+            if time.monotonic() > end:
+                break
         return kept
 
     @property
