@@ -141,7 +141,7 @@ def tend(redis: Redis, artefacts: ArtefactStore, settings: Settings, number: int
         _try("complete the index of jobs", attempts.complete_index)
         _try("delete unused uploads", partial(delete_unused_uploads, artefacts, attempts, settings, now))
         _try("sweep the store", partial(sweep, artefacts, attempts, old, now))
-    _try("delete old jobs", partial(delete_old_jobs, old, settings, now))
+    _try("delete old jobs", partial(delete_old_jobs, old, attempts, settings, now))
 
 
 def _try(what: str, step: Callable[[], object]) -> None:

@@ -17,7 +17,7 @@ MOST_DELETED = 20
 _log = logging.getLogger(__name__)
 
 
-def delete_old_jobs(old: OldJobs, settings: Settings, now: datetime) -> None:
+def delete_old_jobs(old: OldJobs, attempts: Attempts, settings: Settings, now: datetime) -> None:
     """Delete some of the jobs, and of the files of jobs, that ended long enough before `now`, if there are any.
 
     Raises:
@@ -25,9 +25,11 @@ def delete_old_jobs(old: OldJobs, settings: Settings, now: datetime) -> None:
     """
     if days := settings.job_retention_days:
         for job_id in old.delete_ended_before(now - timedelta(days=days), MOST_DELETED):
+            attempts.count(None, jobs_deleted=1)
             _log.info("deleted job %s, which ended more than %g days ago", job_id, days)
     if days := settings.result_retention_days:
         for job_id in old.empty_ended_before(now - timedelta(days=days), MOST_DELETED):
+            attempts.count(None, job_files_deleted=1)
             _log.info("deleted the files of job %s, which ended more than %g days ago", job_id, days)
 
 
@@ -48,4 +50,6 @@ def delete_unused_uploads(artefacts: ArtefactStore, attempts: Attempts, settings
                 datasets.delete(artefacts, name)
             except NotFound:  # somebody was faster
                 continue
+            attempts.ledger.erase(f"datasets/{name}")
+        attempts.count(None, uploads_deleted=1)
         _log.info("deleted the data set %r, which nobody has used in %g days", name, days)

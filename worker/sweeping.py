@@ -36,6 +36,7 @@ def sweep(artefacts: ArtefactStore, attempts: Attempts, old: OldJobs, now: datet
     for job_id in old.lost(artefacts.folders("jobs")):
         freed += _unchanged(artefacts, f"jobs/{job_id}", now - LOST)
     if freed:
+        attempts.count(None, swept_bytes=freed)
         _log.info("freed %d bytes that killed processes had left in the store", freed)
 
 

@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     """Most jobs of one kind that may wait; another one is refused with 429."""
     max_jobs_per_key: int | None = Field(default=None, ge=1)
     """Most jobs of one API key that may wait or run; another one is refused with 429. Default: no limit."""
+    max_stored_bytes_per_key: int | None = Field(default=None, ge=1)
+    """Most bytes that one API key may have in the store: data sets, models, and what jobs made. What would be more is
+    refused with 507. They are counted since Redis was last empty. Default: no limit."""
 
     # The model server
     device: str = "auto"

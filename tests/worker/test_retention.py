@@ -51,9 +51,9 @@ def test_old_jobs_go_with_their_files_once_they_are_old_enough(
     old = ended()
     unfinished, _ = jobs.create("train", PARAMS)
     now = datetime.now(UTC)
-    delete_old_jobs(old_jobs, settings, now + timedelta(days=29.9))
+    delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=29.9))
     assert jobs.get(old).status == "cancelled"
-    delete_old_jobs(old_jobs, settings, now + timedelta(days=30.1))
+    delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=30.1))
     assert artefacts.folders("jobs") == []
     assert listed(jobs) == [unfinished.id]
     for ask in (jobs.get, jobs.events):
@@ -67,11 +67,11 @@ def test_old_jobs_stay_where_an_unfinished_job_names_them(
     needed, _ = ended(), ended()
     asking, _ = jobs.create("evaluate", {**PARAMS, "beside": [needed]})
     later = datetime.now(UTC) + timedelta(days=31)
-    delete_old_jobs(old_jobs, settings, later)
+    delete_old_jobs(old_jobs, jobs, settings, later)
     assert jobs.get(needed).status == "cancelled"
     assert listed(jobs) == [asking.id, needed]
     jobs.cancel(asking.id)
-    delete_old_jobs(old_jobs, settings, later)
+    delete_old_jobs(old_jobs, jobs, settings, later)
     assert listed(jobs) == []
 
 
@@ -87,9 +87,9 @@ def test_old_jobs_go_a_few_at_a_time_the_oldest_first(
     needed, *others = [ended() for _ in range(5)]
     jobs.create("evaluate", {**PARAMS, "beside": [needed]})
     later = datetime.now(UTC) + timedelta(days=31)
-    delete_old_jobs(old_jobs, settings, later)
+    delete_old_jobs(old_jobs, jobs, settings, later)
     assert [job for job in others if job in listed(jobs)] == others[2:]
-    delete_old_jobs(old_jobs, settings, later)
+    delete_old_jobs(old_jobs, jobs, settings, later)
     assert [job for job in others if job in listed(jobs)] == []
 
 
@@ -98,7 +98,7 @@ def test_old_jobs_stay_for_ever_where_the_setting_is_0(
 ) -> None:
     old = ended()
     for_ever = settings.model_copy(update={"job_retention_days": 0.0})
-    delete_old_jobs(old_jobs, for_ever, datetime.now(UTC) + timedelta(days=10_000))
+    delete_old_jobs(old_jobs, jobs, for_ever, datetime.now(UTC) + timedelta(days=10_000))
     assert listed(jobs) == [old]
 
 
@@ -114,7 +114,7 @@ def test_old_jobs_go_even_if_redis_was_emptied_since_they_ended(
     ended()
     redis.flushall()
     jobs.complete_index()
-    delete_old_jobs(old_jobs, settings, datetime.now(UTC) + timedelta(days=31))
+    delete_old_jobs(old_jobs, jobs, settings, datetime.now(UTC) + timedelta(days=31))
     assert artefacts.folders("jobs") == []
 
 
@@ -128,7 +128,7 @@ def test_old_jobs_go_in_the_next_round_where_a_deletion_was_broken_off(
 ) -> None:
     half = ended()
     artefacts.delete(f"jobs/{half}/record.json")
-    delete_old_jobs(old_jobs, settings, datetime.now(UTC) + timedelta(days=31))
+    delete_old_jobs(old_jobs, jobs, settings, datetime.now(UTC) + timedelta(days=31))
     assert artefacts.folders("jobs") == []
     assert listed(jobs) == []
 
@@ -140,23 +140,23 @@ def test_the_files_of_a_job_go_before_its_record(
     gone, needed = ended(), ended()
     jobs.create("evaluate", {**PARAMS, "beside": [needed]})
     now = datetime.now(UTC)
-    delete_old_jobs(old_jobs, settings, now + timedelta(days=1.9))
+    delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=1.9))
     assert artefacts.files(f"jobs/{gone}/figures") == ["generation.png"]
     for _ in range(2):
-        delete_old_jobs(old_jobs, settings, now + timedelta(days=2.1))
+        delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=2.1))
         assert artefacts.files(f"jobs/{gone}/figures") == []
         assert artefacts.files(f"jobs/{needed}/figures") == ["generation.png"], "an unfinished job will read it"
         assert jobs.get(gone).status == "cancelled"
-    delete_old_jobs(old_jobs, settings, now + timedelta(days=30.1))
+    delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=30.1))
     assert needed in listed(jobs)
     assert gone not in listed(jobs)
 
 
 def test_files_stay_with_the_record_where_the_setting_is_0(
-    old_jobs: OldJobs, settings: Settings, artefacts: ArtefactStore, ended: Callable[[], str]
+    old_jobs: OldJobs, jobs: Attempts, settings: Settings, artefacts: ArtefactStore, ended: Callable[[], str]
 ) -> None:
     job = ended()
-    delete_old_jobs(old_jobs, settings, datetime.now(UTC) + timedelta(days=29))
+    delete_old_jobs(old_jobs, jobs, settings, datetime.now(UTC) + timedelta(days=29))
     assert artefacts.files(f"jobs/{job}/figures") == ["generation.png"]
 
 

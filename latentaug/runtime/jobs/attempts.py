@@ -154,12 +154,12 @@ class Attempts(JobStore):
         with answering():
             return bool(self._progress(args=[job_id, attempt, progress.fraction, stage, left, told, time.time()]))
 
-    def count(self, kind: Kind, **done: float) -> None:
-        """Add to what all workers have done, by kind: epochs, cells and the like."""
+    def count(self, kind: Kind | None, **done: float) -> None:
+        """Add to what all workers have done: epochs, cells and the like by kind of job, other things without one."""
         with answering():
             pipeline = self._redis.pipeline(transaction=False)
             for name, number in done.items():
-                pipeline.hincrbyfloat(key("counted"), f"{name}:{kind}", number)
+                pipeline.hincrbyfloat(key("counted"), name if kind is None else f"{name}:{kind}", number)
             pipeline.execute()
 
     def finish(

@@ -23,6 +23,8 @@
                                       how much of something a caller has taken in a window of time
     latentaug:reserved:<name>         id of the unfinished job that holds a name
     latentaug:deleting:<path>         exists while the data set or model at that path is being deleted
+    latentaug:stored                  hash: whose data set, model or job a path in the store is, "<owner> <bytes>"
+    latentaug:stored-bytes            hash: the sum of these bytes, by owner
     latentaug:unfinished:<owner>      set of the ids of the jobs of a key's owner that wait or run
 
 All members of the sorted sets but `ends` and `webhooks` have the score 0, so that they stand in the order of their ids:

@@ -6,14 +6,22 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import cast
 
+from redis import Redis
+
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
+from latentaug.runtime.jobs.ledger import Ledger
 from latentaug.runtime.jobs.reader import JobReader
 from latentaug.runtime.jobs.record import JobRecord, is_id
+from latentaug.storage.objects import ArtefactStore
 
 
 class OldJobs(JobReader):
     """Deletes what is old. All methods raise `Away` while Redis or the store does not answer."""
+
+    def __init__(self, redis: Redis, artefacts: ArtefactStore) -> None:
+        super().__init__(redis, artefacts)
+        self._ledger = Ledger(redis)
 
     def delete_ended_before(self, moment: datetime, most: int) -> list[str]:
         """Delete the records and files of jobs that ended before `moment`, the first to end first.
@@ -54,6 +62,7 @@ class OldJobs(JobReader):
                     self._artefacts.delete(entry.path)
             with answering():
                 self._redis.sadd(key("emptied"), job_id)
+            self._ledger.erase(f"jobs/{job_id}")
         return chosen
 
     def lost(self, names: Iterable[str]) -> list[str]:
@@ -74,6 +83,7 @@ class OldJobs(JobReader):
             self._redis.delete(key("job", job_id), key("events", job_id))
         self._artefacts.delete(f"jobs/{job_id}/record.json")
         self._artefacts.delete_folder(f"jobs/{job_id}")
+        self._ledger.erase(f"jobs/{job_id}")
         self._index.drop(job_id)
 
 

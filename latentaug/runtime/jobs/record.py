@@ -112,12 +112,14 @@ class JobRecord(BaseModel):
         return [str(name) for name in (named if isinstance(named, list) else [named]) if name is not None]
 
     @property
+    def makes(self) -> list[str]:
+        """Paths in the store of the models that it makes."""
+        return [f"models/{self.params.get('name') or default_model_name(self.id)}"] if self.kind == "train" else []
+
+    @property
     def uses(self) -> set[str]:
         """Paths in the store of all that must stay while it is unfinished, a model that it makes among them."""
-        names = self.models
-        if self.kind == "train":
-            names.append(str(self.params.get("name") or default_model_name(self.id)))
-        found = {f"models/{name}" for name in names}
+        found = {*self.makes, *(f"models/{name}" for name in self.models)}
         return found if self.dataset is None else found | {f"datasets/{self.dataset}"}
 
     @property

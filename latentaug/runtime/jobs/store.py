@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from redis import Redis
 
@@ -16,6 +16,7 @@ from latentaug.errors import Conflict, InvalidInput, NotStored, TooManyRequests,
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
+from latentaug.runtime.jobs.ledger import Ledger
 from latentaug.runtime.jobs.reader import JobReader
 from latentaug.runtime.jobs.record import (
     JobError,
@@ -41,11 +42,16 @@ _log = logging.getLogger(__name__)
 
 
 class JobStore(JobReader):
-    """Creates, reads and cancels jobs."""
+    """Creates, reads and cancels jobs.
+
+    Attributes:
+        ledger: who has how much in the artefact store.
+    """
 
     def __init__(self, redis: Redis, artefacts: ArtefactStore, settings: Settings) -> None:
         super().__init__(redis, artefacts)
         self._settings = settings
+        self.ledger = Ledger(redis)
         self._create = scripts.load(redis, "create")
         self._end = scripts.load(redis, "end_job")
 
@@ -199,9 +205,20 @@ class JobStore(JobReader):
         if record is not None:
             self._artefacts.put(f"jobs/{job_id}/record.json", record.model_dump_json(indent=1).encode())
             self._artefacts.delete_folder(f"jobs/{job_id}/kept")
+            self._account(record)
         with answering():
             self._redis.expire(key("job", job_id), KEPT_SECONDS)
             self._redis.srem(key("unstored"), job_id)
+
+    def _account(self, record: JobRecord) -> None:
+        """Enter what an ended job has made into the ledger of its owner."""
+        with answering():
+            owner = cast("bytes | None", self._redis.hget(key("job", record.id), "owner"))
+        if owner is None:
+            return
+        for path in (f"jobs/{record.id}", *record.makes):
+            size = sum(entry.size for entry in self._artefacts.entries(path))
+            self.ledger.enter(path, owner.decode(), size)
 
 
 def _digest(value: object) -> str:

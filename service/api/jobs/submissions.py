@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from latentaug import datasets
-from latentaug.errors import Conflict, NotFound, Unavailable
+from latentaug.errors import Conflict, NotFound, NotStored, Unavailable
 from latentaug.runtime import logs, tracing
 from latentaug.runtime.jobs import JobRecord, JobStore, Kind, answering, connect, in_words
 from latentaug.runtime.jobs.queue import JobQueue
@@ -63,10 +63,12 @@ class Jobs:
             Conflict: `reserve` is held by an unfinished job, the key was used for another request, or what the job uses
                 is being deleted.
             NotFound: what the job uses was deleted just now.
+            NotStored: the owner has stored as much as one may.
             TooManyRequests: the queue is full, or the owner has enough jobs.
             Unavailable: Redis does not answer.
         """
         connected = self._connect()
+        self.check_room(owner)
         plain = params.model_dump(mode="json")
         with tracing.span(f"enqueue {kind}", "PRODUCER") as span:
             current = logs.request_id.get()
@@ -115,6 +117,37 @@ class Jobs:
             if users:
                 raise Conflict(f"job {users[0]} uses {in_words(path)}; wait for it or cancel it first")
             delete()
+        self.store.ledger.erase(path)
+
+    def check_room(self, owner: str, wanted: int = 0) -> None:
+        """Refuse an owner who would store more than one may.
+
+        Args:
+            owner: whose key it is; nobody is refused without one.
+            wanted: bytes that are to be stored, as far as they are known.
+
+        Raises:
+            NotStored: it would be more.
+            Unavailable: Redis does not answer.
+        """
+        most = self._settings.max_stored_bytes_per_key
+        if not owner or most is None:
+            return
+        stored = self.store.ledger.total(owner)
+        if stored + wanted > most or stored >= most:
+            raise NotStored(
+                f"your key has stored {stored:,} of the {most:,} bytes that it may, and this would be more; delete data "
+                "sets or models that you no longer need, and try again"
+            )
+
+    def enter(self, path: str, owner: str) -> None:
+        """Write down how much an owner has stored at a path; where Redis is away it is not counted."""
+        try:
+            if owner:
+                size = sum(entry.size for entry in self._artefacts.entries(path))
+                self.store.ledger.enter(path, owner, size)
+        except Unavailable as error:
+            logger.warning("%s is not counted among what its owner has stored: %s", path, error)
 
     def figures(self) -> JobFigures:
         """Count jobs and workers for `/metrics`.
@@ -128,6 +161,7 @@ class Jobs:
             waiting=connected.queue.depths(),
             workers=connected.queue.workers(),
             counted=connected.store.counted(),
+            stored=connected.store.ledger.totals(),
         )
 
     def ping(self) -> None:

@@ -39,12 +39,16 @@ UPLOAD_RETRY_SECONDS = 5.0
 @router.post(
     "",
     status_code=201,
-    dependencies=[MayTrain, Once],
+    dependencies=[Once],
     responses=contract.problems(400, 408, 409, 413, 415, 503, 507),
     openapi_extra=contract.file_request(media.DATASET_BODIES),
 )
 async def upload_dataset(
-    request: Request, response: Response, options: Annotated[UploadOptions, Query()], context: FromContext
+    owner: Annotated[str, MayTrain],
+    request: Request,
+    response: Response,
+    options: Annotated[UploadOptions, Query()],
+    context: FromContext,
 ) -> DatasetDescription:
     """Upload a data set: an npz with `images` and optional `labels`, or a zip of one folder of images per label.
 
@@ -59,8 +63,12 @@ async def upload_dataset(
     limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
     with _one_of_few(context):
         settings = context.settings
+        announced = request.headers.get("content-length", "0")
+        wanted = int(announced) if announced.isdecimal() else 0
+        await context.on_jobs(lambda: context.jobs.check_room(owner, wanted))
         body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate)
         description = await context.on_pixels(lambda: _create(context, options, form, body, limits))
+    await context.on_jobs(lambda: context.jobs.enter(f"datasets/{description.name}", owner))
     response.headers["Location"] = f"/v1/datasets/{description.name}"
     return description
 
