@@ -216,7 +216,7 @@ class JobStore(JobReader):
             owner = cast("bytes | None", self._redis.hget(key("job", record.id), "owner"))
         if owner is None:
             return
-        for path in (f"jobs/{record.id}", *record.makes):
+        for path in (f"jobs/{record.id}", *(record.makes if record.status == "succeeded" else [])):
             size = sum(entry.size for entry in self._artefacts.entries(path))
             self.ledger.enter(path, owner.decode(), size)
 

@@ -136,8 +136,8 @@ class Jobs:
         stored = self.store.ledger.total(owner)
         if stored + wanted > most or stored >= most:
             raise NotStored(
-                f"your key has stored {stored:,} of the {most:,} bytes that it may, and this would be more; delete data "
-                "sets or models that you no longer need, and try again"
+                f"your key has stored {stored:,} of the {most:,} bytes that it may, and this would be more; delete "
+                "data sets or models that you no longer need, and try again"
             )
 
     def enter(self, path: str, owner: str) -> None:
