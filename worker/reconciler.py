@@ -47,16 +47,18 @@ class Watch:
 
     Args:
         grace: these seconds.
+        clock: tells the seconds.
     """
 
-    def __init__(self, grace: float) -> None:
+    def __init__(self, grace: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._grace = grace
+        self._clock = clock
         self._missing: dict[tuple[str, int], float] = {}
-        self._looked = time.monotonic()
+        self._looked = clock()
 
     def begin(self) -> None:
         """Begin a look at all jobs; what was seen too long ago counts no longer."""
-        now = time.monotonic()
+        now = self._clock()
         if now - self._looked > LATEST:
             self.forget()
         self._looked = now
@@ -71,7 +73,8 @@ class Watch:
         if lease:
             self._missing.pop(attempt, None)
             return False
-        return time.monotonic() - self._missing.setdefault(attempt, time.monotonic()) >= self._grace
+        now = self._clock()
+        return now - self._missing.setdefault(attempt, now) >= self._grace
 
 
 def reconcile_until(stop: threading.Event, settings: Settings) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from latentaug import datasets
-from latentaug.errors import NotFound
-from latentaug.runtime.jobs import Attempts, OldJobs
+from latentaug.errors import Damaged, NotFound
+from latentaug.runtime.jobs import Attempts, OldJobs, in_words
 from latentaug.runtime.settings import Settings
+from latentaug.storage import artefacts
 from latentaug.storage.objects import ArtefactStore
 
 MOST_DELETED = 20
@@ -33,7 +34,7 @@ def delete_old_jobs(old: OldJobs, attempts: Attempts, settings: Settings, now: d
             _log.info("deleted the files of job %s, which ended more than %g days ago", job_id, days)
 
 
-def delete_unused_uploads(artefacts: ArtefactStore, attempts: Attempts, settings: Settings, now: datetime) -> None:
+def delete_unused_uploads(store: ArtefactStore, attempts: Attempts, settings: Settings, now: datetime) -> None:
     """Delete the uploads that were made long enough before `now`, and that nobody has ever read or waits to read.
 
     Raises:
@@ -42,14 +43,18 @@ def delete_unused_uploads(artefacts: ArtefactStore, attempts: Attempts, settings
     days = settings.upload_retention_days
     if not days:
         return
-    for name in datasets.unused(artefacts, now - timedelta(days=days)):
-        with attempts.deleting(f"datasets/{name}") as users:
-            if users:
-                continue
-            try:
-                datasets.delete(artefacts, name)
-            except NotFound:  # somebody was faster
-                continue
-            attempts.ledger.erase(f"datasets/{name}")
-        attempts.count(None, uploads_deleted=1)
-        _log.info("deleted the data set %r, which nobody has used in %g days", name, days)
+    for path in artefacts.paths(store, "datasets"):
+        with suppress(NotFound, Damaged):  # somebody was faster, or has to look at it
+            if artefacts.unused(store, path, now - timedelta(days=days)) and _delete_unused(store, attempts, path):
+                _log.info("deleted %s, which nobody has used in %g days", in_words(path), days)
+
+
+def _delete_unused(store: ArtefactStore, attempts: Attempts, path: str) -> bool:
+    """Delete a data set unless an unfinished job uses it; return whether it was deleted."""
+    with attempts.deleting(path) as users:
+        if users:
+            return False
+        artefacts.delete(store, path)
+        attempts.ledger.erase(path)
+    attempts.count(None, uploads_deleted=1)
+    return True

@@ -7,13 +7,12 @@ or without one, is in nobody's use once it has not changed for a while.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from latentaug.datasets import uploads
 from latentaug.errors import Damaged, NotFound
 from latentaug.runtime.jobs import Attempts, OldJobs
-from latentaug.storage import models
+from latentaug.storage import artefacts
 from latentaug.storage.objects import ABANDONED, ArtefactStore
 
 LOST = timedelta(days=1)
@@ -22,49 +21,41 @@ LOST = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
 
-def sweep(artefacts: ArtefactStore, attempts: Attempts, old: OldJobs, now: datetime) -> None:
+def sweep(store: ArtefactStore, attempts: Attempts, old: OldJobs, now: datetime) -> None:
     """Delete what was begun and will not be finished.
 
     Raises:
         Away: Redis or the store does not answer.
     """
-    freed = sum(artefacts.sweep(shelf) for shelf in ("datasets", "models", "jobs", "probe"))
-    freed += _parts(artefacts, "datasets", lambda name: uploads.describe(artefacts, name).version, now)
+    freed = sum(store.sweep(shelf) for shelf in ("datasets", "models", "jobs", "probe"))
     # A training whose process was lost writes its model again under the job's id, which is the version.
     unfinished = {record.id for record in attempts.unfinished()}
-    freed += _parts(artefacts, "models", lambda name: models.describe(artefacts, name).version, now, unfinished)
-    for job_id in old.lost(artefacts.folders("jobs")):
-        freed += _unchanged(artefacts, f"jobs/{job_id}", now - LOST)
+    for shelf in artefacts.DESCRIPTIONS:
+        for path in artefacts.paths(store, shelf):
+            freed += _versions(store, path, unfinished, now)
+    for job_id in old.lost(store.folders("jobs")):
+        freed += _unchanged(store, f"jobs/{job_id}", now - LOST)
     if freed:
         attempts.count(None, swept_bytes=freed)
         _log.info("freed %d bytes that killed processes had left in the store", freed)
 
 
-def _parts(
-    artefacts: ArtefactStore,
-    shelf: str,
-    version_of: Callable[[str], str | None],
-    now: datetime,
-    spared: Iterable[str] = (),
-) -> int:
-    """Delete versions of data sets or models that no description names; return their bytes."""
-    freed = 0
-    for name in artefacts.folders(shelf):
-        try:
-            used = {version_of(name), *spared}
-        except NotFound:
-            used = set(spared)
-        except Damaged:  # nobody knows what it names
-            continue
-        for version in set(artefacts.folders(f"{shelf}/{name}")) - used:
-            freed += _unchanged(artefacts, f"{shelf}/{name}/{version}", now - ABANDONED)
-    return freed
+def _versions(store: ArtefactStore, path: str, spared: Collection[str], now: datetime) -> int:
+    """Delete the versions of a data set or model that its description does not name; return their bytes."""
+    try:
+        used = {artefacts.version(store, path), *spared}
+    except NotFound:
+        used = set(spared)
+    except Damaged:  # nobody knows what it names
+        return 0
+    others = set(artefacts.versions(store, path)) - used
+    return sum(_unchanged(store, f"{path}/{version}", now - ABANDONED) for version in others)
 
 
-def _unchanged(artefacts: ArtefactStore, folder: str, since: datetime) -> int:
+def _unchanged(store: ArtefactStore, folder: str, since: datetime) -> int:
     """Delete a folder in which nothing has changed since that moment; return its bytes."""
-    entries = artefacts.entries(folder)
+    entries = store.entries(folder)
     if not entries or max(entry.modified for entry in entries) >= since:
         return 0
-    artefacts.delete_folder(folder)
+    store.delete_folder(folder)
     return sum(entry.size for entry in entries)

@@ -32,11 +32,9 @@ __all__ = [
     "label_names",
     "load",
     "names",
-    "unused",
 ]
 
 create = uploads.create
-unused = uploads.unused
 check_size = uploads.check_size
 
 

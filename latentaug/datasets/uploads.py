@@ -24,6 +24,7 @@ from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, NotStore
 from latentaug.imaging.intake import resized
 from latentaug.imaging.layout import MAX_LABEL
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
+from latentaug.storage import artefacts
 from latentaug.storage.objects import ArtefactStore, check_name, whole
 
 MAX_CLASSES = 10_000
@@ -209,31 +210,19 @@ def load(store: ArtefactStore, name: str) -> Dataset:
     )
 
 
-def unused(store: ArtefactStore, before: datetime) -> list[str]:
-    """Names of the uploads that were made before that moment and never loaded since."""
-    found = []
-    for name in names(store):
-        with suppress(NotFound, Damaged):
-            description = describe(store, name)
-            if description.created_at is not None and description.created_at < before:
-                found += [] if store.exists(_used_path(description)) else [name]
-    return found
-
-
 def _mark_used(store: ArtefactStore, description: DatasetDescription) -> None:
     with suppress(Conflict, NotStored):  # it is marked already, or cannot be, and may be read all the same
         store.create(_used_path(description), b"")
 
 
 def delete(store: ArtefactStore, name: str) -> None:
-    """Delete an upload, be it damaged or not. Its description goes first, and with it the whole data set at once.
+    """Delete an upload, be it damaged or not.
 
     Raises:
         NotFound: no such data set.
     """
     check_exists(store, name)
-    store.delete(_path(name))
-    store.delete_folder(f"datasets/{name}")
+    artefacts.delete(store, f"datasets/{name}")
 
 
 def check_exists(store: ArtefactStore, name: str) -> None:
@@ -267,7 +256,7 @@ def _data_path(description: DatasetDescription) -> str:
 
 
 def _used_path(description: DatasetDescription) -> str:
-    return f"{_folder(description)}/used"
+    return f"{_folder(description)}/{artefacts.USED}"
 
 
 def _folder(description: DatasetDescription) -> str:

@@ -83,12 +83,9 @@ def test_a_job_that_waits_for_its_sub_jobs_is_left_alone_and_they_are_looked_aft
     assert queue.waiting() == {(lost.id, 2), (unqueued.id, 1)}
 
 
-def test_a_process_is_gone_only_if_its_lease_stays_away(
-    jobs: Attempts, queue: JobQueue, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_is_gone_only_if_its_lease_stays_away(jobs: Attempts, queue: JobQueue, redis: Redis) -> None:
     now = 0.0
-    monkeypatch.setattr(reconciler.time, "monotonic", lambda: now)
-    watch = Watch(5.0)
+    watch = Watch(5.0, lambda: now)
     record, _ = jobs.create("train", PARAMS)
     jobs.claim(record.id, 1)
 
