@@ -40,7 +40,7 @@ _RETRY_SECONDS = 5.0
 _BEGUN = re.compile(r".*#\d+")
 """Name of a local file that obstore has not yet written whole."""
 _OVER_THE_NETWORK: dict[str, Any] = {
-    "client_options": {"connect_timeout": "3s"},
+    "client_options": {"connect_timeout": "3s", "read_timeout": "10s", "timeout": "10m"},
     "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=10)},
 }
 """How long an object store is waited for: its own retries would take minutes, in which nobody is told anything."""
