@@ -12,7 +12,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from limits import parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
@@ -31,6 +31,8 @@ AWAY_SECONDS = 5.0
 """Seconds after which a Redis that did not answer is asked again."""
 MOST_CALLERS = 10_000
 """Callers for whom something is held in advance, so that the addresses of many do not fill the memory."""
+THREADS = 8
+"""Threads that may wait for Redis at once, none of which other work needs."""
 MEGABYTE = 10**6
 
 
@@ -42,15 +44,15 @@ class _Advance:
         left: how much of it.
         end: when it can no longer be used, on the clock of `time.monotonic`.
         asking: whether more is being asked for already.
+        refused: how much Redis refused to give.
+        refused_until: until when nobody asks it for so much again, on the same clock.
     """
 
-    left: int
-    end: float
+    left: int = 0
+    end: float = 0.0
     asking: bool = False
-
-    def usable(self, needed: int) -> bool:
-        """Whether so much of it is left in time."""
-        return self.left >= needed and time.monotonic() < self.end
+    refused: int = 0
+    refused_until: float = 0.0
 
 
 class Quota:
@@ -78,6 +80,7 @@ class Quota:
         self._away_until = 0.0
         self._advances: dict[str, _Advance] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._threads = CapacityLimiter(THREADS)
 
     async def take(self, caller: str, needed: int) -> None:
         """Count `needed` for a caller.
@@ -88,13 +91,17 @@ class Quota:
         """
         if needed > self._rate.most:
             raise TooLarge(f"this request has more {self._rate.name} than {self._written} allows; send it in parts")
-        held = self._advances.get(caller)
-        if held is None or not held.usable(needed):
-            again = await self._ask(caller, needed)
-            held = self._advances.get(caller)
-            if held is None or not held.usable(needed):
-                await self._refuse_or_count_here(caller, needed, again)
+        while (held := self._held(caller)).left < needed:
+            if needed >= held.refused and time.monotonic() < held.refused_until:
+                raise self._refusal(self._deaf_seconds)
+            answer = await self._ask(caller, needed - held.left)
+            if answer is None:
+                await self._count_here(caller, needed)
                 return
+            granted, seconds = answer
+            if not granted:
+                held.refused, held.refused_until = needed, time.monotonic() + self._deaf_seconds
+                raise self._refusal(seconds)
         held.left -= needed
         if held.left < self._step // 2 and not held.asking:
             held.asking = True
@@ -104,53 +111,62 @@ class Quota:
 
     @property
     def _step(self) -> int:
+        """How much is taken in advance."""
         return self._rate.most // ADVANCE
+
+    @property
+    def _deaf_seconds(self) -> float:
+        """For how long a caller who was refused is refused unasked, so that insisting costs Redis nothing."""
+        return min(1.0, self._rate.seconds / ADVANCE)
 
     async def _ask_ahead(self, caller: str, held: _Advance) -> None:
         await self._ask(caller, 1)
         held.asking = False
 
-    async def _ask(self, caller: str, needed: int) -> float | None:
-        """Ask Redis for more; return when to ask again where it gave nothing, and None where it did not answer."""
+    async def _ask(self, caller: str, needed: int) -> tuple[int, float] | None:
+        """Ask Redis for more, and hold what it gives; return its answer, or None where there was none in time."""
         if time.monotonic() < self._away_until:
             return None
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 granted, seconds = await to_thread.run_sync(
-                    self._ask_redis, caller, needed, self._step, abandon_on_cancel=True
+                    self._ask_redis, caller, needed, self._step, abandon_on_cancel=True, limiter=self._threads
                 )
         except (LatentaugError, TimeoutError):
             self._away_until = time.monotonic() + AWAY_SECONDS
             return None
         if granted:
-            self._hold(caller, granted, time.monotonic() + seconds)
-        return seconds
+            held = self._held(caller)
+            held.left += granted
+            held.end = time.monotonic() + seconds
+        return granted, seconds
 
     def _ask_redis(self, caller: str, needed: int, wanted: int) -> tuple[int, float]:
         if self._allowances is None:
             self._allowances = Allowances(connect(self._settings, socket_timeout=ASK_SECONDS))
         return self._allowances.take(self._rate, caller, needed, wanted)
 
-    def _hold(self, caller: str, granted: int, end: float) -> None:
+    def _held(self, caller: str) -> _Advance:
+        """What is held for a caller and can still be used."""
         held = self._advances.get(caller)
-        if held is not None and time.monotonic() < held.end:
-            held.left += granted
-            held.end = end
-            return
-        if len(self._advances) >= MOST_CALLERS:
-            self._advances.clear()
-        self._advances[caller] = _Advance(granted, end)
+        if held is None:
+            if len(self._advances) >= MOST_CALLERS:
+                self._advances.clear()
+            held = self._advances[caller] = _Advance()
+        if time.monotonic() >= held.end:
+            held.left = 0
+        return held
 
-    async def _refuse_or_count_here(self, caller: str, needed: int, again: float | None) -> None:
-        """Refuse a caller to whom Redis gave nothing; where Redis did not answer, count in this process alone."""
-        if again is None:
-            if await self._local.hit(self._local_rate, caller, cost=math.ceil(needed / self._unit)):
-                return
+    async def _count_here(self, caller: str, needed: int) -> None:
+        """Count in this process alone, as Redis does not answer."""
+        if not await self._local.hit(self._local_rate, caller, cost=math.ceil(needed / self._unit)):
             stats = await self._local.get_window_stats(self._local_rate, caller)
-            again = stats.reset_time - time.time()
-        raise TooManyRequests(
+            raise self._refusal(stats.reset_time - time.time())
+
+    def _refusal(self, seconds: float) -> TooManyRequests:
+        return TooManyRequests(
             f"you have sent more {self._rate.name} than {self._written} allows; wait as long as Retry-After says",
-            retry_after=max(1.0, again),
+            retry_after=max(1.0, seconds),
         )
 
 
