@@ -54,7 +54,7 @@ def _delete_unused(store: ArtefactStore, attempts: Attempts, path: str) -> bool:
     with attempts.deleting(path) as users:
         if users:
             return False
-        artefacts.delete(store, path)
         attempts.ledger.erase(path)
+        artefacts.delete(store, path)
     attempts.count(None, uploads_deleted=1)
     return True

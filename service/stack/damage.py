@@ -29,12 +29,12 @@ def repair(folder: Path, server: Path) -> str | None:
         OSError: there is no room to keep what was there before.
     """
     log = folder / LOG
-    if not log.is_dir() or _readable(log, server):
+    if not log.is_dir() or _readable(log, server) is not False:
         return None
     kept = folder / f"{LOG}-damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     before = _size(log)
     _copy(log, kept)
-    if _readable(log, server, "--fix"):
+    if _readable(log, server, "--fix") is not False:
         lost = (
             f"its last {before - _size(log):,} bytes were cut off. Jobs that were submitted or changed just before are "
             "perhaps missing or as they were: look through the list of jobs, and submit again what is missing"
@@ -48,12 +48,15 @@ def repair(folder: Path, server: Path) -> str | None:
     return f"the log of the embedded Valkey was damaged: {lost}. The damaged log is kept as {kept}; delete it any time"
 
 
-def _readable(log: Path, server: Path, *options: str) -> bool:
-    """Whether Valkey can read its log, which `--fix` cuts off where that ends."""
+def _readable(log: Path, server: Path, *options: str) -> bool | None:
+    """Whether Valkey can read its log, which `--fix` cuts off where it cannot; None if that takes too long to tell."""
     command = ["valkey-check-aof", *options, str(log / "appendonly.aof.manifest")]
-    done = subprocess.run(  # noqa: S603 (the program is Valkey's own; it goes by the name that it is called by)
-        command, executable=server, input=b"y\n", capture_output=True, timeout=SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 (the program is Valkey's own; it goes by the name that it is called by)
+            command, executable=server, input=b"y\n", capture_output=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return None
     return done.returncode == 0
 
 

@@ -116,8 +116,8 @@ class Jobs:
         with self.store.deleting(path) as users:
             if users:
                 raise Conflict(f"job {users[0]} uses {in_words(path)}; wait for it or cancel it first")
+            self.store.ledger.erase(path)  # first: after the deletion it might never be done
             delete()
-        self.store.ledger.erase(path)
 
     def check_room(self, owner: str, wanted: int = 0) -> None:
         """Refuse an owner who would store more than one may.
