@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.chaos import disks
 from bench.chaos.ledger import Ledger
-from bench.chaos.parts import LASTING, PARTS, Part
+from bench.chaos.parts import PARTS, Part
 from bench.chaos.stack import Stack
 
 FIND_SECONDS = 30.0
@@ -22,6 +22,8 @@ STILL = (1.0, 8.0)
 """Fewest and most seconds that a process stands still. Some of them are longer than the wait for an answer of Redis."""
 STILL_AT_WORK = (1.0, 25.0)
 """The same for what does jobs. Some of them are longer than a lease."""
+AT_WORK: tuple[Part, ...] = ("worker", "queue", "job")
+"""The parts that do jobs."""
 BROKEN_DISK = (2.0, 8.0)
 """Fewest and most seconds for which a disk is full or read-only."""
 
@@ -51,9 +53,8 @@ def told_to_stop(part: Part) -> Fault:
     return Fault(f"{part} told to stop", lambda stack, rng: _signal(stack, part, rng, signal.SIGTERM))
 
 
-def stands_still(part: Part, seconds: tuple[float, float] | None = None) -> Fault:
+def stands_still(part: Part, seconds: tuple[float, float]) -> Fault:
     """A process stands still for a while, as under a debugger or on a machine that was suspended."""
-    fewest, most = seconds or (STILL if part in ("stack", "API", "model server", "Valkey") else STILL_AT_WORK)
 
     def happen(stack: Stack, rng: random.Random) -> bool:
         pid = _one(stack, part, rng)
@@ -61,7 +62,7 @@ def stands_still(part: Part, seconds: tuple[float, float] | None = None) -> Faul
             return False
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
-            time.sleep(rng.uniform(fewest, most))
+            time.sleep(rng.uniform(*seconds))
             os.kill(pid, signal.SIGCONT)
         return True
 
@@ -78,13 +79,13 @@ def read_only(what: str, folder: Path, ledger: Ledger, seconds: tuple[float, flo
     return _disk(f"{what} read-only", lambda: disks.read_only(folder), ledger, seconds)
 
 
-def of_processes() -> Sequence[Fault]:
-    """Every fault of a process."""
+def of_processes(at_work: tuple[float, float] = STILL_AT_WORK) -> Sequence[Fault]:
+    """Every fault of a process; those that do jobs stand still for as long as `at_work` says."""
     orderly: tuple[Part, ...] = ("stack", "API", "model server", "worker")
     return [
         *(killed(part) for part in PARTS),
         *(told_to_stop(part) for part in orderly),
-        *(stands_still(part) for part in (*LASTING, "job")),
+        *(stands_still(part, at_work if part in AT_WORK else STILL) for part in PARTS),
     ]
 
 

@@ -97,6 +97,15 @@ class Ledger:
         """Whether files may not be written now, or could not at some time since `since`, on the monotonic clock."""
         return self._no_room_until > (time.monotonic() if since is None else since)
 
+    def check(self) -> None:
+        """Make sure that nothing was lost, wrong or stuck.
+
+        Raises:
+            AssertionError: something was; the message says what.
+        """
+        if not self.clean:
+            raise AssertionError("\n".join([*self.lost, *self.wrong, *self.stuck]))
+
     @property
     def clean(self) -> bool:
         """Whether nothing was lost, wrong or stuck."""
