@@ -18,6 +18,7 @@ from latentaug.runtime import logs
 from latentaug.runtime.jobs import Attempts, answering, connect
 from latentaug.runtime.jobs.queue import SERIALIZER, JobQueue, attempt_of
 from latentaug.runtime.settings import Settings
+from latentaug.runtime.stillness import Stillness
 from latentaug.storage.objects import ArtefactStore
 
 PARENT = "WORKER_PID"
@@ -50,6 +51,7 @@ class QueueWorker(SpawnWorker):
 
     attempts: Attempts
     job_queue: JobQueue
+    _stillness: Stillness
     death_penalty_class = Insistent
     log_result_lifespan = False
     max_connection_wait_time = 5.0
@@ -75,11 +77,15 @@ class QueueWorker(SpawnWorker):
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""
         super().fork_work_horse(job, queue)
+        self._stillness = Stillness()
         if self._stop_requested:  # it was asked to stop while the process was being started
             self.kill_horse()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Renew the lease, once a second, and end the process of a job that is no longer ours."""
+        """Renew the lease, once a second, and end the process of a job that is no longer ours, or that stands still."""
+        if self._stillness.too_long(self.horse_pid):
+            _log.warning("the process of %s stands still; killing it", job.id)
+            self.kill_horse()
         try:
             with answering():
                 super().maintain_heartbeats(job, execution)

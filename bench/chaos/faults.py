@@ -69,6 +69,16 @@ def stands_still(part: Part, seconds: tuple[float, float]) -> Fault:
     return Fault(f"{part} stands still", happen, lasts=True)
 
 
+def left_standing(held: Sequence[Part]) -> Fault:
+    """A process of each of these parts stands still, and nobody lets it go on."""
+
+    def happen(stack: Stack, rng: random.Random) -> bool:
+        done = [_signal(stack, part, rng, signal.SIGSTOP) for part in held]
+        return all(done)
+
+    return Fault(f"{', '.join(held)} left standing", happen)
+
+
 def full(what: str, folder: Path, ledger: Ledger, seconds: tuple[float, float] = BROKEN_DISK) -> Fault:
     """The disk of `folder` has no room for a while."""
     return _disk(f"{what} full", lambda: disks.full(folder), ledger, seconds)

