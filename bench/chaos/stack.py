@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -34,7 +34,7 @@ class Stack:
         log: the file that all of its processes log to, outside of the home, whose disk may be full.
         settings: further settings by name, such as `LEASE_SECONDS`.
         environment: further environment variables of all its processes.
-        ended: called with each exit status of the stack that was not asked for.
+        within: a command that runs its arguments, such as `nice`, to run it within.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Stack:
         log: Path,
         settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
-        ended: Callable[[int], None] = lambda status: None,
+        within: Sequence[str] = (),
     ) -> None:
         self.home, self.log = home, log
         self._port = ports.free(HOST)
@@ -52,7 +52,7 @@ class Stack:
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("LATENTAUG_")}
         self._environment |= {f"LATENTAUG_{name}": value for name, value in {**own, **(settings or {})}.items()}
         self._environment |= environment or {}
-        self._told_ended = ended
+        self._command = [*within, sys.executable, "-m", "service.stack"]
         self._process: subprocess.Popen[bytes] | None = None
         self._over = threading.Event()
         # One thread starts it each time, and lives as long as we do: it is the thread that the kernel ties it to.
@@ -106,13 +106,9 @@ class Stack:
         self._start()
         while not self._over.wait(POLL):
             assert self._process is not None
-            status = self._process.poll()
-            if status is not None:
-                self._told_ended(status)
-                if not self._over.wait(PAUSE):
-                    self._start()
+            if self._process.poll() is not None and not self._over.wait(PAUSE):
+                self._start()
 
     def _start(self) -> None:
-        command = tied([sys.executable, "-m", "service.stack"])
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(tied(self._command), env=self._environment, stdout=log, stderr=log)
