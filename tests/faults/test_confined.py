@@ -1,4 +1,4 @@
-"""The service does its work confined as its containers are: nothing writable but its home and /tmp, and no capability."""
+"""The service works as confined as its containers are: nothing but its home and /tmp is writable, no capability."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ mount --bind "$LATENTAUG_HOME" "$LATENTAUG_HOME"
 mount -o remount,bind,ro /
 mount --rbind /dev /dev
 mount -t tmpfs -o size=256m tmpfs /tmp
-! touch /var/.written 2>/dev/null
+if touch /var/.written 2>/dev/null; then echo "its root can be written to"; exit 3; fi
 exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
 """
 AS_IN_A_CONTAINER = ("unshare", "--mount", "--propagation", "private", "sh", "-ec", CONFINE, "confine")
