@@ -18,6 +18,7 @@
     │   └── TooFewImages        422  a class or data set too small for what was asked
     ├── TooManyRequests         429  over the caller's rate or a queue's bound
     ├── Unavailable             503  not ready, or draining
+    │   └── Away                503  Redis or the store does not answer; whoever can waits for it
     ├── DeadlineExceeded        504  no answer within the caller's time
     └── NotStored               507  no room left, or no right to write
 
@@ -156,6 +157,10 @@ class Unavailable(LatentaugError):
     status, code, title = 503, "unavailable", "Not available now"
 
 
+class Away(Unavailable):
+    """Redis or the store does not answer now, and will again: a job waits for it and goes on."""
+
+
 class DeadlineExceeded(LatentaugError):
     """No answer within the caller's time."""
 
@@ -173,6 +178,8 @@ class Cancelled(BaseException):
 
 
 BY_CODE: dict[str, type[LatentaugError]] = {
-    kind.code: kind for kind in list(vars().values()) if isinstance(kind, type) and issubclass(kind, LatentaugError)
+    kind.code: kind
+    for kind in list(vars().values())
+    if isinstance(kind, type) and issubclass(kind, LatentaugError) and "code" in vars(kind)
 }
 """The class of each code, for errors that come from another process."""

@@ -7,16 +7,18 @@ import os
 import secrets
 import signal
 import socket
+import time
+from pkgutil import resolve_name
 
 from rq import Queue, SpawnWorker
 from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import UnixSignalDeathPenalty
 
-from latentaug.errors import Unavailable
+from latentaug.errors import Away, Forbidden
 from latentaug.runtime import logs
 from latentaug.runtime.jobs import Attempts, answering, connect
-from latentaug.runtime.jobs.queue import SERIALIZER, JobQueue, attempt_of
+from latentaug.runtime.jobs.queue import SERIALIZER, TASK, JobQueue, attempt_of
 from latentaug.runtime.settings import Settings
 from latentaug.runtime.stillness import Stillness
 from latentaug.storage.objects import ArtefactStore
@@ -24,6 +26,8 @@ from latentaug.storage.objects import ArtefactStore
 PARENT = "WORKER_PID"
 """Environment variable that tells a job's process which process has started it."""
 
+PAUSE = 1.0
+"""Seconds between two tries to put a job back while Redis is away."""
 AGAIN_SECONDS = 1.0
 """Seconds after which a timeout that was swallowed is raised again."""
 
@@ -43,6 +47,36 @@ class Insistent(UnixSignalDeathPenalty):
         signal.setitimer(signal.ITIMER_REAL, self._timeout, AGAIN_SECONDS)
 
 
+class OurJob(Job):
+    """RQ's job, which does our one task and nothing else, whatever is written in Redis.
+
+    RQ reads a job again in the process that does it, so that a check in this process alone would come too early.
+    """
+
+    def perform(self) -> None:
+        """Do the attempt that the job is for.
+
+        Raises:
+            Forbidden: it is not one of ours.
+        """
+        attempt = attempt_of(self)
+        if attempt is None:
+            raise Forbidden(f"{self.id} is not one of our tasks")
+        resolve_name(TASK)(*attempt)
+
+    @property
+    def success_callback(self) -> None:
+        """None: we use no callbacks."""
+
+    @property
+    def failure_callback(self) -> None:
+        """None, as above."""
+
+    @property
+    def stopped_callback(self) -> None:
+        """None, as above."""
+
+
 class QueueWorker(SpawnWorker):
     """Holds a job's lease while its process runs, and ends that process once the lease is refused.
 
@@ -51,6 +85,7 @@ class QueueWorker(SpawnWorker):
 
     attempts: Attempts
     job_queue: JobQueue
+    job_class = OurJob
     _stillness: Stillness
     death_penalty_class = Insistent
     log_result_lifespan = False
@@ -66,13 +101,37 @@ class QueueWorker(SpawnWorker):
             return
         logs.job_id.set(attempt[0])
         _log.info("starting %s", job.description)
-        super().execute_job(job, queue)
-        # The process has ended. Unless it ended its job, it died or was told to stop, and the job must wait again.
-        record = self.attempts.requeue(*self.attempts.working_at(*attempt), died=not self._stop_requested)
-        if record is not None:
-            _log.warning("putting %s back in its queue", record.id)
-            self.job_queue.enqueue([record])
+        died = True
+        try:
+            with answering():
+                super().execute_job(job, queue)
+        except Away as away:  # as the process began or ended, which nobody has died of
+            _log.warning("ending the process of %s: %s", job.description, away)
+            died = False
+            self._end_horse()
+        self._put_back(*attempt, died=died and not self._stop_requested)
         logs.job_id.set(None)
+
+    def _end_horse(self) -> None:
+        """End the job's process, if there is one, and forget it."""
+        if self.horse_pid:
+            self.kill_horse()
+            self.wait_for_horse()
+            self._horse_pid = 0
+        self.executions.clear()
+
+    def _put_back(self, job_id: str, attempt: int, *, died: bool) -> None:
+        """Let the job wait again, unless its process has ended it, as soon as Redis answers."""
+        while True:
+            try:
+                record = self.attempts.requeue(*self.attempts.working_at(job_id, attempt), died=died)
+                if record is not None:
+                    _log.warning("putting %s back in its queue", record.id)
+                    self.job_queue.enqueue([record])
+            except Away:
+                time.sleep(PAUSE)
+            else:
+                return
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""
@@ -87,10 +146,11 @@ class QueueWorker(SpawnWorker):
             _log.warning("the process of %s stands still; killing it", job.id)
             self.kill_horse()
         try:
+            # The lease first: RQ's own connection waits longer for a Redis that is silent, and after it comes back.
+            ours = self.attempts.renew(*self.attempts.working_at(**job.kwargs))
             with answering():
                 super().maintain_heartbeats(job, execution)
-            ours = self.attempts.renew(*self.attempts.working_at(**job.kwargs))
-        except Unavailable:  # while Redis is away nobody else can take the job
+        except Away:  # while Redis is away nobody else can take the job
             return
         if not ours:
             _log.warning("the job of %s was cancelled or taken over; ending the process", job.id)

@@ -1,95 +1,156 @@
 """Brings records and queues back together after a crash: no job is lost, and none waits for a process that is gone.
 
-It also deletes jobs that ended long enough ago.
+In the same rounds it keeps the store in order: it writes the records that could not be written before, deletes what is
+old enough, and sweeps up what killed processes have left behind. None of these holds up another, or the jobs.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 
+from redis import Redis
 from redis.exceptions import LockError
 
-from latentaug.errors import LatentaugError
-from latentaug.runtime.jobs import Attempts, answering, connect
+from latentaug.errors import Away, LatentaugError
+from latentaug.runtime.jobs import Attempts, JobRecord, OldJobs, answering, connect
 from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
+from worker.retention import delete_old_jobs, delete_unused_uploads
+from worker.sweeping import sweep
 
 EVERY = 3.0
 """Seconds between two rounds."""
+LATEST = 6.0
+"""Seconds between two rounds after which Redis, or this process, must have been away meanwhile."""
 PATIENCE = 10.0
 """Seconds that a job may take from its record to its queue, and from its queue to a worker."""
 CLEANUP_EVERY = 20
 """Rounds between two cleanings of RQ's registries."""
-MOST_DELETED = 20
-"""Old jobs that one round deletes at most, so that jobs that have lost their process need not wait long."""
+SWEEP_EVERY = 200
+"""Rounds between two sweeps of the store."""
 
 _log = logging.getLogger(__name__)
 
 
+class Watch:
+    """Which jobs have lost their process, judged by their leases.
+
+    While Redis is away nobody can renew a lease, so that those of living processes run out; a clock that is set forward
+    ends all of them at once. A process is therefore taken to be gone only if its lease is still missing some seconds
+    after that was first seen, with no break between. A living one would have renewed it by then.
+
+    Args:
+        grace: these seconds.
+        clock: tells the seconds.
+    """
+
+    def __init__(self, grace: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._grace = grace
+        self._clock = clock
+        self._missing: dict[tuple[str, int], float] = {}
+        self._looked = clock()
+
+    def begin(self) -> None:
+        """Begin a look at all jobs; what was seen too long ago counts no longer."""
+        now = self._clock()
+        if now - self._looked > LATEST:
+            self.forget()
+        self._looked = now
+
+    def forget(self) -> None:
+        """Forget what was seen, as Redis has been away since."""
+        self._missing.clear()
+
+    def gone(self, record: JobRecord, *, lease: bool) -> bool:
+        """Return whether a running job's process is gone, given whether it has a lease."""
+        attempt = record.id, record.attempt
+        if lease:
+            self._missing.pop(attempt, None)
+            return False
+        now = self._clock()
+        return now - self._missing.setdefault(attempt, now) >= self._grace
+
+
 def reconcile_until(stop: threading.Event, settings: Settings) -> None:
     """Reconcile every few seconds until `stop` is set. Many processes may do this; one at a time holds the lock."""
-    pause, rounds = 0.0, 0
+    watch, number, pause = Watch(settings.lease_seconds / 3), 0, 0.0
     while not stop.wait(pause):
         try:
-            _round(settings, rounds)
-            pause = EVERY
+            _round(settings, watch, number)
         except LatentaugError as error:
             _log.warning("cannot reconcile: %s", error)
-            pause = settings.lease_seconds  # once Redis is back, the processes that live renew their leases first
-        except Exception:  # noqa: BLE001 (one bad record must not end all rounds)
+            watch.forget()
+        except Exception:  # noqa: BLE001 (whatever it is, the next round may go well)
             _log.exception("a round of the reconciler failed")
-            pause = settings.lease_seconds
-        rounds += 1
+            watch.forget()
+        number, pause = number + 1, EVERY
 
 
-def _round(settings: Settings, number: int) -> None:
-    redis = connect(settings)
-    attempts = Attempts(redis, ArtefactStore(settings.resolved_store_url), settings)
-    queue = JobQueue(redis, settings)
-    try:
-        with answering(), redis.lock("latentaug:reconciler", timeout=60, blocking=False):
-            if number == 0:
-                attempts.complete_index()
-            reconcile(attempts, queue)
-            if number % CLEANUP_EVERY == 0:
-                queue.clean()
-            delete_old(attempts, settings, datetime.now(UTC))
-    except LockError:  # another process reconciles, or has taken over from this one
-        pass
-    finally:
-        redis.close()
+def _round(settings: Settings, watch: Watch, number: int) -> None:
+    with connect(settings) as redis:
+        artefacts = ArtefactStore(settings.resolved_store_url)
+        try:
+            with answering(), redis.lock("latentaug:reconciler", timeout=60, blocking=False):
+                reconcile(Attempts(redis, artefacts, settings), JobQueue(redis, settings), watch)
+                tend(redis, artefacts, settings, number)
+        except LockError:  # another process reconciles, or has taken over from this one
+            pass
 
 
-def reconcile(attempts: Attempts, queue: JobQueue) -> None:
+def reconcile(attempts: Attempts, queue: JobQueue, watch: Watch) -> None:
     """Look at each unfinished job and sub-job once.
 
     Raises:
-        Unavailable: Redis does not answer.
+        Away: Redis does not answer.
     """
-    attempts.keep_ended()
+    watch.begin()
     waiting = queue.waiting()  # before the records, or a job that a worker takes meanwhile would seem to be in no queue
     for record in attempts.unfinished_with_sub_jobs():
-        if record.status == "running":
-            if not record.fanned_out and not attempts.lease_alive(record.id):
-                _log.warning("job %s has lost its process", record.id)
-                again = attempts.requeue(record.id, record.attempt)
-                queue.enqueue([] if again is None else [again])
-        elif (record.id, record.attempt) not in waiting and attempts.waiting_seconds(record) > PATIENCE:
-            _log.warning("job %s waits in no queue; putting it back", record.id)
-            queue.enqueue([record])
+        try:
+            _look_after(record, waiting, attempts, queue, watch)
+        except Away:
+            raise
+        except Exception:  # noqa: BLE001 (the trouble of one job must not hold up the others)
+            _log.exception("job %s could not be looked after", record.id)
 
 
-def delete_old(attempts: Attempts, settings: Settings, now: datetime) -> None:
-    """Delete some of the jobs that ended more than `settings.job_retention_days` before `now`, if there are any.
+def _look_after(
+    record: JobRecord, waiting: set[tuple[str, int]], attempts: Attempts, queue: JobQueue, watch: Watch
+) -> None:
+    if record.status == "running":
+        if not record.fanned_out and watch.gone(record, lease=attempts.lease_alive(record.id)):
+            _log.warning("job %s has lost its process", record.id)
+            again = attempts.requeue(record.id, record.attempt)
+            queue.enqueue([] if again is None else [again])
+    elif (record.id, record.attempt) not in waiting and attempts.waiting_seconds(record) > PATIENCE:
+        _log.warning("job %s waits in no queue; putting it back", record.id)
+        queue.enqueue([record])
 
-    Raises:
-        Unavailable: Redis does not answer.
-    """
-    days = settings.job_retention_days
-    if not days:
-        return
-    for job_id in attempts.delete_ended_before(now - timedelta(days=days), MOST_DELETED):
-        _log.info("deleted job %s, which ended more than %g days ago", job_id, days)
+
+def tend(redis: Redis, artefacts: ArtefactStore, settings: Settings, number: int) -> None:
+    """Do what can wait, in the round of that number; where one part fails, the others are done all the same."""
+    attempts, old = Attempts(redis, artefacts, settings), OldJobs(redis, artefacts)
+    now = datetime.now(UTC)
+    _try("keep the records of ended jobs", attempts.keep_ended)
+    if number % CLEANUP_EVERY == 0:
+        _try("clean RQ's registries", JobQueue(redis, settings).clean)
+    if number % SWEEP_EVERY == 0:
+        _try("complete the index of jobs", attempts.complete_index)
+        _try("delete unused uploads", partial(delete_unused_uploads, artefacts, attempts, settings, now))
+        _try("sweep the store", partial(sweep, artefacts, attempts, old, now))
+    _try("delete old jobs", partial(delete_old_jobs, old, attempts, settings, now))
+
+
+def _try(what: str, step: Callable[[], object]) -> None:
+    try:
+        step()
+    except LatentaugError as error:
+        _log.warning("cannot %s: %s", what, error)
+    except Exception:  # noqa: BLE001 (what goes wrong here must hold up neither the jobs nor the rest)
+        _log.exception("cannot %s", what)

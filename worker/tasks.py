@@ -10,11 +10,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pkgutil import resolve_name
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
-from latentaug.errors import Cancelled, LatentaugError, NotFound, Unavailable
+from latentaug.errors import Away, Cancelled, LatentaugError, NotFound
 from latentaug.runtime import logs, tracing
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Json, Kind, connect
@@ -39,10 +41,12 @@ SUB_JOB_TASKS: dict[Kind, str] = {"evaluate": "worker.sub_jobs:do_sub_job"}
 """The function that does a sub-job, given its `Work` and its job's parameters."""
 TRACK = "worker.tracking:track"
 """The function that writes a job to MLflow, imported by name because MLflow need not be installed."""
-FINISH_PAUSE = 1.0
-"""Seconds between two tries to write down a job's end while Redis is away."""
+PAUSE = 1.0
+"""Seconds between two tries while Redis or the store is away."""
 GO_ON = 60.0
 """Seconds from its start for which a process takes further sub-jobs of its job, although other jobs may wait."""
+
+Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
@@ -53,9 +57,9 @@ def run(job_id: str, attempt: int) -> None:
     settings = configuration.load()
     logs.configure(settings)
     tracing.configure(settings, "latentaug-worker")
-    redis = connect(settings)
+    redis = answered(lambda: connect(settings))
     attempts = Attempts(redis, ArtefactStore(settings.resolved_store_url), settings)
-    record = attempts.held(job_id, attempt)
+    record = answered(lambda: attempts.held(job_id, attempt))
     if record is None:
         _log.info("job %s is no longer this attempt's", job_id)
         return
@@ -70,35 +74,52 @@ def run(job_id: str, attempt: int) -> None:
 def work_through(first: JobRecord, attempts: Attempts, queue: JobQueue, settings: Settings) -> None:
     """Do a claimed job or sub-job, and then more of the same job for as long as any of it waits.
 
+    While Redis is away this waits for it: the lease is kept, so nobody else takes the job meanwhile.
+
     Raises:
         Cancelled: the job was cancelled or another attempt has begun.
     """
     artefacts = ArtefactStore(settings.resolved_store_url)
     began = time.monotonic()
-    record: JobRecord | None = first
-    while record is not None:
+    following: JobRecord | None = first
+    while following is not None:
+        record = following
         work = Work(record, attempts, artefacts, settings)
         result, error = _traced(work, attempts)
         if result is None and error is None:
-            queue.enqueue(attempts.sub_jobs(record.id, "queued"))
+            answered(partial(_enqueue_sub_jobs, record, attempts, queue))
         else:
-            _finish(attempts, work, result, error)
+            answered(partial(_finish, attempts, work, result, error))
             if settings.mlflow_uri is not None and error is None and record.parent is None:
                 ended = record.model_copy(update={"result": result})
                 resolve_name(TRACK)(ended, artefacts, settings.mlflow_uri)
-        record = attempts.follow(first, record, sub_jobs=time.monotonic() - began < GO_ON)
+        following = answered(partial(attempts.follow, first, record, sub_jobs=time.monotonic() - began < GO_ON))
+
+
+def answered(question: Callable[[], Answer]) -> Answer:
+    """Ask Redis until it answers."""
+    while True:
+        try:
+            return question()
+        except Away as away:
+            _log.warning("waiting for Redis: %s", away)
+            time.sleep(PAUSE)
+
+
+def _enqueue_sub_jobs(record: JobRecord, attempts: Attempts, queue: JobQueue) -> None:
+    queue.enqueue(attempts.sub_jobs(record.id, "queued"))
 
 
 def _traced(work: Work, attempts: Attempts) -> tuple[Json | None, JobError | None]:
     """Do the record's task, with its ids in the logs, as a span of the trace of the request that made the job."""
     record = work.record
-    origin = attempts.origin(record.id)
+    origin = answered(lambda: attempts.origin(record.id))
     logs.job_id.set(record.id)
     logs.request_id.set(origin.get("request_id"))
     what = "job" if record.parent is None else "sub-job"
     with tracing.span(f"{record.kind} {what}", "CONSUMER", origin) as span:
         span.attributes |= {"latentaug.job_id": record.id, "latentaug.attempt": record.attempt}
-        result, error = _do(work, _task(record, attempts))
+        result, error = _do(work, answered(lambda: _task(record, attempts)))
         if error is not None:
             span.fault = f"{error.code}: {error.detail}"
             _log.warning("%s failed: %s", record.kind, span.fault)
@@ -120,7 +141,7 @@ def _task(record: JobRecord, attempts: Attempts) -> Callable[[Work], Json | None
 def _do(work: Work, task: Callable[[Work], Json | None]) -> tuple[Json | None, JobError | None]:
     """Do the task; return its summary, or what went wrong, or neither where it has fanned out."""
     try:
-        result = task(work)
+        result = _patiently(work, task)
         if result is not None and work.record.parent is None:
             work.report(1.0, "done", 0.0, final=True)
     except LatentaugError as error:
@@ -139,15 +160,17 @@ def _do(work: Work, task: Callable[[Work], Json | None]) -> tuple[Json | None, J
     return result, None
 
 
-def _finish(attempts: Attempts, work: Work, result: Json | None, error: JobError | None) -> None:
-    """Write down how the job or sub-job ended, as soon as Redis answers."""
+def _patiently(work: Work, task: Callable[[Work], Json | None]) -> Json | None:
+    """Do the task, again from what it has kept where Redis or the store went away in the midst of it."""
     while True:
         try:
-            attempts.finish(
-                work.record.id, work.record.attempt, "failed" if error else "succeeded", result=result, error=error
-            )
-        except Unavailable as unavailable:
-            _log.warning("the end of job %s cannot be written down yet: %s", work.record.id, unavailable)
-            time.sleep(FINISH_PAUSE)
-        else:
-            return
+            return task(work)
+        except Away as away:
+            _log.warning("job %s waits and then goes on from what it has kept: %s", work.record.id, away)
+            time.sleep(PAUSE)
+
+
+def _finish(attempts: Attempts, work: Work, result: Json | None, error: JobError | None) -> None:
+    """Write down how the job or sub-job ended."""
+    status: Literal["succeeded", "failed"] = "failed" if error else "succeeded"
+    attempts.finish(work.record.id, work.record.attempt, status, result=result, error=error)

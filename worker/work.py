@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel
 
-from latentaug.errors import Cancelled, NotFound, NotStored, Unavailable
+from latentaug.errors import Away, Cancelled, NotFound, NotStored
 from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Json
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
@@ -71,7 +71,7 @@ class Work:
         self._reported = now
         try:
             ours = self._attempts.progress(self.record.id, self.record.attempt, fraction, stage, eta_seconds, metrics)
-        except Unavailable as error:  # progress is not worth a failure
+        except Away as error:  # progress is not worth a failure
             _log.warning("progress could not be reported: %s", error)
             return
         if not ours:
@@ -81,7 +81,7 @@ class Work:
         """Add to the counts of what all workers have done, under the names that the API's metrics know."""
         try:
             self._attempts.count(self.record.kind, **done)
-        except Unavailable as error:  # neither is this
+        except Away as error:  # neither is this
             _log.warning("work could not be counted: %s", error)
 
     def fan_out(self, sub_jobs: Mapping[str, BaseModel], low: float, high: float) -> None:
@@ -128,7 +128,7 @@ class Work:
             return
         try:
             self.keep(name, make())
-        except NotStored as error:  # there may be room again by the time the job ends
+        except (NotStored, Away) as error:  # there may be room, or a store, by the time the job ends
             _log.warning("nothing could be kept for a later attempt: %s", error)
         self._kept = time.monotonic()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -19,10 +20,11 @@ from latentaug.datasets import duplicates, inspection
 from latentaug.datasets.built_in import BUILT_IN
 from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, LeftOut, Unreadable, label_names
 from latentaug.datasets.splitting import Parts, check_enough, split, split_as_given, split_partly_labelled
-from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, TooLarge
+from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, NotStored, TooLarge
 from latentaug.imaging.intake import resized
 from latentaug.imaging.layout import MAX_LABEL
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
+from latentaug.storage import artefacts
 from latentaug.storage.objects import ArtefactStore, check_name, whole
 
 MAX_CLASSES = 10_000
@@ -194,6 +196,7 @@ def load(store: ArtefactStore, name: str) -> Dataset:
         raise _damaged(name, "its images are missing") from error
     if hashlib.sha256(data).hexdigest() != description.sha256:
         raise _damaged(name, "its images are not what was written")
+    _mark_used(store, description)
     arrays = load_tensors(data)
     return Dataset(
         name=name,
@@ -207,15 +210,19 @@ def load(store: ArtefactStore, name: str) -> Dataset:
     )
 
 
+def _mark_used(store: ArtefactStore, description: DatasetDescription) -> None:
+    with suppress(Conflict, NotStored):  # it is marked already, or cannot be, and may be read all the same
+        store.create(_used_path(description), b"")
+
+
 def delete(store: ArtefactStore, name: str) -> None:
-    """Delete an upload, be it damaged or not. Its description goes first, and with it the whole data set at once.
+    """Delete an upload, be it damaged or not.
 
     Raises:
         NotFound: no such data set.
     """
     check_exists(store, name)
-    store.delete(_path(name))
-    store.delete_folder(f"datasets/{name}")
+    artefacts.delete(store, f"datasets/{name}")
 
 
 def check_exists(store: ArtefactStore, name: str) -> None:
@@ -246,6 +253,10 @@ def _path(name: str) -> str:
 
 def _data_path(description: DatasetDescription) -> str:
     return f"{_folder(description)}/arrays.safetensors"
+
+
+def _used_path(description: DatasetDescription) -> str:
+    return f"{_folder(description)}/{artefacts.USED}"
 
 
 def _folder(description: DatasetDescription) -> str:

@@ -35,6 +35,7 @@ PATH_PREFIX = r"(?!/(v1|static)(/|$))(/[A-Za-z0-9._~-]+)+"
 """What a prefix looks like; one that begins like our own paths would be taken for a part of them."""
 _ORIGIN = r"https?://[^\s,*/]+"
 _NAME = r"[A-Za-z0-9._-]+"
+_RATE = r"[1-9][0-9]* ?(/|per) ?[0-9]* ?(second|minute|hour|day)s?$"
 
 # What some values must look like, and an example of each.
 _FORMS = {
@@ -46,7 +47,8 @@ _FORMS = {
     "root_path": (f"{PATH_PREFIX}$", "/aug"),
     "cors_origins": (rf"(\*|{_ORIGIN}( *, *{_ORIGIN})*)$", "https://app.example.org, or * for all"),
     "host_names": (rf"{_NAME}( *, *{_NAME})*$", "augment.example.org, lab.example.org"),
-    "rate_limit": (r"[1-9][0-9]* ?(/|per) ?[0-9]* ?(second|minute|hour|day)s?$", "100/second or 1000/minute"),
+    "upload_limit": (_RATE, "1000/hour or 5000/day"),
+    "rate_limit": (_RATE, "100/second or 1000/minute"),
 }
 
 
@@ -89,9 +91,9 @@ class Settings(BaseSettings):
     root_path: str | None = None
     """Prefix under which a proxy shows the service, such as `/aug`, whether or not the proxy takes it off. A trusted
     proxy may send it as `X-Forwarded-Prefix` instead."""
-    trusted_proxies: str = "127.0.0.1,::1"
+    trusted_proxies: str | None = None
     """Addresses and networks, separated by commas, of the proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and
-    `X-Forwarded-Prefix` are believed."""
+    `X-Forwarded-Prefix` are believed, such as `127.0.0.1, ::1` for one on this machine. Default: none."""
     cors_origins: str | None = None
     """Web sites, separated by commas, whose pages may call the API from a browser, such as `https://app.example.org`.
     `*` allows all of them and needs API keys. Default: none."""
@@ -105,7 +107,11 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = None
     """File of API keys, one `sha256$<hex>:scope+scope` per line. Keys that are not hashed are refused."""
     rate_limit: str | None = None
-    """How many requests a caller may make, such as `100/second` or `1000/minute`. Default: no limit."""
+    """How many requests a caller may make, such as `100/second` or `1000/minute`. All API processes count together.
+    Default: no limit."""
+    upload_limit: str | None = None
+    """How many megabytes a caller may send, such as `1000/hour`. A body that does not say how long it is counts as
+    `LATENTAUG_MAX_BODY_BYTES`. Default: no limit."""
     request_timeout: float = Field(default=30.0, gt=0, le=600)
     """Seconds within which an encode, decode or augment request must be answered; otherwise the answer is 504."""
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
@@ -119,6 +125,11 @@ class Settings(BaseSettings):
     """Most images or latents in one request. An augment request may return k times as many."""
     max_queued_jobs: int = Field(default=100, ge=1)
     """Most jobs of one kind that may wait; another one is refused with 429."""
+    max_jobs_per_key: int | None = Field(default=None, ge=1)
+    """Most jobs of one API key that may wait or run; another one is refused with 429. Default: no limit."""
+    max_stored_bytes_per_key: int | None = Field(default=None, ge=1)
+    """Most bytes that one API key may have in the store: data sets, models, and what jobs made. What would be more is
+    refused with 507. They are counted since Redis was last empty. Default: no limit."""
 
     # The model server
     device: str = "auto"
@@ -159,7 +170,12 @@ class Settings(BaseSettings):
     """How many times a job is started in all if its workers die. After the last time it has failed."""
     job_retention_days: float = Field(default=30.0, ge=0)
     """Days for which the record and files of a job are kept after its end, at least 1. Then they are deleted, but never
-    while an unfinished job names that job in `beside`. 0 keeps them for ever. Models and data sets always stay."""
+    while an unfinished job names that job in `beside`. 0 keeps them for ever. Models always stay."""
+    result_retention_days: float = Field(default=0.0, ge=0)
+    """Days for which the files of a job are kept after its end, if its record is kept for longer. 0 keeps them with the
+    record."""
+    upload_retention_days: float = Field(default=0.0, ge=0)
+    """Days after which an uploaded data set is deleted that no job, and nobody else, has ever read. 0 keeps all."""
 
     # Webhooks
     webhook_secret: SecretStr | None = None

@@ -17,6 +17,7 @@ from safetensors.numpy import save as save_tensors
 
 from latentaug.errors import Conflict, Damaged, NotFound
 from latentaug.options import ArchitectureName, AskedDecode, Decode
+from latentaug.storage import artefacts
 from latentaug.storage.objects import ArtefactStore, check_name, whole
 
 _LEAST_MSE = 1e-9
@@ -243,14 +244,13 @@ def projected_bytes(projected: ProjectedDataset) -> bytes:
 
 
 def delete(store: ArtefactStore, name: str) -> None:
-    """Delete a model, be it damaged or not. Its description goes first, and with it the whole model at once.
+    """Delete a model, be it damaged or not.
 
     Raises:
         NotFound: no such model.
     """
     check_exists(store, name)
-    store.delete(describe_path(name))
-    store.delete_folder(f"models/{name}")
+    artefacts.delete(store, f"models/{name}")
 
 
 def check_exists(store: ArtefactStore, name: str) -> None:

@@ -10,6 +10,7 @@ away by deleting its description first; without a description the rest does not 
     datasets/<name>/<version>/...       images and labels, safetensors
     jobs/<id>/record.json               the job record, once ended
     jobs/<id>/...                       what the job made
+    probe/bytes                         written now and then, to see whether that is possible
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ from __future__ import annotations
 import errno
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from latentaug.errors import Conflict, InvalidInput, NotFound, NotStored, Unavailable
+from latentaug.errors import Away, Conflict, InvalidInput, NotFound, NotStored
 from latentaug.options import NAME, NAME_RULE
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -33,6 +37,31 @@ _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NUMBER = re.compile(r"\(os error (\d+)\)")
 """Where obstore's messages have the system's number of what went wrong; its exceptions do not carry it."""
 _RETRY_SECONDS = 5.0
+_BEGUN = re.compile(r".*#\d+")
+"""Name of a local file that obstore has not yet written whole."""
+_OVER_THE_NETWORK: dict[str, Any] = {
+    "client_options": {"connect_timeout": "3s", "read_timeout": "10s", "timeout": "10m"},
+    "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=10)},
+}
+"""How long an object store is waited for: its own retries would take minutes, in which nobody is told anything."""
+_PROBE = "probe/bytes"
+_PROBE_BYTES = 4096
+ABANDONED = timedelta(hours=1)
+"""After this time without a change, what was begun and not finished belongs to a process that was killed."""
+
+
+class Entry(NamedTuple):
+    """What stands at a path.
+
+    Attributes:
+        path: its path.
+        size: its bytes.
+        modified: when it was last written, in UTC.
+    """
+
+    path: str
+    size: int
+    modified: datetime
 
 
 def check_name(name: str, what: str) -> str:
@@ -52,7 +81,7 @@ def check_name(name: str, what: str) -> str:
 class ArtefactStore:
     """Bytes by path. Paths are made by this package from checked names, never taken from a request.
 
-    All methods raise `Unavailable` where the store does not answer, and `NotStored` where it has no room left or gives
+    All methods raise `Away` where the store does not answer, and `NotStored` where it has no room left or gives
     this process no right.
     """
 
@@ -65,7 +94,7 @@ class ArtefactStore:
             with _told():
                 self._store = LocalStore(self._folder, mkdir=True)
         else:
-            self._store = from_url(url)
+            self._store = from_url(url, **({} if parts.scheme == "memory" else _OVER_THE_NETWORK))
 
     def put(self, path: str, data: bytes) -> None:
         """Write `data` at `path`, replacing what was there."""
@@ -117,19 +146,39 @@ class ArtefactStore:
             found = self._store.list_with_delimiter(prefix)["objects"]
         return sorted(entry["path"].rsplit("/", 1)[-1] for entry in found)
 
+    def entries(self, prefix: str) -> list[Entry]:
+        """Everything under `prefix`, in no order."""
+        with _told():
+            return [
+                Entry(entry["path"], entry["size"], entry["last_modified"])
+                for batch in self._store.list(prefix)
+                for entry in batch
+            ]
+
+    def probe(self) -> None:
+        """Write a few kilobytes, as only that shows whether there is room, and a right to write."""
+        self.put(_PROBE, bytes(_PROBE_BYTES))
+
     def delete(self, path: str) -> None:
         """Delete what stands at `path`, if anything does."""
         with _told(), suppress(FileNotFoundError):
             self._store.delete(path)
 
     def delete_folder(self, prefix: str) -> None:
-        """Delete everything under `prefix`."""
+        """Delete everything under `prefix`, and what killed processes have begun to write there."""
+        for entry in self.entries(prefix):
+            self.delete(entry.path)
+        self.sweep(prefix)
+
+    def sweep(self, prefix: str) -> int:
+        """Delete what killed processes have begun to write under `prefix`, and empty folders; return its bytes.
+
+        An object store has neither, but may keep parts of what was begun out of sight, until a rule of its own ends it.
+        """
+        if self._folder is None:
+            return 0
         with _told():
-            for batch in self._store.list(prefix):
-                for entry in batch:
-                    self.delete(entry["path"])
-        if self._folder is not None:  # an object store has no empty folders
-            _remove_empty(self._folder / prefix)
+            return _remove_begun(self._folder / prefix)
 
 
 @contextmanager
@@ -144,7 +193,7 @@ def whole(store: ArtefactStore, folder: str, description: str) -> Iterator[None]
     try:
         yield
     except NotStored:
-        with suppress(NotStored, Unavailable):  # who may not write may not delete either
+        with suppress(NotStored, Away):  # who may not write may not delete either
             if not store.exists(description):
                 store.delete_folder(folder)
         raise
@@ -167,14 +216,22 @@ def _told() -> Iterator[None]:
             raise NotStored(
                 "the service may not read or write where it keeps its files; whoever runs it must give it the right to"
             ) from error
-        raise Unavailable(
+        raise Away(
             "the service cannot reach the place where it keeps its files; try again in a few seconds",
             retry_after=_RETRY_SECONDS,
         ) from error
 
 
-def _remove_empty(folder: Path) -> None:
-    """Remove a folder and those in it, as far as there is no file in them."""
-    for place, _, _ in os.walk(folder, topdown=False):
+def _remove_begun(folder: Path) -> int:
+    """Remove files that were begun long ago, then the folder and those in it, as far as no file is left in them."""
+    freed, oldest = 0, time.time() - ABANDONED.total_seconds()
+    for place, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            with suppress(FileNotFoundError):  # another process sweeps too
+                found = os.stat(begun := os.path.join(place, name))
+                if _BEGUN.fullmatch(name) and found.st_mtime < oldest:
+                    os.remove(begun)
+                    freed += found.st_size
         with suppress(OSError):  # somebody has just written there
             os.rmdir(place)
+    return freed

@@ -37,12 +37,13 @@ async def authorise(request: Request, scope: str | None, credentials: HTTPAuthor
     Raises:
         Unauthenticated: the request has no key, or an unknown one.
         Forbidden: the key lacks the scope.
-        TooManyRequests: the caller exceeds the rate. It is counted by key, or by address where there is no known key.
+        TooManyRequests: the caller exceeds a rate. It is counted by key, or by address where there is no known key.
+        TooLarge: the body alone has more bytes than the caller may send.
     """
     context = context_of(request)
     key = None if credentials is None else context.keys.find(credentials.credentials)
     address = request.client.host if request.client else "unknown"
-    await context.rate_limit.count(f"key {key.owner}" if key else f"address {address}")
+    await context.quotas.count(f"key {key.owner}" if key else f"address {address}", request)
     if context.keys.open:
         return ""
     if key is None:

@@ -22,7 +22,7 @@ from service.api.compute.joining import Joiner
 from service.api.context import Context
 from service.api.http import contract, problems
 from service.api.http.head import HeadAsGet
-from service.api.http.limits import RateLimit
+from service.api.http.quotas import Quotas
 from service.api.http.request_log import RequestLog
 from service.api.http.sites import OwnPages
 from service.api.jobs.submissions import Jobs
@@ -60,10 +60,10 @@ def create_app(settings: Settings) -> ASGIApp:
     """Make the application. It connects to Redis and to the model server when it first needs them, and starts without.
 
     Raises:
-        ValueError: the keys or the rate limit cannot be read.
+        ValueError: the keys or the rates cannot be read.
     """
     known = keys.load(settings)
-    rate_limit = RateLimit(settings.rate_limit)
+    quotas = Quotas(settings)
     metrics = Metrics()
 
     @asynccontextmanager
@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> ASGIApp:
                     joiner=Joiner(model_server, settings.max_images),
                     jobs=queue,
                     keys=known,
-                    rate_limit=rate_limit,
+                    quotas=quotas,
                     metrics=metrics,
                 )
             }
@@ -129,7 +129,7 @@ def _for_other_sites(served: ASGIApp, origins: str) -> ASGIApp:
 
 def _behind_proxies(served: ASGIApp, settings: Settings) -> ASGIApp:
     """Believe what trusted proxies say of a request. The prefix comes first: then the caller's address is replaced."""
-    trusted = addresses.networks(settings.trusted_proxies)
+    trusted = addresses.networks(settings.trusted_proxies or "")
     named = ProxyHeadersMiddleware(served, [str(network) for network in trusted])  # type: ignore[arg-type]
     believing = Forwarded(named, served)  # type: ignore[arg-type]
     return UnderPrefix(believing, settings.root_path or "", trusted)

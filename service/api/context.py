@@ -17,11 +17,12 @@ from latentaug.storage.objects import ArtefactStore
 from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
 from service.api.compute.joining import Joiner
-from service.api.http.limits import RateLimit
+from service.api.http.quotas import Quotas
 from service.api.jobs.submissions import Jobs
 from service.api.keys import Keys
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics
+from service.api.probing import Probe
 
 Result = TypeVar("Result")
 
@@ -42,10 +43,11 @@ class Context:
         joiner: asks the model server, and joins small calls of several callers.
         jobs: the job records and their queues.
         keys: the keys of those who may call.
-        rate_limit: how often each caller may call.
+        quotas: how often each caller may call, and with how many bytes.
         metrics: what this process counts.
         pixel_threads: bounds the threads that decode and encode images, so that they never take all cores and memory.
         uploads: bounds the data sets that are being uploaded, as each is held in memory.
+        store_probe: what was last known of the store.
         job_threads: bounds the threads that wait for Redis, so that a slow Redis never holds up inference.
     """
 
@@ -57,10 +59,11 @@ class Context:
     joiner: Joiner
     jobs: Jobs
     keys: Keys
-    rate_limit: RateLimit
+    quotas: Quotas
     metrics: Metrics
     pixel_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(max(2, available_cores())))
     uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    store_probe: Probe = field(default_factory=Probe)
     job_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
 
     @property

@@ -62,19 +62,41 @@ def load(settings: Settings) -> Keys:
     """Read the keys that the settings give.
 
     Raises:
-        ValueError: an entry is not a key, a file holds a plain key, or a setting for keys holds none.
+        ValueError: an entry is not a key, a file cannot be read or holds a plain key, or a setting for keys holds none.
     """
     keys: list[Key] = []
     if settings.api_keys is not None:
         entries = settings.api_keys.get_secret_value().split(",")
         keys += [_parse(entry.strip(), f"{PREFIX}API_KEYS", plain=True) for entry in entries if entry.strip()]
     if settings.api_keys_file is not None:
-        lines = (line.strip() for line in settings.api_keys_file.read_text().splitlines())
-        keys += [_parse(line, str(settings.api_keys_file), plain=False) for line in lines if line and line[0] != "#"]
+        keys += _read(settings.api_keys_file)
     configured = settings.api_keys is not None or settings.api_keys_file is not None
     if configured and not keys:
-        raise ValueError("keys are set, but there are none; make one: python -m service.api.keys new --scopes infer")
+        where = f"{PREFIX}API_KEYS" if settings.api_keys_file is None else _file(settings.api_keys_file)
+        raise ValueError(f"{where} has no key; make one: python -m service.api.keys new --scopes infer")
     return Keys(keys)
+
+
+def _read(file: Path) -> list[Key]:
+    """Read a file of keys, which must be hashed."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ValueError(
+            f"{_file(file)} cannot be read ({error.strerror}); name a file that this user may read"
+        ) from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{_file(file)} is not a file of text; it has one key on each line") from None
+    numbered = [(number, line.strip()) for number, line in enumerate(lines, 1)]
+    return [
+        _parse(line, f"line {number} of {_file(file)}", plain=False)
+        for number, line in numbered
+        if line and not line.startswith("#")
+    ]
+
+
+def _file(file: Path) -> str:
+    return f"{file} ({PREFIX}API_KEYS_FILE)"
 
 
 def new(scopes: Sequence[str]) -> tuple[str, str]:

@@ -34,6 +34,13 @@ _DONE = {
     "cells": ("evaluation_cells", "Cells of evaluations measured."),
 }
 """Counters by kind of job: how workers call them, and their names and meanings in the metrics."""
+_TIDIED = {
+    "jobs_deleted": "Jobs that were deleted with their files, as they were old enough.",
+    "job_files_deleted": "Jobs whose files were deleted, as they were old enough.",
+    "uploads_deleted": "Data sets that were deleted, as nobody had used them.",
+    "swept_bytes": "Bytes that killed processes had left in the store, and that were swept up.",
+}
+"""Counters of what was deleted, and their meanings."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +52,14 @@ class JobFigures:
         waiting: number of jobs and sub-jobs in each kind's queue.
         workers: number of processes that serve each kind's queue.
         counted: what workers have done, by name, then by kind or by kind and status.
+        stored: bytes in the artefact store, by owner of a key.
     """
 
     jobs: Mapping[tuple[Kind, Status], int] = field(default_factory=dict)
     waiting: Mapping[Kind, int] = field(default_factory=dict)
     workers: Mapping[Kind, int] = field(default_factory=dict)
     counted: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
+    stored: Mapping[str, int] = field(default_factory=dict)
 
 
 class JobMetrics:
@@ -84,6 +93,15 @@ class JobMetrics:
             for labelled, number in figures.counted.get(key, {}).items():
                 counter.add_metric(labelled, number)
             yield counter
+        for name, meaning in _TIDIED.items():
+            counter = CounterMetricFamily(name, meaning, labels=())
+            for labelled, number in figures.counted.get(name, {}).items():
+                counter.add_metric(labelled, number)
+            yield counter
+        stored = GaugeMetricFamily("stored_bytes", "Bytes in the store that an API key made.", labels=("owner",))
+        for owner, size in figures.stored.items():
+            stored.add_metric((owner,), size)
+        yield stored
 
 
 class Metrics:

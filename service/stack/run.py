@@ -17,21 +17,18 @@ from urllib.parse import urlsplit
 
 from uvicorn.config import STARTUP_FAILURE
 
-from latentaug.errors import LatentaugError, Unavailable
+from latentaug.errors import LatentaugError
 from latentaug.runtime import folders, logs, sockets
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.processes import MISCONFIGURED, ModuleProcess, stop
 from latentaug.runtime.settings import Settings
 from service.stack import address, health, ports
 from service.stack.address import Address
+from service.stack.revival import Revival
 from service.stack.valkey import EmbeddedRedis
 
 POLL = 0.2
 """Seconds between two looks at the processes."""
-
-AGAIN = 5.0
-"""Seconds until an embedded Valkey that did not start is started again."""
-
 
 COMPUTING = ("worker", "service.model_server")
 """The modules that compute."""
@@ -92,15 +89,15 @@ def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = Fa
     redis = EmbeddedRedis(settings.home) if settings.redis_url is None else None
     if redis is not None:
         variables["LATENTAUG_REDIS_URL"] = redis.start()
+    revival = None if redis is None else Revival(redis, settings.home)
     api = ModuleProcess(["service.api"], variables)
     workers = [ModuleProcess([module], variables) for module in COMPUTING] if computing else []
     url = health.url(settings.host, port)
     ready = False
     try:
         while not told_to_stop.is_set():
-            if redis is not None and not redis.running():
-                _log.warning("the embedded Valkey has ended; starting it again")
-                _start_again(redis, told_to_stop)
+            if revival is not None:
+                revival.look()
             for process in (*workers, api):
                 if not ready and process.status in _CANNOT_START:
                     _log.error("%s cannot start; fix what it says above and start again", process.arguments[0])
@@ -120,13 +117,3 @@ def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = Fa
         stop(workers, settings.drain_seconds + 2)
         if redis is not None:
             redis.stop()
-
-
-def _start_again(redis: EmbeddedRedis, told_to_stop: threading.Event) -> None:
-    """Start a Valkey that has ended; where it does not start, as on a full disk, it is tried again a little later."""
-    redis.stop()
-    try:
-        redis.start()
-    except (Unavailable, OSError) as error:
-        _log.error("%s", error)
-        told_to_stop.wait(AGAIN)

@@ -25,6 +25,7 @@ from latentaug.errors import Conflict, Unavailable
 from latentaug.runtime import sockets
 from latentaug.runtime.lifeline import tied
 from latentaug.runtime.stillness import Stillness
+from service.stack import damage
 
 START_SECONDS = 30.0
 """Seconds within which a server that has been started must answer; it reads its data first."""
@@ -37,7 +38,8 @@ _log = logging.getLogger(__name__)
 class EmbeddedRedis:
     """The server. As a context manager it runs for as long as the block lasts, and yields its URL.
 
-    The URL stays the same for as long as this object lives, however often the server is started.
+    The URL stays the same for as long as this object lives, however often the server is started. Where a write finds no
+    room the server ends, as it must not answer what it cannot keep.
 
     Args:
         home: the service's folder; the server keeps its data in `redis/` below it, which only the owner may enter.
@@ -61,7 +63,7 @@ class EmbeddedRedis:
         return self._process.pid if self._process else None
 
     def start(self) -> str:
-        """Start the server and wait until it answers.
+        """Start the server and wait until it answers; where its log is damaged, that is repaired first.
 
         Returns:
             Its URL.
@@ -69,7 +71,28 @@ class EmbeddedRedis:
         Raises:
             Conflict: another process runs a server in this folder, or the folder of its socket is not private.
             Unavailable: it does not start; the message shows the end of its log.
+            OSError: there is no room in its folder.
         """
+        try:
+            self._start()
+        except Unavailable:
+            lost = damage.repair(self._folder, get_binary_path())
+            if lost is None:
+                raise
+            _log.error("%s", lost)
+            self._start()
+        return self.url
+
+    def running(self) -> bool:
+        """Return whether the server's process is alive; one that has stood still for too long is killed."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        if self._stillness.too_long(self._process.pid):
+            _log.warning("the embedded Valkey stands still; killing it")
+            self._process.kill()
+        return True
+
+    def _start(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
         sockets.make_folder(self._socket)
@@ -81,16 +104,6 @@ class EmbeddedRedis:
             command = tied([str(get_binary_path()), str(config)])
             self._process = subprocess.Popen(command, stdout=log, stderr=log, process_group=0)  # noqa: S603
         self._wait_until_it_answers()
-        return self.url
-
-    def running(self) -> bool:
-        """Return whether the server's process is alive; one that has stood still for too long is killed."""
-        if self._process is None or self._process.poll() is not None:
-            return False
-        if self._stillness.too_long(self._process.pid):
-            _log.warning("the embedded Valkey stands still; killing it")
-            self._process.kill()
-        return True
 
     def stop(self) -> None:
         """Stop the server; what was written stays on disk."""
@@ -166,6 +179,7 @@ def _config(folder: Path, socket: Path) -> str:
             f'dir "{_quoted(folder)}"',
             "appendonly yes",
             "appendfsync always",
+            "aof-load-truncated no",  # `damage` cuts it off instead, and says so
             'save ""',
             "maxmemory-policy noeviction",
             "loglevel warning",

@@ -63,8 +63,37 @@ def test_an_entry_that_is_no_key_is_refused_without_showing_it(entry: str) -> No
 
 @pytest.mark.parametrize("value", ["", " , "])
 def test_keys_that_are_set_but_empty_do_not_open_the_service(value: str) -> None:
-    with pytest.raises(ValueError, match="there are none"):
+    with pytest.raises(ValueError, match="LATENTAUG_API_KEYS has no key"):
         keys.load(settings(api_keys=value, host="0.0.0.0"))  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, r"\(LATENTAUG_API_KEYS_FILE\) cannot be read \(No such file or directory\)"),
+        (b"# no key yet\n\n", r"\(LATENTAUG_API_KEYS_FILE\) has no key; make one"),
+        (b"# holders\nsecret:infer\n", r"line 2 of .* \(LATENTAUG_API_KEYS_FILE\) holds a plain key"),
+        (b"sha256$00:infer\n", r"line 1 of .* \(LATENTAUG_API_KEYS_FILE\)"),
+        (b"\xff\xfe\x00", r"\(LATENTAUG_API_KEYS_FILE\) is not a file of text"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_keys_is_said_with_its_setting(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    file = tmp_path / "keys"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(ValueError, match=said) as caught:
+        keys.load(settings(api_keys_file=file))
+
+    assert str(file) in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_folder_is_no_file_of_keys(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"LATENTAUG_API_KEYS_FILE\) cannot be read \(Is a directory\)"):
+        keys.load(settings(api_keys_file=tmp_path))
 
 
 def test_the_command_prints_a_key_and_its_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,10 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from latentaug.errors import DeadlineExceeded, InvalidInput, Stalled, TooLarge, TooManyRequests
+from latentaug.errors import DeadlineExceeded, InvalidInput, Stalled, TooLarge
 from latentaug.runtime.settings import Settings
 from service.api.http import limits
-from service.api.http.limits import RateLimit, bound_json, in_time, read_body
+from service.api.http.limits import bound_json, in_time, read_body
 
 
 class Client:
@@ -91,25 +91,6 @@ def test_json_that_would_unfold_is_refused_before_it_is_parsed() -> None:
     bound_json(b"[[],[],[]]", 10)
     with pytest.raises(TooLarge):
         bound_json(b"[" + b"[]," * 1000 + b"[]]", 1000)
-
-
-def test_a_caller_over_the_rate_is_told_when_to_come_back() -> None:
-    async def calls() -> None:
-        limit = RateLimit("2/minute")
-        await limit.count("one")
-        await limit.count("one")
-        await limit.count("another")
-        with pytest.raises(TooManyRequests) as caught:
-            await limit.count("one")
-        assert caught.value.retry_after is not None
-        assert 1 <= caught.value.retry_after <= 120
-
-    asyncio.run(calls())
-
-
-def test_a_rate_that_is_none_is_refused_at_start() -> None:
-    with pytest.raises(ValueError, match="parse"):
-        RateLimit("often")
 
 
 async def seconds_given(**headers: str) -> float:

@@ -6,13 +6,23 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import httpx
+import numpy as np
+import pytest
 
+from latentaug import datasets
+from latentaug.errors import Conflict, NotFound
+from latentaug.options import TrainParams
 from latentaug.runtime.jobs import Attempts, connect
+from service.api.jobs.submissions import Jobs
 from tests.api import services
-from tests.api.bodies import NPY, TINY, npy, pictures, post
+from tests.api.bodies import NPY, NPZ, TINY, npy, npz, pictures, post
 from tests.api.services import Home
+from tests.disks import small_disk
 
 JOBS = "/v1/jobs"
 
@@ -139,3 +149,94 @@ def test_a_caller_that_leaves_costs_nothing_more(home: Home) -> None:
                 while upstream.recv(2**16):  # all of the request, then the end: the call was given up
                     pass
             services.wait_until(lambda: 'status="499"' in client.get("/metrics").text, 10)
+
+
+def test_a_store_that_cannot_be_written_to_is_not_ready_until_it_can(tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "store", megabytes=4) as disk,
+        services.home() as home,
+        services.model_server(home),
+        services.api(home, store_url=disk.folder.as_uri()) as client,
+    ):
+
+        def detail() -> str:
+            answer = client.get("/readyz")
+            if answer.status_code == 200:
+                return ""
+            check_unavailable(answer)
+            return str(answer.json()["detail"])
+
+        services.wait_until(lambda: detail() == "")
+        disk.fill()
+        services.wait_until(lambda: "store: no room is left" in detail(), 10)
+        assert "redis" not in detail()
+        full = client.post("/v1/datasets?name=x", content=npz(images=pictures(8)), headers={"Content-Type": NPZ})
+        assert (full.status_code, full.json()["code"]) == (507, "not_stored")
+        disk.free()
+        services.wait_until(lambda: detail() == "", 10)
+        disk.allow_writing(False)
+        services.wait_until(lambda: "store: the service may not" in detail(), 10)
+        disk.allow_writing(True)
+        services.wait_until(lambda: detail() == "", 10)
+
+
+def test_asking_whether_it_is_ready_costs_the_store_one_write_every_few_seconds(tmp_path: Path) -> None:
+    with services.home() as home, services.api(home, store_url=tmp_path.as_uri()) as client:
+        written = set()
+        for _ in range(50):
+            client.get("/readyz")
+            written.add((tmp_path / "probe" / "bytes").stat().st_mtime_ns)
+        assert len(written) <= 2
+
+
+def test_a_job_on_what_is_being_deleted_is_refused_and_one_on_what_was_deleted_is_cancelled(home: Home) -> None:
+    jobs = Jobs(home.settings, home.store)
+    created = datasets.create(home.store, "fleeting", np.zeros((8, 8, 8, 1), np.uint8), None, 2**20)
+    params = TrainParams(dataset=created.name)
+    try:
+        with jobs.store.deleting("datasets/fleeting") as users:
+            assert users == []
+            with pytest.raises(Conflict, match="the data set 'fleeting' is being deleted"):
+                jobs.submit("train", params, owner="", idempotency_key=None, reserve=None)
+            with pytest.raises(Conflict, match="already"), jobs.store.deleting("datasets/fleeting"):
+                pass
+        record, _ = jobs.submit("train", params, owner="", idempotency_key=None, reserve=None)
+        with pytest.raises(Conflict, match=f"job {record.id} uses the data set 'fleeting'"):
+            jobs.delete_unused("datasets/fleeting", lambda: datasets.delete(home.store, "fleeting"))
+        jobs.cancel(record.id)
+        jobs.delete_unused("datasets/fleeting", lambda: datasets.delete(home.store, "fleeting"))
+        with pytest.raises(NotFound, match="fleeting"):
+            jobs.submit("train", params, owner="", idempotency_key=None, reserve=None)
+        assert jobs.store.list(limit=1)[0][0].status == "cancelled"
+    finally:
+        jobs.close()
+
+
+def test_however_deletions_and_jobs_meet_no_job_is_left_without_its_data_set(home: Home) -> None:
+    jobs = Jobs(home.settings, home.store)
+    images = np.zeros((8, 8, 8, 1), np.uint8)
+
+    def submit(number: int) -> str | None:
+        try:
+            params = TrainParams(dataset=f"raced-{number}")
+            return jobs.submit("train", params, owner="", idempotency_key=None, reserve=None)[0].id
+        except (Conflict, NotFound):
+            return None
+
+    def delete(number: int) -> None:
+        name = f"raced-{number}"
+        with suppress(Conflict, NotFound):
+            jobs.delete_unused(f"datasets/{name}", lambda: datasets.delete(home.store, name))
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for number in range(20):
+                datasets.create(home.store, f"raced-{number}", images, None, 2**20)
+                tasks = [pool.submit(task, number) for task in (submit, delete)]
+                job, _ = (task.result() for task in tasks)
+                assert (job is None) == (f"raced-{number}" not in datasets.names(home.store))
+                if job is not None:
+                    jobs.cancel(job)
+                    delete(number)
+    finally:
+        jobs.close()

@@ -27,7 +27,12 @@ def own() -> Iterator[Home]:
 @pytest.fixture(scope="module")
 def api(own: Home) -> Iterator[httpx.Client]:
     """An API with keys under the prefix that is set, and callable by the pages of one site."""
-    settings = {"root_path": "/set", "cors_origins": f"{SITE}, https://other.example.org", "api_keys": "secret:train"}
+    settings = {
+        "root_path": "/set",
+        "trusted_proxies": "127.0.0.1",
+        "cors_origins": f"{SITE}, https://other.example.org",
+        "api_keys": "secret:train",
+    }
     with services.api(own, **settings) as client:
         client.headers.update(KEY)
         yield client
@@ -35,8 +40,8 @@ def api(own: Home) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def plain(own: Home) -> Iterator[httpx.Client]:
-    """An API without these settings."""
-    with services.api(own) as client:
+    """An API without these settings, behind a proxy on this machine."""
+    with services.api(own, trusted_proxies="127.0.0.1") as client:
         yield client
 
 
@@ -73,8 +78,9 @@ def test_a_prefix_that_is_none_is_not_believed(plain: httpx.Client, prefix: str)
     assert "servers" not in answer.json()
 
 
-def test_nobody_but_a_trusted_proxy_is_believed(own: Home) -> None:
-    with services.api(own, trusted_proxies="192.0.2.0/24") as client:
+@pytest.mark.parametrize("trusted", [None, "192.0.2.0/24"])
+def test_nobody_but_a_trusted_proxy_is_believed(own: Home, trusted: str | None) -> None:
+    with services.api(own, trusted_proxies=trusted) as client:
         assert "servers" not in client.get("/openapi.json", headers=FORWARDED).json()
 
 

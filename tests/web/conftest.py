@@ -47,7 +47,10 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def started() -> Iterator[tuple[Service, ArtefactStore]]:
-    with tempfile.TemporaryDirectory(prefix="la-") as folder, running_service(Path(folder)) as running:
+    with (
+        tempfile.TemporaryDirectory(prefix="la-") as folder,
+        running_service(Path(folder), trusted_proxies="127.0.0.1") as running,
+    ):
         yield running, ArtefactStore((Path(folder) / "store").as_uri())
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from rq import Queue
 from rq.timeouts import JobTimeoutException
 
 from latentaug.runtime.jobs import Attempts, JobRecord
@@ -161,21 +160,6 @@ def test_a_running_job_outlives_a_restart_of_redis_but_not_its_emptying(
     assert alive(process)
     redis.flushall()
     assert within(4, lambda: not alive(process))
-
-
-def test_only_our_task_is_ever_run(
-    jobs: Attempts, submit: Submit, start_worker: Start, redis: Redis, tmp_path: Path
-) -> None:
-    queue = Queue("train", connection=redis, serializer="json")
-    evil = tmp_path / "evil"
-    queue.enqueue_call("os.mkdir", args=(str(evil),))
-    queue.enqueue_call("os.mkdir", kwargs={"job_id": "0" * 32, "attempt": 1})
-    queue.enqueue_call("worker.tasks.run", kwargs={"job_id": "../x", "attempt": 1})
-    Queue("train", connection=redis).enqueue_call("os.mkdir", args=(str(evil),))  # pickled
-    start_worker()
-    record = submit(**ENDLESS)
-    assert within(SOON, starts(jobs, record.id, attempt=1))
-    assert not evil.exists()
 
 
 def test_a_timeout_that_a_library_swallows_comes_again() -> None:

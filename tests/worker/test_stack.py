@@ -21,7 +21,10 @@ from typing import Any
 import pytest
 
 from latentaug.runtime.processes import MISCONFIGURED
+from latentaug.storage.objects import ArtefactStore
 from service.stack import health
+from tests.api import services
+from tests.disks import small_disk
 from tests.waiting import within
 from tests.worker.conftest import alive, children
 
@@ -233,3 +236,27 @@ def test_what_answers_otherwise_is_not_ready(answer: bytes) -> None:
         replying.start()
         assert not health.ready(f"http://127.0.0.1:{listener.getsockname()[1]}")
         replying.join()
+
+
+def test_a_full_disk_stops_no_inference_and_heals_by_itself(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "home", megabytes=48) as disk:
+        services.save_model(ArtefactStore((disk.folder / "store").as_uri()), "tiny", 12, 10, 1)
+        stack = Stack(disk.folder)
+        try:
+            assert stack.ready()
+            status, waiting = stack.ask("POST", "/v1/jobs/train", {"dataset": "digits", "epochs": 1})
+            assert status == 202
+            disk.fill()
+            assert within(20, lambda: stack.ask("GET", "/readyz")[0] == 503)
+            assert "no room is left" in stack.ask("GET", "/readyz")[1]["detail"]
+            for _ in range(20):
+                assert stack.ask("GET", "/healthz")[0] == 200
+                assert stack.ask("POST", "/v1/models/tiny/decode", {"latents": [[0.0, 0.0, 0.0, 0.0]]})[0] == 200
+                assert stack.ask("POST", "/v1/jobs/train", {"dataset": "digits"})[0] in (503, 507)
+                time.sleep(0.5)
+            assert stack.process.poll() is None
+            disk.free()
+            assert within(READY, stack.ready)
+            assert within(READY, lambda: stack.ask("GET", f"/v1/jobs/{waiting['id']}")[1]["status"] == "succeeded")
+        finally:
+            stack.close()

@@ -11,12 +11,13 @@ made.
 Each of these steps is one script that Redis runs as a whole. It names the attempt that asks for it, so that a process
 that has lost its job can change nothing. What has ended survives an emptied Redis.
 
-`JobStore` is what callers need; `Attempts` adds what a worker does. `JobQueue`, in `queue.py`, tells RQ of records; it
-is not imported here, so that RQ is loaded only where jobs are submitted or run.
+`JobStore` is what callers need; `Attempts` adds what a worker does, and `OldJobs` deletes. `JobQueue`, in `queue.py`,
+tells RQ of records; it is not imported here, so that RQ is loaded only where jobs are submitted or run.
 """
 
 from latentaug.runtime.jobs.attempts import Attempts
 from latentaug.runtime.jobs.connection import answering, connect
+from latentaug.runtime.jobs.old_jobs import OldJobs
 from latentaug.runtime.jobs.record import (
     ENDS,
     KINDS,
@@ -29,6 +30,7 @@ from latentaug.runtime.jobs.record import (
     Status,
     SubJobs,
     default_model_name,
+    in_words,
     is_id,
     parent_id,
 )
@@ -44,12 +46,14 @@ __all__ = [
     "JobStore",
     "Json",
     "Kind",
+    "OldJobs",
     "Progress",
     "Status",
     "SubJobs",
     "answering",
     "connect",
     "default_model_name",
+    "in_words",
     "is_id",
     "parent_id",
 ]

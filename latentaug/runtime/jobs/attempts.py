@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 from redis import Redis
 
-from latentaug.errors import NotStored
+from latentaug.errors import Away, NotStored
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
@@ -20,6 +20,9 @@ from latentaug.runtime.jobs.record import LIVING, JobError, JobRecord, Json, Kin
 from latentaug.runtime.jobs.store import JobStore, as_json
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
+
+KEEPING_SECONDS = 5.0
+"""How long `Attempts.keep_ended` goes on."""
 
 _log = logging.getLogger(__name__)
 
@@ -158,12 +161,12 @@ class Attempts(JobStore):
         with answering():
             return bool(self._progress(args=[job_id, attempt, progress.fraction, stage, left, told, time.time()]))
 
-    def count(self, kind: Kind, **done: float) -> None:
-        """Add to what all workers have done, by kind: epochs, cells and the like."""
+    def count(self, kind: Kind | None, **done: float) -> None:
+        """Add to what all workers have done: epochs, cells and the like by kind of job, other things without one."""
         with answering():
             pipeline = self._redis.pipeline(transaction=False)
             for name, number in done.items():
-                pipeline.hincrbyfloat(key("counted"), f"{name}:{kind}", number)
+                pipeline.hincrbyfloat(key("counted"), name if kind is None else f"{name}:{kind}", number)
             pipeline.execute()
 
     def finish(
@@ -224,46 +227,21 @@ class Attempts(JobStore):
     def keep_ended(self) -> int:
         """Copy to the artefact store the jobs that ended while it could not be written; return how many.
 
-        Where it still cannot be written they stay in Redis, and are tried again the next time.
+        Those that still cannot be written stay in Redis, and are tried again the next time; one of them holds up none
+        of the others, and a store that is away holds up the caller for little more than `KEEPING_SECONDS`.
         """
         with answering():
-            ids = cast("set[bytes]", self._redis.smembers(key("unstored")))
-        for number, job_id in enumerate(ids):
+            ids = sorted(cast("set[bytes]", self._redis.smembers(key("unstored"))))
+        kept, end = 0, time.monotonic() + KEEPING_SECONDS
+        for job_id in ids:
             try:
                 self._keep(job_id.decode())
-            except NotStored as error:
+                kept += 1
+            except (NotStored, Away) as error:
                 _log.warning("the record of job %s still cannot be written: %s", job_id.decode(), error)
-                return number
-        return len(ids)
-
-    def delete_ended_before(self, moment: datetime, most: int) -> list[str]:
-        """Delete the records and files of jobs that ended before `moment`, the first to end first.
-
-        Jobs that an unfinished one names in `beside` stay, because it will read their results.
-
-        Args:
-            moment: jobs that ended before it are old enough.
-            most: how many to delete at most, so that the caller is not kept from its other work for long.
-
-        Returns:
-            The ids of the deleted jobs.
-        """
-        second = moment.timestamp()
-        if not self._index.ended_before(second, 1):
-            return []
-        needed = {other for record in self.unfinished() for other in _beside(record)}
-        old = [job_id for job_id in self._index.ended_before(second, most + len(needed)) if job_id not in needed]
-        for job_id in old[:most]:
-            self._delete(job_id)
-        return old[:most]
-
-    def _delete(self, job_id: str) -> None:
-        """Delete an ended job: its record first, and its place in the index last, so that a failure is tried again."""
-        with answering():
-            self._redis.delete(key("job", job_id), key("events", job_id))
-        self._artefacts.delete(f"jobs/{job_id}/record.json")
-        self._artefacts.delete_folder(f"jobs/{job_id}")
-        self._index.drop(job_id)
+            if time.monotonic() > end:
+                break
+        return kept
 
     @property
     def _lease_milliseconds(self) -> int:
@@ -272,9 +250,3 @@ class Attempts(JobStore):
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
-
-
-def _beside(record: JobRecord) -> list[str]:
-    """The ids of the jobs whose results are shown beside a job's own."""
-    named = record.params.get("beside")
-    return [str(job_id) for job_id in named] if isinstance(named, list) else []

@@ -12,7 +12,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from latentaug.errors import Unavailable
+from latentaug.errors import Away, Unavailable
 from latentaug.runtime.settings import Settings
 
 _GONE = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError)
@@ -26,7 +26,8 @@ def connect(settings: Settings, *, socket_timeout: float | None = 5.0) -> Redis:
         socket_timeout: seconds to wait for an answer; None for RQ's blocking reads, whose worker sets its own.
 
     Raises:
-        Unavailable: no URL is set, or nothing answers there.
+        Unavailable: no URL is set.
+        Away: nothing answers there.
     """
     if settings.redis_url is None:
         raise Unavailable("LATENTAUG_REDIS_URL is not set: set it, or start everything with `python -m service.stack`")
@@ -43,12 +44,12 @@ def connect(settings: Settings, *, socket_timeout: float | None = 5.0) -> Redis:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Raise `Unavailable` where Redis does not answer what is asked within."""
+    """Raise `Away` where Redis does not answer what is asked within."""
     try:
         yield
     except _GONE as error:
-        raise Unavailable("Redis does not answer; try again in a few seconds", retry_after=5) from error
+        raise Away("Redis does not answer; try again in a few seconds", retry_after=5) from error
     except ResponseError as error:
         if not str(error).startswith("MISCONF"):
             raise
-        raise Unavailable("Redis cannot write to its disk; make room there and try again", retry_after=5) from error
+        raise Away("Redis cannot write to its disk; make room there and try again", retry_after=5) from error

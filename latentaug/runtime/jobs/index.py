@@ -59,6 +59,7 @@ class JobIndex:
                 for status in ENDS:
                     pipeline.zrem(key("jobs", kind, status), job_id)
             pipeline.zrem(key("ends"), job_id)
+            pipeline.srem(key("emptied"), job_id)
             pipeline.execute()
 
     def is_complete(self) -> bool:

@@ -108,7 +108,7 @@ def attempt_of(job: Job) -> tuple[str, int] | None:
     try:
         match job.kwargs:
             case {"job_id": str(job_id), "attempt": int(attempt), **rest} if not rest and not job.args:
-                if job.func_name == TASK and (is_id(job_id) or parent_id(job_id) is not None):
+                if job.func_name == TASK and job.instance is None and (is_id(job_id) or parent_id(job_id) is not None):
                     return job_id, attempt
     except DeserializationError:
         pass

@@ -151,15 +151,26 @@ class JobReader:
     def _living(self, job_id: str) -> JobRecord | None:
         with answering():
             fields = cast("dict[bytes, bytes]", self._redis.hgetall(key("job", job_id)))
-        return from_fields(fields) if fields else None
+        try:
+            return from_fields(fields) if fields else None
+        except ValueError as error:
+            raise _damaged(job_id) from error
 
     def _living_records(self, ids: Iterable[str]) -> list[JobRecord]:
-        """The records in Redis of those `ids` that have one there, in that order."""
+        """The records in Redis of those `ids` that have one there, in that order; a damaged one hides no others."""
+        wanted = list(ids)
         with answering():
             pipeline = self._redis.pipeline(transaction=False)
-            for job_id in ids:
+            for job_id in wanted:
                 pipeline.hgetall(key("job", job_id))
-            return [from_fields(fields) for fields in pipeline.execute() if fields]
+            found = cast("list[dict[bytes, bytes]]", pipeline.execute())
+        records = []
+        for job_id, fields in zip(wanted, found, strict=True):
+            try:
+                records += [from_fields(fields)] if fields else []
+            except ValueError as error:
+                _log.warning("the record of job %s in Redis cannot be read: %s", job_id, error)
+        return records
 
     def _stored(self, job_id: str) -> JobRecord | None:
         try:
@@ -167,7 +178,7 @@ class JobReader:
         except NotFound:
             return None
         except ValidationError as error:
-            raise Damaged(f"the record of job {job_id} is damaged and cannot be read; run the job again") from error
+            raise _damaged(job_id) from error
 
     def _readable(self, job_id: str) -> JobRecord | None:
         """The stored record; None also where it cannot be read, so that one damaged record does not hide all others."""
@@ -231,3 +242,7 @@ class JobReader:
                 return found, None
             cursor = ids[-1]
         return found[:limit], found[limit - 1].id
+
+
+def _damaged(job_id: str) -> Damaged:
+    return Damaged(f"the record of job {job_id} is damaged and cannot be read; run the job again")

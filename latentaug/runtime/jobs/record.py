@@ -98,6 +98,31 @@ class JobRecord(BaseModel):
         return parent_id(self.id)
 
     @property
+    def dataset(self) -> str | None:
+        """Name of the data set that it works on."""
+        named = self.params.get("dataset")
+        return None if named is None else str(named)
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models that it works with."""
+        named, recipe = self.params.get("model"), self.params.get("recipe")
+        if isinstance(recipe, dict):
+            named = recipe.get("model")
+        return [str(name) for name in (named if isinstance(named, list) else [named]) if name is not None]
+
+    @property
+    def makes(self) -> list[str]:
+        """Paths in the store of the models that it makes."""
+        return [f"models/{self.params.get('name') or default_model_name(self.id)}"] if self.kind == "train" else []
+
+    @property
+    def uses(self) -> set[str]:
+        """Paths in the store of all that must stay while it is unfinished, a model that it makes among them."""
+        found = {*self.makes, *(f"models/{name}" for name in self.models)}
+        return found if self.dataset is None else found | {f"datasets/{self.dataset}"}
+
+    @property
     def fanned_out(self) -> bool:
         """Whether it waits for its sub-jobs, with no process of its own."""
         return self.status == "running" and self.sub_jobs is not None and self.sub_jobs.unfinished
@@ -149,6 +174,12 @@ def check_id(job_id: str) -> str:
     if not is_id(job_id):
         raise NotFound(f"no job has the id {job_id[:80]!r}; GET /v1/jobs lists them")
     return job_id
+
+
+def in_words(path: str) -> str:
+    """Return how to call what a path of `JobRecord.uses` leads to."""
+    shelf, _, name = path.partition("/")
+    return f"the {'model' if shelf == 'models' else 'data set'} {name!r}"
 
 
 def default_model_name(job_id: str) -> str:

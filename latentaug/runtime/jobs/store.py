@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from redis import Redis
 
@@ -15,23 +16,42 @@ from latentaug.errors import Conflict, InvalidInput, NotStored, TooManyRequests,
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
+from latentaug.runtime.jobs.ledger import Ledger
 from latentaug.runtime.jobs.reader import JobReader
-from latentaug.runtime.jobs.record import JobError, JobRecord, Json, Kind, Status, end_event_data, new_id, to_fields
+from latentaug.runtime.jobs.record import (
+    JobError,
+    JobRecord,
+    Json,
+    Kind,
+    Status,
+    end_event_data,
+    in_words,
+    new_id,
+    to_fields,
+)
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 
 KEPT_SECONDS = 24 * 3600
 """How long idempotency keys, and the events and records of ended jobs, stay in Redis."""
 
+DELETING_SECONDS = 60
+"""How long a data set or model is kept from new jobs if the process that deletes it dies."""
+
 _log = logging.getLogger(__name__)
 
 
 class JobStore(JobReader):
-    """Creates, reads and cancels jobs."""
+    """Creates, reads and cancels jobs.
+
+    Attributes:
+        ledger: who has how much in the artefact store.
+    """
 
     def __init__(self, redis: Redis, artefacts: ArtefactStore, settings: Settings) -> None:
         super().__init__(redis, artefacts)
         self._settings = settings
+        self.ledger = Ledger(redis)
         self._create = scripts.load(redis, "create")
         self._end = scripts.load(redis, "end_job")
 
@@ -50,7 +70,7 @@ class JobStore(JobReader):
         Args:
             kind: what to do.
             params: validated parameters, plain JSON.
-            owner: whose idempotency key it is.
+            owner: whose job it is, and whose idempotency key.
             idempotency_key: the same owner, key and request within 24 hours give the same job.
             reserve: a name that only one unfinished job may hold.
             origin: the `request_id` and `traceparent` of the request, where there are any; callers do not see them.
@@ -59,8 +79,9 @@ class JobStore(JobReader):
             The record, and whether it was created now.
 
         Raises:
-            TooManyRequests: `settings.max_queued_jobs` of this kind wait already.
-            Conflict: the key was used for another request, or the name is held.
+            TooManyRequests: `settings.max_queued_jobs` of this kind wait, or `settings.max_jobs_per_key` of this owner
+                wait or run.
+            Conflict: the key was used for another request, the name is held, or what it uses is being deleted.
             InvalidInput: the key is empty or has more than 255 characters.
             Unavailable: Redis does not answer.
         """
@@ -79,6 +100,10 @@ class JobStore(JobReader):
             digest,
             KEPT_SECONDS,
             reserve or "",
+            owner,
+            self._settings.max_jobs_per_key or "",
+            len(record.uses),
+            *sorted(record.uses),
             *to_fields(record),
             *(text for field in (origin or {}).items() for text in field),
         ]
@@ -93,6 +118,14 @@ class JobStore(JobReader):
                 raise Conflict(f"this Idempotency-Key was used for another request, job {other}; use a new key")
             case "reserved":
                 raise Conflict(f"{reserve!r} is being made by job {other}; choose another name or wait for it")
+            case "deleting":
+                raise Conflict(f"{in_words(other)} is being deleted; choose another one, or make it again first")
+            case "enough":
+                raise TooManyRequests(
+                    f"{self._settings.max_jobs_per_key} jobs of your key wait or run already; wait for one of them or "
+                    "cancel it",
+                    retry_after=10,
+                )
             case _:
                 raise TooManyRequests(f"{most} {kind} jobs are waiting already; try again later", retry_after=10)
 
@@ -113,6 +146,29 @@ class JobStore(JobReader):
         if record.status != "cancelled":
             raise Conflict(f"the job has {record.status} already; it cannot be cancelled")
         return record
+
+    @contextmanager
+    def deleting(self, path: str) -> Iterator[list[str]]:
+        """Keep new jobs from using a data set or model while it is deleted.
+
+        Args:
+            path: where it is in the store, such as `datasets/mine`.
+
+        Yields:
+            The ids of the unfinished jobs that use it; it must stay if there are any.
+
+        Raises:
+            Conflict: it is being deleted already.
+            Unavailable: Redis does not answer.
+        """
+        with answering():
+            if not self._redis.set(key("deleting", path), 1, nx=True, ex=DELETING_SECONDS):
+                raise Conflict(f"{in_words(path)} is being deleted already")
+        try:
+            yield [record.id for record in self.unfinished() if path in record.uses]
+        finally:
+            with answering():
+                self._redis.delete(key("deleting", path))
 
     def _finish(
         self, record: JobRecord, attempt: str, status: Status, result: Json | None, error: JobError | None
@@ -149,9 +205,20 @@ class JobStore(JobReader):
         if record is not None:
             self._artefacts.put(f"jobs/{job_id}/record.json", record.model_dump_json(indent=1).encode())
             self._artefacts.delete_folder(f"jobs/{job_id}/kept")
+            self._account(record)
         with answering():
             self._redis.expire(key("job", job_id), KEPT_SECONDS)
             self._redis.srem(key("unstored"), job_id)
+
+    def _account(self, record: JobRecord) -> None:
+        """Enter what an ended job has made into the ledger of its owner."""
+        with answering():
+            owner = cast("bytes | None", self._redis.hget(key("job", record.id), "owner"))
+        if owner is None:
+            return
+        for path in (f"jobs/{record.id}", *(record.makes if record.status == "succeeded" else [])):
+            size = sum(entry.size for entry in self._artefacts.entries(path))
+            self.ledger.enter(path, owner.decode(), size)
 
 
 def _digest(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Limits on each caller: bytes of a body, values in JSON, requests in a time, and seconds for an answer."""
+"""Limits on each request: bytes of its body, values in JSON, and seconds for its answer."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from limits import parse
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import Request
 
-from latentaug.errors import DeadlineExceeded, InvalidInput, Stalled, TooLarge, TooManyRequests
+from latentaug.errors import DeadlineExceeded, InvalidInput, Stalled, TooLarge
 from latentaug.runtime.settings import Settings
 
 PROGRESS_SECONDS = 10.0
@@ -65,33 +62,6 @@ def bound_json(body: bytes, max_values: int) -> None:
     """
     if body.count(b",") + body.count(b"[") + body.count(b"{") > max_values:
         raise TooLarge(f"the JSON holds more than {max_values} values; send fewer, or application/x-npy")
-
-
-class RateLimit:
-    """Counts each caller's requests in this process, over a sliding window of time."""
-
-    def __init__(self, rate: str | None) -> None:
-        """Set a rate such as `100/second`, or None for no limit.
-
-        Raises:
-            ValueError: it is not a rate.
-        """
-        self._rate = parse(rate) if rate else None
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
-
-    async def count(self, caller: str) -> None:
-        """Count one request.
-
-        Raises:
-            TooManyRequests: the caller exceeds the rate.
-        """
-        if self._rate is None or await self._limiter.hit(self._rate, caller):
-            return
-        stats = await self._limiter.get_window_stats(self._rate, caller)
-        raise TooManyRequests(
-            f"you have sent more than {self._rate}; wait as long as Retry-After says",
-            retry_after=max(1.0, stats.reset_time - time.time()),
-        )
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ queue misses is made up for, as `latentaug.runtime.jobs.queue` says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
@@ -14,11 +14,13 @@ from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import RedisError
 
-from latentaug.errors import Unavailable
+from latentaug import datasets
+from latentaug.errors import Conflict, NotFound, NotStored, Unavailable
 from latentaug.runtime import logs, tracing
-from latentaug.runtime.jobs import JobRecord, JobStore, Kind, answering, connect, default_model_name
+from latentaug.runtime.jobs import JobRecord, JobStore, Kind, answering, connect, in_words
 from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
+from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from service.api.http.request_log import logger
 from service.api.metrics import JobFigures
@@ -58,11 +60,15 @@ class Jobs:
             The record, and whether it is new.
 
         Raises:
-            Conflict: `reserve` is held by an unfinished job, or the key was used for another request.
-            TooManyRequests: the queue is full.
+            Conflict: `reserve` is held by an unfinished job, the key was used for another request, or what the job uses
+                is being deleted.
+            NotFound: what the job uses was deleted just now.
+            NotStored: the owner has stored as much as one may.
+            TooManyRequests: the queue is full, or the owner has enough jobs.
             Unavailable: Redis does not answer.
         """
         connected = self._connect()
+        self.check_room(owner)
         plain = params.model_dump(mode="json")
         with tracing.span(f"enqueue {kind}", "PRODUCER") as span:
             current = logs.request_id.get()
@@ -72,6 +78,7 @@ class Jobs:
             )
             span.attributes["latentaug.job_id"] = record.id
         if created:
+            self._check_still_there(record)
             logger.info("%s job queued", kind, extra={"fields": {"job_id": record.id}})
             try:
                 connected.queue.enqueue([record])
@@ -95,21 +102,52 @@ class Jobs:
             logger.warning("the process of job %s stops when its lease is refused: %s", record.id, error)
         return record
 
-    def using(self, dataset: str) -> list[str]:
-        """Return the ids of the unfinished jobs that work on a data set.
+    def delete_unused(self, path: str, delete: Callable[[], None]) -> None:
+        """Delete a data set or model, which no job can begin to use meanwhile.
+
+        Args:
+            path: where it is in the store, such as `datasets/mine`.
+            delete: deletes it.
 
         Raises:
+            Conflict: an unfinished job uses it, or it is being deleted already.
             Unavailable: Redis does not answer.
         """
-        return [record.id for record in self.store.unfinished() if record.params.get("dataset") == dataset]
+        with self.store.deleting(path) as users:
+            if users:
+                raise Conflict(f"job {users[0]} uses {in_words(path)}; wait for it or cancel it first")
+            self.store.ledger.erase(path)  # first: after the deletion it might never be done
+            delete()
 
-    def using_model(self, model: str) -> list[str]:
-        """Return the ids of the unfinished jobs that work with a model or are making it.
+    def check_room(self, owner: str, wanted: int = 0) -> None:
+        """Refuse an owner who would store more than one may.
+
+        Args:
+            owner: whose key it is; nobody is refused without one.
+            wanted: bytes that are to be stored, as far as they are known.
 
         Raises:
+            NotStored: it would be more.
             Unavailable: Redis does not answer.
         """
-        return [record.id for record in self.store.unfinished() if model in (*_uses(record), _makes(record))]
+        most = self._settings.max_stored_bytes_per_key
+        if not owner or most is None:
+            return
+        stored = self.store.ledger.total(owner)
+        if stored + wanted > most or stored >= most:
+            raise NotStored(
+                f"your key has stored {stored:,} of the {most:,} bytes that it may, and this would be more; delete "
+                "data sets or models that you no longer need, and try again"
+            )
+
+    def enter(self, path: str, owner: str) -> None:
+        """Write down how much an owner has stored at a path; where Redis is away it is not counted."""
+        try:
+            if owner:
+                size = sum(entry.size for entry in self._artefacts.entries(path))
+                self.store.ledger.enter(path, owner, size)
+        except Unavailable as error:
+            logger.warning("%s is not counted among what its owner has stored: %s", path, error)
 
     def figures(self) -> JobFigures:
         """Count jobs and workers for `/metrics`.
@@ -123,6 +161,7 @@ class Jobs:
             waiting=connected.queue.depths(),
             workers=connected.queue.workers(),
             counted=connected.store.counted(),
+            stored=connected.store.ledger.totals(),
         )
 
     def ping(self) -> None:
@@ -139,6 +178,17 @@ class Jobs:
         if self._connected is not None:
             self._connected.redis.close()
 
+    def _check_still_there(self, record: JobRecord) -> None:
+        """Cancel a job if what it uses was deleted between the check of its request and the start of the job."""
+        try:
+            if record.dataset is not None:
+                datasets.check_exists(record.dataset, self._artefacts)
+            for name in record.models:
+                models.check_exists(self._artefacts, name)
+        except NotFound:
+            self.store.cancel(record.id)
+            raise
+
     def _connect(self) -> _Connected:
         with self._lock:
             if self._connected is None:
@@ -146,16 +196,3 @@ class Jobs:
                 store = JobStore(redis, self._artefacts, self._settings)
                 self._connected = _Connected(redis, store, JobQueue(redis, self._settings))
             return self._connected
-
-
-def _uses(record: JobRecord) -> Sequence[object]:
-    """Names of the models that a job works with."""
-    named, recipe = record.params.get("model"), record.params.get("recipe")
-    if isinstance(recipe, dict):
-        named = recipe.get("model")
-    return named if isinstance(named, list) else [named]
-
-
-def _makes(record: JobRecord) -> object:
-    """Name of the model that a job makes; None where it makes none."""
-    return record.params.get("name") or default_model_name(record.id) if record.kind == "train" else None

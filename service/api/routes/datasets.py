@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 from anyio import WouldBlock, to_thread
@@ -14,7 +15,7 @@ from starlette.responses import Response
 
 from latentaug import datasets
 from latentaug.datasets import DatasetDescription, NotRead, Reading, Unreadable
-from latentaug.errors import Conflict, Damaged, NotFound, TooManyRequests
+from latentaug.errors import Damaged, NotFound, TooManyRequests
 from latentaug.imaging.intake import MOST_UNREADABLE
 from latentaug.imaging.intake import Unreadable as NotTaken
 from latentaug.imaging.pixels import Limits
@@ -38,12 +39,16 @@ UPLOAD_RETRY_SECONDS = 5.0
 @router.post(
     "",
     status_code=201,
-    dependencies=[MayTrain, Once],
+    dependencies=[Once],
     responses=contract.problems(400, 408, 409, 413, 415, 503, 507),
     openapi_extra=contract.file_request(media.DATASET_BODIES),
 )
 async def upload_dataset(
-    request: Request, response: Response, options: Annotated[UploadOptions, Query()], context: FromContext
+    owner: Annotated[str, MayTrain],
+    request: Request,
+    response: Response,
+    options: Annotated[UploadOptions, Query()],
+    context: FromContext,
 ) -> DatasetDescription:
     """Upload a data set: an npz with `images` and optional `labels`, or a zip of one folder of images per label.
 
@@ -58,8 +63,12 @@ async def upload_dataset(
     limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
     with _one_of_few(context):
         settings = context.settings
+        announced = request.headers.get("content-length", "0")
+        wanted = int(announced) if announced.isdecimal() else 0
+        await context.on_jobs(lambda: context.jobs.check_room(owner, wanted))
         body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate)
         description = await context.on_pixels(lambda: _create(context, options, form, body, limits))
+    await context.on_jobs(lambda: context.jobs.enter(f"datasets/{description.name}", owner))
     response.headers["Location"] = f"/v1/datasets/{description.name}"
     return description
 
@@ -115,10 +124,8 @@ async def dataset_images(
 async def delete_dataset(dataset: str, context: FromContext) -> Response:
     """Delete an upload that no unfinished job uses."""
     await to_thread.run_sync(_check_exists, dataset, context.store)
-    users = await context.on_jobs(lambda: context.jobs.using(dataset))
-    if users:
-        raise Conflict(f"job {users[0]} uses the data set {dataset!r}; wait for it or cancel it first")
-    await to_thread.run_sync(datasets.delete, context.store, dataset)
+    delete = partial(datasets.delete, context.store, dataset)
+    await context.on_jobs(lambda: context.jobs.delete_unused(f"datasets/{dataset}", delete))
     return Response(status_code=204)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from latentaug.datasets import label_names
-from latentaug.errors import Conflict, Damaged, InvalidInput, LatentaugError, NotFound
+from latentaug.errors import Damaged, InvalidInput, LatentaugError, NotFound
 from latentaug.latent_map.pca import principal_plane, sample
 from latentaug.options import NAME
 from latentaug.storage import models
@@ -65,10 +66,8 @@ async def delete_model(model: str, context: FromContext) -> Response:
     """Delete a model that no unfinished job uses; its name is free at once."""
     context.descriptions.forget(model)
     await to_thread.run_sync(_check_exists, context.store, model)
-    users = await context.on_jobs(lambda: context.jobs.using_model(model))
-    if users:
-        raise Conflict(f"job {users[0]} uses the model {model!r}; wait for it or cancel it first")
-    await to_thread.run_sync(models.delete, context.store, model)
+    delete = partial(models.delete, context.store, model)
+    await context.on_jobs(lambda: context.jobs.delete_unused(f"models/{model}", delete))
     context.descriptions.forget(model)
     try:
         await context.model_server.unload(model)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
+from anyio import to_thread
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from latentaug.errors import LatentaugError, Unavailable
+from latentaug.errors import LatentaugError, NotStored, Unavailable
 from service.api.access import AnyKey
 from service.api.context import Context, FromContext
 from service.api.http import contract
@@ -18,6 +19,7 @@ from service.api.metrics import JobFigures
 router = APIRouter(tags=["system"])
 
 PROBE_SECONDS = 2.0
+"""Seconds within which each part must answer."""
 
 
 @router.get("/healthz")
@@ -28,15 +30,21 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: contract.problems(503)[503]})
 async def readyz(context: FromContext) -> dict[str, str]:
-    """Answer 200 while Redis, the store and the model server answer, else 503 with the names of those that do not."""
+    """Answer 200 while Redis, the store and the model server work, else 503 with the names of those that do not.
+
+    Whether the store can be written to is tried by writing, at most every few seconds.
+    """
     probes = {
-        "redis": _probe(context.on_jobs(context.jobs.ping)),
-        "store": _probe(context.on_jobs(lambda: context.store.exists("models"))),
-        "model server": _probe(_model_server(context)),
+        "redis": _fault(_in_thread(context.jobs.ping)),
+        "store": context.store_probe.fault(lambda: _fault(_in_thread(context.store.probe))),
+        "model server": _fault(_model_server(context)),
     }
-    answers = await asyncio.gather(*probes.values())
-    if silent := [name for name, answers_well in zip(probes, answers, strict=True) if not answers_well]:
-        raise Unavailable(f"not ready, as there is no answer from: {', '.join(silent)}", retry_after=1)
+    faults = dict(zip(probes, await asyncio.gather(*probes.values()), strict=True))
+    silent = [name for name, fault in faults.items() if fault == ""]
+    told = [f"there is no answer from: {', '.join(silent)}"] if silent else []
+    told += [f"{name}: {fault}" for name, fault in faults.items() if fault]
+    if told:
+        raise Unavailable(f"not ready, as {'; '.join(told)}", retry_after=1)
     return {"status": "ready"}
 
 
@@ -71,11 +79,18 @@ async def _model_server(context: Context) -> None:
         raise Unavailable("the model server is not ready")
 
 
-async def _probe(question: Awaitable[object]) -> bool:
-    """Whether a part of the service answers in time."""
+async def _in_thread(question: Callable[[], object]) -> object:
+    """Ask in a thread, and leave it behind where it does not answer in time."""
+    return await to_thread.run_sync(question, abandon_on_cancel=True)
+
+
+async def _fault(question: Awaitable[object]) -> str | None:
+    """What is wrong with a part of the service: nothing, or its own words, or "" where it does not answer in time."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             await question
+    except NotStored as error:
+        return error.detail
     except (LatentaugError, OSError, TimeoutError):
-        return False
-    return True
+        return ""
+    return None

@@ -8,8 +8,9 @@ if job.status ~= 'queued' and job.status ~= 'running' then return job.status end
 if attempt ~= '' and not owned(id, attempt) then return 'lost' end
 close(job, status, now, result, error)
 redis.call('ZADD', key('ends'), seconds, id)
-local name = redis.call('HGET', key('job', id), 'reserved')
+local name, owner = unpack(redis.call('HMGET', key('job', id), 'reserved', 'owner'))
 if name then redis.call('DEL', key('reserved', name)) end
+if owner then redis.call('SREM', key('unfinished', owner), id) end
 for _, shelf in ipairs({'queued', 'running', 'succeeded', 'failed'}) do
   for _, sub_job in ipairs(redis.call('ZRANGE', key('sub-jobs', id, shelf), 0, -1)) do
     redis.call('DEL', key('job', sub_job), key('lease', sub_job))

@@ -1,0 +1,93 @@
+"""What becomes of jobs long after their end: their files go, and then their records, but never those still needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import cast
+
+from redis import Redis
+
+from latentaug.runtime.jobs.connection import answering
+from latentaug.runtime.jobs.keys import key
+from latentaug.runtime.jobs.ledger import Ledger
+from latentaug.runtime.jobs.reader import JobReader
+from latentaug.runtime.jobs.record import JobRecord, is_id
+from latentaug.storage.objects import ArtefactStore
+
+
+class OldJobs(JobReader):
+    """Deletes what is old. All methods raise `Away` while Redis or the store does not answer."""
+
+    def __init__(self, redis: Redis, artefacts: ArtefactStore) -> None:
+        super().__init__(redis, artefacts)
+        self._ledger = Ledger(redis)
+
+    def delete_ended_before(self, moment: datetime, most: int) -> list[str]:
+        """Delete the records and files of jobs that ended before `moment`, the first to end first.
+
+        Jobs that an unfinished one names in `beside` stay, because it will read their results.
+
+        Args:
+            moment: jobs that ended before it are old enough.
+            most: how many to delete at most, so that the caller is not kept from its other work for long.
+
+        Returns:
+            The ids of the deleted jobs.
+        """
+        second = moment.timestamp()
+        if not self._index.ended_before(second, 1):
+            return []
+        needed = self._needed()
+        old = [job_id for job_id in self._index.ended_before(second, most + len(needed)) if job_id not in needed]
+        for job_id in old[:most]:
+            self._delete(job_id)
+        return old[:most]
+
+    def empty_ended_before(self, moment: datetime, most: int) -> list[str]:
+        """Delete the files of jobs that ended before `moment`, and keep their records; otherwise the same."""
+        emptied = self._emptied()
+        old = [
+            job_id
+            for job_id in self._index.ended_before(moment.timestamp(), most + len(emptied))
+            if job_id not in emptied
+        ]
+        if not old:
+            return []
+        needed = self._needed()
+        chosen = [job_id for job_id in old if job_id not in needed][:most]
+        for job_id in chosen:
+            for entry in self._artefacts.entries(f"jobs/{job_id}"):
+                if entry.path != f"jobs/{job_id}/record.json":
+                    self._artefacts.delete(entry.path)
+            with answering():
+                self._redis.sadd(key("emptied"), job_id)
+            self._ledger.erase(f"jobs/{job_id}")
+        return chosen
+
+    def lost(self, names: Iterable[str]) -> list[str]:
+        """Those of the folders `jobs/<name>` whose job has no record anywhere, as after Redis was emptied."""
+        unknown = self._index.lacks(name for name in names if is_id(name))
+        return [job_id for job_id in unknown if not self._artefacts.exists(f"jobs/{job_id}/record.json")]
+
+    def _needed(self) -> set[str]:
+        return {other for record in self.unfinished() for other in _beside(record)}
+
+    def _emptied(self) -> set[str]:
+        with answering():
+            return {job_id.decode() for job_id in cast("set[bytes]", self._redis.smembers(key("emptied")))}
+
+    def _delete(self, job_id: str) -> None:
+        """Delete an ended job: its record first, and its place in the index last, so that a failure is tried again."""
+        with answering():
+            self._redis.delete(key("job", job_id), key("events", job_id))
+        self._artefacts.delete(f"jobs/{job_id}/record.json")
+        self._artefacts.delete_folder(f"jobs/{job_id}")
+        self._ledger.erase(f"jobs/{job_id}")
+        self._index.drop(job_id)
+
+
+def _beside(record: JobRecord) -> list[str]:
+    """The ids of the jobs whose results are shown beside a job's own."""
+    named = record.params.get("beside")
+    return [str(job_id) for job_id in named] if isinstance(named, list) else []

@@ -1,0 +1,79 @@
+"""What data sets and models have in common: a description with which they exist, and a folder for each version.
+
+This knows nothing else of them, so that a process that only tidies up need not load what computes with them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from latentaug.errors import Damaged, NotFound
+from latentaug.storage.objects import ArtefactStore
+
+DESCRIPTIONS = {"datasets": "dataset.json", "models": "model.json"}
+"""Name of the description, by folder of the store."""
+USED = "used"
+"""Name of an empty file in a version's folder, written when it is first read."""
+
+
+def paths(store: ArtefactStore, shelf: str) -> list[str]:
+    """Paths of all folders in `datasets` or `models`, also of those without a description."""
+    return [f"{shelf}/{name}" for name in store.folders(shelf)]
+
+
+def versions(store: ArtefactStore, path: str) -> list[str]:
+    """Names of the folders of an artefact's versions, the one that its description names and others."""
+    return store.folders(path)
+
+
+def version(store: ArtefactStore, path: str) -> str:
+    """The version that the description of the artefact at a path names.
+
+    Raises:
+        NotFound: it has no description, and does not exist.
+        Damaged: its description cannot be read.
+    """
+    return str(_described(store, path)["version"])
+
+
+def unused(store: ArtefactStore, path: str, before: datetime) -> bool:
+    """Whether an artefact was made before that moment and never read since.
+
+    Raises:
+        NotFound: it does not exist.
+        Damaged: its description cannot be read.
+    """
+    described = _described(store, path)
+    try:
+        made = datetime.fromisoformat(described["created_at"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
+    return made < before and not store.exists(f"{path}/{described['version']}/{USED}")
+
+
+def delete(store: ArtefactStore, path: str) -> None:
+    """Delete an artefact: its description first, and with it the whole of it at once."""
+    store.delete(_description_path(path))
+    store.delete_folder(path)
+
+
+def _described(store: ArtefactStore, path: str) -> dict[str, Any]:
+    try:
+        described = json.loads(store.get(_description_path(path)))
+    except NotFound as error:
+        raise NotFound(f"nothing exists at {path}") from error
+    except ValueError as error:
+        raise _damaged(path) from error
+    if not isinstance(described, dict) or not isinstance(described.get("version"), str):
+        raise _damaged(path)
+    return described
+
+
+def _damaged(path: str) -> Damaged:
+    return Damaged(f"the description of {path} cannot be read; delete it and make it again")
+
+
+def _description_path(path: str) -> str:
+    return f"{path}/{DESCRIPTIONS[path.partition('/')[0]]}"

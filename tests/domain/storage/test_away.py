@@ -1,0 +1,52 @@
+"""An object store that is away or does not answer is told of in time, so that nobody waits for minutes."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from latentaug.errors import Away
+from latentaug.storage.objects import ArtefactStore
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def at(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> ArtefactStore:
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return ArtefactStore("s3://bucket/prefix")
+
+
+def check(store: ArtefactStore, seconds: float) -> None:
+    started = time.monotonic()
+    with pytest.raises(Away, match="try again in a few seconds") as caught:
+        store.probe()
+    assert caught.value.retry_after
+    assert time.monotonic() - started < seconds
+
+
+def test_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = at("http://127.0.0.1:9", monkeypatch)
+    check(store, 12)
+    for ask in (lambda: store.get("a"), lambda: store.exists("a"), lambda: store.folders("a")):
+        with pytest.raises(Away):
+            ask()
+
+
+@pytest.mark.slow
+def test_one_that_does_not_answer(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(at(silent, monkeypatch), 25)

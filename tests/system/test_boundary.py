@@ -1,0 +1,128 @@
+"""The service with a Valkey that it reaches over TLS, as the user of `deploy/valkey/users.acl`."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from latentaug.runtime.jobs import connect
+from latentaug.runtime.settings import Settings
+from tests.api import services
+from tests.api.services import Home
+from tests.runtime.test_acl import Guarded, guarded_valkey
+from tests.waiting import within
+from tests.worker.conftest import WorkerProcess
+
+pytestmark = pytest.mark.slow
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key, as files."""
+    folder.mkdir()
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "valkey")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return files
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(2**16):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@contextmanager
+def tls(socket: Path, files: tuple[Path, Path]) -> Iterator[int]:
+    """A port that speaks TLS and passes all on to a Unix socket, as the Valkey of the tests speaks no TLS itself."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*files)
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_unix_connection(socket)
+        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
+
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(join, "127.0.0.1", 0, ssl=context))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    with guarded_valkey(tmp_path_factory.mktemp("guarded")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own(valkey: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    folder = tmp_path_factory.mktemp("home")
+    files = certificate(folder / "tls")
+    with tls(valkey.socket, files) as port:
+        password = valkey.passwords["latentaug"]
+        yield Home(folder, f"rediss://latentaug:{password}@127.0.0.1:{port}/0?ssl_ca_certs={files[0]}")
+
+
+def test_a_job_goes_from_its_request_to_its_result(own: Home, valkey: Guarded) -> None:
+    with services.model_server(own), services.api(own, rate_limit="1000/minute") as client:
+        services.wait_until(lambda: client.get("/readyz").status_code == 200)
+        worker = WorkerProcess(own.settings)
+        try:
+            asked = {"dataset": "digits", "name": "mine", "latent_dim": 2, "epochs": 1}
+            job = client.post("/v1/jobs/train", json=asked).json()["id"]
+            assert within(90, lambda: client.get(f"/v1/jobs/{job}").json()["status"] == "succeeded")
+            assert client.get("/v1/models/mine").status_code == 200
+            assert 'workers{kind="train"} 1.0' in client.get("/metrics").text
+        finally:
+            worker.stop()
+    with valkey.connect("operator") as operator:
+        assert operator.acl_log() == []
+
+
+def test_a_server_with_another_certificate_is_not_spoken_to(own: Home, tmp_path: Path) -> None:
+    other, _ = certificate(tmp_path / "other")
+    url = own.redis_url.partition("?")[0] + f"?ssl_ca_certs={other}"
+    with pytest.raises(Exception, match="Redis does not answer"):
+        connect(Settings(home=tmp_path, redis_url=url))
+
+
+def test_without_tls_nothing_is_said(own: Home, tmp_path: Path) -> None:
+    url = own.redis_url.partition("?")[0].replace("rediss://", "redis://")
+    with services.api(Home(tmp_path, url)) as client:
+        answer: httpx.Response = client.get("/v1/jobs")
+        assert answer.status_code == 503

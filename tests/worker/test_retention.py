@@ -1,0 +1,180 @@
+"""What is old is deleted, and never what is in use; the clock is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from redis import Redis
+
+from latentaug import datasets
+from latentaug.errors import NotFound
+from latentaug.runtime.jobs import Attempts, OldJobs
+from latentaug.runtime.settings import Settings
+from latentaug.storage.objects import ArtefactStore
+from worker import retention
+from worker.retention import delete_old_jobs, delete_unused_uploads
+
+PARAMS = {"dataset": "digits"}
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
+
+
+@pytest.fixture
+def old_jobs(redis: Redis, artefacts: ArtefactStore) -> OldJobs:
+    return OldJobs(redis, artefacts)
+
+
+@pytest.fixture
+def ended(jobs: Attempts, artefacts: ArtefactStore) -> Callable[[], str]:
+    def ended() -> str:
+        record = jobs.cancel(jobs.create("evaluate", PARAMS)[0].id)
+        artefacts.put(f"jobs/{record.id}/figures/generation.png", b"...")
+        return record.id
+
+    return ended
+
+
+def listed(jobs: Attempts) -> list[str]:
+    return [record.id for record in jobs.list()[0]]
+
+
+def test_old_jobs_go_with_their_files_once_they_are_old_enough(
+    old_jobs: OldJobs,
+    old: OldJobs,
+    jobs: Attempts,
+    settings: Settings,
+    artefacts: ArtefactStore,
+    ended: Callable[[], str],
+) -> None:
+    old = ended()
+    unfinished, _ = jobs.create("train", PARAMS)
+    now = datetime.now(UTC)
+    delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=29.9))
+    assert jobs.get(old).status == "cancelled"
+    delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=30.1))
+    assert artefacts.folders("jobs") == []
+    assert listed(jobs) == [unfinished.id]
+    for ask in (jobs.get, jobs.events):
+        with pytest.raises(NotFound):
+            ask(old)
+
+
+def test_old_jobs_stay_where_an_unfinished_job_names_them(
+    old_jobs: OldJobs, jobs: Attempts, settings: Settings, ended: Callable[[], str]
+) -> None:
+    needed, _ = ended(), ended()
+    asking, _ = jobs.create("evaluate", {**PARAMS, "beside": [needed]})
+    later = datetime.now(UTC) + timedelta(days=31)
+    delete_old_jobs(old_jobs, jobs, settings, later)
+    assert jobs.get(needed).status == "cancelled"
+    assert listed(jobs) == [asking.id, needed]
+    jobs.cancel(asking.id)
+    delete_old_jobs(old_jobs, jobs, settings, later)
+    assert listed(jobs) == []
+
+
+def test_old_jobs_go_a_few_at_a_time_the_oldest_first(
+    old_jobs: OldJobs,
+    old: OldJobs,
+    jobs: Attempts,
+    settings: Settings,
+    ended: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retention, "MOST_DELETED", 2)
+    needed, *others = [ended() for _ in range(5)]
+    jobs.create("evaluate", {**PARAMS, "beside": [needed]})
+    later = datetime.now(UTC) + timedelta(days=31)
+    delete_old_jobs(old_jobs, jobs, settings, later)
+    assert [job for job in others if job in listed(jobs)] == others[2:]
+    delete_old_jobs(old_jobs, jobs, settings, later)
+    assert [job for job in others if job in listed(jobs)] == []
+
+
+def test_old_jobs_stay_for_ever_where_the_setting_is_0(
+    old_jobs: OldJobs, jobs: Attempts, settings: Settings, ended: Callable[[], str]
+) -> None:
+    old = ended()
+    for_ever = settings.model_copy(update={"job_retention_days": 0.0})
+    delete_old_jobs(old_jobs, jobs, for_ever, datetime.now(UTC) + timedelta(days=10_000))
+    assert listed(jobs) == [old]
+
+
+def test_old_jobs_go_even_if_redis_was_emptied_since_they_ended(
+    old_jobs: OldJobs,
+    old: OldJobs,
+    jobs: Attempts,
+    settings: Settings,
+    redis: Redis,
+    artefacts: ArtefactStore,
+    ended: Callable[[], str],
+) -> None:
+    ended()
+    redis.flushall()
+    jobs.complete_index()
+    delete_old_jobs(old_jobs, jobs, settings, datetime.now(UTC) + timedelta(days=31))
+    assert artefacts.folders("jobs") == []
+
+
+def test_old_jobs_go_in_the_next_round_where_a_deletion_was_broken_off(
+    old_jobs: OldJobs,
+    old: OldJobs,
+    jobs: Attempts,
+    settings: Settings,
+    artefacts: ArtefactStore,
+    ended: Callable[[], str],
+) -> None:
+    half = ended()
+    artefacts.delete(f"jobs/{half}/record.json")
+    delete_old_jobs(old_jobs, jobs, settings, datetime.now(UTC) + timedelta(days=31))
+    assert artefacts.folders("jobs") == []
+    assert listed(jobs) == []
+
+
+def test_the_files_of_a_job_go_before_its_record(
+    old_jobs: OldJobs, jobs: Attempts, settings: Settings, artefacts: ArtefactStore, ended: Callable[[], str]
+) -> None:
+    settings = settings.model_copy(update={"result_retention_days": 2.0})
+    gone, needed = ended(), ended()
+    jobs.create("evaluate", {**PARAMS, "beside": [needed]})
+    now = datetime.now(UTC)
+    delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=1.9))
+    assert artefacts.files(f"jobs/{gone}/figures") == ["generation.png"]
+    for _ in range(2):
+        delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=2.1))
+        assert artefacts.files(f"jobs/{gone}/figures") == []
+        assert artefacts.files(f"jobs/{needed}/figures") == ["generation.png"], "an unfinished job will read it"
+        assert jobs.get(gone).status == "cancelled"
+    delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=30.1))
+    assert needed in listed(jobs)
+    assert gone not in listed(jobs)
+
+
+def test_files_stay_with_the_record_where_the_setting_is_0(
+    old_jobs: OldJobs, jobs: Attempts, settings: Settings, artefacts: ArtefactStore, ended: Callable[[], str]
+) -> None:
+    job = ended()
+    delete_old_jobs(old_jobs, jobs, settings, datetime.now(UTC) + timedelta(days=29))
+    assert artefacts.files(f"jobs/{job}/figures") == ["generation.png"]
+
+
+def test_uploads_go_that_nobody_has_used(jobs: Attempts, settings: Settings, artefacts: ArtefactStore) -> None:
+    for name in ("unused", "used", "wanted"):
+        datasets.create(artefacts, name, IMAGES, None, 2**20)
+    datasets.load("used", artefacts, settings.dataset_folders)
+    waiting, _ = jobs.create("train", {"dataset": "wanted"})
+    later = datetime.now(UTC) + timedelta(days=8)
+
+    delete_unused_uploads(artefacts, jobs, settings, later)
+    assert "unused" in datasets.names(artefacts), "0 keeps all"
+    settings = settings.model_copy(update={"upload_retention_days": 7.0})
+    delete_unused_uploads(artefacts, jobs, settings, later - timedelta(days=2))
+    assert "unused" in datasets.names(artefacts), "it is not old enough"
+    delete_unused_uploads(artefacts, jobs, settings, later)
+
+    assert set(datasets.names(artefacts)) - set(datasets.BUILT_IN) == {"used", "wanted"}
+    jobs.cancel(waiting.id)
+    delete_unused_uploads(artefacts, jobs, settings, later)
+    assert set(datasets.names(artefacts)) - set(datasets.BUILT_IN) == {"used"}
