@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +50,7 @@ def read_only(folder: Path) -> Iterator[None]:
         with suppress(PermissionError):  # it is busy while somebody writes a file
             _mount("-o", "remount,ro", str(folder))
             break
+        time.sleep(0.01)
     try:
         yield
     finally:

@@ -88,6 +88,7 @@ class Stack:
             return self._process.wait()
 
     def __enter__(self) -> Stack:
+        self.home.mkdir(parents=True, exist_ok=True)
         self._keeper.start()
         deadline = time.monotonic() + READY_SECONDS
         while not self.ready():

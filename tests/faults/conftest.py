@@ -81,7 +81,13 @@ def ground(tmp_path_factory: pytest.TempPathFactory, rng: random.Random) -> Iter
         service = stack.enter_context(Stack(home, folder / "service.log", settings))
         stage = Stage(service, store, Ledger(), SEED, WORK)
         stack.callback(stage.close)
-        with stage.used():
-            yield Ground(stage, home, store, why, rng)
+        yield Ground(stage, home, store, why, rng)
         stage.audit()
         stage.ledger.check()
+
+
+@pytest.fixture
+def callers(ground: Ground) -> Iterator[None]:
+    """Callers who use the service for as long as the test lasts."""
+    with ground.stage.used():
+        yield

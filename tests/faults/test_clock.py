@@ -57,7 +57,6 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("jumping")
-    (folder / "home").mkdir()
     with (
         Stack(folder / "home", folder / "service.log", SETTINGS, clock.environment) as stack,
         httpx.Client(base_url=stack.url, timeout=30) as client,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from bench.chaos import disks, faults
 from bench.chaos.asks import NPZ, send
 from bench.chaos.work import base_images
 from tests.faults.conftest import Ground
 from tests.waiting import within
+
+pytestmark = pytest.mark.usefixtures("callers")
 
 SECONDS = (3.0, 6.0)
 
