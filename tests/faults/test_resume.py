@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import time
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from tests.waiting import within
 SECONDS = 240.0
 LONG_ENOUGH = 30.0
 """Seconds of training, so that a checkpoint is kept, every 20 seconds, well before the end."""
+TIMES = {"seconds", "images_per_second"}
 KILLED: tuple[Part, ...] = ("job", "queue", "stack")
 
 
@@ -51,7 +53,7 @@ def _curve(client: httpx.Client, job: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _without_times(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in curve]
+    return [{name: value for name, value in epoch.items() if name not in TIMES} for epoch in curve]
 
 
 @pytest.mark.timeout(600)
@@ -90,7 +92,7 @@ def test_it_goes_on_to_the_same_weights(tmp_path: Path, architecture: str) -> No
 
     assert (undisturbed["status"], killed["status"]) == ("succeeded", "succeeded")
     assert killed["attempt"] >= 3
-    assert told.count('"epoch": 1,') == 1, "it went on from its checkpoint"
+    assert len(re.findall(r'"epoch": ?1\b', told)) == 1, "it went on from its checkpoint"
     assert other["weights_sha256"] == one["weights_sha256"]
     assert other["latents_sha256"] == one["latents_sha256"]
     assert curves[0] == curves[1]
