@@ -18,7 +18,7 @@ BASE = "base"
 """The data set that jobs work at: digits, most of them without a label."""
 PAPER, RESIDUAL = "paper", "residual"
 """The models of both architectures that requests are sent to and that jobs use."""
-_IMAGES, _LABELLED = 240, 60
+_IMAGES, _LABELLED = 240, 120
 _OF_A_MODEL = ("weights_sha256", "latents_sha256", "best_epoch", "sigma")
 
 
@@ -65,7 +65,7 @@ WORK: Sequence[Work] = (
     Work("train, residual", "train", training(RESIDUAL, 2)),
     Work("train, longer", "train", training(PAPER, 60, "digits")),
     Work("augment", "augment", {"dataset": BASE, "model": PAPER, "method": "noise", "k": 2, "seed": 3}, NPZ),
-    Work("augment, residual", "augment", {"dataset": BASE, "model": RESIDUAL, "per_class": 30}, NPZ),
+    Work("augment, residual", "augment", {"dataset": BASE, "model": RESIDUAL, "per_class": 30, "k": 1}, NPZ),
     Work("label", "label", {"dataset": BASE, "model": PAPER, "seed": 5}, "text/csv"),
     Work(
         "evaluate",

@@ -134,7 +134,7 @@ class Attempts(JobStore):
         Redis holds leases against its wall clock. If that is set back, one that is not renewed would go on by as much.
         """
         with answering():
-            left = cast("int", self._redis.pttl(key("lease", job_id)))
+            left = self._redis.pttl(key("lease", job_id))
             if left > self._lease_milliseconds:
                 self._redis.pexpire(key("lease", job_id), self._lease_milliseconds)
         return left > 0
