@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -29,6 +29,8 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at the jobs."""
 CANCELLED = 0.1
 """Share of the jobs that are cancelled."""
+BEING_DELETED = frozenset({409})
+"""What a deletion is answered that was sent before, and whose answer was lost when the API was killed in the middle."""
 KEPT = 6
 """Models that trainings have made and that are not deleted yet."""
 
@@ -44,13 +46,27 @@ def ask_until(over: threading.Event, url: str, right: Mapping[Ask, bytes], ledge
             ledger.answered(ask.name, answer.status, right=same, said=answer.said)
 
 
-def insist(what: str, ledger: Ledger, once: Callable[[], Answer], over: threading.Event | None = None) -> Answer:
-    """Send a request again until it gets an answer of its own, `over` is set, or patience ends."""
+def insist(
+    what: str,
+    ledger: Ledger,
+    once: Callable[[], Answer],
+    over: threading.Event | None = None,
+    later: Collection[int] = (),
+) -> Answer:
+    """Send a request again until it gets an answer of its own, `over` is set, or patience ends.
+
+    Args:
+        what: the kind of request.
+        ledger: where its answers are noted.
+        once: sends it once.
+        over: ends it early.
+        later: further statuses after which it is sent again.
+    """
     deadline = time.monotonic() + PATIENCE
     while True:
         answer = once()
         ledger.answered(what, answer.status, said=answer.said, its_own=(404, 409))
-        if answer.status not in MEANWHILE | {NO_ROOM} or time.monotonic() > deadline:
+        if answer.status not in {*MEANWHILE, NO_ROOM, *later} or time.monotonic() > deadline:
             return answer
         if over is not None and over.is_set():
             return answer
@@ -175,7 +191,12 @@ class Jobs:
             self._ledger.accuse(f"{_called(job)} made something else than on a quiet service")
 
     def _delete(self, model: str) -> None:
-        answer = insist("delete a model", self._ledger, lambda: exchange(self._client, "DELETE", f"/v1/models/{model}"))
+        answer = insist(
+            "delete a model",
+            self._ledger,
+            lambda: exchange(self._client, "DELETE", f"/v1/models/{model}"),
+            later=BEING_DELETED,
+        )
         if answer.status not in (204, 404):  # 404 where an earlier try did it and its answer was lost
             self._ledger.accuse(f"the model {model} could not be deleted: {answer.status} {answer.said}")
 

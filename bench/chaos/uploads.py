@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 
 from bench.chaos.asks import NPZ, Answer, exchange, some_digits
-from bench.chaos.callers import insist
+from bench.chaos.callers import BEING_DELETED, insist
 from bench.chaos.ledger import Ledger
 from latentaug.imaging.archives import write_npz
 
@@ -41,6 +41,7 @@ class Uploads:
         self._rng = random.Random(seed)  # noqa: S311 (no secret depends on it)
         self._bodies = _bodies()
         self._sums: list[str] = []
+        self._number = 0
 
     def learn(self) -> None:
         """Upload each body once to a quiet service, for the checksums that it gives.
@@ -57,10 +58,9 @@ class Uploads:
 
     def until(self, over: threading.Event) -> None:
         """Upload and delete until told to stop."""
-        number = 0
         while not over.wait(self._rng.uniform(*PAUSE)):
-            number += 1
-            self._upload(f"upload-{number}", self._rng.randrange(len(self._bodies)), over)
+            self._number += 1
+            self._upload(f"upload-{self._number}", self._rng.randrange(len(self._bodies)), over)
             while len(self.kept) > KEPT:
                 self._delete(next(iter(self.kept)))
 
@@ -86,7 +86,10 @@ class Uploads:
     def _delete(self, name: str) -> None:
         del self.kept[name]
         answer = insist(
-            "delete a data set", self._ledger, lambda: exchange(self._client, "DELETE", f"/v1/datasets/{name}")
+            "delete a data set",
+            self._ledger,
+            lambda: exchange(self._client, "DELETE", f"/v1/datasets/{name}"),
+            later=BEING_DELETED,
         )
         if answer.status not in (204, 404):
             self._ledger.accuse(f"the data set {name} could not be deleted: {answer.status} {answer.said}")
