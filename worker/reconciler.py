@@ -67,14 +67,18 @@ class Watch:
         """Forget what was seen, as Redis has been away since."""
         self._missing.clear()
 
+    @property
+    def pause(self) -> float:
+        """Seconds until the next look: fewer where one will tell that a process is gone."""
+        return min(EVERY, self._grace) if self._missing else EVERY
+
     def gone(self, record: JobRecord, *, lease: bool) -> bool:
         """Return whether a running job's process is gone, given whether it has a lease."""
-        attempt = record.id, record.attempt
-        if lease:
-            self._missing.pop(attempt, None)
+        attempt, now = (record.id, record.attempt), self._clock()
+        if not lease and now - self._missing.setdefault(attempt, now) < self._grace:
             return False
-        now = self._clock()
-        return now - self._missing.setdefault(attempt, now) >= self._grace
+        self._missing.pop(attempt, None)
+        return not lease
 
 
 def reconcile_until(stop: threading.Event, settings: Settings) -> None:
@@ -89,7 +93,7 @@ def reconcile_until(stop: threading.Event, settings: Settings) -> None:
         except Exception:  # noqa: BLE001 (whatever it is, the next round may go well)
             _log.exception("a round of the reconciler failed")
             watch.forget()
-        number, pause = number + 1, EVERY
+        number, pause = number + 1, watch.pause
 
 
 def _round(settings: Settings, watch: Watch, number: int) -> None:

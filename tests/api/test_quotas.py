@@ -18,6 +18,7 @@ from service.api.http import quotas
 from service.api.http.quotas import Quotas
 from service.stack.valkey import EmbeddedRedis
 from tests.api import services
+from tests.api.bodies import NPZ, npz, pictures
 from tests.api.services import Home
 
 
@@ -204,3 +205,25 @@ def test_a_key_may_have_only_so_many_jobs_at_once() -> None:
         job = first.json()["id"]
         assert client.delete(f"/v1/jobs/{job}", headers={"Authorization": "Bearer one"}).is_success
         assert submit("one").status_code == 202
+
+
+def test_a_key_may_store_only_so_much() -> None:
+    keys = "one:train+admin,two:train+admin"
+    with services.home() as home, services.api(home, api_keys=keys, max_stored_bytes_per_key=12_000) as client:
+
+        def upload(key: str, name: str) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {key}", "Content-Type": NPZ}
+            return client.post(f"/v1/datasets?name={name}", content=npz(images=pictures(8)), headers=headers)
+
+        answers = [upload("one", f"d{number}") for number in range(12)]
+        statuses = [answer.status_code for answer in answers]
+        assert set(statuses) == {201, 507}
+        assert statuses == sorted(statuses)
+        assert "of the 12,000 bytes" in answers[-1].json()["detail"]
+        one = {"Authorization": "Bearer one"}
+        assert upload("two", "theirs").status_code == 201
+        shown = client.get("/metrics", headers=one).text
+        assert shown.count("stored_bytes{owner=") == 2
+        for name in ("d0", "d1"):
+            assert client.delete(f"/v1/datasets/{name}", headers=one).status_code == 204
+        assert upload("one", "again").status_code == 201

@@ -42,7 +42,6 @@ def listed(jobs: Attempts) -> list[str]:
 
 def test_old_jobs_go_with_their_files_once_they_are_old_enough(
     old_jobs: OldJobs,
-    old: OldJobs,
     jobs: Attempts,
     settings: Settings,
     artefacts: ArtefactStore,
@@ -77,7 +76,6 @@ def test_old_jobs_stay_where_an_unfinished_job_names_them(
 
 def test_old_jobs_go_a_few_at_a_time_the_oldest_first(
     old_jobs: OldJobs,
-    old: OldJobs,
     jobs: Attempts,
     settings: Settings,
     ended: Callable[[], str],
@@ -104,7 +102,6 @@ def test_old_jobs_stay_for_ever_where_the_setting_is_0(
 
 def test_old_jobs_go_even_if_redis_was_emptied_since_they_ended(
     old_jobs: OldJobs,
-    old: OldJobs,
     jobs: Attempts,
     settings: Settings,
     redis: Redis,
@@ -120,7 +117,6 @@ def test_old_jobs_go_even_if_redis_was_emptied_since_they_ended(
 
 def test_old_jobs_go_in_the_next_round_where_a_deletion_was_broken_off(
     old_jobs: OldJobs,
-    old: OldJobs,
     jobs: Attempts,
     settings: Settings,
     artefacts: ArtefactStore,

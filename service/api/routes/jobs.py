@@ -77,7 +77,7 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-_SUBMIT_PROBLEMS = contract.problems(400, 404, 409, 413, 415, 503)
+_SUBMIT_PROBLEMS = contract.problems(400, 404, 409, 413, 415, 503, 507)
 
 
 @router.post("/train", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
