@@ -11,24 +11,29 @@ ARG TORCH_INDEX_URL=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/latentaug
 WORKDIR /src
-COPY constraints.txt pyproject.toml README.md ./
-# torch comes first, in a layer of its own, because it is most of the image and changes least.
+# torch comes first, in a layer of its own, because it is most of the image and changes least. `make lock` writes the locks;
+# pip takes no file whose hash they do not name. Another index has other builds of torch, so there its version alone counts.
+COPY constraints.txt requirements-torch.lock ./
 RUN if [ -n "$TORCH_INDEX_URL" ]; then \
         /opt/latentaug/bin/pip install --constraint constraints.txt --index-url "$TORCH_INDEX_URL" torch; \
     else \
-        /opt/latentaug/bin/pip install --constraint constraints.txt torch; \
+        /opt/latentaug/bin/pip install --require-hashes --no-deps --requirement requirements-torch.lock; \
     fi
+COPY requirements.lock ./
+RUN /opt/latentaug/bin/pip install --require-hashes --no-deps --requirement requirements.lock
+COPY pyproject.toml README.md ./
 COPY latentaug latentaug
 COPY service service
 COPY worker worker
 COPY client client
-RUN /opt/latentaug/bin/pip install --constraint constraints.txt '.[mlflow,tracing]'
+RUN /opt/latentaug/bin/pip install --no-deps --no-build-isolation . && /opt/latentaug/bin/pip check
 
 FROM python:${PYTHON_VERSION}-slim-bookworm
 RUN useradd --uid 10001 --create-home latentaug \
     && install --directory --owner=latentaug --mode=0700 /data
 COPY --from=build /opt/latentaug /opt/latentaug
-ENV PATH=/opt/latentaug/bin:$PATH PYTHONUNBUFFERED=1 LATENTAUG_HOME=/data
+# Nothing but /data and /tmp need be writable; matplotlib keeps its font list in the second.
+ENV PATH=/opt/latentaug/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LATENTAUG_HOME=/data MPLCONFIGDIR=/tmp
 USER 10001
 WORKDIR /home/latentaug
 VOLUME /data

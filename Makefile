@@ -7,10 +7,12 @@ PIP_FLAGS ?=
 QUICKLY := --quiet --no-compile
 # Options of the benchmarks, such as: make bench-serving BENCH="--rounds 1 --turn 0.5 --seconds 0.5 --requests 500"
 BENCH ?=
+# How long `make chaos` goes on.
+MINUTES ?= 20
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-dev demo run test test-slow check format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
+.PHONY: help install install-dev demo run test test-slow test-faults chaos check lock sbom audit format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -34,6 +36,10 @@ help:  ## Show this list
 	$(BIN)/pip install $(QUICKLY) $(PIP_FLAGS) --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
+.venv/.installed-supply: .venv/.installed
+	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[supply]'
+	touch $@
+
 install: .venv/.installed  ## Install what the service needs into .venv
 install-dev: .venv/.installed-dev  ## Install what the tests and checks need too
 
@@ -44,12 +50,18 @@ run: install  ## Start the service and keep it running; PORT=8000 sets its port
 	LATENTAUG_PORT=$(PORT) $(BIN)/python -m service.stack
 
 # There is a process for each core, so each gets one thread: more would only wait for one another.
-test test-slow: export OMP_NUM_THREADS = 1
+test test-slow test-faults chaos: export OMP_NUM_THREADS = 1
 test: install-dev  ## Run the tests, a process for each core; for a single one: .venv/bin/pytest tests/...
-	$(BIN)/pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -m "not slow and not faults" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: .venv/.installed-slow  ## Run the tests that measure, kill processes or fuzz, and so take minutes
 	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadfile
+
+test-faults: install-dev  ## Break the running service in every way once, and look whether anything is lost; takes minutes
+	$(BIN)/pytest -m faults
+
+chaos: install-dev  ## Break the running service again and again for MINUTES=20, and audit what is left
+	$(BIN)/python -m bench.chaos --minutes $(MINUTES) $(BENCH); status=$$?; $(BIN)/python -m docs.reliability; exit $$status
 
 check: install-dev  ## Check style, types, import rules and container files
 	$(BIN)/ruff check .
@@ -67,10 +79,28 @@ docs: install-dev  ## Write the pages that are made from the code, and the site 
 	$(BIN)/python -m docs.configuration
 	$(BIN)/python -m docs.options
 	$(BIN)/python -m docs.architecture
+	$(BIN)/python -m docs.reliability
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 screenshots: install-dev  ## Take pictures of the page from a real run into docs/images; needs Chromium
 	$(BIN)/python -m docs.screenshots
+
+# The image's extras and what builds it. torch is locked apart, because some take a build of it from another index.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url
+lock: .venv/.installed-supply  ## Write what the image is built from, each file by its hash; needs the network
+	echo torch | $(LOCK) --output-file requirements-torch.lock -
+	$(LOCK) --extra mlflow --extra tracing --extra build --output-file requirements.lock \
+		$$(sed -nE 's/^((torch|triton|nvidia|cuda)[a-z0-9-]*)==.*/--no-emit-package \1/p' requirements-torch.lock) pyproject.toml
+	sed -i -nE '/^(torch|triton|nvidia|cuda)[a-z0-9-]*==/,/[^\\]$$/p' requirements-torch.lock
+
+sbom: .venv/.installed-supply  ## Write the image's bill of materials, in CycloneDX's form, to build/sbom.json
+	mkdir -p build
+	cat requirements-torch.lock requirements.lock > build/shipped.txt
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json build/shipped.txt
+
+audit: .venv/.installed-supply  ## Look up what the image ships among known vulnerabilities; needs the network
+	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements-torch.lock -r requirements.lock
 
 paper: install  ## Measure the paper's tables and the verdicts into docs/results; STUDIES="table-1 ..." chooses some
 	$(BIN)/python -m bench.paper $(STUDIES)

@@ -18,9 +18,9 @@ _RESET_PEAK = "5"  # of clear_refs, as proc(5) has it
 
 def resident() -> dict[str, int]:
     """Return the bytes in memory of the API and of the model server that this process has started, by name."""
-    commands = {pid: _command(pid) for pid in _descendants(os.getpid())}
+    commands = {pid: command(pid) for pid in descendants(os.getpid())}
     return {
-        name: sum(_resident(pid) for pid, command in commands.items() if command[1:3] == ["-m", module])
+        name: sum(_resident(pid) for pid, words in commands.items() if words[1:3] == ["-m", module])
         for name, module in PARTS.items()
     }
 
@@ -34,13 +34,13 @@ def peaks() -> Iterator[dict[str, int]]:
     """
     found, over = dict[str, int](), Event()
     highest = dict[int, tuple[str, int]]()  # by process
-    for pid in _descendants(os.getpid()):
+    for pid in descendants(os.getpid()):
         with suppress(OSError):
             Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
 
     def look() -> None:
-        for pid in _descendants(os.getpid()):
-            if (part := _part(_command(pid))) is not None and (peak := _peak(pid)):
+        for pid in descendants(os.getpid()):
+            if (part := _part(command(pid))) is not None and (peak := _peak(pid)):
                 highest[pid] = part, peak
 
     def watch() -> None:
@@ -59,7 +59,7 @@ def peaks() -> Iterator[dict[str, int]]:
             found[part] = found.get(part, 0) + peak
 
 
-def _descendants(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
     """The processes that `root` has started, directly or through others."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -76,7 +76,8 @@ def _descendants(root: int) -> list[int]:
     return found
 
 
-def _command(pid: int) -> list[str]:
+def command(pid: int) -> list[str]:
+    """The words of a process's command line; none once it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except (FileNotFoundError, ProcessLookupError):
@@ -88,11 +89,11 @@ def _resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _part(command: list[str]) -> str | None:
+def _part(words: list[str]) -> str | None:
     """Which part of the service a process is; None for what only starts others, and for the embedded Valkey."""
-    if command[1:2] == ["-c"]:  # as RQ starts them
+    if words[1:2] == ["-c"]:  # as RQ starts them
         return JOB
-    return next((name for name, module in {**PARTS, WORKER: "worker"}.items() if command[1:3] == ["-m", module]), None)
+    return next((name for name, module in {**PARTS, WORKER: "worker"}.items() if words[1:3] == ["-m", module]), None)
 
 
 def _peak(pid: int) -> int:

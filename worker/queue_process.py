@@ -20,6 +20,7 @@ from latentaug.runtime import logs
 from latentaug.runtime.jobs import Attempts, answering, connect
 from latentaug.runtime.jobs.queue import SERIALIZER, TASK, JobQueue, attempt_of
 from latentaug.runtime.settings import Settings
+from latentaug.runtime.stillness import Stillness
 from latentaug.storage.objects import ArtefactStore
 
 PARENT = "WORKER_PID"
@@ -85,6 +86,7 @@ class QueueWorker(SpawnWorker):
     attempts: Attempts
     job_queue: JobQueue
     job_class = OurJob
+    _stillness: Stillness
     death_penalty_class = Insistent
     log_result_lifespan = False
     max_connection_wait_time = 5.0
@@ -134,11 +136,15 @@ class QueueWorker(SpawnWorker):
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""
         super().fork_work_horse(job, queue)
+        self._stillness = Stillness()
         if self._stop_requested:  # it was asked to stop while the process was being started
             self.kill_horse()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Renew the lease, once a second, and end the process of a job that is no longer ours."""
+        """Renew the lease, once a second, and end the process of a job that is no longer ours, or that stands still."""
+        if self._stillness.too_long(self.horse_pid):
+            _log.warning("the process of %s stands still; killing it", job.id)
+            self.kill_horse()
         try:
             # The lease first: RQ's own connection waits longer for a Redis that is silent, and after it comes back.
             ours = self.attempts.renew(*self.attempts.working_at(**job.kwargs))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from latentaug.runtime.lifeline import tied
+from latentaug.runtime.stillness import Stillness
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds before a process that has ended is started again; doubled each time that it lived for less than `STEADY`."""
@@ -36,6 +37,7 @@ class ModuleProcess:
         self._started = 0.0
         self._pause = FIRST_PAUSE
         self._next_start = 0.0
+        self._stillness = Stillness()
 
     @property
     def status(self) -> int | None:
@@ -43,10 +45,13 @@ class ModuleProcess:
         return None if self._process is None else self._process.poll()
 
     def keep_running(self) -> None:
-        """Start the process if it is not running and its pause is over."""
+        """Start the process if it is not running and its pause is over; kill it if it has stood still for too long."""
         now = time.monotonic()
         if self._process is not None:
             if self._process.poll() is None:
+                if self._stillness.too_long(self._process.pid):
+                    _log.warning("%s stands still; killing it", self.arguments)
+                    self._process.kill()
                 return
             self._pause = FIRST_PAUSE if now - self._started > STEADY else min(2 * self._pause, LONGEST_PAUSE)
             self._next_start = now + self._pause

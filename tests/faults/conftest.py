@@ -1,0 +1,93 @@
+"""One service for all faults, used all the time by callers who know what is right.
+
+The seed of a run is printed; `LATENTAUG_TEST_SEED` repeats it, as far as processes can be made to repeat anything.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.chaos import disks
+from bench.chaos.faults import Fault
+from bench.chaos.ledger import Ledger
+from bench.chaos.stack import Stack
+from bench.chaos.stage import Stage
+from bench.chaos.work import WORK
+
+SEED = int(os.environ.get("LATENTAUG_TEST_SEED", time.time_ns() % 10**6))
+SETTINGS = {"LEASE_SECONDS": "5", "MAX_ATTEMPTS": "1000"}
+
+
+def pytest_report_header() -> str:
+    return f"faults: LATENTAUG_TEST_SEED={SEED}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.faults)
+            item.add_marker(pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has"))
+
+
+@pytest.fixture(scope="session")
+def rng() -> random.Random:
+    return random.Random(SEED)  # noqa: S311 (no secret depends on it)
+
+
+class Ground:
+    """Where the service lives, and what it is used with."""
+
+    def __init__(self, stage: Stage, home: Path, store: Path, why_no_disks: str | None, rng: random.Random) -> None:
+        self.stage, self.home, self.store, self.rng = stage, home, store, rng
+        self._why_no_disks = why_no_disks
+
+    def needs_disks(self) -> None:
+        """Skip the test where this process may not mount disks."""
+        if self._why_no_disks is not None:
+            pytest.skip(f"needs disks of its own: {self._why_no_disks}")
+
+    def check(self, fault: Fault) -> None:
+        """Break the service in one way at a random moment: it heals by itself, and nothing is lost or wrong."""
+        time.sleep(self.rng.uniform(0, 2))
+        suffered = self.stage.suffer(fault, self.rng)
+        assert suffered is not None, "there was nothing to break"
+        print(f"{fault.name}: {suffered}")
+        self.stage.ledger.check()
+        assert suffered.seconds is not None
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory, rng: random.Random) -> Iterator[Ground]:
+    folder, why = tmp_path_factory.mktemp("faults"), None
+    home, store = folder / "home", folder / "store"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(disks.disk(home))
+            stack.enter_context(disks.disk(store))
+        except (PermissionError, FileNotFoundError) as error:
+            why = str(error)
+            home.mkdir(exist_ok=True)
+        settings: dict[str, Any] = SETTINGS | {"STORE_URL": store.as_uri()}
+        service = stack.enter_context(Stack(home, folder / "service.log", settings))
+        stage = Stage(service, store, Ledger(), SEED, WORK)
+        stack.callback(stage.close)
+        yield Ground(stage, home, store, why, rng)
+        stage.audit()
+        stage.ledger.check()
+
+
+@pytest.fixture
+def callers(ground: Ground) -> Iterator[None]:
+    """Callers who use the service for as long as the test lasts."""
+    with ground.stage.used():
+        yield
