@@ -113,8 +113,11 @@ class Settings(BaseSettings):
     max_dataset_bytes: int = Field(default=1024 * 2**20, ge=1024)
     """Most bytes of a data set, counted in its upload and again in its decoded images."""
     min_upload_rate: int = Field(default=1024, ge=0)
-    """Fewest bytes per second, over 10 seconds, that a data set must come in with while it is uploaded. A slower upload
-    gets 408 and makes room for another one. 0 lets any of them take its time."""
+    """Fewest bytes per second, over 10 seconds, that the body of a request must come in with. A slower one gets 408 and
+    makes room for another one. 0 lets any of them take its time."""
+    max_connections: int = Field(default=1000, ge=1)
+    """Most connections that may have a request under way; another request is answered with 503. Where there are many
+    more, those that have been idle for longest are closed. Health is always answered."""
     max_images: int = Field(default=4096, ge=1)
     """Most images or latents in one request. An augment request may return k times as many."""
     max_queued_jobs: int = Field(default=100, ge=1)

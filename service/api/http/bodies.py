@@ -179,12 +179,14 @@ class BoundedJson(Request):
     Args:
         request: the request as it came.
         max_bytes: most bytes of the body.
+        slowest: fewest bytes per second that it must come in with; 0 where any rate will do.
         max_values: most values in it.
     """
 
-    def __init__(self, request: Request, max_bytes: int, max_values: int) -> None:
+    def __init__(self, request: Request, max_bytes: int, slowest: int, max_values: int) -> None:
         super().__init__(request.scope, request.receive)
         self._max_bytes = max_bytes
+        self._slowest = slowest
         self._max_values = max_values
 
     async def body(self) -> bytes:
@@ -193,10 +195,11 @@ class BoundedJson(Request):
         Raises:
             UnsupportedMediaType: it is not said to be JSON.
             TooLarge: more than `max_bytes`.
+            Stalled: it comes too slowly.
         """
         if not hasattr(self, "_body"):
             media.body_form(self, [media.JSON])
-            self._body = await read_body(self, self._max_bytes)
+            self._body = await read_body(self, self._max_bytes, self._slowest)
         return self._body
 
     async def json(self) -> dict[str, object]:

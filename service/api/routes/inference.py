@@ -85,7 +85,7 @@ async def decode(request: Request) -> Response:
     async with in_time(request, context.settings) as seconds_left:
         description = await context.descriptions.get(request.path_params["model"])
         body_form = media.body_form(request, media.LATENT_BODIES)
-        body = await read_body(request, context.settings.max_body_bytes)
+        body = await read_body(request, context.settings.max_body_bytes, context.settings.min_upload_rate)
         effort = media.read_effort(body_form, len(body))
         dim = description.latent_dim
         batch = await context.on_pixels(lambda: read_latents(body_form, body, dim, context.limits), effort)
@@ -194,7 +194,7 @@ ENDPOINTS = (
 async def read_batch(request: Request, context: Context, readable: Sequence[str]) -> ImageBatch:
     """The request's images, labels and options."""
     form = media.body_form(request, readable)
-    data = await read_body(request, context.settings.max_body_bytes)
+    data = await read_body(request, context.settings.max_body_bytes, context.settings.min_upload_rate)
     body: bytes | Form = data
     if form == media.MULTIPART:
         body = await read_form(data, request.headers["content-type"], context.limits)
