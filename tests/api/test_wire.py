@@ -228,7 +228,9 @@ def test_a_caller_that_does_not_take_its_answer_is_left(process: tuple[subproces
         services.wait_until(lambda: descriptors(running) <= before, 2 * wire.TAKING_SECONDS + 5)
 
 
-def test_as_many_connections_as_come_leave_room_for_health_and_for_work(few: tuple[subprocess.Popen[bytes], int]) -> None:
+def test_however_many_connections_come_there_is_room_for_health_and_work(
+    few: tuple[subprocess.Popen[bytes], int],
+) -> None:
     running, port = few
     with ExitStack() as stack:
         for _ in range(300):

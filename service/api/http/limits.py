@@ -132,7 +132,7 @@ def _timeout(request: Request, settings: Settings) -> float:
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= LEAST_TIMEOUT):
         raise InvalidInput(
-            f"X-Request-Timeout is not a number of seconds; send one from {LEAST_TIMEOUT:g} on, or leave the header out",
+            f"X-Request-Timeout is no number of seconds from {LEAST_TIMEOUT:g} on; send one, or leave the header out",
             fields=[("X-Request-Timeout", f"must be a number of at least {LEAST_TIMEOUT:g}")],
         )
     return min(seconds, settings.request_timeout)

@@ -1,7 +1,7 @@
 """HTTP as it comes in: uvicorn's protocol, with bounds on what a caller may send before any of our code is asked.
 
-uvicorn itself keeps header lines without end, waits without end for the last of them, for the rest of a body that nobody
-reads and for callers that do not take their answers, and accepts connections until there are no descriptors left.
+uvicorn itself keeps header lines without end; it waits without end for the last of them, for the rest of a body that
+nobody reads and for callers that do not take their answers; and it accepts connections while there are descriptors.
 """
 
 from __future__ import annotations
