@@ -23,6 +23,7 @@ from latentaug.datasets.dataset import Dataset
 from latentaug.imaging.archives import EPOCH, folder_names
 from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER
 from latentaug.imaging.pixels import encode_png
+from latentaug.imaging.spreadsheets import text_of
 from latentaug.options import Converted
 
 SPLITS = {"val": "validation", "test": "test"}

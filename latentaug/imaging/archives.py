@@ -24,6 +24,7 @@ from latentaug.errors import MalformedInput, TooLarge
 from latentaug.imaging.formats import HEAD, kind
 from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER, UNLABELLED_FOLDERS
 from latentaug.imaging.pixels import Limits, Pixels, encode_png
+from latentaug.imaging.spreadsheets import cells
 
 MAX_ARRAYS = 16
 MAX_NPY_HEADER = 2**14
@@ -183,7 +184,7 @@ def write_zip(
             name = f"{i:06d}.png" if labels is None else f"{folders[labels[i]]}/{i:06d}.png"
             text = {key: str(value) for key, value in row.items() if value is not None}
             archive.writestr(zipfile.ZipInfo(name, EPOCH), encode_png(image, text))
-            writer.writerow([name, *row.values()])
+            writer.writerow([name, *cells(row).values()])
         archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), lines.getvalue() or b"file\n")
     return out.getvalue()
 
