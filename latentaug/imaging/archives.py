@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 import tokenize
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from latentaug.errors import MalformedInput, TooLarge
 from latentaug.imaging.formats import HEAD, kind
-from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER, UNLABELLED_FOLDERS
+from latentaug.imaging.layout import MANIFEST, TALLY, UNLABELLED_FOLDER, UNLABELLED_FOLDERS
 from latentaug.imaging.pixels import Limits, Pixels, encode_png
 from latentaug.imaging.spreadsheets import cells
 
@@ -160,7 +161,10 @@ def write_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
 
 
 def write_zip(
-    images: Iterable[Pixels], labels: Sequence[str | None] | None, manifest: Iterable[Mapping[str, object]]
+    images: Iterable[Pixels],
+    labels: Sequence[str | None] | None,
+    manifest: Iterable[Mapping[str, object]],
+    tally: Mapping[str, object] | None = None,
 ) -> bytes:
     """Write images as PNG files in label folders, with `manifest.csv`: a `file` column, then each row's provenance.
 
@@ -172,6 +176,7 @@ def write_zip(
             characters that a system might misread and a number where two labels would share one. Images whose label
             is None lie in the folder `unlabelled`.
         manifest: one mapping per image, all with the same keys.
+        tally: what became of the images that were wanted, for `tally.json`; or None.
     """
     folders = folder_names(labels or [])
     out, lines = io.BytesIO(), io.BytesIO()
@@ -186,6 +191,8 @@ def write_zip(
             archive.writestr(zipfile.ZipInfo(name, EPOCH), encode_png(image, text))
             writer.writerow([name, *cells(row).values()])
         archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), lines.getvalue() or b"file\n")
+        if tally is not None:
+            archive.writestr(zipfile.ZipInfo(TALLY, EPOCH), json.dumps(tally))
     return out.getvalue()
 
 

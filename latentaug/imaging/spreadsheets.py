@@ -1,7 +1,7 @@
 """Texts in tables that people open in a spreadsheet, which would take some of them for formulas and run these.
 
-Such a text gets an apostrophe in front, as OWASP advises ("CSV Injection"), and a spreadsheet shows it as a text. Whoever
-reads the table takes off one apostrophe from what begins so, and has every text as it was.
+Such a text gets an apostrophe in front, as OWASP advises ("CSV Injection"), and a spreadsheet shows it as a text. A
+program that reads the table takes one apostrophe off what begins so, and has every text as it was.
 """
 
 from __future__ import annotations

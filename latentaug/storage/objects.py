@@ -19,6 +19,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -47,6 +48,19 @@ def check_name(name: str, what: str) -> str:
             fields=[("name", "letters, digits, '_' and '-' only")],
         )
     return name
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is known of a stored file.
+
+    Attributes:
+        size: its bytes.
+        tag: an `ETag` of RFC 9110; a file that is written anew has another one.
+    """
+
+    size: int
+    tag: str
 
 
 class ArtefactStore:
@@ -93,6 +107,32 @@ class ArtefactStore:
         with _told():
             try:
                 return bytes(self._store.get(path).bytes())
+            except FileNotFoundError as error:
+                raise NotFound(f"nothing is stored at {path}") from error
+
+    def look(self, path: str) -> Stored:
+        """What is known of what stands at `path`.
+
+        Raises:
+            NotFound: nothing is there.
+        """
+        with _told():
+            try:
+                found = self._store.head(path)
+            except FileNotFoundError as error:
+                raise NotFound(f"nothing is stored at {path}") from error
+        tag = found["e_tag"] or f"{found['last_modified'].timestamp()}-{found['size']}"
+        return Stored(found["size"], f'"{tag.strip(chr(34))}"')
+
+    def part(self, path: str, start: int, stop: int) -> bytes:
+        """Read the bytes of what stands at `path` from `start` up to `stop`, which must lie in it.
+
+        Raises:
+            NotFound: nothing is there.
+        """
+        with _told():
+            try:
+                return bytes(self._store.get_range(path, start=start, end=stop))
             except FileNotFoundError as error:
                 raise NotFound(f"nothing is stored at {path}") from error
 

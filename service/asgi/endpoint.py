@@ -14,7 +14,7 @@ Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 """Answers a request, or raises an error that the application has a handler for."""
 WARNINGS_HEADER = "Image-Warnings"
 """Header of an answer that says, as a JSON array of sentences, what about the images may not be as it was meant."""
-MOST_WARNINGS = 8
+MOST_WARNINGS, MOST_WARNING_BYTES = 8, 4096
 _WARNINGS = "latentaug.warnings"
 
 
@@ -37,5 +37,14 @@ class Endpoint:
         """Serve one request."""
         response = await self._answer(Request(scope, receive, send))
         if warnings := scope.get(_WARNINGS):
-            response.headers[WARNINGS_HEADER] = json.dumps(warnings[:MOST_WARNINGS])
+            response.headers[WARNINGS_HEADER] = _in_a_line(warnings[:MOST_WARNINGS])
         await response(scope, receive, send)
+
+
+def _in_a_line(warnings: list[str]) -> str:
+    """Sentences as JSON, the longest cut as far as needed for all to have `MOST_WARNING_BYTES`; they may name files."""
+    while len(line := json.dumps(warnings)) > MOST_WARNING_BYTES:
+        longest = max(warnings, key=lambda text: len(json.dumps(text)))
+        cut = longest[: len(longest) * 3 // 4] + "..."
+        warnings = [cut if text == longest else text for text in warnings]
+    return line

@@ -19,6 +19,8 @@ from service.api.http import media
 from service.api.http.labels import Labels
 
 MAX_SHEET_IMAGES = 2048
+MOST_TALLY_BYTES = 4096
+"""Of a tally as a header; callers and proxies take not much more."""
 SHEET_SIDE = 64
 """Pixels to which small images on a contact sheet are enlarged, about."""
 
@@ -102,6 +104,12 @@ def tally(
     return found
 
 
+def tally_header(tally: Mapping[str, object]) -> str:
+    """A tally in one line, with null for its classes if that would be longer than `MOST_TALLY_BYTES`."""
+    whole = json.dumps(tally)
+    return whole if len(whole) <= MOST_TALLY_BYTES else json.dumps({**tally, "classes": None})
+
+
 def in_rows(images: Pixels, columns: int) -> list[list[Pixels]]:
     """Images as the rows of a contact sheet, with `columns` in each row; the last may have fewer."""
     return [list(images[start : start + columns]) for start in range(0, len(images), columns)]
@@ -161,7 +169,7 @@ def write_images(form: str, new: NewImages) -> bytes:
     if form == media.NPZ:
         return write_npz(_arrays(new))
     if form == media.ZIP:
-        return write_zip(list(new.images), None if new.labels is None else new.labels.names, new.provenance())
+        return write_zip(new.images, None if new.labels is None else new.labels.names, new.provenance(), new.tally)
     if form == media.PNG:
         return _write_sheet(new)
     return _write_json(new)
@@ -171,6 +179,8 @@ def _arrays(new: NewImages) -> dict[str, NDArray[np.generic]]:
     arrays: dict[str, NDArray[np.generic]] = {"images": _squeezed(new.images), **new.per_image}
     if new.labels is not None:
         arrays["labels"] = new.labels.array()
+    if new.tally is not None:
+        arrays["tally"] = np.array(json.dumps(new.tally))
     return arrays | {name: np.array(value) for name, value in new.settings.items()}
 
 

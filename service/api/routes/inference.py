@@ -6,7 +6,6 @@ cost time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -32,7 +31,7 @@ from latentaug.storage.models import ModelDescription
 from service.api.compute.client import Call, Operation, Outputs
 from service.api.context import Context, context_of
 from service.api.http import contract, media
-from service.api.http.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
+from service.api.http.answers import Encoded, NewImages, in_rows, tally, tally_header, write_encoded, write_images
 from service.api.http.bodies import Form, ImageBatch, read_form, read_images, scaled
 from service.api.http.latents import read_latents
 from service.api.http.limits import in_time, read_body
@@ -235,7 +234,7 @@ async def compute(
 
 
 async def _answer(context: Context, form: str, new: NewImages) -> Response:
-    headers = {} if new.tally is None else {"Augment-Tally": json.dumps(new.tally)}
+    headers = {} if new.tally is None else {"Augment-Tally": tally_header(new.tally)}
     if "decode" in new.settings:  # an npy has no other place to name it
         headers["Augment-Decode"] = str(new.settings["decode"])
     effort = media.write_effort(form, new.images.nbytes)
