@@ -9,15 +9,19 @@ _MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])", re.S)
 _SCAN, _START, _END = 0xDA, 0xD8, 0xD9
 
 
-def has_more_scans(data: bytes, most: int) -> bool:
-    """Whether the first picture in a file is a JPEG of more than so many scans.
+USUAL_SCANS = 10
+"""That a progressive JPEG has."""
+
+
+def scans(data: bytes, most: int) -> int:
+    """How many scans the first picture in a file has: `most` + 1 for any more, and 1 for no more than is usual.
 
     What the file holds besides, such as thumbnails, further pictures or a film, does not count.
 
     Source: ITU-T T.81, annex B.
     """
-    if not data.startswith(b"\xff\xd8") or data.count(b"\xff\xda") <= most:
-        return False
+    if not data.startswith(b"\xff\xd8") or data.count(b"\xff\xda") <= USUAL_SCANS:
+        return 1
     found, place = 0, 2
     while found <= most and (marker := _MARKER.search(data, place)):
         kind, place = marker[1][0], marker.end()
@@ -26,4 +30,4 @@ def has_more_scans(data: bytes, most: int) -> bool:
         if kind != _START:
             found += kind == _SCAN
             place += int.from_bytes(data[place : place + 2])  # of its segment
-    return found > most
+    return found

@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     """Most bytes in the body of an encode, decode, augment or interpolate request."""
     max_dataset_bytes: int = Field(default=1024 * 2**20, ge=1024)
     """Most bytes of a data set, counted in its upload and again in its decoded images."""
+    max_result_bytes: int = Field(default=1024 * 2**20, ge=1024)
+    """Most bytes of new images in one file that a job makes, counted as a zip holds them: each takes 1 KiB beside its
+    pixels. A job that asks for more is refused."""
     min_upload_rate: int = Field(default=1024, ge=0)
     """Fewest bytes per second, over 10 seconds, that the body of a request must come in with. A slower one gets 408 and
     makes room for another one. 0 lets any of them take its time."""

@@ -46,6 +46,7 @@ class Context:
         metrics: what this process counts.
         pixel_threads: bounds the threads that decode and encode images, so that they never take all cores and memory.
         uploads: bounds the data sets that are being uploaded, as each is held in memory.
+        upload_threads: threads that read them, apart from those of requests, which would wait for minutes.
         job_threads: bounds the threads that wait for Redis, so that a slow Redis never holds up inference.
     """
 
@@ -61,6 +62,7 @@ class Context:
     metrics: Metrics
     pixel_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(max(2, available_cores())))
     uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     job_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
 
     @property
@@ -77,6 +79,10 @@ class Context:
                 (`media.read_effort`).
         """
         return work() if effort <= _AT_ONCE_BYTES else await to_thread.run_sync(work, limiter=self.pixel_threads)
+
+    async def on_upload(self, work: Callable[[], Result]) -> Result:
+        """Run work on a whole data set in a thread."""
+        return await to_thread.run_sync(work, limiter=self.upload_threads)
 
     async def on_jobs(self, work: Callable[[], Result]) -> Result:
         """Run work that waits for Redis or the store in a thread."""

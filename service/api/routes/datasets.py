@@ -59,7 +59,7 @@ async def upload_dataset(
     with _one_of_few(context):
         settings = context.settings
         body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate)
-        description = await context.on_pixels(lambda: _create(context, options, form, body, limits))
+        description = await context.on_upload(lambda: _create(context, options, form, body, limits))
     response.headers["Location"] = f"/v1/datasets/{description.name}"
     return description
 

@@ -140,9 +140,9 @@ async def submit_augment(
     named = params.model if recipe is None else recipe.model
     model = None if named is None else await context.descriptions.get(named)
     if recipe is not None:
-        check_recipe(recipe, dataset, model)
+        check_recipe(params, recipe, dataset, model, context.settings.max_result_bytes)
     elif model is not None:
-        check_augment(params, dataset, model)
+        check_augment(params, dataset, model, context.settings.max_result_bytes)
     record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
     return record
 
