@@ -18,7 +18,7 @@ from latentaug.options import FILTERS
 from service.api.http import media
 from service.api.http.labels import Labels
 
-MAX_SHEET_IMAGES = 2048
+MAX_SHEET_IMAGES, MAX_SHEET_BYTES = 2048, 2**27
 MOST_TALLY_BYTES = 4096
 """Of a tally as a header; callers and proxies take not much more."""
 SHEET_SIDE = 64
@@ -206,7 +206,11 @@ def _write_sheet(new: NewImages) -> bytes:
         raise TooLarge(
             f"a contact sheet of {shown} images was asked for; ask for at most {MAX_SHEET_IMAGES}, or for {media.ZIP}"
         )
-    scale = max(1, SHEET_SIDE // max(new.images.shape[1:3]))
+    height, width, channels = new.images.shape[1:]
+    scale = max(1, SHEET_SIDE // max(height, width))
+    cells = len(sheet) * max(map(len, sheet))  # the longest row makes all as long
+    if cells * height * width * channels * scale**2 > MAX_SHEET_BYTES:
+        raise TooLarge(f"the contact sheet would hold more than {MAX_SHEET_BYTES} bytes; ask for fewer, or {media.ZIP}")
     return _png(contact_sheet(sheet, scale), new.settings)
 
 

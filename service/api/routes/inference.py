@@ -6,7 +6,6 @@ cost time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from latentaug.augment.counts import counted
 from latentaug.augment.methods import residual_strip
 from latentaug.augment.neighbours import name_class
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
-from latentaug.imaging.pixels import Pixels, fit
+from latentaug.imaging.pixels import Pixels
 from latentaug.options import (
     AugmentOptions,
     ImageOptions,
@@ -28,32 +27,23 @@ from latentaug.options import (
     RenderingOptions,
 )
 from latentaug.storage.models import ModelDescription
-from service.api.compute.client import Call, Operation, Outputs
 from service.api.context import Context, context_of
 from service.api.http import contract, media
 from service.api.http.answers import Encoded, NewImages, in_rows, tally, tally_header, write_encoded, write_images
-from service.api.http.bodies import Form, ImageBatch, read_form, read_images, scaled
+from service.api.http.bodies import ImageBatch
 from service.api.http.latents import read_latents
 from service.api.http.limits import in_time, read_body
 from service.api.http.options import read_options
-from service.api.routes.plain import PlainEndpoint
+from service.api.routes.steps import PROBLEMS, Tensors, compute, endpoint, fitted, read_batch
 from service.asgi.disconnect import while_connected
-from service.asgi.endpoint import Answer, tell
 from service.oip.tensors import Parameters
 
 CHILDREN_PER_IMAGE = 8
 """Images in the answer of an augment request, at most, for each of the `max_images` that a request may hold."""
 SHEET_COLUMNS = 16
-_THREE = (
-    "Three grey images were resized. If it was one image in colour with its channels first, send "
-    "images.transpose(1, 2, 0)[None] instead."
-)
-
 _OF_FILTERS = set(Rejecting.model_fields)
 _NOT_NAMED = set(ImageOptions.model_fields)
 _NOT_OF_THE_MODEL = set(AugmentOptions.model_fields) - set(RenderingOptions.model_fields)
-
-Tensors = Mapping[str, NDArray[Any]]
 
 
 async def encode(request: Request) -> Response:
@@ -169,17 +159,8 @@ async def interpolate(request: Request) -> Response:
         return await _answer(context, form, _decoded(images, description, options.steps))
 
 
-PROBLEMS = contract.problems(400, 404, 406, 408, 409, 413, 415, 503, 504)
 _LATENTS = contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | PROBLEMS
 _IMAGES = contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | PROBLEMS
-
-
-def endpoint(
-    operation: str, answer: Answer, request: contract.Fragment, responses: contract.Responses
-) -> PlainEndpoint:
-    """An operation of a model, at its path."""
-    path = f"/v1/models/{{model}}/{operation}"
-    return PlainEndpoint(path, operation, "infer", "inference", answer, request, responses)
 
 
 ENDPOINTS = (
@@ -188,49 +169,6 @@ ENDPOINTS = (
     endpoint("augment", augment, contract.image_request(media.IMAGE_BODIES, AugmentOptions), _IMAGES),
     endpoint("interpolate", interpolate, contract.image_request(media.PAIR_BODIES, InterpolateOptions), _IMAGES),
 )
-
-
-async def read_batch(request: Request, context: Context, readable: Sequence[str]) -> ImageBatch:
-    """The request's images, labels and options."""
-    form = media.body_form(request, readable)
-    data = await read_body(request, context.settings.max_body_bytes, context.settings.min_upload_rate)
-    body: bytes | Form = data
-    if form == media.MULTIPART:
-        body = await read_form(data, request.headers["content-type"], context.limits)
-    effort = media.read_effort(form, len(data))
-    batch = await context.on_pixels(lambda: read_images(form, body, context.limits), effort)
-    tell(request, batch.warnings)
-    return batch
-
-
-async def fitted(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
-    """The images in the shape that the model takes, uint8 [n, height, width, channels]."""
-    height, width, channels = description.height, description.width, description.channels
-    if isinstance(batch.images, np.ndarray) and batch.images.shape[1:] == (height, width, channels):
-        return batch.images
-    if options.resize and isinstance(batch.images, np.ndarray) and batch.images.shape[::3] == (3, 1):
-        batch.warnings.append(_THREE)
-    size = sum(image.nbytes for image in batch.images) + len(batch.images) * height * width * channels
-
-    def fit_all() -> Pixels:
-        return fit(scaled(batch, options.bits), height, width, channels, resize=options.resize)
-
-    return await context.on_pixels(fit_all, size)
-
-
-async def compute(
-    context: Context,
-    description: ModelDescription,
-    operation: Operation,
-    tensors: Tensors,
-    parameters: Parameters,
-    outputs: list[str],
-    made: int | None,
-    seconds_left: Callable[[], float],
-) -> Outputs:
-    """Have the model server compute an operation within the seconds that are left; `made` is that of `Call`."""
-    call = Call(description.name, operation, description.version, tensors, parameters, outputs, made)
-    return await context.joiner.infer(call, seconds_left())
 
 
 async def _answer(context: Context, form: str, new: NewImages) -> Response:

@@ -27,7 +27,7 @@ from latentaug.storage import models
 from service.api.access import Documented, Owner, guarded
 from service.api.context import Context, FromContext, context_of
 from service.api.http import contract
-from service.api.http.bodies import BoundedJson
+from service.api.http.json_bodies import BoundedJson
 from service.api.http.options import JobFilter, NoOptions, Once
 from service.api.jobs.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
 from service.api.jobs.feasibility import (

@@ -15,7 +15,7 @@ from service.api.context import context_of
 from service.api.http import contract, media
 from service.api.http.limits import in_time
 from service.api.http.options import read_options
-from service.api.routes.inference import PROBLEMS, compute, endpoint, fitted, read_batch
+from service.api.routes.steps import PROBLEMS, compute, endpoint, fitted, read_batch
 from service.asgi.disconnect import while_connected
 
 
