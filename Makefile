@@ -5,10 +5,11 @@ PORT ?= 8000
 PIP_FLAGS ?=
 # Options of the benchmarks, such as: make bench-serving BENCH="--rounds 1 --turn 0.5 --seconds 0.5 --requests 500"
 BENCH ?=
+MINUTES ?= 10
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-dev demo run test test-slow check format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
+.PHONY: help install install-dev demo run test test-slow fuzz check format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -48,6 +49,10 @@ test: install-dev  ## Run the tests, a process for each core; for a single one: 
 
 test-slow: .venv/.installed-slow  ## Run the tests that measure, kill processes or fuzz, and so take minutes
 	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadfile
+
+fuzz: .venv/.installed-slow  ## Break files and requests in ever new ways for MINUTES=10, or until something breaks
+	end=$$(( $$(date +%s) + 60 * $(MINUTES) )); while [ $$(date +%s) -lt $$end ]; do \
+		FUZZ_EXAMPLES=2000 $(BIN)/pytest -m slow tests/fuzz || exit 1; done
 
 check: install-dev  ## Check style, types, import rules and container files
 	$(BIN)/ruff check .

@@ -48,9 +48,10 @@ def effort(
         found = children * dim * _OF_A_NUMBER
     else:
         found = _pairs(labels, images, reference) * (dim + _OF_A_PAIR + _OF_A_NEIGHBOUR * options.k)
-    if options.filters and counts is not None:
+    looks = len(set(options.filters) - {"copies"})  # that one compares a child with its source alone
+    if looks and counts is not None:
         judged = children + options.retries * int((counts > 0).sum())
-        found += judged * pool * len(options.filters) * (dim + _OF_A_PAIR + _OF_A_NEIGHBOUR * VOTERS)
+        found += judged * pool * looks * (dim + _OF_A_PAIR + _OF_A_NEIGHBOUR * VOTERS)
     return found
 
 

@@ -532,8 +532,8 @@ def test_error_answers_become_the_errors_that_they_name() -> None:
 def test_more_work_than_a_request_may_take_is_refused_before_it_is_queued(start: Start) -> None:
     process = start()
     save_model(process.store, "m")
-    many: dict[str, Any] = {"images": images(4096), "counts": np.full(4096, 8)}
-    filters = {"reject_off_manifold": True, "reject_label": False, "retries": 100, "method": "noise"}
+    many: dict[str, Any] = {"images": images(4096), "counts": np.full(4096, 8), "labels": np.arange(4096) % 2}
+    filters = {"reject_off_manifold": True, "reject_label": True, "retries": 100, "method": "noise"}
 
     with pytest.raises(TooLarge, match="times the work that one request may take"):
         infer(process, "augment", many, ["images"], **filters)
