@@ -23,6 +23,7 @@ from pyarrow import parquet
 from latentaug.datasets.dataset import Dataset
 from latentaug.errors import TooLarge
 from latentaug.imaging.archives import EPOCH, folder_names
+from latentaug.imaging.growing import PIECE, Growing
 from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER
 from latentaug.imaging.pixels import encode_png
 from latentaug.imaging.spreadsheets import text_of
@@ -32,8 +33,6 @@ SPLITS = {"val": "validation", "test": "test"}
 """Folders of the YOLO layout beside `train`, and the parts of the data set that they hold."""
 MOST_IMAGES = 100_000
 """In a zip that is laid out anew: its directory is in memory, 700 bytes for each."""
-PIECE = 2**20
-"""Bytes that a piece has, about."""
 _ROW_GROUP, _ROW_GROUP_BYTES = 1000, 2**24
 """Images of a parquet file that are read together, and their bytes, at most but for one image."""
 _TYPES: Sequence[tuple[type, pa.DataType]] = ((int, pa.int64()), (float, pa.float64()))
@@ -54,42 +53,6 @@ class Example:
     png: bytes
     label: str | None
     row: Mapping[str, str]
-
-
-class Growing(io.RawIOBase):
-    """A file that is written from front to back and taken away as it grows; what was taken can be changed no more."""
-
-    def __init__(self) -> None:
-        self._rest = io.BytesIO()
-        self._taken = 0
-
-    def writable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """Within what was not taken yet."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Write bytes where it stands."""
-        return self._rest.write(data)
-
-    def tell(self) -> int:
-        """Where in the whole file it stands."""
-        return self._taken + self._rest.tell()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place that was not taken yet."""
-        return self._taken + self._rest.seek(offset - self._taken if whence == io.SEEK_SET else offset, whence)
-
-    def take(self, least: int = 0) -> Iterator[bytes]:
-        """What is there, if that is more than `least` bytes; it must stand at its end."""
-        if self._rest.tell() > least:
-            piece = self._rest.getvalue()
-            self._taken += len(piece)
-            self._rest = io.BytesIO()
-            yield piece
 
 
 class MadeZip:

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from latentaug.errors import MalformedInput, TooLarge
 from latentaug.imaging.formats import HEAD, kind
+from latentaug.imaging.growing import PIECE, Growing
 from latentaug.imaging.layout import MANIFEST, TALLY, UNLABELLED_FOLDER, UNLABELLED_FOLDERS
 from latentaug.imaging.pixels import Limits, Pixels, encode_png
 from latentaug.imaging.spreadsheets import cells
@@ -178,8 +180,35 @@ def write_zip(
         manifest: one mapping per image, all with the same keys.
         tally: what became of the images that were wanted, for `tally.json`; or None.
     """
+    out = io.BytesIO()
+    for _ in _zip_into(out, images, labels, manifest, tally):
+        pass
+    return out.getvalue()
+
+
+def zip_in_pieces(
+    images: Iterable[Pixels],
+    labels: Sequence[str | None] | None,
+    manifest: Iterable[Mapping[str, object]],
+    tally: Mapping[str, object] | None = None,
+) -> Iterator[bytes]:
+    """The bytes of `write_zip`, piece by piece."""
+    out = Growing()
+    for _ in _zip_into(out, images, labels, manifest, tally):
+        yield from out.take(PIECE)
+    yield from out.take()
+
+
+def _zip_into(
+    out: IO[bytes],
+    images: Iterable[Pixels],
+    labels: Sequence[str | None] | None,
+    manifest: Iterable[Mapping[str, object]],
+    tally: Mapping[str, object] | None,
+) -> Iterator[None]:
+    """Write images, with a pause after each."""
     folders = folder_names(labels or [])
-    out, lines = io.BytesIO(), io.BytesIO()
+    lines = io.BytesIO()
     table = io.TextIOWrapper(lines, "utf-8", newline="", write_through=True)
     writer = csv.writer(table, lineterminator="\n")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
@@ -190,10 +219,10 @@ def write_zip(
             text = {key: str(value) for key, value in row.items() if value is not None}
             archive.writestr(zipfile.ZipInfo(name, EPOCH), encode_png(image, text))
             writer.writerow([name, *cells(row).values()])
+            yield
         archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), lines.getvalue() or b"file\n")
         if tally is not None:
             archive.writestr(zipfile.ZipInfo(TALLY, EPOCH), json.dumps(tally))
-    return out.getvalue()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from latentaug.storage.objects import ArtefactStore
 from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
 from service.api.compute.joining import Joiner
+from service.api.http.holding import Holding
 from service.api.http.limits import RateLimit
 from service.api.jobs.submissions import Jobs
 from service.api.keys import Keys
@@ -43,6 +44,7 @@ class Context:
         jobs: the job records and their queues.
         keys: the keys of those who may call.
         rate_limit: how often each caller may call.
+        holding: bounds the images that requests under way have in memory.
         metrics: what this process counts.
         pixel_threads: bounds the threads that decode and encode images, so that they never take all cores and memory.
         uploads: bounds the data sets that are being uploaded, as each is held in memory.
@@ -59,6 +61,7 @@ class Context:
     jobs: Jobs
     keys: Keys
     rate_limit: RateLimit
+    holding: Holding
     metrics: Metrics
     pixel_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(max(2, available_cores())))
     uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))

@@ -56,6 +56,12 @@ class ImageBatch:
     warnings: list[str] = field(default_factory=list)
     unreadable: Sequence[Unreadable] = ()
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the images."""
+        images = self.images
+        return images.nbytes if isinstance(images, np.ndarray) else sum(image.nbytes for image in images)
+
 
 def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
     """Read the images of a request from a body in any of `media.IMAGE_BODIES`.

@@ -29,11 +29,21 @@ from latentaug.options import (
 from latentaug.storage.models import ModelDescription
 from service.api.context import Context, context_of
 from service.api.http import contract, media
-from service.api.http.answers import Encoded, NewImages, in_rows, tally, tally_header, write_encoded, write_images
+from service.api.http.answers import (
+    Encoded,
+    NewImages,
+    images_in_pieces,
+    in_rows,
+    tally,
+    tally_header,
+    write_encoded,
+    write_images,
+)
 from service.api.http.bodies import ImageBatch
 from service.api.http.latents import read_latents
 from service.api.http.limits import in_time, read_body
 from service.api.http.options import read_options
+from service.api.http.stored import made
 from service.api.routes.steps import PROBLEMS, Tensors, compute, endpoint, fitted, read_batch
 from service.asgi.disconnect import while_connected
 from service.oip.tensors import Parameters
@@ -58,7 +68,7 @@ async def encode(request: Request) -> Response:
         description = await context.descriptions.get(request.path_params["model"])
         batch = await read_batch(request, context, media.IMAGE_BODIES)
         options = read_options(ImageOptions, request, batch.fields)
-        images = await fitted(context, batch, description, options)
+        images = await fitted(request, context, batch, description, options)
         outputs = ["latents", "log_variances", "reconstruction_error"]
         call = compute(context, description, "encode", {"images": images}, {}, outputs, 1, seconds_left)
         found = await while_connected(request, call)
@@ -79,7 +89,7 @@ async def decode(request: Request) -> Response:
         dim = description.latent_dim
         batch = await context.on_pixels(lambda: read_latents(body_form, body, dim, context.limits), effort)
         read_options(LatentOptions, request, batch.fields)
-        _bound_answer(len(batch.latents), description, context)
+        _bound_answer(request, len(batch.latents), description, context)
         call = compute(context, description, "decode", {"latents": batch.latents}, {}, ["images"], 1, seconds_left)
         images = (await while_connected(request, call))["images"]
         return await _answer(context, form, _decoded(images, description, SHEET_COLUMNS))
@@ -104,8 +114,8 @@ async def augment(request: Request) -> Response:
         codes = None if batch.labels is None else batch.labels.codes()
         counts = counted(options, len(batch.images), codes)
         children = len(batch.images) * options.children if counts is None else int(counts.sum())
-        _bound_answer(children, description, context)
-        tensors: dict[str, NDArray[Any]] = {"images": await fitted(context, batch, description, options)}
+        _bound_answer(request, children, description, context)
+        tensors: dict[str, NDArray[Any]] = {"images": await fitted(request, context, batch, description, options)}
         if counts is not None:
             tensors["counts"] = counts
         if batch.labels is not None:
@@ -148,7 +158,7 @@ async def interpolate(request: Request) -> Response:
         if len(batch.images) != 2:
             message = f"interpolate takes exactly two images, not {len(batch.images)}"
             raise InvalidInput(message, fields=[("images", message)])
-        ends = {"images": await fitted(context, batch, description, options)}
+        ends = {"images": await fitted(request, context, batch, description, options)}
         call = compute(context, description, "encode", ends, {}, ["latents"], 1, seconds_left)
         latents = (await while_connected(request, call))["latents"]
         walk = {"latents": np.linspace(latents[0], latents[1], options.steps, dtype=np.float32)}  # [steps, latent_dim]
@@ -175,12 +185,16 @@ async def _answer(context: Context, form: str, new: NewImages) -> Response:
     headers = {} if new.tally is None else {"Augment-Tally": tally_header(new.tally)}
     if "decode" in new.settings:  # an npy has no other place to name it
         headers["Augment-Decode"] = str(new.settings["decode"])
+    if (pieces := images_in_pieces(form, new)) is not None:
+        response = await made(pieces, context.on_pixels, form)
+        response.headers.update(headers)
+        return response
     effort = media.write_effort(form, new.images.nbytes)
     content = await context.on_pixels(lambda: write_images(form, new), effort)
     return Response(content, media_type=form, headers=headers)
 
 
-def _bound_answer(images: int, description: ModelDescription, context: Context) -> None:
+def _bound_answer(request: Request, images: int, description: ModelDescription, context: Context) -> None:
     """Refuse a request whose answer would be too large, before anything is computed."""
     most = CHILDREN_PER_IMAGE * context.settings.max_images
     pixel_bytes = images * description.height * description.width * description.channels
@@ -189,6 +203,7 @@ def _bound_answer(images: int, description: ModelDescription, context: Context) 
             f"the answer would hold {images} images; it may hold {most} at most, and {context.limits.max_bytes} bytes "
             "of pixels: send fewer images or a smaller k, or augment a data set by a job"
         )
+    context.holding.hold(request, pixel_bytes)
 
 
 def _decoded(images: Pixels, description: ModelDescription, columns: int) -> NewImages:

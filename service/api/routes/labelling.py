@@ -35,7 +35,7 @@ async def label(request: Request) -> Response:
             raise InvalidInput(message, fields=[("labels", message)])
         codes = batch.labels.codes()
         check_labels(codes, MAX_REQUEST_VALUES)
-        images = await fitted(context, batch, description, options)
+        images = await fitted(request, context, batch, description, options)
         parameters = options.model_dump(exclude=set(ImageOptions.model_fields), exclude_none=True)
         outputs = ["labels", "confidence", "kept"]
         call = compute(

@@ -47,7 +47,7 @@ async def quality(request: Request) -> Response:
         description = await context.descriptions.get(request.path_params["model"])
         batch = await read_batch(request, context, media.IMAGE_BODIES)
         options = read_options(ImageOptions, request, batch.fields)
-        tensors: dict[str, NDArray[Any]] = {"images": await fitted(context, batch, description, options)}
+        tensors: dict[str, NDArray[Any]] = {"images": await fitted(request, context, batch, description, options)}
         if batch.labels is not None:
             tensors["labels"] = batch.labels.codes_in(description.classes)
         outputs = [*NUMBERS, *_OF_EACH]

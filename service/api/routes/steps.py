@@ -48,11 +48,14 @@ async def read_batch(request: Request, context: Context, readable: Sequence[str]
         body = await read_form(data, request.headers["content-type"], context.limits)
     effort = media.read_effort(form, len(data))
     batch = await context.on_pixels(lambda: read_images(form, body, context.limits), effort)
+    context.holding.hold(request, batch.nbytes)
     tell(request, batch.warnings)
     return batch
 
 
-async def fitted(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
+async def fitted(
+    request: Request, context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions
+) -> Pixels:
     """The images in the shape that the model takes, uint8 [n, height, width, channels].
 
     Raises:
@@ -70,12 +73,13 @@ async def fitted(context: Context, batch: ImageBatch, description: ModelDescript
         )
     if options.resize and isinstance(batch.images, np.ndarray) and batch.images.shape[::3] == (3, 1):
         batch.warnings.append(_THREE)
-    size = sum(image.nbytes for image in batch.images) + len(batch.images) * height * width * channels
+    size = len(batch.images) * height * width * channels
+    context.holding.hold(request, size)
 
     def fit_all() -> Pixels:
         return fit(scaled(batch, options.bits), height, width, channels, resize=options.resize)
 
-    return await context.on_pixels(fit_all, size)
+    return await context.on_pixels(fit_all, batch.nbytes + size)
 
 
 async def compute(

@@ -17,8 +17,9 @@ from pyarrow import parquet
 
 from latentaug.datasets import digits
 from latentaug.datasets.dataset import Dataset
-from latentaug.datasets.layouts import Growing, MadeZip, convert
+from latentaug.datasets.layouts import MadeZip, convert
 from latentaug.imaging.archives import write_zip
+from latentaug.imaging.growing import Growing
 from latentaug.options import Converted
 from tests.domain.datasets.conftest import CLASSES, COUNT, converted
 
