@@ -53,19 +53,24 @@ def test_what_a_failed_request_held_is_let_go_of_too() -> None:
 
     async def failing(request: Request) -> Response:
         holding.hold(request, 2 * SMALL)
-        raise ValueError
+        raise ValueError("broken")
 
     for _ in range(3):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="broken"):
             asyncio.run(Endpoint(failing)(scope(), received, sent))
 
 
 def test_a_request_alone_is_served_whatever_its_size_and_small_ones_beside_it() -> None:
     holding = Holding(MOST)
 
+    async def small(request: Request) -> Response:
+        holding.hold(request, SMALL)
+        return Response()
+
     async def answer(request: Request) -> Response:
         holding.hold(request, 10 * SMALL)
-        holding.hold(request, SMALL)
+        holding.hold(request, 10 * SMALL)
+        await Endpoint(small)(scope(), received, sent)
         return Response()
 
     asyncio.run(Endpoint(answer)(scope(), received, sent))

@@ -12,13 +12,14 @@ from service.asgi.endpoint import afterwards
 SMALL = 2**20
 """Bytes that are not worth being counted."""
 RETRY_SECONDS = 2.0
+_OWN = "latentaug.held"
 
 
 class Holding:
     """Counts these bytes. Used from one event loop.
 
     Args:
-        most: how many there may be; a request that finds none held is always served.
+        most: how many there may be; a request is always served while no other holds any.
     """
 
     def __init__(self, most: int) -> None:
@@ -33,13 +34,15 @@ class Holding:
         """
         if size <= SMALL:
             return
-        if self._held and self._held + size > self._most:
+        own: int = request.scope.get(_OWN, 0)
+        if self._held > own and self._held + size > self._most:
             raise TooManyRequests(
                 "other large requests are under way, and with this one there would be too many images in memory; try "
                 "again soon, or send fewer images",
                 retry_after=RETRY_SECONDS,
             )
         self._held += size
+        request.scope[_OWN] = own + size
         afterwards(request, partial(self._let_go, size))
 
     def _let_go(self, size: int) -> None:
