@@ -21,7 +21,7 @@ from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging import libtiff
 from latentaug.imaging.depth import Levels, eight_bit
 from latentaug.imaging.formats import FORMATS, HEAD, READ, is_known_head, kind
-from latentaug.imaging.jpeg import USUAL_SCANS, scans
+from latentaug.imaging.jpeg import MOST_SCANS, USUAL_SCANS, scans
 
 MIN_SIDE, MAX_SIDE = 8, 256
 """Shortest and longest side, in pixels, of images that a VAE learns."""
@@ -44,8 +44,6 @@ _BROKEN = (
     UserWarning,
     struct.error,
 )
-_MOST_SCANS = 100
-"""Of a JPEG, at most. 33 bytes make another one, which costs as much time as all its pixels."""
 _SEEN = 1024
 _FAINT = 40.0
 """Grey levels, root mean square, by which a drawing must differ from white to be seen on it."""
@@ -129,8 +127,8 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         )
     if _tile(image) > limits.max_pixels:
         raise TooLarge(f"the TIFF has tiles of more than {limits.max_pixels} pixels; save it without such tiles")
-    if (passes := scans(data, _MOST_SCANS)) > _MOST_SCANS:
-        raise TooLarge(f"the JPEG has more than {_MOST_SCANS} scans; save it anew")
+    if (passes := scans(data)) > MOST_SCANS:
+        raise TooLarge(f"the JPEG has more than {MOST_SCANS} scans; save it anew")
     coarse = _is_coarse(image)
     try:
         levels, background = _levels(_upright(image))

@@ -12,7 +12,9 @@ import httpx
 import numpy as np
 import pytest
 
-from service.api.http.answers import MOST_TALLY_BYTES
+from latentaug.imaging.archives import write_zip
+from service.api.http.answers import MOST_TALLY_BYTES, NewImages, images_in_pieces, write_images
+from service.api.http.labels import Labels
 from tests.api import services
 from tests.api.bodies import NPY, NPZ, PNG, TINY, ZIP, arrays, npy, npz, pictures, png, post
 from tests.api.services import Home
@@ -101,3 +103,29 @@ def test_images_are_not_resized_into_more_bytes_than_a_request_may_hold(api: htt
     assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
     assert "at most 21" in refused.json()["detail"]
     assert given.status_code == 200, given.text
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_large_answers_come_in_pieces_and_are_what_they_would_be_whole(labelled: bool) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 256, 256, 3), np.uint8)
+    labels = Labels.from_list(["é", None] * 30) if labelled else None
+    rows = [{"source": i, "alpha": 0.5} for i in range(60)]
+    new = NewImages(images, lambda: rows, lambda: [], {"source": np.arange(60)}, {"alpha": 0.5}, labels, {"made": 60})
+
+    as_zip, as_json = (images_in_pieces(form, new) for form in (ZIP, JSON))
+    assert as_zip is not None
+    assert as_json is not None
+    pieces = list(as_json)
+    document = json.loads(b"".join(pieces))
+
+    assert len(pieces) > 5
+    assert list(document) == ["images", "source", *["labels"] * labelled, "provenance", "tally"]
+    assert len(document["images"]) == len(document["provenance"]) == 60
+    assert b"".join(as_zip) == write_zip(images, None if labels is None else labels.names, rows, {"made": 60})
+    assert images_in_pieces(NPZ, new) is None
+
+
+def test_an_answer_of_no_images_is_json_too() -> None:
+    none = NewImages(np.empty((0, 8, 8, 1), np.uint8), lambda: [], lambda: [])
+
+    assert json.loads(write_images(JSON, none)) == {"images": [], "provenance": []}
