@@ -122,7 +122,7 @@ class ArtefactStore:
             except FileNotFoundError as error:
                 raise NotFound(f"nothing is stored at {path}") from error
         tag = found["e_tag"] or f"{found['last_modified'].timestamp()}-{found['size']}"
-        return Stored(found["size"], f'"{tag.strip(chr(34))}"')
+        return Stored(found["size"], '"' + tag.strip('"') + '"')
 
     def part(self, path: str, start: int, stop: int) -> bytes:
         """Read the bytes of what stands at `path` from `start` up to `stop`, which must lie in it.

@@ -358,22 +358,26 @@ def test_work_whose_time_is_over_ends_between_two_pieces() -> None:
 
 
 def test_a_batch_goes_on_while_anyone_waits_for_it() -> None:
-    operation = Operation()
+    queued, inside, left = threading.Event(), threading.Event(), threading.Event()
 
     def compute(key: str, payloads: Sequence[Any], between: Between) -> list[Any]:
-        found = operation(key, payloads)
-        between()
-        return found
+        if payloads == ["first"]:
+            assert queued.wait(5)
+        else:
+            inside.set()
+            assert left.wait(5)
+            between()
+        return list(payloads)
 
     batcher = Batcher[str, Any](compute, max_batch=8, max_queue=20)
     batcher.start()
-    first = batcher.submit("first", 0, 1)
-    assert operation.entered.acquire(timeout=5)
+    batcher.submit("a", "first", 1)
     gone, stays = batcher.submit("a", 1, 1), batcher.submit("a", 2, 1)
-    operation.gate.set()
-    first.result(timeout=5)
-    gone.cancel()
-    assert stays.result(timeout=5) == 4
+    queued.set()
+    assert inside.wait(5)
+    assert not gone.cancel()
+    left.set()
+    assert results([gone, stays]) == [1, 2]
     batcher.stop()
 
 

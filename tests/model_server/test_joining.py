@@ -23,9 +23,9 @@ SLOW = """
 import time
 from service.model_server import __main__ as program, serving
 
-def compute(key, payloads, plainly=serving.compute):
+def compute(key, payloads, between, plainly=serving.compute):
     time.sleep(0 if key.operation == "warm-up" else {seconds})
-    return plainly(key, payloads)
+    return plainly(key, payloads, between)
 
 serving.compute = compute
 raise SystemExit(program.main())

@@ -474,7 +474,7 @@ def test_a_lost_device_ends_the_process_for_its_supervisor_to_start_anew(start: 
         "from service.model_server import engine, __main__ as server\n"
         "def lost(*_):\n"
         "    raise engine.torch.AcceleratorError('device-side assert')\n"
-        "engine.encode_rows = lost\n"
+        "engine.LoadedModel.encode_rows = lost\n"
         "sys.exit(server.main())\n"
     )
     process = start(program=program)

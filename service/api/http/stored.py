@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -36,10 +35,10 @@ async def stored(request: Request, context: Context, path: str, form: str) -> Re
         return problems.problem(416, "range_not_satisfiable", "No such bytes", detail, headers=headers)
     start, stop = wanted
     headers["Content-Length"] = str(stop - start)
-    status = HTTPStatus.OK
+    status = 200
     if (start, stop) != (0, found.size):
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{found.size}"
-        status = HTTPStatus.PARTIAL_CONTENT
+        status = 206
     content = _sent(pieces(context.store, path, start, stop), context.on_jobs)
     return StreamingResponse(content, status, headers, form)
 
