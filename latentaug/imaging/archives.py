@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -29,7 +28,7 @@ from latentaug.imaging.layout import MANIFEST, TALLY, UNLABELLED_FOLDER, UNLABEL
 from latentaug.imaging.pixels import Limits, Pixels, encode_png
 from latentaug.imaging.spreadsheets import cells
 
-MAX_ARRAYS = 16
+MAX_ARRAYS = 32
 MAX_NPY_HEADER = 2**14
 """Bytes; numpy itself takes 10,000."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -131,7 +130,7 @@ def read_npz(data: bytes, limits: Limits) -> dict[str, NDArray[np.generic]]:
 
     Raises:
         MalformedInput: not an npz, or one of its arrays is malformed.
-        TooLarge: more than 16 arrays, or more bytes than `limits.max_bytes` once decompressed.
+        TooLarge: more than 32 arrays, or more bytes than `limits.max_bytes` once decompressed.
     """
     arrays: dict[str, NDArray[np.generic]] = {}
     with opened(data, "npz", MAX_ARRAYS) as archive:
@@ -200,7 +199,7 @@ def zip_in_pieces(
 
 
 def _zip_into(
-    out: IO[bytes],
+    out: io.BytesIO | Growing,
     images: Iterable[Pixels],
     labels: Sequence[str | None] | None,
     manifest: Iterable[Mapping[str, object]],

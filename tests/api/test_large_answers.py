@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import zipfile
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from starlette.requests import Request
 
+from latentaug.errors import TooLarge
 from latentaug.imaging.archives import write_zip
+from latentaug.options import ImageOptions
+from latentaug.runtime.settings import Settings
+from service.api.context import Context
 from service.api.http.answers import MOST_TALLY_BYTES, NewImages, images_in_pieces, write_images
+from service.api.http.bodies import ImageBatch
+from service.api.http.holding import Holding
 from service.api.http.labels import Labels
-from tests.api import services
-from tests.api.bodies import NPY, NPZ, PNG, TINY, ZIP, arrays, npy, npz, pictures, png, post
-from tests.api.services import Home
+from service.api.routes.steps import fitted
+from tests.api.bodies import NPZ, PNG, TINY, ZIP, arrays, npz, pictures, png, post
 
 JSON = "application/json"
 NAMES = np.array([f"class {i} of many" for i in range(64)])
@@ -90,19 +98,19 @@ def test_a_contact_sheet_whose_longest_row_makes_all_rows_long_is_refused(api: h
     assert "ask for fewer" in refused.json()["detail"]
 
 
-@pytest.fixture(scope="module")
-def photo(home: Home) -> str:
-    services.save_model(home.store, "photo", 256, 256, 3)
-    return "/v1/models/photo"
+def test_images_are_not_resized_into_more_bytes_than_a_request_may_hold() -> None:
+    others: list[Any] = [None] * 8
+    context = Context(Settings(max_body_bytes=2**18), *others, Holding(2**20), None)  # type: ignore[arg-type]
+    model: Any = SimpleNamespace(height=256, width=256, channels=3)
 
+    def fit(count: int) -> np.ndarray:
+        batch = ImageBatch(np.zeros((count, 8, 8, 1), np.uint8))
+        request = Request({"type": "http", "headers": []})
+        return asyncio.run(fitted(request, context, batch, model, ImageOptions(resize=True)))
 
-def test_images_are_not_resized_into_more_bytes_than_a_request_may_hold(api: httpx.Client, photo: str) -> None:
-    refused = post(api, f"{photo}/encode", npy(pictures(64, 8, 8)), NPY, resize="true")
-    given = post(api, f"{photo}/encode", npy(pictures(21, 8, 8)), NPY, resize="true")
-
-    assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
-    assert "at most 21" in refused.json()["detail"]
-    assert given.status_code == 200, given.text
+    assert fit(5).shape == (5, 256, 256, 3)
+    with pytest.raises(TooLarge, match="send at most 5"):
+        fit(6)
 
 
 @pytest.mark.parametrize("labelled", [True, False])

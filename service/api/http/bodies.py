@@ -20,14 +20,15 @@ from latentaug.imaging.depth import Levels, eight_bit, scale_told
 from latentaug.imaging.intake import Intake, Size, Unreadable
 from latentaug.imaging.pixels import Limits, Pixels
 from latentaug.imaging.zips import read_zip
+from latentaug.options import AugmentOptions
 from service.api.http import media
 from service.api.http.forms import Form
 from service.api.http.json_bodies import read_json
 from service.api.http.labels import Labels
 
 # Arrays of our own answers are passed over, so that an answer can be sent on as a request; other names are mistakes.
-_ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "method"}
-_ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row", "tally"}
+_ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "child"}
+_ANSWERED |= {"step", "tally", "model", "version", "dataset", "row", *AugmentOptions.model_fields}
 # What browsers put in front of base64, and how other programs break it into lines.
 _DATA_URL, _BREAK = re.compile(r"\Adata:[\w/+.-]{1,100};base64,"), re.compile(r"\s")
 _NO_FIELDS: Mapping[str, object] = {}

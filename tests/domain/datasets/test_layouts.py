@@ -88,13 +88,13 @@ def test_the_same_images_give_the_same_bytes(made: bytes, dataset: Dataset) -> N
 
 
 def test_what_is_large_comes_in_pieces(dataset: Dataset) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (60, 256, 256, 1), np.uint8)
-    made = write_zip(noise, ["ten"] * 60, [{"source": i, "label": "ten"} for i in range(60)])
+    noise = np.random.default_rng(0).integers(0, 256, (100, 256, 256, 3), np.uint8)
+    made = write_zip(noise, ["ten"] * 100, [{"source": i, "label": "ten"} for i in range(100)])
 
     for layout in ("huggingface", "webdataset", "yolo"):
         pieces = list(convert(layout, io.BytesIO(made), dataset))
-        assert len(pieces) > 3, layout
-        assert max(map(len, pieces)) < len(made)
+        assert sum(map(len, pieces)) > 0.9 * len(made), layout
+        assert max(map(len, pieces)) < 0.9 * len(made), layout
 
 
 def test_a_text_that_was_no_formula_for_a_spreadsheet_is_read_as_it_was(dataset: Dataset) -> None:
