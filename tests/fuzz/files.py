@@ -21,7 +21,7 @@ COLOUR = _RNG.integers(0, 256, (16, 12, 3), np.uint8)
 def saved(image: Image.Image, form: str, **how: Any) -> bytes:
     """An image as a file."""
     out = io.BytesIO()
-    image.save(out, form, **how)
+    image.copy().save(out, form, **how)  # saving leaves its settings on the image
     return out.getvalue()
 
 
@@ -29,7 +29,10 @@ def _images() -> dict[str, bytes]:
     grey, colour = Image.fromarray(GREY), Image.fromarray(COLOUR)
     clear = Image.fromarray(np.dstack([COLOUR, GREY]))
     deep = Image.fromarray(GREY.astype(np.uint16) * 257)
-    frames: dict[str, Any] = {"save_all": True, "append_images": [Image.fromarray(255 - COLOUR)]}
+
+    def frames() -> dict[str, Any]:
+        return {"save_all": True, "append_images": [Image.fromarray(255 - COLOUR)]}
+
     exif = Image.Exif()
     exif[0x0112] = 6
     return {
@@ -39,16 +42,16 @@ def _images() -> dict[str, bytes]:
         "png of 16 bits": saved(deep, "PNG"),
         "png with a palette": saved(colour.quantize(16), "PNG", transparency=3),
         "png of one bit": saved(grey.convert("1"), "PNG"),
-        "apng": saved(colour, "PNG", **frames),
+        "apng": saved(colour, "PNG", **frames()),
         "jpeg": saved(colour, "JPEG", exif=exif),
         "progressive jpeg": saved(colour, "JPEG", progressive=True),
         "jpeg in cmyk": saved(colour.convert("CMYK"), "JPEG"),
-        "mpo": saved(colour, "MPO", **frames),
+        "mpo": saved(colour, "MPO", **frames()),
         "webp": saved(colour, "WEBP"),
         "webp without loss": saved(clear, "WEBP", lossless=True),
-        "animated webp": saved(colour, "WEBP", **frames),
+        "animated webp": saved(colour, "WEBP", **frames()),
         "gif": saved(colour, "GIF"),
-        "animated gif": saved(colour, "GIF", **frames),
+        "animated gif": saved(colour, "GIF", **frames()),
         "bmp": saved(colour, "BMP"),
         "avif": saved(colour, "AVIF"),
         **{
@@ -60,7 +63,7 @@ def _images() -> dict[str, bytes]:
         "tiff, fax": saved(grey.convert("1"), "TIFF", compression="group4"),
         "tiff of floats": saved(Image.fromarray(GREY.astype(np.float32) / 255), "TIFF"),
         "tiff of 16 bits": saved(deep, "TIFF"),
-        "tiff of pages": saved(colour, "TIFF", **frames),
+        "tiff of pages": saved(colour, "TIFF", **frames()),
     }
 
 

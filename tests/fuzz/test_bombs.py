@@ -140,7 +140,7 @@ BOMBS: dict[str, tuple[Read, Callable[[], bytes]]] = {
     "WebP of many frames": (image, lambda: many_frames("WEBP")),
     "JPEG that claims much": (image, lambda: header("jpeg", 65535, 65535)),
     "TIFF that claims much": (image, lambda: tiff(width=2**31 - 1, height=2**31 - 1)),
-    "TIFF with a strip that claims much": (image, lambda: tiff(counts=2**32 - 1)),
+    "TIFF with a strip of endless bytes": (image, lambda: tiff(counts=2**32 - 1)),
     "TIFF with many rows in a strip": (image, lambda: tiff(rows=2**32 - 1)),
     "TIFF of many pages": (image, lambda: many_frames("TIFF")),
     "npy that claims much": (lambda data: read_npy(data, LIMITS), lambda: npy_of("(100000, 100000, 3)")),

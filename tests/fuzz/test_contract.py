@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis.errors import Unsatisfiable
 
 from service.api.http import media
 from tests.api import services
@@ -60,16 +62,6 @@ def stack() -> Iterator[tuple[str, str]]:
             yield str(plain.base_url), str(keyed.base_url)
 
 
-@pytest.fixture(scope="module")
-def without_keys(stack: tuple[str, str]) -> Any:
-    return schemathesis.openapi.from_url(f"{stack[0]}/openapi.json")
-
-
-@pytest.fixture(scope="module")
-def with_keys(stack: tuple[str, str]) -> Any:
-    return schemathesis.openapi.from_url(f"{stack[1]}/openapi.json")
-
-
 def ask(name: str, case: Any, **headers: str) -> None:
     """Send a request and look at the answer; every second one is for what there is, if nothing would be deleted."""
     CASES[name] += 1
@@ -81,27 +73,30 @@ def ask(name: str, case: Any, **headers: str) -> None:
     case.validate_response(case.call(headers=headers, timeout=60), checks=CHECKS)
 
 
-plain = schemathesis.pytest.from_fixture("without_keys")
-keyed = schemathesis.pytest.from_fixture("with_keys")
-contract = settings(fuzzed, max_examples=max(10, EXAMPLES // 4))
+def run(name: str, url: str, examples: int, **headers: str) -> None:
+    """Try each operation with right requests and with wrong ones."""
+    for operation in schemathesis.openapi.from_url(f"{url}/openapi.json").get_all_operations():
+        for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
+
+            @settings(fuzzed, max_examples=examples)
+            @given(case=operation.ok().as_strategy(generation_mode=mode))
+            def check(case: Any) -> None:
+                ask(name, case, **headers)
+
+            with suppress(Unsatisfiable):  # where there is nothing to do wrong
+                check()
 
 
-@plain.parametrize()
-@contract
-def test_without_keys(case: Any) -> None:
-    ask("contract without keys", case)
+def test_without_keys(stack: tuple[str, str]) -> None:
+    run("contract without keys", stack[0], max(10, EXAMPLES // 4))
 
 
-@keyed.parametrize()
-@contract
-def test_with_keys(case: Any) -> None:
-    ask("contract with keys", case, Authorization=f"Bearer {KEY}")
+def test_with_keys(stack: tuple[str, str]) -> None:
+    run("contract with keys", stack[1], max(10, EXAMPLES // 4), Authorization=f"Bearer {KEY}")
 
 
-@keyed.parametrize()
-@settings(fuzzed, max_examples=10)
-def test_with_keys_and_none_sent(case: Any) -> None:
-    ask("contract with keys, none sent", case)
+def test_with_keys_and_none_sent(stack: tuple[str, str]) -> None:
+    run("contract with keys, none sent", stack[1], 10)
 
 
 def test_the_services_are_well_afterwards(stack: tuple[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from latentaug.errors import InvalidInput, MalformedInput
@@ -32,6 +32,11 @@ class _FormParser(MultiPartParser):
         """Note that the closing boundary has come."""
         self.closed = True
 
+    def close(self) -> None:
+        """Close the files of all parts, whatever became of the form; Starlette does so after some errors only."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
     """Split a multipart form into files named `images` and fields.
@@ -50,11 +55,17 @@ async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
     )
     try:
         form = await parser.parse()
+        if not parser.closed:
+            raise MalformedInput("the form's closing boundary is missing; send the whole form again")
+        return await _sorted(form)
     except (MultiPartException, UnicodeError, LookupError, ValueError) as error:
         raise MalformedInput(f"not a readable multipart form: {error}") from error
-    if not parser.closed:
-        await form.close()
-        raise MalformedInput("the form's closing boundary is missing; send the whole form again")
+    finally:
+        parser.close()
+
+
+async def _sorted(form: FormData) -> Form:
+    """The parts of a form, by what they are."""
     files: list[bytes] = []
     fields: dict[str, str] = {}
     for name, value in form.multi_items():
@@ -62,7 +73,6 @@ async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
             if name != "images":
                 raise InvalidInput(f"a file is named {name[:40]!r}; name every image part 'images'")
             files.append(await value.read())
-            await value.close()
         elif name in fields:
             raise InvalidInput(f"{name[:40]!r} is given twice", fields=[(name[:40], "given twice")])
         else:
