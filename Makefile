@@ -7,12 +7,12 @@ PIP_FLAGS ?=
 QUICKLY := --quiet --no-compile
 # Options of the benchmarks, such as: make bench-serving BENCH="--rounds 1 --turn 0.5 --seconds 0.5 --requests 500"
 BENCH ?=
-# How long `make chaos` goes on.
+# How long `make chaos` and `make fuzz` go on.
 MINUTES ?= 20
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-dev demo run test test-slow test-faults chaos check lock sbom audit format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
+.PHONY: help install install-dev demo run test test-slow test-faults chaos fuzz check lock sbom audit format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,10 @@ test-faults: install-dev  ## Break the running service in every way once, and lo
 
 chaos: install-dev  ## Break the running service again and again for MINUTES=20, and audit what is left
 	$(BIN)/python -m bench.chaos --minutes $(MINUTES) $(BENCH); status=$$?; $(BIN)/python -m docs.reliability; exit $$status
+
+fuzz: .venv/.installed-slow  ## Break files and requests in ever new ways for MINUTES=10, or until something breaks
+	end=$$(( $$(date +%s) + 60 * $(MINUTES) )); while [ $$(date +%s) -lt $$end ]; do \
+		FUZZ_EXAMPLES=2000 $(BIN)/pytest -m slow tests/fuzz || exit 1; done
 
 check: install-dev  ## Check style, types, import rules and container files
 	$(BIN)/ruff check .

@@ -28,7 +28,8 @@ from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import architecture_of
 from service.model_server import operations
-from service.model_server.engine import TILES, LoadedModel, compute
+from service.model_server.engine import compute
+from service.model_server.loaded import TILES, LoadedModel
 from service.model_server.serving import Serving
 from service.oip.messages import InferenceRequest
 from service.stack import ports

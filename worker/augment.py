@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from latentaug import datasets
-from latentaug.augment.counts import counted
+from latentaug.augment.counts import check_job, counted
 from latentaug.augment.exact_counts import Counted, alter_in_rounds
 from latentaug.augment.methods import Altered, alter, residual
 from latentaug.augment.neighbours import name_class
 from latentaug.augment.warps import warp
 from latentaug.datasets import Dataset
-from latentaug.errors import InvalidInput, TooFewImages, TooLarge
+from latentaug.errors import InvalidInput, TooFewImages
 from latentaug.imaging.archives import write_npz, write_zip
 from latentaug.imaging.pixels import contact_sheet, encode_png, fit
 from latentaug.options import FILTERS, NOTIFYING, AugmentParams
@@ -31,8 +30,6 @@ from worker.recipes import make_training_set
 from worker.vaes import device
 from worker.work import Work
 
-MAX_NEW_IMAGES = 1_000_000
-"""Most new images that one job makes."""
 SHEET_ROWS, SHEET_COLUMNS = 10, 64
 """Most sources on the sheet `report.png`, and most children of each."""
 
@@ -72,7 +69,7 @@ def _augment(work: Work, params: AugmentParams, name: str) -> dict[str, Any]:
     labels = None if given.labels is None else given.labels[rows]  # [n]
     counts = counted(params, len(rows), labels)
     wanted = len(rows) * params.children if counts is None else int(counts.sum())
-    _check(given, len(rows), model, wanted, work.settings.max_dataset_bytes)
+    _check(given, len(rows), model, wanted, work.settings.max_result_bytes)
     dataset = replace(given, images=fit(given.images, model.height, model.width, model.channels, resize=False))
     sources = dataset.images[rows]  # [n, h, w, c]
     codec = Codec(read_vae(work.artefacts, model), device(work.settings))
@@ -112,16 +109,7 @@ def _check(dataset: Dataset, sources: int, model: ModelDescription, wanted: int,
             f"{dataset.name!r} has images of {list(dataset.images.shape[1:3])}, the model takes {list(shape[:2])}; "
             "choose a model that was trained on images of this size"
         )
-    most = min(MAX_NEW_IMAGES, most_bytes // math.prod(shape))
-    if wanted > most:
-        each = most // sources
-        advice = (
-            f"per_image can be up to {each}" if each else "per_class and balance can ask for fewer than one of each"
-        )
-        raise TooLarge(
-            f"this job would make {wanted} new images of {sources} images, and one job makes at "
-            f"most {most} of this size; ask for fewer: {advice}"
-        )
+    check_job(wanted, sources, shape, most_bytes)
 
 
 def _alter(params: AugmentParams, latents: Floats, counts: Rows | None, labels: Rows | None, sigma: Floats) -> Altered:

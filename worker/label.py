@@ -16,6 +16,7 @@ from latentaug.datasets import Dataset, label_names
 from latentaug.errors import InvalidInput
 from latentaug.imaging.archives import write_npz, write_zip
 from latentaug.imaging.pixels import Pixels
+from latentaug.imaging.spreadsheets import cells
 from latentaug.options import NOTIFYING, LabelParams
 from latentaug.storage import models
 from latentaug.vae.codec import Codec, read_vae
@@ -107,7 +108,7 @@ def _table(entries: Sequence[dict[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(entries[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(entries)
+    writer.writerows(cells(entry) for entry in entries)
     return out.getvalue()
 
 

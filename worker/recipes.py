@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from latentaug import datasets
 from latentaug.augment import spreading
+from latentaug.augment.counts import most_of_a_job
 from latentaug.datasets import Dataset
 from latentaug.errors import InvalidInput, NotFound, TooLarge
 from latentaug.evaluation.recipes import KINDS, NEW, Given, TrainingSet, make, size
@@ -27,8 +27,6 @@ from worker.work import Work
 
 Rows = NDArray[np.int64]
 
-MAX_IMAGES = 1_000_000
-"""Most images of one training set."""
 SHEET_ROWS, SHEET_COLUMNS = 10, 64
 """Most sources on the sheet `report.png`, and most images made of each."""
 
@@ -52,7 +50,7 @@ def make_training_set(work: Work, params: AugmentParams) -> dict[str, Any]:
     model = None if recipe.model is None else models.describe(work.artefacts, recipe.model)
     rows = np.arange(len(dataset.images)) if params.whole else dataset.train
     given = _given(work, dataset, rows, model)
-    _check(given, recipe, work.settings.max_dataset_bytes)
+    _check(given, recipe, work.settings.max_result_bytes)
     spread = _spread(work, given, recipe)
     training = make(
         given, recipe, spread, lambda done: work.report(_between(_SPREADING, _MAKING, done), "making images")
@@ -113,7 +111,7 @@ def _given(work: Work, dataset: Dataset, rows: Rows, model: ModelDescription | N
 
 
 def _check(given: Given, recipe: Recipe, most_bytes: int) -> None:
-    wanted, most = size(given, recipe), min(MAX_IMAGES, most_bytes // math.prod(given.images.shape[1:]))
+    wanted, most = size(given, recipe), most_of_a_job(given.images.shape[1:], most_bytes)
     if wanted > most:
         raise TooLarge(
             f"this recipe makes up to {wanted} images of these, and one job makes at most {most} of this size; give "

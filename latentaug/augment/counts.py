@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.datasets import UNLABELLED
-from latentaug.errors import InvalidInput
+from latentaug.errors import InvalidInput, TooLarge
 from latentaug.options import AugmentOptions, AugmentParams
 
 Rows = NDArray[np.int64]
+
+MOST_OF_A_JOB = 1_000_000
+"""New images that one job makes at most."""
+BESIDE_PIXELS = 1024
+"""Bytes that an image takes in a zip beside its pixels: its name and its origin, in its PNG and in the manifest."""
+
+
+def most_of_a_job(shape: Sequence[int], most_bytes: int) -> int:
+    """How many new images of this shape one job makes at most, whose zip has at most `most_bytes`."""
+    return min(MOST_OF_A_JOB, most_bytes // (math.prod(shape) + BESIDE_PIXELS))
+
+
+def check_job(wanted: int, sources: int, shape: Sequence[int], most_bytes: int) -> None:
+    """Refuse a job that would make too many new images.
+
+    Args:
+        wanted: how many it would make.
+        sources: images that they are made of.
+        shape: of each, height, width and channels.
+        most_bytes: most bytes of a zip.
+
+    Raises:
+        TooLarge: the message says how many of each image fit.
+    """
+    most = most_of_a_job(shape, most_bytes)
+    if wanted > most:
+        each = most // sources
+        advice = (
+            f"per_image can be up to {each}" if each else "per_class and balance can ask for fewer than one of each"
+        )
+        raise TooLarge(
+            f"this job would make {wanted} new images of {sources} images, and one job makes at "
+            f"most {most} of this size; ask for fewer: {advice}"
+        )
 
 
 def counted(options: AugmentOptions | AugmentParams, n: int, labels: Rows | None) -> Rows | None:

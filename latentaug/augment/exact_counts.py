@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from latentaug.augment import randomness
 from latentaug.augment.methods import Altered, check_alpha, move
-from latentaug.augment.neighbours import Floats, Latents, Reference, Rows, neighbours
+from latentaug.augment.neighbours import Between, Floats, Latents, Reference, Rows, go_on, neighbours
 from latentaug.augment.rejection import ACCEPTED, Filters
 from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput
@@ -70,6 +70,7 @@ def alter_in_rounds(
     labels: Rows | None = None,
     reference: Reference | None = None,
     filters: Sequence[str] = (),
+    between: Between = go_on,
 ) -> Counted:
     """Make `counts` children of each latent.
 
@@ -87,6 +88,7 @@ def alter_in_rounds(
             allows any for all.
         reference: where to look for neighbours; None means among the sources.
         filters: the names in `rejection.FILTERS` of those that look at the children.
+        between: called between rounds and between pieces of each.
 
     Raises:
         InvalidInput: an argument out of range.
@@ -97,10 +99,10 @@ def alter_in_rounds(
         raise InvalidInput(f"counts have the shape {list(counts.shape)}; send one for each image, 0 or more")
     if not 0 <= retries <= MAX_RETRIES:
         raise InvalidInput(f"retries is {retries}; use 0 to {MAX_RETRIES}")
-    nearest = None if method == "noise" else _neighbours(latents, labels, counts, k, reference)  # [n, k]
+    nearest = None if method == "noise" else _neighbours(latents, labels, counts, k, reference, between)  # [n, k]
     pool = reference or Reference(latents, labels)
-    judge = Filters(filters, latents, labels, pool)
-    maker = _Maker(latents, pool.latents, nearest, method, alpha, sigma, seed)
+    judge = Filters(filters, latents, labels, pool, between)
+    maker = _Maker(latents, pool.latents, nearest, method, alpha, sigma, seed, between)
     most = counts + (retries if filters else 0)
     missing, made = counts, np.zeros_like(counts)  # of each source
     refused = np.zeros((len(latents), len(FILTERS)), np.int64)
@@ -124,6 +126,7 @@ class _Maker:
         latents: float32 [n, d], the sources.
         pool: float32 [r, d], the latents among which neighbours are.
         nearest: int64 [n, k], rows of `pool`, the neighbours of each source; None for noise.
+        between: called between pieces of the work.
     """
 
     latents: Latents
@@ -133,6 +136,7 @@ class _Maker:
     alpha: float
     sigma: Floats
     seed: int
+    between: Between
 
     def make(self, source: Rows, number: Rows) -> Children:
         """Make one child of each source: the one with the number beside it. Both are int64 [m]."""
@@ -145,6 +149,7 @@ class _Maker:
             share[again] *= randomness.uniform(self.seed, number[again], source[again])
         moved = np.empty((len(source), self.latents.shape[1]), np.float32)
         for start in range(0, len(source), _CHUNK):
+            self.between()
             part = slice(start, start + _CHUNK)
             if self.nearest is None:
                 towards = randomness.normal(self.seed, number[part], source[part], moved.shape[1])
@@ -154,7 +159,9 @@ class _Maker:
         return Children(moved, source, neighbour, number, share)
 
 
-def _neighbours(latents: Latents, labels: Rows | None, counts: Rows, k: int, reference: Reference | None) -> Rows:
+def _neighbours(
+    latents: Latents, labels: Rows | None, counts: Rows, k: int, reference: Reference | None, between: Between
+) -> Rows:
     """The neighbours of each latent, int64 [n, k].
 
     Where no unlabelled latent has children, those of unlabelled latents are zeros: they may be many, and a search among
@@ -162,8 +169,8 @@ def _neighbours(latents: Latents, labels: Rows | None, counts: Rows, k: int, ref
     """
     labelled = np.arange(len(latents)) if labels is None else np.flatnonzero(labels != UNLABELLED)
     if labels is None or len(labelled) in (0, len(latents)) or counts[labels == UNLABELLED].any():
-        return neighbours(latents, labels, k, reference)
-    found = neighbours(latents[labelled], labels[labelled], k, reference)
+        return neighbours(latents, labels, k, reference, between=between)
+    found = neighbours(latents[labelled], labels[labelled], k, reference, between=between)
     nearest = np.zeros((len(latents), k), np.int64)
     nearest[labelled] = labelled[found] if reference is None else found
     return nearest

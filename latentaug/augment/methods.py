@@ -10,7 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latentaug.augment.neighbours import Floats, Latents, Reference, Rows, check_latents, neighbours
+from latentaug.augment.neighbours import (
+    Between,
+    Floats,
+    Latents,
+    Reference,
+    Rows,
+    check_latents,
+    go_on,
+    neighbours,
+)
 from latentaug.errors import InvalidInput
 from latentaug.options import MAX_K, METHODS, most_alpha
 
@@ -83,6 +92,7 @@ def alter(
     labels: Rows | None = None,
     reference: Reference | None = None,
     sets: int = 1,
+    between: Between = go_on,
 ) -> Altered:
     """Make the same number of children of every latent: `copies` with noise, otherwise one for each of k neighbours.
 
@@ -102,6 +112,7 @@ def alter(
         reference: where to look for neighbours; None means among the sources.
         sets: how many sets of equal size the latents are, one after the other; each is altered as it would be alone,
             to the last bit.
+        between: called between pieces of the work.
 
     Raises:
         InvalidInput: an argument outside its range or of another shape.
@@ -125,7 +136,7 @@ def alter(
         noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
         towards, neighbour = np.tile(noise, (sets, 1)), np.full(len(source), -1, np.int64)
     else:
-        neighbour = neighbours(latents, labels, k, reference, sets).reshape(-1)  # [m]
+        neighbour = neighbours(latents, labels, k, reference, sets, between).reshape(-1)  # [m]
         towards = (latents if reference is None else reference.latents)[neighbour]  # [m, d]
     return Altered(move(latents[source], towards, np.float32(alpha), method, sigma), source, neighbour)
 

@@ -5,7 +5,7 @@ Latents are float32 [n, d]: the means that the encoder gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -25,9 +25,16 @@ _CHUNK_ELEMENTS = 2**15
 _LEAST_STEP = 16
 _SAMPLE = 1000
 
+Between = Callable[[], None]
+"""Called between two pieces of work, each of which takes a moment. What it raises ends the work."""
+
 Latents = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
+
+
+def go_on() -> None:
+    """Let the work go on, whoever waits for it."""
 
 
 class ClassTooSmall(TooFewImages):
@@ -85,7 +92,7 @@ class Reference:
         candidates = _Candidates(rows, latents, np.einsum("nd,nd->n", latents, latents))
         return self._candidates.setdefault(label, candidates) if len(rows) else candidates
 
-    def nearest(self, latents: Latents, k: int) -> tuple[Rows, Floats]:
+    def nearest(self, latents: Latents, k: int, between: Between = go_on) -> tuple[Rows, Floats]:
         """The k nearest rows of any label, or all where there are fewer, and their distances, nearest first.
 
         Returns:
@@ -96,12 +103,19 @@ class Reference:
         found, distances = np.empty((len(latents), k), np.int64), np.empty((len(latents), k), np.float32)
         step = _step(len(self.latents))
         for start in range(0, len(latents), step):
+            between()
             chunk = slice(start, start + step)
             squared = _squared_distances(latents[chunk], everything, drop_same=False)
             kept = squared.copy()
             found[chunk] = _k_smallest(squared, k)
             distances[chunk] = np.sqrt(np.take_along_axis(kept, found[chunk], axis=1))
         return found, distances
+
+    @cached_property
+    def sizes(self) -> dict[int, int]:
+        """How many rows each label has."""
+        labels, counts = np.unique(np.empty(0, np.int64) if self.labels is None else self.labels, return_counts=True)
+        return dict(zip(labels.tolist(), counts.tolist(), strict=True))
 
     @cached_property
     def spacing(self) -> Floats:
@@ -133,6 +147,7 @@ def neighbours(
     k: int,
     reference: Reference | None = None,
     sets: int = 1,
+    between: Between = go_on,
 ) -> Rows:
     """Find the k nearest latents of the same label (Euclidean), nearest first, ties by row.
 
@@ -147,6 +162,7 @@ def neighbours(
         reference: where to look for neighbours; None means among `latents`.
         sets: how many sets of equal size the latents are, one after the other. Each latent's neighbours are what they
             would be, to the last bit, were its set alone.
+        between: called between pieces of the search.
 
     Returns:
         int64 [n, k], rows of `reference`, or of `latents` without one.
@@ -159,7 +175,7 @@ def neighbours(
         found = np.empty((len(latents), k), np.int64)
         for start in range(0, len(latents), size):
             part = slice(start, start + size)
-            rows = neighbours(latents[part], None if labels is None else labels[part], k, reference)
+            rows = neighbours(latents[part], None if labels is None else labels[part], k, reference, between=between)
             found[part] = rows + start if reference is None else rows
         return found
     itself = reference is None  # among the candidates
@@ -175,6 +191,7 @@ def neighbours(
         if sets > 1:
             step -= step % size
         for start in range(0, len(rows), step):
+            between()
             chunk = rows[start : start + step]
             together = size if sets > 1 else len(chunk)
             distances = _squared_distances(latents[chunk], candidates, together, drop_same=not itself)

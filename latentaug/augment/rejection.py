@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from latentaug.augment.neighbours import Latents, Reference, Rows
+from latentaug.augment.neighbours import Between, Latents, Reference, Rows, go_on
 from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput
 from latentaug.options import FILTERS
@@ -34,12 +34,15 @@ class Filters:
         labels: int64 [n], the sources' labels, or None. Children of an `UNLABELLED` source have no label to lose, so
             the filter by label lets them through.
         pool: the real latents: the sources, or those of a data set.
+        between: called between pieces of the work.
 
     Raises:
         InvalidInput: an unknown name, no labels to vote by, or fewer than two real latents to measure by.
     """
 
-    def __init__(self, names: Sequence[str], latents: Latents, labels: Rows | None, pool: Reference) -> None:
+    def __init__(
+        self, names: Sequence[str], latents: Latents, labels: Rows | None, pool: Reference, between: Between = go_on
+    ) -> None:
         if unknown := set(names) - set(FILTERS):
             raise InvalidInput(f"there is no filter {sorted(unknown)[0]!r}; there are {', '.join(FILTERS)}")
         voters = _labelled(pool)
@@ -52,6 +55,7 @@ class Filters:
                 "filters compare distances between at least two real images; send more, or use neighbours=dataset"
             )
         self._names, self._latents, self._labels, self._pool, self._voters = names, latents, labels, pool, voters
+        self._between = between
 
     def judge(self, children: Latents, source: Rows) -> NDArray[np.int64]:
         """For each child the number of the first filter that turns it away, or `ACCEPTED`.
@@ -71,7 +75,7 @@ class Filters:
             moved = np.linalg.norm(children - self._latents[source], axis=1)
             refused = moved < NEAR * np.median(self._pool.spacing)
         elif name == "off_manifold":
-            _, distances = self._pool.nearest(children, 1)
+            _, distances = self._pool.nearest(children, 1, self._between)
             refused = distances[:, 0] > np.quantile(self._pool.spacing, FAR_QUANTILE)
         else:
             own = self._own(source)
@@ -81,7 +85,7 @@ class Filters:
     def _vote(self, children: Latents) -> Rows:
         """The label that most of the nearest labelled latents have; of equals, the one that has the nearest of them."""
         voters = self._voters or self._pool
-        nearest, _ = voters.nearest(children, VOTERS)
+        nearest, _ = voters.nearest(children, VOTERS, self._between)
         labels = voters.labels if voters.labels is not None else np.zeros(len(voters.latents), np.int64)
         return elected(labels[nearest])
 

@@ -1,7 +1,8 @@
 """Images that a job made, in the layouts that other tools read.
 
 A job writes its images once, as a zip of class folders with `manifest.csv`. The other layouts are made of that zip when
-somebody asks for them, so that each holds the same files and says the same of each.
+somebody asks for them, so that each holds the same files and says the same of each. They are made piece by piece, and
+neither the zip nor what it becomes is ever in memory whole.
 """
 
 from __future__ import annotations
@@ -14,20 +15,26 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 from pyarrow import parquet
 
 from latentaug.datasets.dataset import Dataset
+from latentaug.errors import TooLarge
 from latentaug.imaging.archives import EPOCH, folder_names
+from latentaug.imaging.growing import PIECE, Growing
 from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER
 from latentaug.imaging.pixels import encode_png
+from latentaug.imaging.spreadsheets import text_of
 from latentaug.options import Converted
 
 SPLITS = {"val": "validation", "test": "test"}
 """Folders of the YOLO layout beside `train`, and the parts of the data set that they hold."""
-_ROW_GROUP = 1000  # images of a parquet file that are read together
+MOST_IMAGES = 100_000
+"""In a zip that is laid out anew: its directory is in memory, 700 bytes for each."""
+_ROW_GROUP, _ROW_GROUP_BYTES = 1000, 2**24
+"""Images of a parquet file that are read together, and their bytes, at most but for one image."""
 _TYPES: Sequence[tuple[type, pa.DataType]] = ((int, pa.int64()), (float, pa.float64()))
 
 
@@ -48,8 +55,61 @@ class Example:
     row: Mapping[str, str]
 
 
-def convert(layout: Converted, made: bytes, dataset: Dataset) -> bytes:
-    """Convert the zip of a job into another layout.
+class MadeZip:
+    """The zip of a job, read image by image.
+
+    Args:
+        file: what `archives.write_zip` wrote, to be read from anywhere in it.
+        classes: of the data set that the images were made of.
+
+    Raises:
+        TooLarge: it holds too many images to be laid out anew.
+        Exception: one of those that `zipfile` and `csv` raise, or a `LookupError`, if it is not what was written.
+    """
+
+    def __init__(self, file: IO[bytes], classes: Sequence[str]) -> None:
+        self._archive = zipfile.ZipFile(file)
+        if len(self._archive.infolist()) > MOST_IMAGES + 2:  # with the manifest and the tally
+            raise TooLarge(f"layouts are made of at most {MOST_IMAGES:,} images; take them as folders or as npz")
+        self.number = {name: i for i, name in enumerate(classes)}
+        self.columns = self._columns()
+
+    def examples(self) -> Iterator[Example]:
+        """The images, in the order of the manifest."""
+        for line in self._lines():
+            file, label = line.pop("file"), line.pop("label", None)
+            yield Example(file, self._archive.read(file), label or None, line)
+
+    def manifest(self) -> bytes:
+        """The manifest as it is."""
+        return self._archive.read(MANIFEST)
+
+    def _lines(self) -> Iterator[dict[str, str]]:
+        with self._archive.open(MANIFEST) as file:
+            for line in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
+                if None in line or None in line.values():
+                    raise csv.Error("a line of the manifest has too few columns, or too many")
+                yield {name: text_of(value) for name, value in line.items()}
+
+    def _columns(self) -> dict[str, pa.DataType]:
+        """The columns beside `file` and `label`, each with the narrowest type that holds all of its values."""
+        fitting: dict[str, list[type]] = {}
+        filled = set[str]()
+        for line in self._lines():
+            self._archive.getinfo(line.pop("file"))
+            if label := line.pop("label", None):
+                self.number[label]  # or it is none of the classes
+            for name, value in line.items():
+                kinds = fitting.setdefault(name, [kind for kind, _ in _TYPES])
+                if value:
+                    filled.add(name)
+                    fitting[name] = [kind for kind in kinds if _reads(kind, value)]
+        of = dict(_TYPES)
+        return {name: of[kinds[0]] if kinds and name in filled else pa.string() for name, kinds in fitting.items()}
+
+
+def convert(layout: Converted, made: IO[bytes], dataset: Dataset) -> Iterator[bytes]:
+    """Convert the zip of a job into another layout, piece by piece.
 
     `huggingface` is a parquet file with the columns `image`, `label` and those of the manifest. `datasets` reads it
     with the names of the classes: `load_dataset("parquet", data_files=...)`.
@@ -62,32 +122,26 @@ def convert(layout: Converted, made: bytes, dataset: Dataset) -> bytes:
 
     Args:
         layout: the layout.
-        made: what `archives.write_zip` wrote.
+        made: what `archives.write_zip` wrote, to be read from anywhere in it.
         dataset: the data set that the images were made of, which gives the classes their order.
+
+    Raises:
+        TooLarge: there are too many images; before the first piece, like most of what `MadeZip` raises.
     """
-    return _CONVERTERS[layout](made, dataset)
+    yield from _CONVERTERS[layout](MadeZip(made, dataset.classes), dataset)
 
 
-def examples(made: bytes) -> Iterator[Example]:
-    """The images of a job's zip, in the order of its manifest."""
-    with zipfile.ZipFile(io.BytesIO(made)) as archive:
-        for line in csv.DictReader(io.StringIO(archive.read(MANIFEST).decode(), newline="")):
-            file, label = line.pop("file"), line.pop("label", None)
-            yield Example(file, archive.read(file), label or None, line)
-
-
-def _to_parquet(made: bytes, dataset: Dataset) -> bytes:
+def _to_parquet(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
     """The layout of Hugging Face's `datasets`."""
-    number = {name: i for i, name in enumerate(dataset.classes)}
-    columns = _columns(made)
+    number, columns = made.number, made.columns
     label = {"label": pa.int64()} if number else {}
     plain = {"image": pa.struct({"bytes": pa.binary(), "path": pa.string()}), **label, **columns}
     features = {name: _feature(name, kind, dataset.classes) for name, kind in plain.items()}
     told = json.dumps({"info": {"features": features}}, ensure_ascii=False).encode()
     schema = pa.schema(plain, metadata={b"huggingface": told})
-    out = io.BytesIO()
+    out = Growing()
     with parquet.ParquetWriter(out, schema) as writer:
-        for group in _groups(examples(made), _ROW_GROUP):
+        for group in _groups(made.examples()):
             rows = [
                 {
                     "image": {"bytes": one.png, "path": one.file},
@@ -97,19 +151,8 @@ def _to_parquet(made: bytes, dataset: Dataset) -> bytes:
                 for one in group
             ]
             writer.write_table(pa.Table.from_pylist(rows, schema))
-    return out.getvalue()
-
-
-def _columns(made: bytes) -> dict[str, pa.DataType]:
-    """The manifest's columns beside `file` and `label`, each with the narrowest type that holds all of its values."""
-    with zipfile.ZipFile(io.BytesIO(made)) as archive:
-        lines = list(csv.DictReader(io.StringIO(archive.read(MANIFEST).decode(), newline="")))
-    names = [name for name in (lines[0] if lines else {}) if name not in ("file", "label")]
-    return {name: _type([line[name] for line in lines if line[name]]) for name in names}
-
-
-def _type(values: Sequence[str]) -> pa.DataType:
-    return next((kind for read, kind in _TYPES if values and all(_reads(read, text) for text in values)), pa.string())
+            yield from out.take()
+    yield from out.take()
 
 
 def _reads(read: type, text: str) -> bool:
@@ -136,55 +179,57 @@ def _feature(name: str, kind: pa.DataType, classes: Sequence[str]) -> dict[str, 
     return {"_type": "Value", "dtype": {pa.int64(): "int64", pa.float64(): "float64"}.get(kind, "string")}
 
 
-def _to_webdataset(made: bytes, dataset: Dataset) -> bytes:
+def _to_webdataset(made: MadeZip, _: Dataset) -> Iterator[bytes]:
     """The layout of `webdataset`: files of one name belong together."""
-    number = {name: i for i, name in enumerate(dataset.classes)}
-    out = io.BytesIO()
+    out = Growing()
     with tarfile.open(fileobj=out, mode="w") as archive:
-        for i, one in enumerate(examples(made)):
+        for i, one in enumerate(made.examples()):
             told = {"file": one.file, "label": one.label, **one.row}
             files = {"png": one.png, "json": json.dumps(told, ensure_ascii=False).encode()}
             if one.label is not None:
-                files["cls"] = str(number[one.label]).encode()
+                files["cls"] = str(made.number[one.label]).encode()
             for suffix, data in files.items():
                 entry = tarfile.TarInfo(f"{i:06d}.{suffix}")
                 entry.size = len(data)
                 archive.addfile(entry, io.BytesIO(data))
-    return out.getvalue()
+            yield from out.take(PIECE)
+    yield from out.take()
 
 
-def _to_yolo(made: bytes, dataset: Dataset) -> bytes:
+def _to_yolo(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
     """The layout of Ultralytics' YOLO for classification."""
     folders = folder_names(dataset.classes)
-    out = io.BytesIO()
+    out = Growing()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for one in examples(made):
+        for one in made.examples():
             name = PurePosixPath(one.file).name
             place = UNLABELLED_FOLDER if one.label is None else f"train/{folders[one.label]}"
             archive.writestr(zipfile.ZipInfo(f"{place}/{name}", EPOCH), one.png)
+            yield from out.take(PIECE)
         for folder, part in SPLITS.items():
             rows = getattr(dataset, part)
             for row, label in zip(rows, dataset.names_of(rows) or [], strict=False):
                 if label is not None:
                     place = f"{folder}/{folders[label]}/{row:06d}.png"
                     archive.writestr(zipfile.ZipInfo(place, EPOCH), encode_png(dataset.images[row]))
-        with zipfile.ZipFile(io.BytesIO(made)) as original:
-            archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), original.read(MANIFEST))
-    return out.getvalue()
+                    yield from out.take(PIECE)
+        archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), made.manifest())
+    yield from out.take()
 
 
-def _groups(all_of: Iterator[Example], size: int) -> Iterator[list[Example]]:
-    group = list[Example]()
+def _groups(all_of: Iterator[Example]) -> Iterator[list[Example]]:
+    group, held = list[Example](), 0
     for one in all_of:
         group.append(one)
-        if len(group) == size:
+        held += len(one.png)
+        if len(group) == _ROW_GROUP or held >= _ROW_GROUP_BYTES:
             yield group
-            group = []
+            group, held = [], 0
     if group:
         yield group
 
 
-_CONVERTERS: dict[Converted, Callable[[bytes, Dataset], bytes]] = {
+_CONVERTERS: dict[Converted, Callable[[MadeZip, Dataset], Iterator[bytes]]] = {
     "huggingface": _to_parquet,
     "webdataset": _to_webdataset,
     "yolo": _to_yolo,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -75,12 +76,12 @@ def load(folders: Sequence[Path]) -> Dataset:
 def _read(name: str, folders: Sequence[Path]) -> bytes:
     """One file's uncompressed bytes, from the first place that has the right ones."""
     for place in (place for folder in folders for place in (folder / "mnist", folder)):
-        for content in _local(place / name):
+        for content in _local(name, place):
             if _right(name, content):
                 return content
     for mirror in MIRRORS:
         compressed = fetch(f"{mirror}/{name}.gz", _MAX_DOWNLOAD)
-        downloaded = None if compressed is None else _unpack(compressed)
+        downloaded = None if compressed is None else _unpack(name, compressed)
         if downloaded is not None and _right(name, downloaded):
             keep(folders[-1] / "mnist" / name, downloaded)
             return downloaded
@@ -91,19 +92,21 @@ def _read(name: str, folders: Sequence[Path]) -> bytes:
     )
 
 
-def _local(path: Path) -> Iterator[bytes]:
+def _local(name: str, folder: Path) -> Iterator[bytes]:
+    path, compressed = folder / name, folder / f"{name}.gz"
     if path.is_file():
         yield path.read_bytes()
-    compressed = path.with_name(f"{path.name}.gz")
     if compressed.is_file():
-        content = _unpack(compressed.read_bytes())
+        content = _unpack(name, compressed.read_bytes())
         if content is not None:
             yield content
 
 
-def _unpack(compressed: bytes) -> bytes | None:
+def _unpack(name: str, compressed: bytes) -> bytes | None:
+    """What a gzip file holds, or as much of it as tells that it is too much."""
     try:
-        return gzip.decompress(compressed)
+        with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as file:
+            return file.read(FILES[name][1] + 1)
     except (OSError, EOFError, zlib.error):
         return None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 import tokenize
@@ -22,10 +23,12 @@ from numpy.typing import NDArray
 
 from latentaug.errors import MalformedInput, TooLarge
 from latentaug.imaging.formats import HEAD, kind
-from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER, UNLABELLED_FOLDERS
+from latentaug.imaging.growing import PIECE, Growing
+from latentaug.imaging.layout import MANIFEST, TALLY, UNLABELLED_FOLDER, UNLABELLED_FOLDERS
 from latentaug.imaging.pixels import Limits, Pixels, encode_png
+from latentaug.imaging.spreadsheets import cells
 
-MAX_ARRAYS = 16
+MAX_ARRAYS = 32
 MAX_NPY_HEADER = 2**14
 """Bytes; numpy itself takes 10,000."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -127,7 +130,7 @@ def read_npz(data: bytes, limits: Limits) -> dict[str, NDArray[np.generic]]:
 
     Raises:
         MalformedInput: not an npz, or one of its arrays is malformed.
-        TooLarge: more than 16 arrays, or more bytes than `limits.max_bytes` once decompressed.
+        TooLarge: more than 32 arrays, or more bytes than `limits.max_bytes` once decompressed.
     """
     arrays: dict[str, NDArray[np.generic]] = {}
     with opened(data, "npz", MAX_ARRAYS) as archive:
@@ -159,7 +162,10 @@ def write_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
 
 
 def write_zip(
-    images: Iterable[Pixels], labels: Sequence[str | None] | None, manifest: Iterable[Mapping[str, object]]
+    images: Iterable[Pixels],
+    labels: Sequence[str | None] | None,
+    manifest: Iterable[Mapping[str, object]],
+    tally: Mapping[str, object] | None = None,
 ) -> bytes:
     """Write images as PNG files in label folders, with `manifest.csv`: a `file` column, then each row's provenance.
 
@@ -171,9 +177,37 @@ def write_zip(
             characters that a system might misread and a number where two labels would share one. Images whose label
             is None lie in the folder `unlabelled`.
         manifest: one mapping per image, all with the same keys.
+        tally: what became of the images that were wanted, for `tally.json`; or None.
     """
+    out = io.BytesIO()
+    for _ in _zip_into(out, images, labels, manifest, tally):
+        pass
+    return out.getvalue()
+
+
+def zip_in_pieces(
+    images: Iterable[Pixels],
+    labels: Sequence[str | None] | None,
+    manifest: Iterable[Mapping[str, object]],
+    tally: Mapping[str, object] | None = None,
+) -> Iterator[bytes]:
+    """The bytes of `write_zip`, piece by piece."""
+    out = Growing()
+    for _ in _zip_into(out, images, labels, manifest, tally):
+        yield from out.take(PIECE)
+    yield from out.take()
+
+
+def _zip_into(
+    out: io.BytesIO | Growing,
+    images: Iterable[Pixels],
+    labels: Sequence[str | None] | None,
+    manifest: Iterable[Mapping[str, object]],
+    tally: Mapping[str, object] | None,
+) -> Iterator[None]:
+    """Write images, with a pause after each."""
     folders = folder_names(labels or [])
-    out, lines = io.BytesIO(), io.BytesIO()
+    lines = io.BytesIO()
     table = io.TextIOWrapper(lines, "utf-8", newline="", write_through=True)
     writer = csv.writer(table, lineterminator="\n")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
@@ -183,9 +217,11 @@ def write_zip(
             name = f"{i:06d}.png" if labels is None else f"{folders[labels[i]]}/{i:06d}.png"
             text = {key: str(value) for key, value in row.items() if value is not None}
             archive.writestr(zipfile.ZipInfo(name, EPOCH), encode_png(image, text))
-            writer.writerow([name, *row.values()])
+            writer.writerow([name, *cells(row).values()])
+            yield
         archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), lines.getvalue() or b"file\n")
-    return out.getvalue()
+        if tally is not None:
+            archive.writestr(zipfile.ZipInfo(TALLY, EPOCH), json.dumps(tally))
 
 
 @contextmanager

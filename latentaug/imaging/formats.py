@@ -53,6 +53,11 @@ def is_image(name: str, head: bytes) -> bool:
     return suffix in IMAGE_SUFFIXES or suffix in OTHER_IMAGES or is_known_head(head)
 
 
+def is_read(name: str) -> bool:
+    """Whether a file is an image that is read, by its name."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
 def is_known_head(head: bytes) -> bool:
     """Whether a file's first bytes are those of an image that is read (other than BMP, which has too short a mark)."""
     riff = head[:4] == b"RIFF" and head[8:12] == b"WEBP"

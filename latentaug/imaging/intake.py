@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from latentaug.imaging.pixels import Decoded, Limits, decode, fit
 MOST_UNREADABLE = 100
 """Images that cannot be read, at most, that an error or a description lists."""
 _MOST_IN_A_SENTENCE = 20
+MOST_EFFORT = 16
+"""Pixels that are decoded at most for each byte that a batch may hold: of photos that are resized, or in many scans."""
 _FAINT_COLOUR = 64
 """If no image of 16-bit colour has a value above this part of 256, its lower bits hold what is to be seen."""
 
@@ -100,6 +103,7 @@ class Intake:
         self._sizes: list[Size] = []
         self._levels: list[Levels] = []
         self._bytes = 0
+        self._effort = 0
         self._remarks = Remarks()
         self._error: LatentaugError | None = None
 
@@ -117,6 +121,11 @@ class Intake:
             return
         self._remarks.add(name, decoded)
         levels = decoded.levels
+        self._effort += decoded.effort
+        if self._effort > MOST_EFFORT * self._limits.max_bytes:
+            raise TooLarge(
+                f"the images up to {name[-MAX_LABEL:]} take too much work to decode; send fewer, or make them smaller"
+            )
         if self._size is not None and levels.dtype == np.uint8:
             self._sizes.append((levels.shape[0], levels.shape[1]))
             levels = fit([levels.view(np.uint8)], *self._size, levels.shape[2], resize=True)[0]
@@ -128,6 +137,19 @@ class Intake:
             )
         self.names.append(name)
         self._levels.append(levels)
+
+    def expect(self, images: int) -> None:
+        """Refuse so many images before any is decoded, if they would be too many once they are resized.
+
+        Raises:
+            TooLarge: says how many may be sent.
+        """
+        most = self._limits.max_bytes // math.prod(self._size) if self._size is not None else images
+        if images > most:
+            raise TooLarge(
+                f"{images:,} images of the size that was asked for hold more than {self._limits.max_bytes} bytes; send "
+                f"at most {most:,}, or name a smaller size"
+            )
 
     def refuse(self, name: str, reason: str, place: str | None = None) -> None:
         """Note that a file is an image that is not taken."""

@@ -9,21 +9,25 @@ _MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])", re.S)
 _SCAN, _START, _END = 0xDA, 0xD8, 0xD9
 
 
-def has_more_scans(data: bytes, most: int) -> bool:
-    """Whether the first picture in a file is a JPEG of more than so many scans.
+USUAL_SCANS, MOST_SCANS = 10, 100
+"""Those that a progressive JPEG has, and that are read. 33 bytes make another, as costly as all of the pixels."""
+
+
+def scans(data: bytes) -> int:
+    """How many scans the first picture in a file has: `MOST_SCANS` + 1 for any more, and 1 for no more than is usual.
 
     What the file holds besides, such as thumbnails, further pictures or a film, does not count.
 
     Source: ITU-T T.81, annex B.
     """
-    if not data.startswith(b"\xff\xd8") or data.count(b"\xff\xda") <= most:
-        return False
+    if not data.startswith(b"\xff\xd8") or data.count(b"\xff\xda") <= USUAL_SCANS:
+        return 1
     found, place = 0, 2
-    while found <= most and (marker := _MARKER.search(data, place)):
+    while found <= MOST_SCANS and (marker := _MARKER.search(data, place)):
         kind, place = marker[1][0], marker.end()
         if kind == _END:
             break
         if kind != _START:
             found += kind == _SCAN
             place += int.from_bytes(data[place : place + 2])  # of its segment
-    return found > most
+    return found

@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 
 from latentaug.errors import InvalidInput
 
-MANIFEST = "manifest.csv"
+MANIFEST, TALLY = "manifest.csv", "tally.json"
+"""What our own zips hold beside the images."""
 UNLABELLED_FOLDER = "unlabelled"
 UNLABELLED_FOLDERS = {UNLABELLED_FOLDER, "unlabeled"}
 """Names, in any case, of folders whose images have no label, however deep below them they lie."""
@@ -129,7 +130,7 @@ def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
 
 def told_passed_over(names: Sequence[str]) -> list[str]:
     """One sentence about the files that were passed over, each by its path; none if there are none."""
-    what = Counter(passed_over(name) or name for name in names if PurePosixPath(name).name != MANIFEST)
+    what = Counter(passed_over(name) or name for name in names if PurePosixPath(name).name not in (MANIFEST, TALLY))
     if not what:
         return []
     count, shown = what.total(), listed(list(what))

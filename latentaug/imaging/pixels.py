@@ -21,7 +21,7 @@ from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging import libtiff
 from latentaug.imaging.depth import Levels, eight_bit
 from latentaug.imaging.formats import FORMATS, HEAD, READ, is_known_head, kind
-from latentaug.imaging.jpeg import has_more_scans
+from latentaug.imaging.jpeg import MOST_SCANS, USUAL_SCANS, scans
 
 MIN_SIDE, MAX_SIDE = 8, 256
 """Shortest and longest side, in pixels, of images that a VAE learns."""
@@ -44,8 +44,6 @@ _BROKEN = (
     UserWarning,
     struct.error,
 )
-_MOST_SCANS = 100
-"""Of a JPEG. A progressive one has about ten; 33 bytes make another, which costs as much time as all its pixels."""
 _SEEN = 1024
 _FAINT = 40.0
 """Grey levels, root mean square, by which a drawing must differ from white to be seen on it."""
@@ -77,12 +75,14 @@ class Decoded:
         frames: whether the file holds further frames or pages, which are left.
         background: what the image was laid on, if it is transparent.
         coarse: whether each value is the upper 8 of 16 bits, which colour is reduced to.
+        effort: how many pixels were decoded: more than there are where they came in unusually many scans.
     """
 
     levels: Levels
     frames: bool = False
     background: Literal["black", "white"] | None = None
     coarse: bool = False
+    effort: int = 0
 
     @property
     def brightest(self) -> int:
@@ -127,14 +127,14 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         )
     if _tile(image) > limits.max_pixels:
         raise TooLarge(f"the TIFF has tiles of more than {limits.max_pixels} pixels; save it without such tiles")
-    if has_more_scans(data, _MOST_SCANS):
-        raise TooLarge(f"the JPEG has more than {_MOST_SCANS} scans; save it anew")
+    if (passes := scans(data)) > MOST_SCANS:
+        raise TooLarge(f"the JPEG has more than {MOST_SCANS} scans; save it anew")
     coarse = _is_coarse(image)
     try:
         levels, background = _levels(_upright(image))
     except _BROKEN as error:
         raise MalformedInput(f"broken or cut short ({error})") from error
-    return Decoded(levels, _has_more(image), background, coarse)
+    return Decoded(levels, _has_more(image), background, coarse, width * height * max(1, passes // USUAL_SCANS))
 
 
 def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging.archives import check_sizes, opened, unpacked
 from latentaug.imaging.depth import Levels
-from latentaug.imaging.formats import HEAD, READ, is_image, is_known_head
+from latentaug.imaging.formats import HEAD, READ, is_image, is_known_head, is_read
 from latentaug.imaging.intake import Intake, Size, Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import arrange, listed, passed_over, told_passed_over
 from latentaug.imaging.pixels import Limits
@@ -90,6 +90,7 @@ def read_zip(
     with opened(data, "zip", most) as archive:
         entries, told = _entries(archive, data, most)
         check_sizes([info for name, info in entries if not passed_over(name)], most, limits.max_bytes, "zip")
+        intake.expect(sum(is_read(name) and not passed_over(name) for name, _ in entries))
         for name, info in entries:
             if passed_over(name) or not _take(intake, archive, name, info):
                 others.append(name)

@@ -118,9 +118,18 @@ class Settings(BaseSettings):
     """Most bytes in the body of an encode, decode, augment or interpolate request."""
     max_dataset_bytes: int = Field(default=1024 * 2**20, ge=1024)
     """Most bytes of a data set, counted in its upload and again in its decoded images."""
+    max_held_bytes: int = Field(default=512 * 2**20, ge=1024)
+    """Most bytes of images that encode, decode, augment and other such requests under way hold together, of those that
+    were sent and those to come; small requests are not counted. Another large one gets 429."""
+    max_result_bytes: int = Field(default=1024 * 2**20, ge=1024)
+    """Most bytes of new images in one file that a job makes, counted as a zip holds them: each takes 1 KiB beside its
+    pixels. A job that asks for more is refused."""
     min_upload_rate: int = Field(default=1024, ge=0)
-    """Fewest bytes per second, over 10 seconds, that a data set must come in with while it is uploaded. A slower upload
-    gets 408 and makes room for another one. 0 lets any of them take its time."""
+    """Fewest bytes per second, over 10 seconds, that the body of a request must come in with. A slower one gets 408 and
+    makes room for another one. 0 lets any of them take its time."""
+    max_connections: int = Field(default=1000, ge=1)
+    """Most connections that may have a request under way; another request is answered with 503. Where there are many
+    more, those that have been idle for longest are closed. Health is always answered."""
     max_images: int = Field(default=4096, ge=1)
     """Most images or latents in one request. An augment request may return k times as many."""
     max_queued_jobs: int = Field(default=100, ge=1)

@@ -21,6 +21,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,6 +79,19 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What is known of a stored file.
+
+    Attributes:
+        size: its bytes.
+        tag: an `ETag` of RFC 9110; a file that is written anew has another one.
+    """
+
+    size: int
+    tag: str
+
+
 class ArtefactStore:
     """Bytes by path. Paths are made by this package from checked names, never taken from a request.
 
@@ -122,6 +136,32 @@ class ArtefactStore:
         with _told():
             try:
                 return bytes(self._store.get(path).bytes())
+            except FileNotFoundError as error:
+                raise NotFound(f"nothing is stored at {path}") from error
+
+    def look(self, path: str) -> Stored:
+        """What is known of what stands at `path`.
+
+        Raises:
+            NotFound: nothing is there.
+        """
+        with _told():
+            try:
+                found = self._store.head(path)
+            except FileNotFoundError as error:
+                raise NotFound(f"nothing is stored at {path}") from error
+        tag = found["e_tag"] or f"{found['last_modified'].timestamp()}-{found['size']}"
+        return Stored(found["size"], '"' + tag.strip('"') + '"')
+
+    def part(self, path: str, start: int, stop: int) -> bytes:
+        """Read the bytes of what stands at `path` from `start` up to `stop`, which must lie in it.
+
+        Raises:
+            NotFound: nothing is there.
+        """
+        with _told():
+            try:
+                return bytes(self._store.get_range(path, start=start, end=stop))
             except FileNotFoundError as error:
                 raise NotFound(f"nothing is stored at {path}") from error
 

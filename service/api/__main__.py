@@ -15,7 +15,8 @@ from latentaug.runtime import folders, logs, tracing
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.processes import MISCONFIGURED
 from service.api.app import create_app
-from service.api.http.wire import BoundedHeads
+from service.api.http.connections import affordable
+from service.api.http.wire import bounded
 from service.stack import ports
 
 
@@ -38,7 +39,7 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=BoundedHeads,
+        http=bounded(affordable(settings.max_connections)),  # type: ignore[arg-type]
         ws="none",
         proxy_headers=False,  # the application itself knows which proxies to believe
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),

@@ -22,6 +22,7 @@ from service.api.compute.joining import Joiner
 from service.api.context import Context
 from service.api.http import contract, problems
 from service.api.http.head import HeadAsGet
+from service.api.http.holding import Holding
 from service.api.http.quotas import Quotas
 from service.api.http.request_log import RequestLog
 from service.api.http.sites import OwnPages
@@ -83,6 +84,7 @@ def create_app(settings: Settings) -> ASGIApp:
                     jobs=queue,
                     keys=known,
                     quotas=quotas,
+                    holding=Holding(settings.max_held_bytes),
                     metrics=metrics,
                 )
             }

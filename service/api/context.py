@@ -17,6 +17,7 @@ from latentaug.storage.objects import ArtefactStore
 from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
 from service.api.compute.joining import Joiner
+from service.api.http.holding import Holding
 from service.api.http.quotas import Quotas
 from service.api.jobs.submissions import Jobs
 from service.api.keys import Keys
@@ -44,9 +45,11 @@ class Context:
         jobs: the job records and their queues.
         keys: the keys of those who may call.
         quotas: how often each caller may call, and with how many bytes.
+        holding: bounds the images that requests under way have in memory.
         metrics: what this process counts.
         pixel_threads: bounds the threads that decode and encode images, so that they never take all cores and memory.
         uploads: bounds the data sets that are being uploaded, as each is held in memory.
+        upload_threads: threads that read them, apart from those of requests, which would wait for minutes.
         store_probe: what was last known of the store.
         job_threads: bounds the threads that wait for Redis, so that a slow Redis never holds up inference.
     """
@@ -60,9 +63,11 @@ class Context:
     jobs: Jobs
     keys: Keys
     quotas: Quotas
+    holding: Holding
     metrics: Metrics
     pixel_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(max(2, available_cores())))
     uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     store_probe: Probe = field(default_factory=Probe)
     job_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
 
@@ -80,6 +85,10 @@ class Context:
                 (`media.read_effort`).
         """
         return work() if effort <= _AT_ONCE_BYTES else await to_thread.run_sync(work, limiter=self.pixel_threads)
+
+    async def on_upload(self, work: Callable[[], Result]) -> Result:
+        """Run work on a whole data set in a thread."""
+        return await to_thread.run_sync(work, limiter=self.upload_threads)
 
     async def on_jobs(self, work: Callable[[], Result]) -> Result:
         """Run work that waits for Redis or the store in a thread."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from latentaug.imaging.layout import MANIFEST
 from latentaug.imaging.pixels import Pixels, contact_sheet, decode_image, encode_png, fit
+from latentaug.imaging.spreadsheets import cells
 from service.cli.folders import Batch
 from service.cli.scaling import HERE
 
@@ -80,7 +81,7 @@ class Manifest:
         with (self._folder / MANIFEST).open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
-            writer.writerows(self._rows)
+            writer.writerows(cells(row) for row in self._rows)
 
 
 def _short(stem: str) -> str:

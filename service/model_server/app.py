@@ -23,9 +23,9 @@ from latentaug.errors import LatentaugError, MalformedInput, NotFound
 from latentaug.runtime import logs, tracing
 from service.asgi.endpoint import Endpoint
 from service.asgi.traced import Traced
-from service.model_server import operations
-from service.model_server.operations import OPERATIONS
+from service.model_server import specs
 from service.model_server.serving import CLIENT_GONE, Serving, read_body
+from service.model_server.specs import OPERATIONS
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "schedule_policy", "statistics"]
 MAX_CONTROL_BYTES = 2**16
@@ -116,13 +116,13 @@ class Endpoints:
 
     async def model(self, request: Request) -> Response:
         """Describe a model's tensors."""
-        name, operation = operations.parse_name(request.path_params["model"])
+        name, operation = specs.parse_name(request.path_params["model"])
         description = await self._repository.describe(name, request.path_params.get("version"))
-        return JSONResponse(operations.metadata(description, operation))
+        return JSONResponse(specs.metadata(description, operation))
 
     async def model_ready(self, request: Request) -> Response:
         """Tell whether a model is in memory; its first request loads one that is not."""
-        name, _ = operations.parse_name(request.path_params["model"])
+        name, _ = specs.parse_name(request.path_params["model"])
         description = await self._repository.describe(name, request.path_params.get("version"))
         held = self._repository.loaded(name)
         ready = held is not None and held.description.version == description.version and self._serving.ready
@@ -132,7 +132,7 @@ class Endpoints:
         """Give the statistics of one model, or of all that have been used since they were loaded."""
         wanted, wanted_version = request.path_params.get("model"), request.path_params.get("version")
         if wanted is not None:
-            await self._repository.describe(operations.parse_name(wanted)[0], wanted_version)
+            await self._repository.describe(specs.parse_name(wanted)[0], wanted_version)
         found = [
             statistics.to_json(name, model_version)
             for (name, model_version), statistics in sorted(self._serving.metrics.statistics.items())
@@ -176,7 +176,7 @@ class Endpoints:
 def base_name(name: str) -> str:
     """Return the model's name in `<model>` or `<model>.<operation>`; a model is loaded with all its operations."""
     try:
-        return operations.parse_name(name)[0]
+        return specs.parse_name(name)[0]
     except NotFound:
         return name
 

@@ -4,6 +4,9 @@ One thread owns the device. As soon as it is free it takes the oldest request, t
 same kind. While it is busy the queue grows, so batches grow with the load, and an idle server adds no delay. A request
 is never split over batches, and a batch keeps to a limit of samples, unless a single request is larger than that.
 
+A larger request is computed piece by piece. Between two pieces others go first that are no larger than a batch, so that
+no caller can hold up all others; and the work ends if its caller has left, or has no time left.
+
 When there is too much load, requests that would be late are refused as they arrive, which costs least. Computed late,
 they would be useless, and would make the requests behind them late too.
 """
@@ -13,48 +16,36 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Generic, TypeVar
 
-from latentaug.errors import DeadlineExceeded, LatentaugError, TooManyRequests, Unavailable
+from latentaug.augment.neighbours import Between
+from latentaug.errors import DeadlineExceeded, LatentaugError, Unavailable
+from service.model_server.waiting import Item, Result, Waiting
 
 log = logging.getLogger(__name__)
 
-MEMORY = 0.9
-"""How much of its weight in the measured speed a batch keeps each time that another one is computed."""
-PROMPT = 0.8
-"""The part of its time until the deadline that a request may be expected to need; the rest is for its way back."""
-
 K = TypeVar("K", bound=Hashable)
 P = TypeVar("P")
-Result = Any
 
 
-@dataclass(eq=False)
-class Item(Generic[P]):
-    """One request in the queue."""
-
-    payload: P
-    size: int
-    deadline: float
-    number: int
-    future: Future[Result] = field(default_factory=Future)
-    queued_at: float = field(default_factory=time.monotonic)
+class GivenUp(DeadlineExceeded):
+    """Nobody waits for the work any more."""
 
 
 class Batcher(Generic[K, P]):
-    """Queues of requests, one for each kind, and the thread that computes them.
+    """Queues of requests, and the thread that computes them.
 
     Args:
-        compute: takes a key and the payloads of a batch, and returns one result for each payload: its answer, or an
-            exception for that request alone. If it raises an `Exception`, the requests of the batch are tried again
-            one by one, so that a bad one fails alone; a `BaseException` ends the thread.
+        compute: takes a key, the payloads of a batch and what is to be called between two pieces of the work, and
+            returns one result for each payload: its answer, or an exception for that request alone. If it raises an
+            `Exception`, the requests of the batch are tried again one by one, so that a bad one fails alone; a
+            `BaseException` ends the thread. It may be called again from what it calls in between.
         max_batch: most samples in a batch of several requests.
-        max_queue: most samples that wait; a request that finds the queue empty is always accepted.
+        max_queue: most samples that wait, in requests that are no larger than a batch, and as many in larger ones; a
+            request that finds none before it is always accepted.
         on_batch: called in the thread after every batch with its key, the sizes of its requests, the seconds that each
             of them waited, and the seconds of the computation.
         on_death: called once in the thread if it ends without having been told to.
@@ -62,7 +53,7 @@ class Batcher(Generic[K, P]):
 
     def __init__(
         self,
-        compute: Callable[[K, Sequence[P]], Sequence[Result]],
+        compute: Callable[[K, Sequence[P], Between], Sequence[Any]],
         *,
         max_batch: int,
         max_queue: int,
@@ -70,17 +61,13 @@ class Batcher(Generic[K, P]):
         on_death: Callable[[BaseException], None] | None = None,
     ) -> None:
         self._compute = compute
-        self._max_batch = max_batch
-        self._max_queue = max_queue
         self._on_batch = on_batch
         self._on_death = on_death
         self._changed = threading.Condition()
-        self._queues: dict[K, deque[Item[P]]] = {}
+        self._waiting = Waiting[K, P](max_batch, max_queue)
         self._numbers = count()
-        self._queued = 0
-        self._computing = 0  # samples in the present batch
-        self._computed, self._busy = 0.0, 0.0  # samples and seconds of recent batches; older ones count less
-        self._running: list[Item[P]] = []
+        self._running: list[Item[P]] = []  # of the present batch, and of the one that it is a part of
+        self._in_between = 0.0  # seconds that other batches took between the pieces of the present one
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -103,14 +90,19 @@ class Batcher(Generic[K, P]):
     @property
     def queued(self) -> int:
         """Samples waiting."""
-        return self._queued
+        return self._waiting.samples
 
     @property
     def busy(self) -> bool:
         """Whether samples wait or are being computed."""
-        return self._queued + self._computing > 0
+        return self._waiting.samples + self._computing > 0
 
-    def submit(self, key: K, payload: P, size: int, deadline: float = float("inf")) -> Future[Result]:
+    @property
+    def _computing(self) -> int:
+        """Samples that are being computed."""
+        return sum(item.size for item in self._running)
+
+    def submit(self, key: K, payload: P, size: int, deadline: float = float("inf")) -> Result:
         """Queue a request.
 
         Args:
@@ -120,7 +112,8 @@ class Batcher(Generic[K, P]):
             deadline: time on the monotonic clock after which the request is no longer computed.
 
         Returns:
-            The future of its result. Cancelling it before its batch begins takes it out of the queue.
+            The future of its result. Cancelling it before its batch begins takes it out of the queue, and later on ends
+            the work if it is the only one of its batch.
 
         Raises:
             TooManyRequests: the queue is full, or at the measured speed the request would miss its deadline;
@@ -130,52 +123,22 @@ class Batcher(Generic[K, P]):
         with self._changed:
             if not self.alive:
                 raise Unavailable("the model server is going down; try again shortly", retry_after=1)
-            self._refuse_what_is_too_much(size, deadline)
+            self._waiting.check(size, deadline, self._computing)
             item = Item(payload, size, deadline, next(self._numbers))
-            self._queues.setdefault(key, deque()).append(item)
-            self._queued += size
+            self._waiting.add(key, item)
             self._changed.notify()
         item.future.add_done_callback(self._withdraw)
         return item.future
 
-    def _refuse_what_is_too_much(self, size: int, deadline: float) -> None:
-        ahead = self._queued + self._computing
-        if self._queued and self._queued + size > self._max_queue:
-            wait = min(60.0, max(1.0, self._seconds(self._queued)))
-            raise TooManyRequests(
-                f"{self._queued} samples are waiting, and with this request's {size} there would be more than "
-                f"{self._max_queue}; try again in {wait:.0f} s",
-                retry_after=wait,
-            )
-        left = deadline - time.monotonic()
-        if ahead and self._seconds(ahead + size) > PROMPT * left:
-            wait = min(60.0, max(1.0, self._seconds(ahead + size) - PROMPT * left))
-            raise TooManyRequests(
-                f"{ahead} samples are ahead of this request's {size}, too many to finish within its {left:.1f} s; try "
-                f"again in {wait:.0f} s, or allow more time",
-                retry_after=wait,
-            )
-
-    def _seconds(self, samples: int) -> float:
-        """How many seconds so many samples take, judging by recent batches; 0 before the first one."""
-        return samples * self._busy / self._computed if self._computed else 0.0
-
-    def _withdraw(self, future: Future[Result]) -> None:
+    def _withdraw(self, future: Future[Any]) -> None:
         """Take a cancelled request out of its queue at once, so that it takes no other request's place.
 
         This is the future's callback, so it must hold no reference to the request: the two would keep each other, with
         payload and model, in memory until the garbage collector finds them.
         """
-        if not future.cancelled():
-            return
-        with self._changed:
-            waiting = ((key, item) for key, queue in self._queues.items() for item in queue if item.future is future)
-            if found := next(waiting, None):
-                key, item = found
-                self._queues[key].remove(item)
-                self._queued -= item.size
-                if not self._queues[key]:
-                    del self._queues[key]
+        if future.cancelled():
+            with self._changed:
+                self._waiting.withdraw(future)
 
     def _run(self) -> None:
         try:
@@ -190,74 +153,72 @@ class Batcher(Generic[K, P]):
             self._abandon()
 
     def _next(self) -> tuple[K, list[Item[P]]] | None:
-        """Wait for the next batch: the oldest request and those of its kind behind it; None when told to stop."""
+        """Wait for the next batch; None when told to stop."""
         with self._changed:
             while not self._stopping:
-                if not self._queues:
-                    self._changed.wait()
-                    continue
-                # The key whose first request is oldest, so that no key starves another.
-                key = min(self._queues, key=lambda key: self._queues[key][0].number)
-                if batch := self._take(key):
-                    self._running = batch
-                    self._computing = sum(item.size for item in batch)
-                    return key, batch
+                if batch := self._waiting.next(quick=False):
+                    self._running = [*batch[1]]
+                    return batch
+                self._changed.wait()
         return None
 
-    def _take(self, key: K) -> list[Item[P]]:
-        """Pop requests of one key that are neither cancelled nor late, in order, up to the limit on a batch."""
-        queue, batch, total = self._queues[key], list[Item[P]](), 0
-        while queue and (not batch or total + queue[0].size <= self._max_batch):
-            item = queue.popleft()
-            self._queued -= item.size
-            if not item.future.set_running_or_notify_cancel():
-                continue
-            if time.monotonic() >= item.deadline:
-                item.future.set_exception(DeadlineExceeded("the deadline passed in the queue; allow more time"))
-            else:
-                batch.append(item)
-                total += item.size
-        if not queue:
-            del self._queues[key]
-        return batch
-
     def _execute(self, key: K, batch: list[Item[P]]) -> None:
-        started = time.monotonic()
+        started, before = time.monotonic(), self._in_between
+        self._in_between = 0.0
         results = self._attempt(key, batch)
-        seconds = time.monotonic() - started
-        if self._computing:
-            self._computed = MEMORY * self._computed + self._computing
-            self._busy = MEMORY * self._busy + seconds
-        if self._on_batch:
-            waited = [started - item.queued_at for item in batch]
-            self._on_batch(key, [item.size for item in batch], waited, seconds)
+        whole = time.monotonic() - started
+        seconds = whole - self._in_between
+        self._in_between = before + whole
+        if not all(isinstance(result, GivenUp) for result in results):  # otherwise it was not all computed
+            self._waiting.pace.note(sum(item.size for item in batch), seconds)
+            if self._on_batch:
+                waited = [started - item.queued_at for item in batch]
+                self._on_batch(key, [item.size for item in batch], waited, seconds)
         for item, result in zip(batch, results, strict=True):
             settle(item.future, result)
-        self._running, self._computing = [], 0
+        self._running = self._running[: -len(batch)]
 
-    def _attempt(self, key: K, batch: list[Item[P]]) -> Sequence[Result]:
+    def _attempt(self, key: K, batch: list[Item[P]]) -> Sequence[Any]:
+        def between() -> None:
+            self._between(batch)
+
         try:
-            return self._compute(key, [item.payload for item in batch])
+            return self._compute(key, [item.payload for item in batch], between)
         except Exception as error:  # a batch may fail in any way, and the server must outlive it
             if not isinstance(error, LatentaugError):
                 log.exception("a batch of %d failed", len(batch), exc_info=error)
-            if len(batch) == 1:
-                return [error]
+            if len(batch) == 1 or isinstance(error, GivenUp):
+                return [error] * len(batch)
         return [result for item in batch for result in self._attempt(key, [item])]
+
+    def _between(self, batch: list[Item[P]]) -> None:
+        """Between two pieces of a batch: give it up if nobody wants it, and else let a batch of quick ones go first.
+
+        Raises:
+            GivenUp: nobody wants it.
+        """
+        if not any(item.wanted for item in batch):
+            raise GivenUp("the deadline passed while it was computed; send less or allow more time")
+        if self._waiting.is_quick(sum(item.size for item in batch)):
+            return
+        with self._changed:
+            quick = None if self._stopping else self._waiting.next(quick=True)
+            if quick:
+                self._running = [*self._running, *quick[1]]
+        if quick:
+            self._execute(*quick)
 
     def _abandon(self) -> None:
         """Fail all requests that wait or were being computed."""
         with self._changed:
-            waiting = [item for queue in self._queues.values() for item in queue]
-            self._queues.clear()
-            self._queued = 0
+            waiting = self._waiting.clear()
         for item in [*self._running, *waiting]:
             if item.future.done() or (not item.future.running() and not item.future.set_running_or_notify_cancel()):
                 continue
             item.future.set_exception(Unavailable("the model server stopped; try again shortly", retry_after=1))
 
 
-def settle(future: Future[Result], result: Result) -> None:
+def settle(future: Future[Any], result: Any) -> None:
     """Give a running future its result, or its exception."""
     if isinstance(result, BaseException):
         future.set_exception(result)

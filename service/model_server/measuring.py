@@ -9,7 +9,7 @@ from latentaug.augment.spreading import Told
 from latentaug.evaluation.features import Features
 from latentaug.evaluation.quality import Real, compare, left_out
 from latentaug.evaluation.quality_report import NUMBERS
-from service.model_server.engine import LoadedModel, Outputs
+from service.model_server.loaded import LoadedModel, Outputs
 
 MOST_REAL = 20_000
 """Most training images that a request is measured by, so that the first one does not take long."""

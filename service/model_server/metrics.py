@@ -12,7 +12,8 @@ from weakref import WeakSet
 import torch
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from service.model_server.engine import Key, LoadedModel
+from service.model_server.engine import Key
+from service.model_server.loaded import LoadedModel
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)

@@ -1,44 +1,43 @@
-"""What a model offers in the Open Inference Protocol: `<model>.encode`, `.decode`, `.augment`, `.label`, `.quality`.
+"""Turns a parsed request into checked work for the engine.
 
-Turns a parsed request into checked work for the engine. Wrong names, types and parameters are 400; values of the right
-form that the model cannot use are 422; more than the limits allow is 413.
+Wrong names, types and parameters are 400; values of the right form that the model cannot use are 422; more than the
+limits allow is 413.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from latentaug.augment.effort import MOST, effort
 from latentaug.augment.labelling import MAX_REQUEST_VALUES, check_labels
 from latentaug.augment.spreading import Told, spread
 from latentaug.datasets import UNLABELLED
-from latentaug.errors import InvalidInput, MalformedInput, NotFound, TooLarge
-from latentaug.options import FILTERS, LabelOptions, Options, RenderingOptions
+from latentaug.errors import InvalidInput, MalformedInput, TooLarge
+from latentaug.options import LabelOptions, Options, RenderingOptions
 from latentaug.storage.models import ModelDescription
 from service.model_server import measuring
-from service.model_server.engine import Augmentation, Key, LoadedModel, Outputs
+from service.model_server.engine import Augmentation, Key
+from service.model_server.loaded import LoadedModel, Outputs
+from service.model_server.specs import OPTIONAL, Operation, inputs, listed, wanted_outputs
 from service.oip.messages import JOINED, InferenceRequest
-from service.oip.tensors import DTYPES, Array, Parameters, TensorSpec
+from service.oip.tensors import DTYPES, Array, Parameters
 
-Operation: TypeAlias = Literal["encode", "decode", "augment", "label", "quality"]
-OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 _Chosen = TypeVar("_Chosen", bound=Options)
 OUTPUTS_PER_INPUT = 8
+SAMPLE_EFFORT = 2**19
+"""Multiplications of a search for neighbours that take about as long as a sample."""
 WARP_SAMPLES = 16
 """What a warped image counts in the queue: it takes about as long as so many decoded ones (docs/results/warps.md)."""
 RESERVED = {"sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "binary_data_output"}
-OPTIONAL = {"augment": {"labels", "counts"}, "quality": {"labels"}}
-"""Inputs that may be left out."""
 PARAMETERS: dict[Operation, type[Options]] = {"augment": RenderingOptions, "label": LabelOptions}
 """What else the operations take."""
-OF_COUNTS = {"child", "step", "refused"}
-"""Outputs that there are where the input `counts` is."""
 
 
 @dataclass(frozen=True)
@@ -48,92 +47,9 @@ class Work:
     key: Key
     payload: Array | Augmentation
     size: int
-    """Images and latents that the network computes for it."""
+    """Images and latents that the network computes for it, and what takes as long as so many."""
     finish: Callable[[Outputs, Told], Outputs] | None = None
     """Makes the outputs of those of the batcher, beside the engine's thread, and tells how far it has come."""
-
-
-def parse_name(name: str) -> tuple[str, Operation]:
-    """Split `<model>.<operation>`.
-
-    Raises:
-        NotFound: it names no operation.
-    """
-    model, _, operation = name.rpartition(".")
-    if not model or operation not in OPERATIONS:
-        raise NotFound(f"no model is named {name[:80]!r}; models are <name>.{', <name>.'.join(OPERATIONS)}")
-    return model, operation
-
-
-def inputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
-    """What an operation takes, `OPTIONAL` inputs too."""
-    return _inputs(*_shapes(description), operation)
-
-
-@cache
-def _inputs(image: tuple[int, ...], latent: tuple[int, ...], operation: Operation) -> tuple[TensorSpec, ...]:
-    images = TensorSpec("images", "UINT8", image)
-    if operation == "encode":
-        return (images,)
-    if operation == "decode":
-        return (TensorSpec("latents", "FP32", latent),)
-    labels = TensorSpec("labels", "INT64", (-1,))
-    return (images, labels, TensorSpec("counts", "INT64", (-1,))) if operation == "augment" else (images, labels)
-
-
-def outputs(description: ModelDescription, operation: Operation) -> tuple[TensorSpec, ...]:
-    """What an operation gives."""
-    return _outputs(*_shapes(description), operation)
-
-
-@cache
-def _outputs(image: tuple[int, ...], latent: tuple[int, ...], operation: Operation) -> tuple[TensorSpec, ...]:
-    images, latents = TensorSpec("images", "UINT8", image), TensorSpec("latents", "FP32", latent)
-    if operation == "encode":
-        log_variances = TensorSpec("log_variances", "FP32", latents.shape)
-        return latents, log_variances, TensorSpec("reconstruction_error", "FP32", (-1,))
-    if operation == "decode":
-        return (images,)
-    if operation == "label":
-        labels, nearest = (TensorSpec(name, "INT64", (-1,)) for name in ("labels", "nearest"))
-        return labels, TensorSpec("confidence", "FP32", (-1,)), TensorSpec("kept", "BOOL", (-1,)), nearest
-    if operation == "quality":
-        return tuple(TensorSpec(name, datatype, (-1,)) for name, datatype in measuring.OUTPUTS.items())
-    rows = [TensorSpec(name, "INT64", (-1,)) for name in ("source", "neighbour", "child")]
-    refused = TensorSpec("refused", "INT64", (-1, len(FILTERS)))
-    return images, *rows, TensorSpec("step", "FP32", (-1,)), refused, latents
-
-
-def _shapes(description: ModelDescription) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The shapes of the tensors that hold images and those that hold latents."""
-    return (-1, description.height, description.width, description.channels), (-1, description.latent_dim)
-
-
-def metadata(description: ModelDescription, operation: Operation) -> dict[str, Any]:
-    """The Open Inference Protocol's metadata answer."""
-    return {
-        "name": f"{description.name}.{operation}",
-        "versions": [description.version],
-        "platform": "pytorch_latentaug",
-        "inputs": [spec.to_json() for spec in inputs(description, operation)],
-        "outputs": [spec.to_json() for spec in outputs(description, operation)],
-    }
-
-
-def wanted_outputs(description: ModelDescription, operation: Operation, request: InferenceRequest) -> dict[str, bool]:
-    """Outputs to answer with, in order, and whether each travels as binary.
-
-    Raises:
-        MalformedInput: an output that the operation does not have.
-    """
-    names = [spec.name for spec in outputs(description, operation)]
-    if operation == "augment" and "counts" not in request.inputs:
-        names = [name for name in names if name not in OF_COUNTS]
-    if request.outputs is None:
-        return dict.fromkeys(names, request.binary_output)
-    if unknown := request.outputs.keys() - set(names):
-        raise MalformedInput(f"{operation} has no output {_listed(unknown)}; it has {_listed(names)}")
-    return request.outputs
 
 
 def prepare(model: LoadedModel, operation: Operation, request: InferenceRequest, max_rows: int) -> Work:
@@ -156,7 +72,7 @@ def prepare(model: LoadedModel, operation: Operation, request: InferenceRequest,
     joined = _joined(options.pop(JOINED, 1))
     known = PARAMETERS[operation].model_fields if operation in PARAMETERS else {}
     if unknown := options.keys() - known.keys():
-        raise MalformedInput(f"{operation} has no parameter {_listed(unknown)}")
+        raise MalformedInput(f"{operation} has no parameter {listed(unknown)}")
     rows = len(request.inputs["latents" if operation == "decode" else "images"])
     if rows % joined:
         raise InvalidInput(
@@ -206,7 +122,25 @@ def _prepare_augment(
     key = Key(model, "augment", model.tile(len(images) // joined), decode_tile, decode)
     again = decoded and decode == "residual"  # the sources are decoded too
     size = len(images) * (1 + again) + children * decoded * (WARP_SAMPLES if decode == "warp" else 1)
-    return Work(key, augmentation, size)
+    return Work(key, augmentation, size + _search(model, augmentation) // SAMPLE_EFFORT)
+
+
+def _search(model: LoadedModel, asked: Augmentation) -> int:
+    """How much work it is to find neighbours and to filter, in multiplications.
+
+    Raises:
+        TooLarge: more than one request may need.
+    """
+    options, images = asked.options, len(asked.images) // asked.requests
+    reference = model.reference if options.neighbours == "dataset" else None
+    labels = asked.labels if asked.requests == 1 else None
+    found = asked.requests * effort(options, len(model.sigma), labels, images, asked.counts, reference)
+    if found > MOST:
+        raise TooLarge(
+            f"to find and compare neighbours for these images takes {found / MOST:.1f} times the work that one request "
+            "may take; send fewer images, allow fewer retries, or augment a data set by a job"
+        )
+    return found
 
 
 def _prepare_label(model: LoadedModel, request: InferenceRequest, options: Parameters, joined: int) -> Work:
@@ -250,7 +184,7 @@ def _check_inputs(
 ) -> None:
     specs = {spec.name: spec for spec in inputs(description, operation)}
     if unknown := request.inputs.keys() - specs.keys():
-        raise MalformedInput(f"{operation} takes no input {_listed(unknown)}; it takes {_listed(specs)}")
+        raise MalformedInput(f"{operation} takes no input {listed(unknown)}; it takes {listed(specs)}")
     for name, spec in specs.items():
         tensor = request.inputs.get(name)
         if tensor is None:
@@ -271,10 +205,6 @@ def _check_inputs(
 
 def _reserved(name: str) -> bool:
     return name in RESERVED or name.startswith("triton_")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name[:80]) for name in sorted(names)[:8])
 
 
 def _joined(value: object) -> int:

@@ -21,7 +21,7 @@ from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import read_vae
 from latentaug.vae.inference import frozen
 from latentaug.vae.memory import give_back
-from service.model_server.engine import LoadedModel
+from service.model_server.loaded import LoadedModel
 
 log = logging.getLogger(__name__)
 

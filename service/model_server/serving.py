@@ -18,13 +18,14 @@ from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.memory import keep_freed
 from service.asgi.disconnect import while_connected
-from service.model_server import operations
+from service.model_server import operations, specs
 from service.model_server.aside import Aside
 from service.model_server.batcher import Batcher
-from service.model_server.engine import Key, LoadedModel, Outputs, Payload, compute
+from service.model_server.engine import Key, Payload, compute
+from service.model_server.loaded import LoadedModel, Outputs
 from service.model_server.metrics import Metrics
-from service.model_server.operations import Operation
 from service.model_server.repository import Repository
+from service.model_server.specs import Operation
 from service.oip import messages as oip
 from service.oip.tensors import Parameters
 
@@ -86,7 +87,7 @@ class Serving:
         Raises:
             LatentaugError: what is wrong with it.
         """
-        name, operation = operations.parse_name(request.path_params["model"])
+        name, operation = specs.parse_name(request.path_params["model"])
         with self._admitted():
             started = time.monotonic()
             model = await self.repository.get(name, request.path_params.get("version"))
@@ -119,7 +120,7 @@ class Serving:
 
     async def _answer(self, request: Request, model: LoadedModel, operation: Operation, started: float) -> Response:
         asked = await self._read(request, model, operation)
-        wanted = operations.wanted_outputs(model.description, operation, asked)
+        wanted = specs.wanted_outputs(model.description, operation, asked)
         work = operations.prepare(model, operation, asked, self._max_rows)
         deadline = started + timeout_seconds(asked.parameters)
         future = self.batcher.submit(work.key, work.payload, work.size, deadline)
@@ -150,11 +151,11 @@ class Serving:
             return await outcome(request, future, deadline)
 
     async def _read(self, request: Request, model: LoadedModel, operation: Operation) -> oip.InferenceRequest:
-        specs = operations.inputs(model.description, operation)
-        limit = oip.MAX_HEAD_BYTES + self._max_rows * sum(spec.row_bytes for spec in specs)
+        taken = specs.inputs(model.description, operation)
+        limit = oip.MAX_HEAD_BYTES + self._max_rows * sum(spec.row_bytes for spec in taken)
         body = await read_body(request, limit)
         header = request.headers.get(oip.HEADER_LENGTH)
-        raw = specs[0] if len(specs) == 1 else None
+        raw = taken[0] if len(taken) == 1 else None
         if header is not None or len(body) < LARGE_JSON_BYTES:
             return oip.parse_request(body, header, raw)
         return await asyncio.to_thread(oip.parse_request, body, header, raw)

@@ -64,6 +64,25 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int, str]] = {
         "class 'few' has 4 labelled images in all",
     ),
     "more labelled than train with a label": ("evaluate", {"dataset": "partly", "labelled": 8}, 422, "2 to 6, all"),
+    "too many of each image": (
+        "augment",
+        {"dataset": "digits", "model": "eight", "per_image": 1000},
+        413,
+        "per_image can be up to 914",
+    ),
+    "too many of each class": ("augment", {"dataset": "digits", "model": "eight", "per_class": 100_000}, 413, "986895"),
+    "too many for equal classes": (
+        "augment",
+        {"dataset": "digits", "model": "eight", "balance": "200000"},
+        413,
+        "ask for fewer",
+    ),
+    "too many by a recipe": (
+        "augment",
+        {"dataset": "digits", "recipe": {"parts": [{"source": "affine", "copies": 1000}]}},
+        413,
+        "fewer copies",
+    ),
     "too few without labels": ("augment", {"dataset": "bare", "model": "tiny", "k": 64}, 422, "training images"),
 }
 
@@ -84,6 +103,7 @@ ACCEPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "unlabelled images beside a class large enough": ("augment", {"dataset": "partly", "model": "tiny", "k": 3}),
     "labels to spread over unlabelled images": ("label", {"dataset": "partly", "model": "tiny"}),
     "the largest k": ("augment", {"dataset": "rare", "model": "tiny", "k": 1}),
+    "as many of each image as fit": ("augment", {"dataset": "digits", "model": "eight", "per_image": 914}),
     "training without labels": ("train", {"dataset": "bare"}),
     "the whole training part": ("evaluate", {"dataset": "digits", "labelled": 1079}),
     "one of each class": ("evaluate", {"dataset": "digits", "labelled": 10}),

@@ -6,31 +6,45 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from service.api.http import wire
+from service.api.http import limits, wire
 from tests.api import services
 
 MEBIBYTE = 2**20
+FEW = 5
 ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /v1/jobs/train HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+@contextmanager
+def serving(**settings: object) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """An API, and its port."""
     port = services.free_port()
     with (
         services.home() as own,
-        services.process("service.api", own.environment(port=port, log_level="error")) as running,
+        services.process("service.api", own.environment(port=port, log_level="error", **settings)) as running,
         httpx.Client(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         services.wait_until(lambda: services.answers(client))
         yield running, port
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def few() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """One that answers few requests at a time, whatever their bodies take."""
+    with serving(max_connections=FEW, min_upload_rate=0) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +62,11 @@ def resident(process: subprocess.Popen[bytes]) -> int:
     """Bytes that a process holds in memory."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024
+
+
+def descriptors(process: subprocess.Popen[bytes]) -> int:
+    """How many files and connections a process has open."""
+    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
 def received(connection: socket.socket) -> bytes:
@@ -152,3 +171,103 @@ def test_a_head_that_drips_is_given_up(port: int, start: bytes, drip: bytes) -> 
         received(connection)
 
     assert time.monotonic() < began + wire.SECONDS + 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "ask",
+    [
+        b"POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",
+        b"POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n",
+    ],
+    ids=["goes on", "ends late"],
+)
+def test_a_body_that_nobody_reads_does_not_hold_its_connection(port: int, ask: bytes) -> None:
+    with connected(port) as connection:
+        connection.sendall(ask)
+        began = time.monotonic()
+        assert connection.recv(2**16).startswith(b"HTTP/1.1 404 ")
+        while sent(connection, b"a", 1) and time.monotonic() < began + 2 * wire.SECONDS + 2:
+            time.sleep(0.5)
+        received(connection)
+
+    assert time.monotonic() < began + 2 * wire.SECONDS + 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        (b"/v1/jobs/train", b"application/json"),
+        (b"/v1/models/none/encode", b"multipart/form-data; boundary=b"),
+        (b"/v1/models/none/augment", b"application/x-npy"),
+        (b"/v1/datasets?name=slow", b"application/zip"),
+    ],
+)
+def test_a_body_that_drips_is_given_up(port: int, path: bytes, form: bytes) -> None:
+    lines = [b"POST " + path + b" HTTP/1.1", b"Host: localhost", b"Content-Type: " + form, b"Content-Length: 9999", b""]
+    with connected(port) as connection:
+        connection.sendall(b"\r\n".join([*lines, b""]))
+        began = time.monotonic()
+        while sent(connection, b" ", 1) and time.monotonic() < began + limits.PROGRESS_SECONDS + wire.SECONDS + 5:
+            time.sleep(0.5)
+
+    assert time.monotonic() < began + limits.PROGRESS_SECONDS + wire.SECONDS + 5
+
+
+@pytest.mark.slow
+def test_a_caller_that_does_not_take_its_answer_is_left(process: tuple[subprocess.Popen[bytes], int]) -> None:
+    running, port = process
+    asked = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500
+    before = descriptors(running)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(asked[: 2**15])
+        services.wait_until(lambda: descriptors(running) > before)
+        services.wait_until(lambda: descriptors(running) <= before, 2 * wire.TAKING_SECONDS + 5)
+
+
+def test_however_many_connections_come_there_is_room_for_health_and_work(
+    few: tuple[subprocess.Popen[bytes], int],
+) -> None:
+    running, port = few
+    with ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(connected(port))
+
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/openapi.json").status_code == 200
+        assert descriptors(running) < 200
+
+
+def test_where_all_places_are_taken_health_is_answered_and_others_are_told(
+    few: tuple[subprocess.Popen[bytes], int],
+) -> None:
+    _, port = few
+    with ExitStack() as stack:
+        for _ in range(FEW):
+            connection = stack.enter_context(connected(port))
+            connection.sendall(POST.replace(b"Transfer", b"Content-Type: application/json\r\nTransfer"))
+        url = f"http://127.0.0.1:{port}"
+        services.wait_until(lambda: httpx.get(f"{url}/openapi.json").status_code == 503)
+        told = httpx.get(f"{url}/openapi.json")
+        health = httpx.get(f"{url}/healthz")
+
+    assert told.headers["retry-after"] == "2"
+    assert told.json()["code"] == "unavailable"
+    assert health.status_code == 200
+    services.wait_until(lambda: httpx.get(f"{url}/openapi.json").status_code == 200)
+
+
+@pytest.mark.slow
+def test_twenty_thousand_idle_connections_exhaust_nothing(few: tuple[subprocess.Popen[bytes], int]) -> None:
+    running, port = few
+    at_once = 400  # that this process may hold
+    for _ in range(20_000 // at_once):
+        with ExitStack() as stack:
+            for _ in range(at_once):
+                stack.enter_context(connected(port))
+            assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+
+    assert descriptors(running) < 200

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from latentaug.augment.neighbours import Between, go_on
 from latentaug.errors import DeadlineExceeded, InvalidInput, TooManyRequests, Unavailable
-from service.model_server.batcher import Batcher
+from service.model_server.batcher import Batcher, GivenUp
 
 Gated = tuple[Batcher[str, Any], "Operation"]
 
@@ -26,7 +27,7 @@ class Operation:
         self.entered = threading.Semaphore(0)
         self.batches: list[tuple[str, list[Any]]] = []
 
-    def __call__(self, key: str, payloads: Sequence[Any]) -> list[Any]:
+    def __call__(self, key: str, payloads: Sequence[Any], _: Between = go_on) -> list[Any]:
         self.batches.append((key, list(payloads)))
         self.entered.release()
         assert self.gate.wait(10)
@@ -127,14 +128,14 @@ def test_a_request_over_the_limit_of_a_batch_goes_alone(gated: Gated) -> None:
 
 def test_a_full_queue_refuses_and_says_when_to_come_back(gated: Gated) -> None:
     batcher, operation = gated
-    kept = batcher.submit("a", 1, 19)
+    kept = [batcher.submit("a", n, 7) for n in (1, 2)] + [batcher.submit("a", 3, 5)]
     with pytest.raises(TooManyRequests, match="19 samples are waiting") as refused:
-        batcher.submit("b", 2, 2)
+        batcher.submit("b", 4, 2)
     assert refused.value.retry_after is not None
     assert 1 <= refused.value.retry_after <= 60
-    fits = batcher.submit("b", 2, 1)
+    fits = batcher.submit("b", 5, 1)
     operation.gate.set()
-    assert results([kept, fits]) == [2, 4]
+    assert results([*kept, fits]) == [2, 4, 6, 10]
     assert batcher.queued == 0
 
 
@@ -160,7 +161,7 @@ def test_an_answered_request_is_let_go_of_without_the_garbage_collector() -> Non
     class Key:
         """Stands for a model."""
 
-    batcher = Batcher[Key, int](lambda _, payloads: list(payloads), max_batch=8, max_queue=8)
+    batcher = Batcher[Key, int](lambda _, payloads, __: list(payloads), max_batch=8, max_queue=8)
     batcher.start()
     key = Key()
     held = weakref.ref(key)
@@ -236,7 +237,7 @@ def test_stopping_finishes_the_batch_in_hand_and_fails_the_rest(gated: Gated) ->
 def test_every_answer_goes_to_its_own_request_under_load() -> None:
     seen: list[list[int]] = []
     batcher = Batcher[int, int](
-        lambda key, payloads: [key * 10_000 + payload for payload in payloads],
+        lambda key, payloads, _: [key * 10_000 + payload for payload in payloads],
         max_batch=16,
         max_queue=10**6,
         on_batch=lambda _key, sizes, _waited, _seconds: seen.append(list(sizes)),
@@ -256,4 +257,146 @@ def test_an_idle_batcher_uses_no_processor_time() -> None:
     before = time.process_time()
     time.sleep(0.5)
     assert time.process_time() - before < 0.01
+    batcher.stop()
+
+
+class Long:
+    """Computes one payload in pieces, each of which waits for its turn, and any other at once."""
+
+    def __init__(self) -> None:
+        self.turns = threading.Semaphore(0)
+        self.pieces = 0
+        self.done: list[Any] = []
+
+    def __call__(self, key: str, payloads: Sequence[Any], between: Between) -> list[Any]:
+        for _ in range(1000 if "long" in payloads else 1):
+            between()
+            if "long" in payloads:
+                assert self.turns.acquire(timeout=10)
+                self.pieces += 1
+        self.done += payloads
+        return list(payloads)
+
+
+@pytest.fixture
+def long() -> Iterator[tuple[Batcher[str, Any], Long, Future[Any]]]:
+    """A batcher within the first piece of a request that is larger than a batch."""
+    operation = Long()
+    batcher = Batcher[str, Any](operation, max_batch=8, max_queue=20)
+    batcher.start()
+    future = batcher.submit("a", "long", 1000, time.monotonic() + 60)
+    operation.turns.release()
+    while operation.pieces < 1:
+        time.sleep(0.01)
+    yield batcher, operation, future
+    operation.turns.release(2000)
+    batcher.stop()
+
+
+Pieces = tuple[Batcher[str, Any], Long, Future[Any]]
+
+
+def test_requests_no_larger_than_a_batch_go_between_the_pieces_of_a_larger_one(long: Pieces) -> None:
+    batcher, operation, future = long
+    quick = [batcher.submit("a", n, 4) for n in range(3)]
+    operation.turns.release()
+    assert quick[0].result(timeout=5) == 0
+    operation.turns.release(2)
+    assert results(quick) == [0, 1, 2]
+    assert not future.done()
+    assert operation.done == [0, 1, 2]
+    operation.turns.release(2000)
+    assert future.result(timeout=5) == "long"
+
+
+def test_a_larger_request_takes_no_place_and_no_time_from_smaller_ones(long: Pieces) -> None:
+    batcher, operation, _ = long
+    other = batcher.submit("a", "long", 1000)
+    quick = batcher.submit("b", 1, 8, time.monotonic() + 5)
+    assert other.cancel()
+    operation.turns.release(2)
+    assert quick.result(timeout=5) == 1
+
+
+def test_two_larger_requests_never_run_at_once(long: Pieces) -> None:
+    batcher, operation, future = long
+    other = batcher.submit("b", 2, 1000)
+    operation.turns.release(500)
+    time.sleep(0.1)
+    assert not other.done()
+    operation.turns.release(2000)
+    assert results([future, other]) == ["long", 2]
+
+
+def test_work_whose_caller_has_left_ends_between_two_pieces(long: Pieces) -> None:
+    batcher, operation, future = long
+    assert not future.cancel(), "it is being computed"
+    operation.turns.release(5)
+    assert batcher.submit("b", 7, 1000).result(timeout=5) == 7
+    assert isinstance(future.exception(timeout=5), GivenUp)
+    assert operation.pieces < 5
+
+
+def test_work_whose_time_is_over_ends_between_two_pieces() -> None:
+    seen: list[int] = []
+
+    def compute(key: str, payloads: Sequence[Any], between: Between) -> list[Any]:
+        while payloads == ["endless"]:
+            between()
+            time.sleep(0.01)
+        return list(payloads)
+
+    batcher = Batcher[str, Any](compute, max_batch=8, max_queue=20, on_batch=lambda _, sizes, *__: seen.extend(sizes))
+    batcher.start()
+    for size in (1, 1000):
+        late = batcher.submit("a", "endless", size, time.monotonic() + 0.1)
+        with pytest.raises(DeadlineExceeded):
+            late.result(timeout=5)
+    assert batcher.submit("a", 1, 1).result(timeout=5) == 1
+    assert seen == [1], "what was given up says nothing about the speed"
+    batcher.stop()
+
+
+def test_a_batch_goes_on_while_anyone_waits_for_it() -> None:
+    queued, inside, left = threading.Event(), threading.Event(), threading.Event()
+
+    def compute(key: str, payloads: Sequence[Any], between: Between) -> list[Any]:
+        if payloads == ["first"]:
+            assert queued.wait(5)
+        else:
+            inside.set()
+            assert left.wait(5)
+            between()
+        return list(payloads)
+
+    batcher = Batcher[str, Any](compute, max_batch=8, max_queue=20)
+    batcher.start()
+    batcher.submit("a", "first", 1)
+    gone, stays = batcher.submit("a", 1, 1), batcher.submit("a", 2, 1)
+    queued.set()
+    assert inside.wait(5)
+    assert not gone.cancel()
+    left.set()
+    assert results([gone, stays]) == [1, 2]
+    batcher.stop()
+
+
+def test_what_goes_in_between_may_kill_the_thread_and_everyone_is_told() -> None:
+    inside = threading.Event()
+
+    def compute(key: str, payloads: Sequence[Any], between: Between) -> list[Any]:
+        if "death" in payloads:
+            raise SystemExit(1)
+        while True:
+            inside.set()
+            between()
+
+    batcher = Batcher[str, Any](compute, max_batch=8, max_queue=20)
+    batcher.start()
+    outer = batcher.submit("a", "long", 1000)
+    assert inside.wait(5)
+    inner = batcher.submit("b", "death", 1)
+    for future in (outer, inner):
+        with pytest.raises(Unavailable):
+            future.result(timeout=5)
     batcher.stop()

@@ -16,7 +16,8 @@ from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.architectures import pixels
 from latentaug.vae.inference import FrozenVAE, frozen
-from service.model_server.engine import TILES, Augmentation, Key, LoadedModel, compute
+from service.model_server.engine import Augmentation, Key, compute
+from service.model_server.loaded import TILES, LoadedModel
 from tests.model_server.conftest import random_residual_vae, random_vae, save_model
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (70, 70, 1), (17, 23, 3), (32, 32, 3)]

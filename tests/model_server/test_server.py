@@ -474,7 +474,7 @@ def test_a_lost_device_ends_the_process_for_its_supervisor_to_start_anew(start: 
         "from service.model_server import engine, __main__ as server\n"
         "def lost(*_):\n"
         "    raise engine.torch.AcceleratorError('device-side assert')\n"
-        "engine.encode_rows = lost\n"
+        "engine.LoadedModel.encode_rows = lost\n"
         "sys.exit(server.main())\n"
     )
     process = start(program=program)
@@ -527,3 +527,37 @@ def test_error_answers_become_the_errors_that_they_name() -> None:
     assert (error.detail, error.fields, error.retry_after) == ("taken", [("name", "taken")], 3)
     for unreadable in (b"", b"[]", b'{"error": "x"}', b'{"error": "x", "code": "odd"}'):
         assert isinstance(error_from(500, unreadable, None), Unavailable)
+
+
+def test_more_work_than_a_request_may_take_is_refused_before_it_is_queued(start: Start) -> None:
+    process = start()
+    save_model(process.store, "m")
+    many: dict[str, Any] = {"images": images(4096), "counts": np.full(4096, 8), "labels": np.arange(4096) % 2}
+    filters = {"reject_off_manifold": True, "reject_label": True, "retries": 100, "method": "noise"}
+
+    with pytest.raises(TooLarge, match="times the work that one request may take"):
+        infer(process, "augment", many, ["images"], **filters)
+
+
+def test_a_large_request_holds_up_no_small_one_and_ends_with_its_caller(start: Start) -> None:
+    process = start(max_batch_samples=64)
+    save_model(process.store, "m", shape=(70, 70, 1))
+    large = call("augment", {"images": images(4000, (70, 70, 1))}, ["images"], k=8, decode="residual", timeout=600)
+
+    async def both() -> tuple[float, str]:
+        async with connected(process) as client:
+            asking = asyncio.create_task(large(client))
+            await asyncio.sleep(1)
+            began = time.monotonic()
+            for _ in range(5):
+                await call("encode", {"images": images(1, (70, 70, 1))}, ["latents"], timeout=5)(client)
+            took = (time.monotonic() - began) / 5
+            assert not asking.done()
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            await call("encode", {"images": images(65, (70, 70, 1))}, ["latents"], timeout=5)(client)
+            return took, (await client.metrics()).decode()
+
+    took, metrics = asyncio.run(both())
+    assert took < 1
+    assert 'inference_batches_total{model="m",op="augment"}' not in metrics, "it was given up"

@@ -283,14 +283,14 @@ class TestAugment:
 
     def test_more_bytes_than_allowed_are_never_made(self, desk: Desk) -> None:
         work = desk.start("augment")
-        work.settings = desk.settings.model_copy(update={"max_dataset_bytes": 10_000})
+        work.settings = desk.settings.model_copy(update={"max_result_bytes": 10_000})
         with pytest.raises(TooLarge, match="ask for fewer"):
             augment(work, AugmentParams(dataset="digits", model="mine"))
 
     def test_more_images_than_a_job_makes_are_refused_with_the_most_that_fit(self, desk: Desk) -> None:
-        with pytest.raises(TooLarge, match=r"1079000 new images .* per_image can be up to 926$"):
+        with pytest.raises(TooLarge, match=r"1079000 new images .* per_image can be up to 914$"):
             augment(desk.start("augment"), AugmentParams(dataset="digits", model="mine", per_image=1000))
-        with pytest.raises(TooLarge, match=r"at most 1000000 .* per_image can be up to 926$"):
+        with pytest.raises(TooLarge, match=r"at most 986895 .* per_image can be up to 914$"):
             augment(desk.start("augment"), AugmentParams(dataset="digits", model="mine", per_class=10_000_000))
 
     def test_a_sheet_of_many_children_shows_the_first(self, desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.errors import TooLarge
-from latentaug.imaging.archives import write_npy, write_npz, write_zip
+from latentaug.imaging.archives import write_npy, write_npz, write_zip, zip_in_pieces
+from latentaug.imaging.growing import joined
 from latentaug.imaging.pixels import Pixels, contact_sheet, encode_png
 from latentaug.options import FILTERS
 from service.api.http import media
 from service.api.http.labels import Labels
 
-MAX_SHEET_IMAGES = 2048
+MAX_SHEET_IMAGES, MAX_SHEET_BYTES = 2048, 2**27
+MOST_AT_ONCE = 2**23
+"""Bytes of pixels that are written into an answer whole; larger answers are written piece by piece."""
+MOST_TALLY_BYTES = 4096
+"""Of a tally as a header; callers and proxies take not much more."""
 SHEET_SIDE = 64
 """Pixels to which small images on a contact sheet are enlarged, about."""
 
@@ -102,6 +107,12 @@ def tally(
     return found
 
 
+def tally_header(tally: Mapping[str, object]) -> str:
+    """A tally in one line, with null for its classes if that would be longer than `MOST_TALLY_BYTES`."""
+    whole = json.dumps(tally)
+    return whole if len(whole) <= MOST_TALLY_BYTES else json.dumps({**tally, "classes": None})
+
+
 def in_rows(images: Pixels, columns: int) -> list[list[Pixels]]:
     """Images as the rows of a contact sheet, with `columns` in each row; the last may have fewer."""
     return [list(images[start : start + columns]) for start in range(0, len(images), columns)]
@@ -161,7 +172,7 @@ def write_images(form: str, new: NewImages) -> bytes:
     if form == media.NPZ:
         return write_npz(_arrays(new))
     if form == media.ZIP:
-        return write_zip(list(new.images), None if new.labels is None else new.labels.names, new.provenance())
+        return b"".join(_zip_in_pieces(new))
     if form == media.PNG:
         return _write_sheet(new)
     return _write_json(new)
@@ -171,22 +182,41 @@ def _arrays(new: NewImages) -> dict[str, NDArray[np.generic]]:
     arrays: dict[str, NDArray[np.generic]] = {"images": _squeezed(new.images), **new.per_image}
     if new.labels is not None:
         arrays["labels"] = new.labels.array()
+    if new.tally is not None:
+        arrays["tally"] = np.array(json.dumps(new.tally))
     return arrays | {name: np.array(value) for name, value in new.settings.items()}
 
 
+def images_in_pieces(form: str, new: NewImages) -> Iterator[bytes] | None:
+    """Write images piece by piece, where there are so many that they would take much memory; None for all others."""
+    if new.images.nbytes <= MOST_AT_ONCE:
+        return None
+    if form == media.ZIP:
+        return _zip_in_pieces(new)
+    return joined(_json_in_pieces(new)) if form == media.JSON else None
+
+
+def _zip_in_pieces(new: NewImages) -> Iterator[bytes]:
+    names = None if new.labels is None else new.labels.names
+    yield from zip_in_pieces(new.images, names, new.provenance(), new.tally)
+
+
 def _write_json(new: NewImages) -> bytes:
+    return b"".join(_json_in_pieces(new))
+
+
+def _json_in_pieces(new: NewImages) -> Iterator[bytes]:
     provenance = new.provenance()
-    pairs = zip(new.images, provenance, strict=True)
-    document: dict[str, object] = {
-        "images": [base64.b64encode(_png(image, entry)).decode() for image, entry in pairs],
-        **{name: array.tolist() for name, array in new.per_image.items()},
-    }
+    document: dict[str, object] = {name: array.tolist() for name, array in new.per_image.items()}
     if new.labels is not None:
         document["labels"] = new.labels.values
     document["provenance"] = provenance
     if new.tally is not None:
         document["tally"] = new.tally
-    return json.dumps(document).encode()
+    yield b'{"images": ['
+    for i, (image, entry) in enumerate(zip(new.images, provenance, strict=True)):
+        yield (b', "%s"' if i else b'"%s"') % base64.b64encode(_png(image, entry))
+    yield b"], %s" % json.dumps(document)[1:].encode()
 
 
 def _write_sheet(new: NewImages) -> bytes:
@@ -196,7 +226,11 @@ def _write_sheet(new: NewImages) -> bytes:
         raise TooLarge(
             f"a contact sheet of {shown} images was asked for; ask for at most {MAX_SHEET_IMAGES}, or for {media.ZIP}"
         )
-    scale = max(1, SHEET_SIDE // max(new.images.shape[1:3]))
+    height, width, channels = new.images.shape[1:]
+    scale = max(1, SHEET_SIDE // max(height, width))
+    cells = len(sheet) * max(map(len, sheet))  # the longest row makes all as long
+    if cells * height * width * channels * scale**2 > MAX_SHEET_BYTES:
+        raise TooLarge(f"the contact sheet would hold more than {MAX_SHEET_BYTES} bytes; ask for fewer, or {media.ZIP}")
     return _png(contact_sheet(sheet, scale), new.settings)
 
 

@@ -6,15 +6,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging.archives import read_npy, read_npz
@@ -23,14 +20,15 @@ from latentaug.imaging.depth import Levels, eight_bit, scale_told
 from latentaug.imaging.intake import Intake, Size, Unreadable
 from latentaug.imaging.pixels import Limits, Pixels
 from latentaug.imaging.zips import read_zip
+from latentaug.options import AugmentOptions
 from service.api.http import media
+from service.api.http.forms import Form
+from service.api.http.json_bodies import read_json
 from service.api.http.labels import Labels
-from service.api.http.limits import bound_json, read_body
 
-MAX_OPTIONS = 32
 # Arrays of our own answers are passed over, so that an answer can be sent on as a request; other names are mistakes.
-_ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "method"}
-_ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row"}
+_ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "child"}
+_ANSWERED |= {"step", "tally", "model", "version", "dataset", "row", *AugmentOptions.model_fields}
 # What browsers put in front of base64, and how other programs break it into lines.
 _DATA_URL, _BREAK = re.compile(r"\Adata:[\w/+.-]{1,100};base64,"), re.compile(r"\s")
 _NO_FIELDS: Mapping[str, object] = {}
@@ -59,61 +57,11 @@ class ImageBatch:
     warnings: list[str] = field(default_factory=list)
     unreadable: Sequence[Unreadable] = ()
 
-
-@dataclass(frozen=True)
-class Form:
-    """A multipart form: the bytes of its image files, and its fields."""
-
-    files: list[bytes]
-    fields: dict[str, str]
-
-
-class _FormParser(MultiPartParser):
-    """Starlette's parser, which also notes whether the form has ended or has only broken off."""
-
-    closed = False
-    spool_max_size = 2**40  # never on a disk, which may be full: the whole body is in memory already
-
-    def on_end(self) -> None:
-        """Note that the closing boundary has come."""
-        self.closed = True
-
-
-async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
-    """Split a multipart form into files named `images` and fields.
-
-    Raises:
-        MalformedInput: it is not a form, or breaks off.
-        InvalidInput: a file has another name, or a field is given twice.
-        TooLarge: there are too many files.
-    """
-    parser = _FormParser(
-        Headers({"content-type": content_type}),
-        _once(body),
-        max_files=limits.max_images + 1,
-        max_fields=MAX_OPTIONS,
-        max_part_size=2**20,
-    )
-    try:
-        form = await parser.parse()
-    except (MultiPartException, UnicodeError, LookupError, ValueError) as error:
-        raise MalformedInput(f"not a readable multipart form: {error}") from error
-    if not parser.closed:
-        await form.close()
-        raise MalformedInput("the form's closing boundary is missing; send the whole form again")
-    files: list[bytes] = []
-    fields: dict[str, str] = {}
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            if name != "images":
-                raise InvalidInput(f"a file is named {name[:40]!r}; name every image part 'images'")
-            files.append(await value.read())
-            await value.close()
-        elif name in fields:
-            raise InvalidInput(f"{name[:40]!r} is given twice", fields=[(name[:40], "given twice")])
-        else:
-            fields[name] = value
-    return Form(files, fields)
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the images."""
+        images = self.images
+        return images.nbytes if isinstance(images, np.ndarray) else sum(image.nbytes for image in images)
 
 
 def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
@@ -172,57 +120,6 @@ def scaled(batch: ImageBatch, bits: int | None) -> Sequence[Pixels] | Pixels:
     images = eight_bit(batch.images, bits)
     batch.warnings.extend(scale_told(batch.images, bits))
     return images
-
-
-class BoundedJson(Request):
-    """A request whose body is one JSON object, bounded before it is parsed. FastAPI then takes it as it was read here.
-
-    Args:
-        request: the request as it came.
-        max_bytes: most bytes of the body.
-        max_values: most values in it.
-    """
-
-    def __init__(self, request: Request, max_bytes: int, max_values: int) -> None:
-        super().__init__(request.scope, request.receive)
-        self._max_bytes = max_bytes
-        self._max_values = max_values
-
-    async def body(self) -> bytes:
-        """Read the body once.
-
-        Raises:
-            UnsupportedMediaType: it is not said to be JSON.
-            TooLarge: more than `max_bytes`.
-        """
-        if not hasattr(self, "_body"):
-            media.body_form(self, [media.JSON])
-            self._body = await read_body(self, self._max_bytes)
-        return self._body
-
-    async def json(self) -> dict[str, object]:
-        """Parse the body once; raises what `body` and `read_json` raise."""
-        if not hasattr(self, "_object"):
-            self._object = read_json(await self.body(), self._max_values)
-        return self._object
-
-
-def read_json(body: bytes, max_values: int) -> dict[str, object]:
-    """Parse a JSON object.
-
-    Raises:
-        MalformedInput: it is not JSON.
-        InvalidInput: it is not an object.
-        TooLarge: it holds more than `max_values` values.
-    """
-    bound_json(body, max_values)
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise MalformedInput(f"the body is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise InvalidInput("the body must be a JSON object, {...}")
-    return document
 
 
 def _images_from_json(body: bytes, limits: Limits) -> ImageBatch:
@@ -318,7 +215,3 @@ def _labels_from_text(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MalformedInput("the field labels is not a JSON array") from error
-
-
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body

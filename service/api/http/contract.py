@@ -101,6 +101,7 @@ _PROBLEMS = {
     408: "The body stopped coming, or comes too slowly.",
     409: "The name is taken, or the present state does not allow this.",
     413: "The request exceeds a limit on bytes, images or pixels.",
+    416: "There are no bytes in the range that was asked for.",
     415: "This endpoint cannot read a body of that form.",
     421: "The service has no keys, and the request is for another host.",
     422: "The request is well formed but wrong; `errors` names the fields.",

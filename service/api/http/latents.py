@@ -13,7 +13,8 @@ from latentaug.imaging.archives import read_npy, read_npz
 from latentaug.imaging.pixels import Limits
 from latentaug.options import MAX_LATENT_DIM
 from service.api.http import media
-from service.api.http.bodies import only, read_json
+from service.api.http.bodies import only
+from service.api.http.json_bodies import read_json
 
 
 @dataclass(frozen=True)

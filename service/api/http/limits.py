@@ -13,11 +13,13 @@ from starlette.requests import Request
 from latentaug.errors import DeadlineExceeded, InvalidInput, Stalled, TooLarge
 from latentaug.runtime.settings import Settings
 
+LEAST_TIMEOUT = 0.001
+"""Seconds: in less nothing can be answered, so that who asks for it is mistaken."""
 PROGRESS_SECONDS = 10.0
 """Seconds within which as many bytes must come as the slowest rate allows."""
 
 
-async def read_body(request: Request, max_bytes: int, slowest: int = 0) -> bytes:
+async def read_body(request: Request, max_bytes: int, slowest: int) -> bytes:
     """Read the body, and give up as soon as it is, or claims to be, too large, or comes too slowly.
 
     Args:
@@ -74,7 +76,7 @@ async def in_time(request: Request, settings: Settings) -> AsyncIterator[Callabl
         A function that returns how many seconds are left.
 
     Raises:
-        InvalidInput: `X-Request-Timeout` is not a positive number.
+        InvalidInput: `X-Request-Timeout` is not a number of at least `LEAST_TIMEOUT`.
         DeadlineExceeded: the time has passed.
     """
     seconds = _timeout(request, settings)
@@ -98,10 +100,10 @@ def _timeout(request: Request, settings: Settings) -> float:
         seconds = float(sent)
     except ValueError:
         seconds = math.nan
-    if not (math.isfinite(seconds) and seconds > 0):
+    if not (math.isfinite(seconds) and seconds >= LEAST_TIMEOUT):
         raise InvalidInput(
-            "X-Request-Timeout is not a positive number of seconds",
-            fields=[("X-Request-Timeout", "must be a number above 0")],
+            f"X-Request-Timeout is no number of seconds from {LEAST_TIMEOUT:g} on; send one, or leave the header out",
+            fields=[("X-Request-Timeout", f"must be a number of at least {LEAST_TIMEOUT:g}")],
         )
     return min(seconds, settings.request_timeout)
 

@@ -8,9 +8,10 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from latentaug import addresses
+from latentaug.augment.counts import check_job, most_of_a_job
 from latentaug.augment.labelling import check_size
 from latentaug.datasets import DatasetDescription
-from latentaug.errors import Conflict, InvalidInput, TooFewImages
+from latentaug.errors import Conflict, InvalidInput, TooFewImages, TooLarge
 from latentaug.options import AugmentParams, EvaluateParams, Recipe, RecommendParams
 from latentaug.runtime.jobs import JobRecord
 from latentaug.runtime.settings import PREFIX, Settings
@@ -105,23 +106,25 @@ def check_beside(other: JobRecord, dataset: DatasetDescription) -> None:
         )
 
 
-def check_augment(params: AugmentParams, dataset: DatasetDescription, model: ModelDescription) -> None:
-    """Refuse to augment images that the model does not take, or by more neighbours than there are.
+def check_augment(params: AugmentParams, dataset: DatasetDescription, model: ModelDescription, most_bytes: int) -> None:
+    """Refuse to augment images that the model does not take, by more neighbours than there are, or into too many.
 
     Grey and colour are converted, as in a request.
 
     Raises:
         Conflict: a model for images of another size.
         TooFewImages: a class that cannot have k neighbours, even if all its images were in the training part.
+        TooLarge: more new images than fit into a file of `most_bytes`.
     """
     if (dataset.height, dataset.width) != (model.height, model.width):
         _refuse_shape(dataset, model)
+    sources = dataset.images if params.whole else dataset.parts["train"]
+    shape = (model.height, model.width, model.channels)
+    check_job(_at_least(params, dataset, sources), max(1, sources), shape, most_bytes)
     if params.method == "noise":
         return
-    if dataset.classes:
-        sizes = dict(zip(dataset.classes, dataset.class_counts or (), strict=False))  # empty where not known
-    else:
-        sizes = {"": dataset.images if params.whole else dataset.parts["train"]}
+    known = dict(zip(dataset.classes, dataset.class_counts or (), strict=False))  # empty where not known
+    sizes = known if dataset.classes else {"": sources}
     name, size = min(sizes.items(), key=lambda item: item[1], default=("", params.k + 1))
     if size <= params.k:
         images = "image" if size == 1 else "images"
@@ -195,18 +198,39 @@ def recipe_of(recommend: JobRecord) -> Recipe:
     return Recipe.model_validate(recommend.result["recipe"])
 
 
-def check_recipe(recipe: Recipe, dataset: DatasetDescription, model: ModelDescription | None) -> None:
+def check_recipe(
+    params: AugmentParams, recipe: Recipe, dataset: DatasetDescription, model: ModelDescription | None, most_bytes: int
+) -> None:
     """Refuse a recipe that this data set cannot have.
 
     Raises:
         InvalidInput: a data set without labels.
         Conflict: a model for images of another shape.
+        TooLarge: more images than fit into a file of `most_bytes`, even if no image were newly labelled.
     """
     if not dataset.classes:
         message = f"{dataset.name!r} has no labels, so a recipe has nothing to start from; upload it with labels"
         raise InvalidInput(message, fields=[("dataset", message)])
     if model is not None:
         _check_shape(dataset, model)
+    labelled = dataset.labelled if params.whole else dataset.labelled_parts["train"]
+    shape = (dataset.height, dataset.width, dataset.channels)
+    wanted, most = labelled * recipe.growth, most_of_a_job(shape, most_bytes)
+    if wanted > most:
+        raise TooLarge(
+            f"this recipe makes at least {wanted} images, and one job makes at most {most} of this size; give fewer "
+            "copies"
+        )
+
+
+def _at_least(params: AugmentParams, dataset: DatasetDescription, sources: int) -> int:
+    """How many new images a job makes at least, as far as that is known without the labels."""
+    counts = dataset.class_counts or []
+    if params.per_class is not None:
+        return params.per_class * sum(count > 0 for count in counts)
+    if params.balance is not None:
+        return sum(max(0, int(params.balance) - count) for count in counts) if params.balance.isdecimal() else 0
+    return sources * (params.per_image or params.children)
 
 
 def _check_shape(dataset: DatasetDescription, model: ModelDescription) -> None:

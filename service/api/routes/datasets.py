@@ -67,7 +67,7 @@ async def upload_dataset(
         wanted = int(announced) if announced.isdecimal() else 0
         await context.on_jobs(lambda: context.jobs.check_room(owner, wanted))
         body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate)
-        description = await context.on_pixels(lambda: _create(context, options, form, body, limits))
+        description = await context.on_upload(lambda: _create(context, options, form, body, limits))
     await context.on_jobs(lambda: context.jobs.enter(f"datasets/{description.name}", owner))
     response.headers["Location"] = f"/v1/datasets/{description.name}"
     return description

@@ -6,8 +6,6 @@ cost time.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from latentaug.augment.counts import counted
 from latentaug.augment.methods import residual_strip
 from latentaug.augment.neighbours import name_class
 from latentaug.errors import InvalidInput, TooFewImages, TooLarge
-from latentaug.imaging.pixels import Pixels, fit
+from latentaug.imaging.pixels import Pixels
 from latentaug.options import (
     AugmentOptions,
     ImageOptions,
@@ -29,32 +27,33 @@ from latentaug.options import (
     RenderingOptions,
 )
 from latentaug.storage.models import ModelDescription
-from service.api.compute.client import Call, Operation, Outputs
 from service.api.context import Context, context_of
 from service.api.http import contract, media
-from service.api.http.answers import Encoded, NewImages, in_rows, tally, write_encoded, write_images
-from service.api.http.bodies import Form, ImageBatch, read_form, read_images, scaled
+from service.api.http.answers import (
+    Encoded,
+    NewImages,
+    images_in_pieces,
+    in_rows,
+    tally,
+    tally_header,
+    write_encoded,
+    write_images,
+)
+from service.api.http.bodies import ImageBatch
 from service.api.http.latents import read_latents
 from service.api.http.limits import in_time, read_body
 from service.api.http.options import read_options
-from service.api.routes.plain import PlainEndpoint
+from service.api.http.stored import made
+from service.api.routes.steps import PROBLEMS, Tensors, compute, endpoint, fitted, read_batch
 from service.asgi.disconnect import while_connected
-from service.asgi.endpoint import Answer, tell
 from service.oip.tensors import Parameters
 
 CHILDREN_PER_IMAGE = 8
 """Images in the answer of an augment request, at most, for each of the `max_images` that a request may hold."""
 SHEET_COLUMNS = 16
-_THREE = (
-    "Three grey images were resized. If it was one image in colour with its channels first, send "
-    "images.transpose(1, 2, 0)[None] instead."
-)
-
 _OF_FILTERS = set(Rejecting.model_fields)
 _NOT_NAMED = set(ImageOptions.model_fields)
 _NOT_OF_THE_MODEL = set(AugmentOptions.model_fields) - set(RenderingOptions.model_fields)
-
-Tensors = Mapping[str, NDArray[Any]]
 
 
 async def encode(request: Request) -> Response:
@@ -69,7 +68,7 @@ async def encode(request: Request) -> Response:
         description = await context.descriptions.get(request.path_params["model"])
         batch = await read_batch(request, context, media.IMAGE_BODIES)
         options = read_options(ImageOptions, request, batch.fields)
-        images = await fitted(context, batch, description, options)
+        images = await fitted(request, context, batch, description, options)
         outputs = ["latents", "log_variances", "reconstruction_error"]
         call = compute(context, description, "encode", {"images": images}, {}, outputs, 1, seconds_left)
         found = await while_connected(request, call)
@@ -85,12 +84,12 @@ async def decode(request: Request) -> Response:
     async with in_time(request, context.settings) as seconds_left:
         description = await context.descriptions.get(request.path_params["model"])
         body_form = media.body_form(request, media.LATENT_BODIES)
-        body = await read_body(request, context.settings.max_body_bytes)
+        body = await read_body(request, context.settings.max_body_bytes, context.settings.min_upload_rate)
         effort = media.read_effort(body_form, len(body))
         dim = description.latent_dim
         batch = await context.on_pixels(lambda: read_latents(body_form, body, dim, context.limits), effort)
         read_options(LatentOptions, request, batch.fields)
-        _bound_answer(len(batch.latents), description, context)
+        _bound_answer(request, len(batch.latents), description, context)
         call = compute(context, description, "decode", {"latents": batch.latents}, {}, ["images"], 1, seconds_left)
         images = (await while_connected(request, call))["images"]
         return await _answer(context, form, _decoded(images, description, SHEET_COLUMNS))
@@ -115,8 +114,8 @@ async def augment(request: Request) -> Response:
         codes = None if batch.labels is None else batch.labels.codes()
         counts = counted(options, len(batch.images), codes)
         children = len(batch.images) * options.children if counts is None else int(counts.sum())
-        _bound_answer(children, description, context)
-        tensors: dict[str, NDArray[Any]] = {"images": await fitted(context, batch, description, options)}
+        _bound_answer(request, children, description, context)
+        tensors: dict[str, NDArray[Any]] = {"images": await fitted(request, context, batch, description, options)}
         if counts is not None:
             tensors["counts"] = counts
         if batch.labels is not None:
@@ -159,7 +158,7 @@ async def interpolate(request: Request) -> Response:
         if len(batch.images) != 2:
             message = f"interpolate takes exactly two images, not {len(batch.images)}"
             raise InvalidInput(message, fields=[("images", message)])
-        ends = {"images": await fitted(context, batch, description, options)}
+        ends = {"images": await fitted(request, context, batch, description, options)}
         call = compute(context, description, "encode", ends, {}, ["latents"], 1, seconds_left)
         latents = (await while_connected(request, call))["latents"]
         walk = {"latents": np.linspace(latents[0], latents[1], options.steps, dtype=np.float32)}  # [steps, latent_dim]
@@ -170,17 +169,8 @@ async def interpolate(request: Request) -> Response:
         return await _answer(context, form, _decoded(images, description, options.steps))
 
 
-PROBLEMS = contract.problems(400, 404, 406, 408, 409, 413, 415, 503, 504)
 _LATENTS = contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | PROBLEMS
 _IMAGES = contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | PROBLEMS
-
-
-def endpoint(
-    operation: str, answer: Answer, request: contract.Fragment, responses: contract.Responses
-) -> PlainEndpoint:
-    """An operation of a model, at its path."""
-    path = f"/v1/models/{{model}}/{operation}"
-    return PlainEndpoint(path, operation, "infer", "inference", answer, request, responses)
 
 
 ENDPOINTS = (  # a router tries them in this order
@@ -191,59 +181,20 @@ ENDPOINTS = (  # a router tries them in this order
 )
 
 
-async def read_batch(request: Request, context: Context, readable: Sequence[str]) -> ImageBatch:
-    """The request's images, labels and options."""
-    form = media.body_form(request, readable)
-    data = await read_body(request, context.settings.max_body_bytes)
-    body: bytes | Form = data
-    if form == media.MULTIPART:
-        body = await read_form(data, request.headers["content-type"], context.limits)
-    effort = media.read_effort(form, len(data))
-    batch = await context.on_pixels(lambda: read_images(form, body, context.limits), effort)
-    tell(request, batch.warnings)
-    return batch
-
-
-async def fitted(context: Context, batch: ImageBatch, description: ModelDescription, options: ImageOptions) -> Pixels:
-    """The images in the shape that the model takes, uint8 [n, height, width, channels]."""
-    height, width, channels = description.height, description.width, description.channels
-    if isinstance(batch.images, np.ndarray) and batch.images.shape[1:] == (height, width, channels):
-        return batch.images
-    if options.resize and isinstance(batch.images, np.ndarray) and batch.images.shape[::3] == (3, 1):
-        batch.warnings.append(_THREE)
-    size = sum(image.nbytes for image in batch.images) + len(batch.images) * height * width * channels
-
-    def fit_all() -> Pixels:
-        return fit(scaled(batch, options.bits), height, width, channels, resize=options.resize)
-
-    return await context.on_pixels(fit_all, size)
-
-
-async def compute(
-    context: Context,
-    description: ModelDescription,
-    operation: Operation,
-    tensors: Tensors,
-    parameters: Parameters,
-    outputs: list[str],
-    made: int | None,
-    seconds_left: Callable[[], float],
-) -> Outputs:
-    """Have the model server compute an operation within the seconds that are left; `made` is that of `Call`."""
-    call = Call(description.name, operation, description.version, tensors, parameters, outputs, made)
-    return await context.joiner.infer(call, seconds_left())
-
-
 async def _answer(context: Context, form: str, new: NewImages) -> Response:
-    headers = {} if new.tally is None else {"Augment-Tally": json.dumps(new.tally)}
+    headers = {} if new.tally is None else {"Augment-Tally": tally_header(new.tally)}
     if "decode" in new.settings:  # an npy has no other place to name it
         headers["Augment-Decode"] = str(new.settings["decode"])
+    if (pieces := images_in_pieces(form, new)) is not None:
+        response = await made(pieces, context.on_pixels, form)
+        response.headers.update(headers)
+        return response
     effort = media.write_effort(form, new.images.nbytes)
     content = await context.on_pixels(lambda: write_images(form, new), effort)
     return Response(content, media_type=form, headers=headers)
 
 
-def _bound_answer(images: int, description: ModelDescription, context: Context) -> None:
+def _bound_answer(request: Request, images: int, description: ModelDescription, context: Context) -> None:
     """Refuse a request whose answer would be too large, before anything is computed."""
     most = CHILDREN_PER_IMAGE * context.settings.max_images
     pixel_bytes = images * description.height * description.width * description.channels
@@ -252,6 +203,7 @@ def _bound_answer(images: int, description: ModelDescription, context: Context) 
             f"the answer would hold {images} images; it may hold {most} at most, and {context.limits.max_bytes} bytes "
             "of pixels: send fewer images or a smaller k, or augment a data set by a job"
         )
+    context.holding.hold(request, pixel_bytes)
 
 
 def _decoded(images: Pixels, description: ModelDescription, columns: int) -> NewImages:

@@ -25,9 +25,9 @@ from latentaug.options import (
 from latentaug.runtime.jobs import Event, JobRecord, Kind
 from latentaug.storage import models
 from service.api.access import Documented, Owner, guarded
-from service.api.context import Context, FromContext
+from service.api.context import Context, FromContext, context_of
 from service.api.http import contract
-from service.api.http.bodies import BoundedJson
+from service.api.http.json_bodies import BoundedJson
 from service.api.http.options import JobFilter, NoOptions, Once
 from service.api.jobs.events import HEARTBEAT_SECONDS, check_event_id, only_the_end_again, stream
 from service.api.jobs.feasibility import (
@@ -60,7 +60,8 @@ class JobRoute(APIRoute):
 
         async def bounded(request: Request) -> Response:
             if self.body_field is not None:
-                request = BoundedJson(request, MAX_BODY_BYTES, MAX_BODY_VALUES)
+                slowest = context_of(request).settings.min_upload_rate
+                request = BoundedJson(request, MAX_BODY_BYTES, slowest, MAX_BODY_VALUES)
                 await request.json()  # here, for FastAPI would hide what is wrong with it
             return await answer(request)
 
@@ -77,7 +78,7 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-_SUBMIT_PROBLEMS = contract.problems(400, 404, 409, 413, 415, 503, 507)
+_SUBMIT_PROBLEMS = contract.problems(400, 404, 408, 409, 413, 415, 503, 507)
 
 
 @router.post("/train", status_code=202, dependencies=[NoOptions], responses=_SUBMIT_PROBLEMS)
@@ -139,9 +140,9 @@ async def submit_augment(
     named = params.model if recipe is None else recipe.model
     model = None if named is None else await context.descriptions.get(named)
     if recipe is not None:
-        check_recipe(recipe, dataset, model)
+        check_recipe(params, recipe, dataset, model, context.settings.max_result_bytes)
     elif model is not None:
-        check_augment(params, dataset, model)
+        check_augment(params, dataset, model, context.settings.max_result_bytes)
     record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
     return record
 

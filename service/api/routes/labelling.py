@@ -13,7 +13,7 @@ from service.api.http import contract, media
 from service.api.http.answers import SpreadLabels, write_spread
 from service.api.http.limits import in_time
 from service.api.http.options import read_options
-from service.api.routes.inference import PROBLEMS, compute, endpoint, fitted, read_batch
+from service.api.routes.steps import PROBLEMS, compute, endpoint, fitted, read_batch
 from service.asgi.disconnect import while_connected
 
 
@@ -35,7 +35,7 @@ async def label(request: Request) -> Response:
             raise InvalidInput(message, fields=[("labels", message)])
         codes = batch.labels.codes()
         check_labels(codes, MAX_REQUEST_VALUES)
-        images = await fitted(context, batch, description, options)
+        images = await fitted(request, context, batch, description, options)
         parameters = options.model_dump(exclude=set(ImageOptions.model_fields), exclude_none=True)
         outputs = ["labels", "confidence", "kept"]
         call = compute(

@@ -15,7 +15,7 @@ from service.api.context import context_of
 from service.api.http import contract, media
 from service.api.http.limits import in_time
 from service.api.http.options import read_options
-from service.api.routes.inference import PROBLEMS, compute, endpoint, fitted, read_batch
+from service.api.routes.steps import PROBLEMS, compute, endpoint, fitted, read_batch
 from service.asgi.disconnect import while_connected
 
 
@@ -47,7 +47,7 @@ async def quality(request: Request) -> Response:
         description = await context.descriptions.get(request.path_params["model"])
         batch = await read_batch(request, context, media.IMAGE_BODIES)
         options = read_options(ImageOptions, request, batch.fields)
-        tensors: dict[str, NDArray[Any]] = {"images": await fitted(context, batch, description, options)}
+        tensors: dict[str, NDArray[Any]] = {"images": await fitted(request, context, batch, description, options)}
         if batch.labels is not None:
             tensors["labels"] = batch.labels.codes_in(description.classes)
         outputs = [*NUMBERS, *_OF_EACH]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import threading
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -12,17 +15,21 @@ from starlette.responses import Response
 
 from latentaug.datasets import Dataset
 from latentaug.datasets.layouts import convert
-from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound
+from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, TooManyRequests
 from latentaug.imaging.archives import BROKEN_ZIP
 from latentaug.options import Converted
 from latentaug.runtime.jobs import JobRecord, Kind
+from latentaug.storage.files import StoredFile
 from service.api.access import Documented
 from service.api.context import Context, FromContext
 from service.api.http import contract, media
 from service.api.http.options import Once, ResultOptions
+from service.api.http.stored import made, stored
 from service.api.routes.jobs import JobRoute
 
 RETRY_SECONDS = 2.0
+_PLACES = threading.BoundedSemaphore(4)
+"""For results that are being laid out anew."""
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=JobRoute, dependencies=[Documented])
 
@@ -65,14 +72,17 @@ _RESULT_FORMS = list(dict.fromkeys([*(form for files in RESULTS.values() for for
     "/{job}/result",
     response_class=Response,
     dependencies=[Once],
-    responses=contract.answer(_RESULT_FORMS) | contract.problems(404, 406, 409, 503),
+    responses=contract.answer(_RESULT_FORMS)
+    | contract.answer(_RESULT_FORMS, status=206)
+    | contract.problems(404, 406, 409, 413, 416, 503),
 )
 async def job_result(
     request: Request, job: str, options: Annotated[ResultOptions, Query()], context: FromContext
 ) -> Response:
     """Get the result of a job that has succeeded: JSON, and by kind a table, a page of text, a plot or the images.
 
-    With `layout`, images come as other tools read them.
+    With `layout`, images come as other tools read them. Without it, `Range` gives a part of the bytes, so that a broken
+    download can go on.
     """
     figure, layout = options.figure, options.layout
     record = await context.on_jobs(lambda: context.jobs.store.get(job))
@@ -82,7 +92,10 @@ async def job_result(
     form = media.answer_form(request, list(files))
     _check_succeeded(record)
     what = "result" if figure is None else f"figure {figure!r}"
-    return Response(await _file(context, record, files[form], what), media_type=form)
+    try:
+        return await stored(request, context, f"jobs/{record.id}/{files[form]}", form)
+    except NotFound as error:
+        raise _no_longer(record, what) from error
 
 
 async def _in_layout(request: Request, record: JobRecord, layout: Converted, context: Context) -> Response:
@@ -93,11 +106,16 @@ async def _in_layout(request: Request, record: JobRecord, layout: Converted, con
             f"a job of the kind {record.kind} makes no images; name an augment or label job, or leave out layout"
         )
     _check_succeeded(record)
-    made = await _file(context, record, RESULTS[record.kind][media.ZIP], "result")
-    told = await _file(context, record, RESULTS[record.kind][media.JSON], "result")
+    folder, files = f"jobs/{record.id}", RESULTS[record.kind]
+    try:
+        zipped = await context.on_jobs(lambda: StoredFile(context.store, f"{folder}/{files[media.ZIP]}"))
+        told = await context.on_jobs(lambda: context.store.get(f"{folder}/{files[media.JSON]}"))
+    except NotFound as error:
+        raise _no_longer(record, "result") from error
     try:
         dataset = await _unchanged(context, str(record.params["dataset"]), json.loads(told)["dataset_checksum"])
-        return Response(await context.on_pixels(lambda: convert(layout, made, dataset)), media_type=form)
+        parts = convert(layout, io.BufferedReader(zipped), dataset)
+        return await made(_one_of_few(parts), context.on_pixels, form)
     except _NOT_AS_WRITTEN as error:
         raise Damaged(f"the result of job {record.id} is damaged in the store; run the job again") from error
 
@@ -118,12 +136,18 @@ async def _unchanged(context: Context, name: str, checksum: str) -> Dataset:
     return dataset
 
 
-async def _file(context: Context, record: JobRecord, name: str, what: str) -> bytes:
-    """One of the job's files, which is its `what` for the caller."""
+def _one_of_few(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The same parts, in one of few places, as each conversion has the directory of a zip in memory."""
+    if not _PLACES.acquire(blocking=False):
+        raise TooManyRequests("other results are being laid out; try again soon", retry_after=RETRY_SECONDS)
     try:
-        return await context.on_jobs(lambda: context.store.get(f"jobs/{record.id}/{name}"))
-    except NotFound as error:
-        raise NotFound(f"job {record.id} has no {what}, or no longer has it; run the job again") from error
+        yield from parts
+    finally:
+        _PLACES.release()
+
+
+def _no_longer(record: JobRecord, what: str) -> NotFound:
+    return NotFound(f"job {record.id} has no {what}, or no longer has it; run the job again")
 
 
 def _check_succeeded(record: JobRecord) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 
 from latentaug.datasets import digits
 from latentaug.datasets.dataset import UNLABELLED, Dataset
+from latentaug.datasets.layouts import convert
 from latentaug.imaging.archives import write_zip
+from latentaug.options import Converted
 
 DIGITS = digits.load()
 CLASSES = ("a/b", "a b", "ten")  # two of them would share a folder's name
 COUNT = 9
+
+
+def converted(layout: Converted, made: bytes, dataset: Dataset) -> bytes:
+    """The zip of a job in another layout, all pieces of it."""
+    return b"".join(convert(layout, io.BytesIO(made), dataset))
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import tarfile
@@ -16,16 +17,17 @@ from pyarrow import parquet
 
 from latentaug.datasets import digits
 from latentaug.datasets.dataset import Dataset
-from latentaug.datasets.layouts import convert, examples
+from latentaug.datasets.layouts import MadeZip, convert
 from latentaug.imaging.archives import write_zip
+from latentaug.imaging.growing import Growing
 from latentaug.options import Converted
-from tests.domain.datasets.conftest import CLASSES, COUNT
+from tests.domain.datasets.conftest import CLASSES, COUNT, converted
 
 DIGITS = digits.load()
 
 
 def test_a_zip_is_read_in_the_order_of_its_manifest(made: bytes, dataset: Dataset) -> None:
-    found = list(examples(made))
+    found = list(MadeZip(io.BytesIO(made), dataset.classes).examples())
 
     assert [one.label for one in found] == [*(CLASSES[i % 3] for i in range(COUNT - 1)), None]
     assert [int(one.row["source"]) for one in found] == list(range(COUNT))
@@ -34,7 +36,7 @@ def test_a_zip_is_read_in_the_order_of_its_manifest(made: bytes, dataset: Datase
 
 
 def test_parquet_columns_have_the_narrowest_type_that_holds_them(made: bytes, dataset: Dataset) -> None:
-    table = parquet.read_table(io.BytesIO(convert("huggingface", made, dataset)))
+    table = parquet.read_table(io.BytesIO(converted("huggingface", made, dataset)))
 
     types = {name: table.schema.field(name).type for name in ("source", "alpha", "method", "seed")}
     assert types == {"source": pa.int64(), "alpha": pa.float64(), "method": pa.string(), "seed": pa.string()}
@@ -43,7 +45,7 @@ def test_parquet_columns_have_the_narrowest_type_that_holds_them(made: bytes, da
 
 
 def test_yolo_has_the_data_sets_own_images_to_validate_and_test(made: bytes, dataset: Dataset) -> None:
-    with zipfile.ZipFile(io.BytesIO(convert("yolo", made, dataset))) as archive:
+    with zipfile.ZipFile(io.BytesIO(converted("yolo", made, dataset))) as archive:
         names = archive.namelist()
         held_out = Image.open(io.BytesIO(archive.read("test/a_b/000024.png")))
 
@@ -64,22 +66,68 @@ def test_images_without_any_label_need_no_classes(layout: Converted) -> None:
     plain = Dataset("plain", DIGITS.images[:10], None, (), rows[:6], rows[6:8], rows[8:], "tests")
     made = write_zip(list(plain.images[:4]), None, [{"source": i} for i in range(4)])
 
-    converted = convert(layout, made, plain)
+    laid_out = converted(layout, made, plain)
 
     match layout:
         case "huggingface":
-            assert parquet.read_table(io.BytesIO(converted)).column_names == ["image", "source"]
+            assert parquet.read_table(io.BytesIO(laid_out)).column_names == ["image", "source"]
         case "webdataset":
-            with tarfile.open(fileobj=io.BytesIO(converted)) as archive:
+            with tarfile.open(fileobj=io.BytesIO(laid_out)) as archive:
                 assert len(archive.getnames()) == 8
                 told = archive.extractfile("000003.json")
                 assert told is not None
                 assert json.load(told) == {"file": "000003.png", "label": None, "source": "3"}
         case "yolo":
-            with zipfile.ZipFile(io.BytesIO(converted)) as archive:
+            with zipfile.ZipFile(io.BytesIO(laid_out)) as archive:
                 assert sum(name.startswith("unlabelled/") for name in archive.namelist()) == 4
 
 
 def test_the_same_images_give_the_same_bytes(made: bytes, dataset: Dataset) -> None:
     for layout in ("huggingface", "webdataset", "yolo"):
-        assert convert(layout, made, dataset) == convert(layout, made, dataset)
+        assert converted(layout, made, dataset) == converted(layout, made, dataset)
+
+
+def test_what_is_large_comes_in_pieces(dataset: Dataset) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (100, 256, 256, 3), np.uint8)
+    made = write_zip(noise, ["ten"] * 100, [{"source": i, "label": "ten"} for i in range(100)])
+
+    for layout in ("huggingface", "webdataset", "yolo"):
+        pieces = list(convert(layout, io.BytesIO(made), dataset))
+        assert sum(map(len, pieces)) > 0.9 * len(made), layout
+        assert max(map(len, pieces)) < 0.9 * len(made), layout
+
+
+def test_a_text_that_was_no_formula_for_a_spreadsheet_is_read_as_it_was(dataset: Dataset) -> None:
+    hostile = "=cmd|' /C calc'!A0"
+    made = write_zip(dataset.images[:1], [hostile], [{"method": "@x", "label": hostile}])
+
+    (one,) = MadeZip(io.BytesIO(made), [hostile]).examples()
+
+    assert (one.label, one.row["method"]) == (hostile, "@x")
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        assert archive.read("manifest.csv").decode().splitlines()[1].endswith("png,'@x,'" + hostile)
+
+
+@pytest.mark.parametrize("row", ["cut.png", "cut.png,ten,1,2"])
+def test_a_manifest_with_lines_that_are_cut_is_not_taken(row: str, dataset: Dataset) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("cut.png", b"")
+        archive.writestr("manifest.csv", f"file,label,source\n{row}\n")
+
+    with pytest.raises(csv.Error):
+        MadeZip(out, dataset.classes)
+
+
+def test_a_file_that_grows_can_be_changed_where_it_was_not_taken_yet() -> None:
+    file = Growing()
+    file.write(b"first")
+    assert list(file.take(5)) == []
+    assert list(file.take()) == [b"first"]
+    file.write(b"second")
+    file.seek(5)
+    file.write(b"S")
+    file.seek(0, io.SEEK_END)
+
+    assert file.tell() == 11
+    assert list(file.take()) == [b"Second"]

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from latentaug.datasets.dataset import Dataset
-from latentaug.datasets.layouts import convert
-from tests.domain.datasets.conftest import CLASSES, COUNT
+from tests.domain.datasets.conftest import CLASSES, COUNT, converted
 
 WHY = "needs the libraries that read layouts: pip install -e '.[slow]'"
 huggingface = pytest.importorskip("datasets", reason=WHY)
@@ -21,7 +20,7 @@ def test_datasets_reads_the_parquet_file_with_images_and_classes(
     made: bytes, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(huggingface.config, "HF_DATASETS_OFFLINE", True)
-    (tmp_path / "train.parquet").write_bytes(convert("huggingface", made, dataset))
+    (tmp_path / "train.parquet").write_bytes(converted("huggingface", made, dataset))
 
     read = huggingface.load_dataset(
         "parquet", data_files=str(tmp_path / "train.parquet"), split="train", cache_dir=str(tmp_path / "cache")
@@ -38,7 +37,7 @@ def test_datasets_reads_the_parquet_file_with_images_and_classes(
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # webdataset leaves its file open
 def test_webdataset_reads_the_tar(made: bytes, dataset: Dataset, tmp_path: Path) -> None:
-    (tmp_path / "made.tar").write_bytes(convert("webdataset", made, dataset))
+    (tmp_path / "made.tar").write_bytes(converted("webdataset", made, dataset))
 
     read = list(webdataset.WebDataset(str(tmp_path / "made.tar"), shardshuffle=False).decode("l8"))
 

@@ -223,6 +223,13 @@ def test_a_jpeg_of_endless_scans_is_refused_before_decoding() -> None:
         decode_image(_with_scans(1000), LIMITS)
 
 
+def test_many_scans_count_as_more_pixels() -> None:
+    usual, many = (decode(_with_scans(count), LIMITS).effort for count in (2, 60))
+
+    assert usual == 16 * 16
+    assert 5 * usual <= many <= 10 * usual
+
+
 def test_what_follows_a_jpeg_is_none_of_its_scans() -> None:
     photo = _file(Image.new("L", (16, 16)), "JPEG", progressive=True, exif=b"Exif\0\0" + b"\xff\xda" * 200)
     assert decode_image(photo + b"film \xff\xda" * 1000, LIMITS).shape == (16, 16, 1)

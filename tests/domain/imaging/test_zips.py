@@ -306,3 +306,20 @@ def test_large_photos_are_resized_one_by_one_and_that_is_said() -> None:
 def test_a_zip_that_is_cut_says_what_to_do(part: slice, said: str) -> None:
     with pytest.raises(MalformedInput, match=said):
         read_zip(zipped({"a/1.png": PNG})[part], LIMITS)
+
+
+def test_images_that_would_be_too_many_once_they_are_resized_are_refused_before_any_is_decoded() -> None:
+    tiny = {f"a/{i}.png": b"not even an image" for i in range(101)}
+
+    with pytest.raises(TooLarge, match="at most 100"):
+        read_zip(zipped(tiny), Limits(max_bytes=100 * 16 * 16), size=(16, 16))
+
+
+def test_photos_that_are_resized_are_bounded_in_what_is_decoded_of_them() -> None:
+    photo = encode_png(np.zeros((1000, 1000, 1), np.uint8))
+    few, many = (zipped({f"a/{i}.png": photo for i in range(n)}) for n in (3, 6))
+    limits = Limits(max_bytes=2**18)
+
+    assert len(read_zip(few, limits, size=(8, 8)).images) == 3
+    with pytest.raises(TooLarge, match="too much work to decode"):
+        read_zip(many, limits, size=(8, 8))

@@ -1,0 +1,153 @@
+"""A model in memory, and its network's functions in tiles of a fixed number of rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentaug.augment.neighbours import Between, Reference
+from latentaug.augment.warps import warp
+from latentaug.evaluation.quality import Real, Unseen
+from latentaug.storage.models import ModelDescription, ProjectedDataset
+from latentaug.vae.inference import Frozen, grey_levels
+from service.model_server.tiles import Tiles, tiled
+from service.oip.tensors import Array
+
+Floats: TypeAlias = NDArray[np.float32]
+Images: TypeAlias = NDArray[np.uint8]
+Outputs: TypeAlias = dict[str, Array]
+
+# Rows of a tile. The smallest keeps single images quick and still serves several such requests at once; beyond the
+# largest the network gets no faster.
+TILES = {"cpu": (16, 32, 64), "cuda": (32, 256)}
+
+TILE_VALUES = {"cpu": 2**22, "cuda": 2**21}
+"""Most values in a larger tile of images: on a CPU the network gets slower beyond, as its intermediate results outgrow
+the caches, and on a GPU each model keeps a few tiles in pinned memory, which is scarce."""
+
+FunctionName: TypeAlias = Literal["encode", "decode", "render", "warp"]
+
+FUNCTIONS: dict[FunctionName, Callable[[Frozen, Tensor], tuple[Tensor, ...]]] = {
+    "encode": lambda vae, images: vae.encode(images),  # [tile, h, w, c] -> 2 x [tile, latent_dim]
+    "decode": lambda vae, latents: (vae.decode(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
+    "render": lambda vae, latents: (vae.render(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
+    "warp": lambda _, planes: (_warped(planes),),  # [tile, h, w, 2 c + 1] -> [tile, h, w, c]
+}
+
+PIECES = {"cpu": 1, "cuda": 16}
+"""Tiles that are computed without a pause. On a GPU several are under way at once, and a pause waits for them all."""
+
+
+@dataclass(eq=False)
+class LoadedModel:
+    """A model in memory. Requests under way keep the one that they began with, so it may be replaced at any time.
+
+    Args:
+        description: the model's description.
+        vae: the network; it is moved to the device by the warm-up.
+        projected: the latents of the images it was trained on.
+        device: the device that it computes on.
+    """
+
+    description: ModelDescription
+    vae: Frozen
+    projected: ProjectedDataset
+    device: torch.device
+    sigma: Floats = field(init=False)
+    reference: Reference = field(init=False)
+    beside: tuple[Real, Unseen] | None = field(init=False, default=None)
+    """What new images are measured by (`measuring`), once a request has asked."""
+    _tiles: dict[tuple[FunctionName, int], Tiles] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sigma = np.array(self.description.sigma, np.float32)
+        self.reference = Reference(self.projected.latents, self.projected.labels)
+
+    @property
+    def row_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image."""
+        return self.description.height, self.description.width, self.description.channels
+
+    @property
+    def tile_sizes(self) -> tuple[int, ...]:
+        """Rows of each size of tile, ascending."""
+        small, *larger = TILES[self.device.type]
+        most = TILE_VALUES[self.device.type] // math.prod(self.row_shape)
+        return small, *(tile for tile in larger if tile <= most)
+
+    def tile(self, rows: int) -> int:
+        """Rows of the tiles for a request of so many rows: the smallest tile that holds it, or the largest there is."""
+        sizes = self.tile_sizes
+        return next((size for size in sizes if rows <= size), sizes[-1])
+
+    def tiles(self, name: FunctionName, tile: int) -> Tiles:
+        """One of the network's functions in tiles of so many rows, made when it is first needed.
+
+        `encode` gives mean and log-variance, `decode` images float32 in 0..1, `render` images in grey levels. `warp`
+        takes sources, the images to move towards and the shares side by side, as `_warped` has them.
+        """
+        if (name, tile) not in self._tiles:
+            height, width, channels = self.row_shape
+            shape: tuple[int, ...] = (tile, self.description.latent_dim)
+            dtype = torch.float32
+            if name == "encode":
+                shape, dtype = (tile, height, width, channels), torch.uint8
+            elif name == "warp":
+                shape = (tile, height, width, 2 * channels + 1)
+            self._tiles[name, tile] = tiled(partial(FUNCTIONS[name], self.vae), shape, dtype, self.device)
+        return self._tiles[name, tile]
+
+    def mapped(
+        self, name: FunctionName, tile: int, rows: Array, between: Between
+    ) -> Iterator[tuple[slice, tuple[Array, ...]]]:
+        """Compute one of the functions for any number of rows, as `Tiles.map` does.
+
+        Args:
+            name: of the function.
+            tile: rows of its tiles.
+            rows: [n, ...].
+            between: called between pieces of the work. It may compute other rows by the same tiles.
+        """
+        tiles, step = self.tiles(name, tile), PIECES[self.device.type] * tile
+        for start in range(0, len(rows), step):
+            between()
+            for part, results in tiles.map(rows[start : start + step]):
+                yield slice(start + part.start, start + part.stop), results
+
+    def encode_rows(self, images: Images, tile: int, between: Between) -> tuple[Floats, Floats]:
+        """Encode images uint8 [n, h, w, c] to means and log-variances, float32 [n, latent_dim] each (section 3.1)."""
+        means = np.empty((len(images), self.description.latent_dim), np.float32)
+        log_variances = np.empty_like(means)
+        for part, (mean, log_variance) in self.mapped("encode", tile, images, between):
+            means[part], log_variances[part] = mean, log_variance
+        return means, log_variances
+
+    def render_rows(self, latents: Floats, tile: int, between: Between) -> Images:
+        """Decode latents float32 [n, latent_dim] to grey levels uint8 [n, h, w, c]."""
+        images = np.empty((len(latents), *self.row_shape), np.uint8)
+        for part, (levels,) in self.mapped("render", tile, latents, between):
+            images[part] = levels
+        return images
+
+
+def _warped(planes: Tensor) -> Tensor:
+    """Warp a tile.
+
+    Args:
+        planes: float32 [tile, h, w, 2 c + 1]: sources and the images to move towards, in 0..1, and the shares, each
+            the same in all pixels.
+
+    Returns:
+        uint8 [tile, h, w, c].
+    """
+    channels = planes.shape[3] // 2
+    images, towards = planes[..., :channels].contiguous(), planes[..., channels : 2 * channels].contiguous()
+    return grey_levels(warp(images, towards, planes[:, 0, 0, -1].contiguous()))
