@@ -12,6 +12,7 @@ from latentaug.datasets.dataset import UNLABELLED
 from latentaug.imaging.arrays import told_dark
 from latentaug.imaging.intake import Sizes, size_words
 from latentaug.imaging.layout import listed
+from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels
 from latentaug.options import Strength
 
@@ -36,7 +37,8 @@ def sizes_differ(sizes: Sizes, files: Sequence[str] | None) -> str:
     shown = ", ".join(
         f"{_how_many(n)} {size_words(size)} (such as {_file(files, sizes.index(size))})" for size, n in common
     )
-    more = f", and {len(counts) - len(common)} sizes more" if len(counts) > len(common) else ""
+    rest = len(counts) - len(common)
+    more = f", and {counted(rest, 'other size')}" if rest else ""
     return f"the images have {len(counts)} sizes: {shown}{more}; resize all to one, such as size={proposed(sizes)}"
 
 
@@ -54,7 +56,7 @@ def given(folders: Sequence[str | None], parts: Mapping[str, int]) -> list[str]:
     counts = ", ".join(f"{name} {count:,}" for name, count in parts.items())
     drawn = " and ".join(name for name in ("validation", "test") if name not in folders)
     lacking = f"; those of {drawn} were drawn from the training images, for want of a folder" if drawn else ""
-    return [f"The parts are those of the folders: {counts} images{lacking}."]
+    return [f"The folders say which part each image is in: {counts}{lacking}."]
 
 
 def leaks(given: Sequence[str | None], pictures: Rows, files: Sequence[str] | None) -> list[str]:
@@ -95,7 +97,7 @@ def _classes(labels: Rows, classes: Sequence[str]) -> list[str]:
     tiny = [f"{name} ({count})" for name, count in zip(classes, counts.tolist(), strict=True) if count < _NEEDED]
     if not tiny:
         return []
-    which = "1 class has" if len(tiny) == 1 else f"{len(tiny)} classes have"
+    which = f"{counted(len(tiny), 'class')} {'has' if len(tiny) == 1 else 'have'}"
     most = int(counts.min()) - 1
     advice = f"set k to {most} at most" if most else "use noise, which needs none"
     return [
@@ -113,4 +115,4 @@ def _file(files: Sequence[str] | None, row: int) -> str:
 
 
 def _how_many(count: int) -> str:
-    return "1 image is" if count == 1 else f"{count:,} images are"
+    return f"{counted(count, 'image')} {'is' if count == 1 else 'are'}"

@@ -58,7 +58,8 @@ def convert(layout: Converted, made: bytes, dataset: Dataset) -> bytes:
     `.json` with its row of the manifest.
 
     `yolo` is a zip with a folder for each class in `train`, and in `val` and `test` the data set's own images of these
-    parts, as Ultralytics reads them for classification. Images without a label lie in `unlabelled` beside them.
+    parts, as Ultralytics reads them for classification. Images without a label lie in `unlabelled` beside them. The
+    manifest names the images where they lie there.
 
     Args:
         layout: the layout.
@@ -156,21 +157,32 @@ def _to_webdataset(made: bytes, dataset: Dataset) -> bytes:
 def _to_yolo(made: bytes, dataset: Dataset) -> bytes:
     """The layout of Ultralytics' YOLO for classification."""
     folders = folder_names(dataset.classes)
+    files: dict[str, str] = {}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for one in examples(made):
-            name = PurePosixPath(one.file).name
             place = UNLABELLED_FOLDER if one.label is None else f"train/{folders[one.label]}"
-            archive.writestr(zipfile.ZipInfo(f"{place}/{name}", EPOCH), one.png)
+            files[one.file] = f"{place}/{PurePosixPath(one.file).name}"
+            archive.writestr(zipfile.ZipInfo(files[one.file], EPOCH), one.png)
         for folder, part in SPLITS.items():
             rows = getattr(dataset, part)
             for row, label in zip(rows, dataset.names_of(rows) or [], strict=False):
                 if label is not None:
                     place = f"{folder}/{folders[label]}/{row:06d}.png"
                     archive.writestr(zipfile.ZipInfo(place, EPOCH), encode_png(dataset.images[row]))
-        with zipfile.ZipFile(io.BytesIO(made)) as original:
-            archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), original.read(MANIFEST))
+        archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), _with_files(made, files))
     return out.getvalue()
+
+
+def _with_files(made: bytes, files: Mapping[str, str]) -> str:
+    """The manifest of a job's zip, with other paths for its images."""
+    told = io.StringIO(newline="")
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        lines = csv.DictReader(io.StringIO(archive.read(MANIFEST).decode(), newline=""))
+        writer = csv.DictWriter(told, lines.fieldnames or [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**line, "file": files[line["file"]]} for line in lines)
+    return told.getvalue()
 
 
 def _groups(all_of: Iterator[Example], size: int) -> Iterator[list[Example]]:

@@ -229,7 +229,7 @@ def check_exists(store: ArtefactStore, name: str) -> None:
 
 
 def _unknown(name: str) -> NotFound:
-    return NotFound(f"no data set is named {name!r}; GET /v1/datasets lists them")
+    return NotFound.named("datasets", name)
 
 
 def _taken(name: str) -> Conflict:

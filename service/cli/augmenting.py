@@ -16,6 +16,7 @@ from latentaug_client import Client, LatentaugError
 from latentaug_client.zips import folder_labels
 
 from latentaug.imaging.layout import MANIFEST
+from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import encode_png
 from latentaug.options import AugmentOptions
 from service.cli.errors import naming
@@ -83,7 +84,8 @@ def by_job(
     """
     there = client.dataset(dataset)["images"]
     if there != len(files):
-        raise ValueError(f"the service has {there:,} of the {len(files):,} images; type latentaug delete {dataset}")
+        of_all = f"{there:,} of the {counted(len(files), 'image')}"
+        raise ValueError(f"the service has {of_all}; type latentaug delete {dataset}")
     asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed"})
     job = client.augment_dataset(dataset, model, whole=True, **asked)
     show(job)

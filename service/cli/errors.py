@@ -10,6 +10,7 @@ from json import JSONDecodeError
 from pathlib import Path
 
 from latentaug_client import Busy, Denied, JobFailed, NotFound, Problem, TooLate, Unreachable
+from latentaug_client.errors import nothing_named
 from pydantic import ValidationError
 
 _QUERY = re.compile(r"\??\b([a-z_]+)=([A-Za-z0-9.]+)")
@@ -38,7 +39,9 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
     match error:
         case JSONDecodeError() | Problem(code="unknown"):
             return "what answers at this address is no latentaug service; correct --url, or see to the proxy before it"
-        case NotFound() if error.detail.startswith("there is nothing at "):
+        case NotFound(missing=(str(listed), _) as missing):
+            return f"{nothing_named(missing)}; `latentaug {listed}` lists what there is"
+        case NotFound(code="not_found") if error.detail.startswith("there is nothing at "):
             return "the service answers, but not at this address; give the one of its page as --url, without /v1"
         case Unreachable():
             return f"{error}; start the service, or correct --url"

@@ -13,10 +13,12 @@ import numpy as np
 from latentaug_client.folders import read_folder
 
 from latentaug.errors import LatentaugError, MalformedInput, TooFewImages, TooLarge
-from latentaug.imaging.depth import Levels, scale_told, used_bits
+from latentaug.imaging.depth import Levels, eight_bit, scale_told, used_bits
 from latentaug.imaging.intake import Remarks, Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
+from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import Decoded, Limits, decode
+from service.cli.reading import PLAIN, ReadAs
 from service.cli.scaling import HERE
 
 
@@ -62,7 +64,7 @@ class Reading:
 
     def __str__(self) -> str:
         """What became of every image of the folder."""
-        told = _images(self.images)
+        told = counted(self.images, "image")
         if self.held:
             told += f", and from none of the {self.held:,} in folders to validate and test with"
         if self.unreadable:
@@ -70,7 +72,7 @@ class Reading:
         return told
 
 
-def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False, scaled: bool = False) -> Reading:
+def read(folder: Path, how: ReadAs = PLAIN) -> Reading:
     """Read a folder as the service reads an upload, and look at every image whether it can be read.
 
     Of a folder with folders train, valid and test, new images are made from
@@ -78,21 +80,21 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
 
     Args:
         folder: the folder.
-        unlabelled: another folder, whose images have no class, or None.
-        skip_bad: whether to go on without images that cannot be read.
-        scaled: whether photos are scaled down before they are sent, so that they may be larger.
+        how: how it is read. Where it has a size, photos are scaled down before they are sent, so that they may be
+            larger.
 
     Raises:
         ValueError: there are no images, or what `read_folder` raises.
-        LatentaugError: images that cannot be read, all of them named, or some that lie beside the class folders.
+        LatentaugError: images that cannot be read, all of them named, some that lie beside the class folders, or
+            values of more bits than there are said to be.
     """
-    found = read_folder(folder, unlabelled)
-    look = _look(found.images, HERE if scaled else Limits())
+    found = read_folder(folder, how.unlabelled)
+    look = _look(found.images, HERE if how.size else Limits(), how.bits)
     unreadable = look.unreadable
-    if unreadable and not skip_bad:
+    if unreadable and not how.skip_bad:
         raise MalformedInput(
-            f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}; save such images anew, or "
-            "give --skip-bad to go on without them"
+            f"{counted(len(unreadable), 'image')} cannot be read: {listed_unreadable(unreadable)}; save such images "
+            "anew, or give --skip-bad to go on without them"
         )
     bad = {each.file for each in unreadable}
     names = [name for name in found.images if name not in bad]
@@ -140,11 +142,12 @@ class _Look:
     warnings: list[str]
 
 
-def _look(files: Mapping[str, Path], limits: Limits) -> _Look:
+def _look(files: Mapping[str, Path], limits: Limits, bits: int | None) -> _Look:
     """Decode every image, several at a time, and keep none.
 
     Raises:
         MalformedInput: 16-bit colour of which nothing would be seen.
+        InvalidInput: values of more than `bits` bits.
     """
     unreadable, deep, remarks = [], list[Levels](), Remarks()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -156,7 +159,8 @@ def _look(files: Mapping[str, Path], limits: Limits) -> _Look:
             if seen.levels.dtype == np.uint16:
                 deep.append(seen.levels)
     remarks.check()
-    return _Look(unreadable, used_bits(deep), [*scale_told(deep), *remarks.warnings()])
+    eight_bit(deep, bits)  # only to see whether that many bits hold them
+    return _Look(unreadable, bits if bits and deep else used_bits(deep), [*scale_told(deep, bits), *remarks.warnings()])
 
 
 def _look_at(limits: Limits, name: str, path: Path) -> Unreadable | Decoded:
@@ -173,7 +177,3 @@ def _look_at(limits: Limits, name: str, path: Path) -> Unreadable | Decoded:
     except OSError as error:
         return Unreadable(name, error.strerror or str(error))
     return replace(decoded, levels=decoded.levels.reshape(-1)[[decoded.levels.argmax()]])
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"

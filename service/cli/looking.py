@@ -12,6 +12,7 @@ from latentaug_client.retries import Retries
 from rich.markup import escape
 from rich.table import Table
 
+from latentaug.imaging.phrases import counted, percent
 from service.cli import doctor as examination
 from service.cli import names, results, things
 from service.cli.context import LaidOut, client_of, out, say, told
@@ -28,8 +29,8 @@ def models(context: typer.Context) -> None:
         quality = model["reconstruction"]
         sharp = f", reconstructs to {quality['psnr']:.1f} dB" if quality and quality["psnr"] is not None else ""
         say(
-            f"{model['name']}: {model['architecture']} network with {model['latent_dim']} latent dimensions for images "
-            f"of {_shape(model)}, trained on {model['dataset']}{sharp}"
+            f"{model['name']}: {model['architecture']} network with {counted(model['latent_dim'], 'latent dimension')} "
+            f"for images of {_shape(model)}, trained on {model['dataset']}{sharp}"
         )
         if model["advice"]:
             say(f"    {model['advice']}")
@@ -47,8 +48,8 @@ def datasets(context: typer.Context) -> None:
         labels = f"{dataset['labelled']} of them labelled, " if dataset["unlabelled"] and classes else ""
         parts = dataset["parts"]
         say(
-            f"{dataset['name']}: {dataset['images']} images of {_shape(dataset)}, {labels}"
-            f"{f'{classes} classes' if classes else 'no labels'}; {parts['train']} to train on, "
+            f"{dataset['name']}: {counted(dataset['images'], 'image')} of {_shape(dataset)}, {labels}"
+            f"{counted(classes, 'class') if classes else 'no labels'}; {parts['train']} to train on, "
             f"{parts['validation']} to validate and {parts['test']} to test"
         )
     _say_damaged(damaged)
@@ -94,7 +95,7 @@ def jobs(
         for job in client.jobs(kind, status):  # type: ignore[arg-type]  # the service says which there are
             progress = job.record["progress"]
             created = job.record["created_at"][5:16].replace("T", " ")  # room for the stage at 80 columns
-            done = f"{progress['fraction']:.0%}"
+            done = percent(progress["fraction"])
             table.add_row(job.id, job.record["kind"], job.status, done, created, progress["stage"])
     if table.rows:
         out.print(table)

@@ -43,7 +43,7 @@ def bar() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.percentage:3.0f}%"),
+        TextColumn("{task.percentage:3.0f} %"),
         TimeElapsedColumn(),
         console=console,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from latentaug_client import Client
 from latentaug_client.jobs import LIVING
 
+from latentaug.imaging.phrases import counted
 from service.cli import names
 
 KINDS = {"model": "model", "dataset": "data set", "job": "job"}
@@ -70,7 +71,7 @@ def _dataset(client: Client, name: str) -> Thing | None:
         if dataset["name"] == name:
             trained = [str(model["name"]) for model in client.models() if model["dataset"] == name]
             needing = f" Models trained on it, which would lose it: {', '.join(trained)}." if trained else ""
-            described = f"The data set {name} with {dataset['images']} images.{needing}"
+            described = f"The data set {name} with {counted(dataset['images'], 'image')}.{needing}"
             return Thing("data set", name, described, lambda: client.delete_dataset(name))
     for damaged in client.damaged("datasets"):
         if damaged["name"] == name:

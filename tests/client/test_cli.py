@@ -248,7 +248,7 @@ def test_train_evaluate_and_jobs(url: str, folder: Path, tmp_path: Path) -> None
     assert sorted(path.name for path in report.iterdir()) == ["report.csv", "report.json", "report.md", "report.png"]
     listed = run("--url", url, "jobs", "--kind", "evaluate", "--status", "succeeded")
     assert listed.returncode == 0, listed.stderr
-    assert "100%" in listed.stdout
+    assert "100 %" in listed.stdout
 
 
 @pytest.mark.slow

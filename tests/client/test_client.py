@@ -166,7 +166,7 @@ def test_folders_of_unlabelled_images_that_would_be_misread_are_refused(tmp_path
 def test_a_job_is_waited_for_followed_and_read(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     job = client.augment_dataset("digits", MODEL, k=1).wait(progress=True, timeout=120)
     assert job.status == "succeeded"
-    assert "augment succeeded 100%" in capsys.readouterr().err
+    assert "augment succeeded 100 %" in capsys.readouterr().err
     assert read_labelled(job.result("npz")).images.shape[1:] == (8, 8)
     assert [event.type for event in job.events()][-1] == "end"
     assert client.job(job.id).record == job.record

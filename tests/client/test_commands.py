@@ -139,7 +139,7 @@ def test_models_and_data_sets_are_listed_in_sentences(url: str) -> None:
     )
     assert re.search(told + r" \d+\.\d dB\n    \S", models), models
     datasets = run("--url", url, "datasets").stdout
-    assert "digits: 1797 images of 8x8 grey, 10 classes; 1079 to train on, 179 to validate and 539 to test" in datasets
+    assert "digits: 1,797 images of 8x8 grey, 10 classes; 1079 to train on, 179 to validate and 539 to test" in datasets
 
 
 def test_delete_asks_first_and_says_what_would_be_lost(url: str, images: np.ndarray, labels: np.ndarray) -> None:

@@ -90,6 +90,12 @@ PROBLEM_SCHEMA: Fragment = {
                 "properties": {"loc": {"type": "string"}, "msg": {"type": "string"}},
             },
         },
+        "missing": {
+            "type": "object",
+            "required": ["list", "name"],
+            "properties": {"list": {"enum": ["models", "datasets", "jobs"]}, "name": {"type": "string"}},
+            "description": "Of a 404 about a thing with a name: where such things are listed, and the name.",
+        },
     },
 }
 _PROBLEMS = {
