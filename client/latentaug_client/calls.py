@@ -73,10 +73,10 @@ def ready() -> Call[None]:
     return Call("GET", "/readyz", _nothing)
 
 
-def encode(model: str, images: Images, *, resize: bool | None) -> Call[Encoded]:
+def encode(model: str, images: Images, options: Mapping[str, Any]) -> Call[Encoded]:
     """Images to latents."""
-    body, options = _with_options(payloads.images_body(images, None), _given(resize=resize))
-    return Call("POST", _model(model, "encode"), payloads.read_encoded, options, {"Accept": NPZ}, body)
+    body, params = _with_options(payloads.images_body(images, None), _given(**options))
+    return Call("POST", _model(model, "encode"), payloads.read_encoded, params, {"Accept": NPZ}, body)
 
 
 def decode(model: str, latents: NDArray[Any]) -> Call[NDArray[Any]]:
@@ -101,15 +101,15 @@ def label(model: str, images: Images, labels: ArrayLike, options: Mapping[str, A
     return Call("POST", _model(model, "label"), payloads.read_spread, params, {"Accept": NPZ}, body)
 
 
-def quality(model: str, images: Images, labels: ArrayLike | None, *, resize: bool | None) -> Call[Record]:
+def quality(model: str, images: Images, labels: ArrayLike | None, options: Mapping[str, Any]) -> Call[Record]:
     """New images to how good they are."""
-    body, params = _with_options(payloads.images_body(images, labels), _given(resize=resize))
+    body, params = _with_options(payloads.images_body(images, labels), _given(**options))
     return Call("POST", _model(model, "quality"), _json, params, {"Accept": "application/json"}, body)
 
 
-def interpolate(model: str, first: Image, last: Image, steps: int | None) -> Call[NDArray[Any]]:
+def interpolate(model: str, first: Image, last: Image, options: Mapping[str, Any]) -> Call[NDArray[Any]]:
     """Two images to the strip between them."""
-    body, params = _with_options(payloads.images_body([first, last], None), _given(steps=steps))
+    body, params = _with_options(payloads.images_body([first, last], None), _given(**options))
     return Call("POST", _model(model, "interpolate"), payloads.read_npy, params, {"Accept": NPY}, body)
 
 
@@ -189,6 +189,11 @@ def job(job_id: str) -> Call[Record]:
 def cancel(job_id: str) -> Call[Record]:
     """Cancel a job."""
     return Call("DELETE", _job(job_id), _json)
+
+
+def delete_job(job_id: str) -> Call[None]:
+    """Delete an ended job."""
+    return Call("DELETE", f"{_job(job_id)}/record", _nothing, repeatable=False)
 
 
 def result(job_id: str, form: str, figure: str | None, layout: str | None) -> Call[bytes]:

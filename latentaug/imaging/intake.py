@@ -78,9 +78,8 @@ class Remarks:
             shown = listed(self._frames)
             told.append(f"{_images(self._frames)} with several frames or pages: the first was taken ({shown}).")
         if black := self._laid_on["black"]:
-            told.append(
-                f"{_images(black)} with nearly white drawings on nothing {_were(black)} laid on black ({listed(black)})."
-            )
+            drawn = f"{_images(black)} with nearly white drawings on nothing"
+            told.append(f"{drawn} {_were(black)} laid on black ({listed(black)}).")
         if white := self._laid_on["white"]:
             told.append(f"{_images(white)} with transparent pixels {_were(white)} laid on white ({listed(white)}).")
         return told

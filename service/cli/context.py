@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,12 +49,6 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without images 
 def say(sentence: str) -> None:
     """Write a sentence to standard output as it is."""
     out.print(sentence, highlight=False, markup=False, soft_wrap=True)
-
-
-def warn(warnings: Sequence[str]) -> None:
-    """Say what is to be known before anything is made."""
-    for warning in warnings:
-        console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
 
 
 def advise(model: Mapping[str, Any]) -> None:

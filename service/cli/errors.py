@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, EFBIG, ENOSPC
 from json import JSONDecodeError
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from latentaug_client import Busy, Denied, JobFailed, NotFound, Problem, TooLate
 from latentaug_client.errors import nothing_named
 from pydantic import ValidationError
 
+FULL = (ENOSPC, EDQUOT, EFBIG)
+"""What the system says where there is no room for a file."""
 _QUERY = re.compile(r"\??\b([a-z_]+)=([A-Za-z0-9.]+)")
 """An option as a request spells it: `?size=28x28`, `resize=true`."""
 _NUMBERED = re.compile(r"\bimage (\d+)\b")
@@ -65,7 +67,7 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
 
 def _of_system(error: OSError) -> str:
     """What the operating system says, and of which file, where it says that."""
-    if error.errno in (ENOSPC, EDQUOT):
+    if error.errno in FULL:
         return "the disk is full, and nothing is kept of what was not whole; make room, or write to another disk"
     if error.strerror is None:
         return str(error)

@@ -17,7 +17,7 @@ from service.cli import doctor as examination
 from service.cli import names, results, things
 from service.cli.context import LaidOut, client_of, out, say, told
 from service.cli.destination import check_new, new_folder
-from service.cli.progress import show
+from service.cli.progress import show, warn
 from service.cli.session import Target
 
 
@@ -39,9 +39,19 @@ def models(context: typer.Context) -> None:
         say("There is no model yet; `latentaug train FOLDER` trains one.")
 
 
-def datasets(context: typer.Context) -> None:
-    """List the data sets: the built-in ones and those that were uploaded."""
+def datasets(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Name of a data set to be told all about.")
+    ] = None,
+) -> None:
+    """List the data sets, the built-in ones and those that were uploaded; or tell what to know about one of them."""
     with client_of(context, computing=False) as client:
+        if name is not None:
+            described = client.dataset(name)
+            say(f"{name}: {names.look(described)}")
+            warn(described["warnings"])
+            return
         found, damaged = client.datasets(), client.damaged("datasets")
     for dataset in found:
         classes = len(dataset["classes"])
@@ -106,24 +116,28 @@ def jobs(
 def delete(
     context: typer.Context,
     wanted: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Names of models or data sets, or ids of jobs to stop.")
+        list[str],
+        typer.Argument(metavar="NAME...", help="Names of models or data sets, or ids of jobs."),
     ],
     kind: Annotated[
         str | None, typer.Option(help="What the names name, where that is not clear: model, dataset or job.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
 ) -> None:
-    """Delete models and data sets, and stop jobs."""
+    """Delete models, data sets, and jobs with what they made; a job that has not ended is stopped.
+
+    Of a job's id the first 8 characters are enough.
+    """
     with client_of(context, computing=False) as client:
         chosen = [things.named(client, name, kind) for name in wanted]
         for thing in chosen:
             say(thing.described)
-        if not yes and not typer.confirm("Delete that? It cannot be brought back.", err=True):
+        if not yes and not typer.confirm("Go on? It cannot be brought back.", err=True):
             say("Nothing was deleted.")
             raise typer.Exit(1)
         for thing in chosen:
             thing.delete()
-            say(f"Deleted the {thing.kind} {thing.name}.")
+            say(f"{thing.done} the {thing.kind} {thing.name}.")
 
 
 def doctor(context: typer.Context) -> None:

@@ -34,13 +34,12 @@ from service.cli.context import (
     client_of,
     say,
     told,
-    warn,
 )
 from service.cli.destination import check_new, new_folder, unpack
 from service.cli.folders import check_neighbours, read
 from service.cli.manifest import Manifest
 from service.cli.options import given, option
-from service.cli.progress import console, show
+from service.cli.progress import console, show, warn
 from service.cli.quality import in_words, measured
 from service.cli.reading import read_as
 from service.cli.training import check_untrained, chosen_model, own_model
@@ -113,7 +112,7 @@ def augment(
         described = names.description(client, model)
         advise(described)
         noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
-        written = Manifest(unfinished, {**noted, "model": model, "version": described["version"]})
+        written = Manifest(unfinished, {**noted, "model": model, "version": described["version"]}, reading.bits)
         if augmenting.are_few(reading, options):
             if dataset is None:
                 warn(reading.warnings)

@@ -17,6 +17,7 @@ from rich.markup import escape
 from latentaug.imaging.layout import listed
 from latentaug.imaging.phrases import counted
 from service.cli.folders import read
+from service.cli.progress import warn
 from service.cli.reading import PLAIN, ReadAs
 from service.cli.scaling import is_large, scaled
 
@@ -56,8 +57,7 @@ def dataset(
         with console.status(f"Uploading {path} as the data set {name}"):
             uploaded = _upload(client, name, path, how)
         console.print(escape(look(uploaded)), highlight=False)
-        for warning in uploaded["warnings"]:
-            console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
+        warn(uploaded["warnings"], console)
     else:
         console.print(
             f"The same images were uploaded before. To see what there is to know about them, type: latentaug datasets "
@@ -95,7 +95,9 @@ def look(described: Mapping[str, Any]) -> str:
     parts = described["parts"]
     split = f"{parts['train']:,} to train, {parts['validation']:,} to validate, {parts['test']:,} to test"
     unlabelled = f", {described['unlabelled']:,} without a class" if described["unlabelled"] else ""
-    return f"{counted(described['images'], 'image')} of {shape}; classes: {counts}{unlabelled}; {split}."
+    left = described["left_out"]
+    out = f" {counted(left['images'], 'image')} in no part: {left['reason']}" if left else ""
+    return f"{counted(described['images'], 'image')} of {shape}; classes: {counts}{unlabelled}; {split}.{out}"
 
 
 def dataset_name(path: Path, how: ReadAs = PLAIN) -> str:

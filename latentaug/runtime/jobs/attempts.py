@@ -16,7 +16,7 @@ from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.jobs.record import LIVING, JobError, JobRecord, Json, Kind, Progress, Status, parent_id
-from latentaug.runtime.jobs.store import JobStore, as_json
+from latentaug.runtime.jobs.store import JobStore, as_json, beside
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 
@@ -243,19 +243,11 @@ class Attempts(JobStore):
         second = moment.timestamp()
         if not self._index.ended_before(second, 1):
             return []
-        needed = {other for record in self.unfinished() for other in _beside(record)}
+        needed = {other for record in self.unfinished() for other in beside(record)}
         old = [job_id for job_id in self._index.ended_before(second, most + len(needed)) if job_id not in needed]
         for job_id in old[:most]:
             self._delete(job_id)
         return old[:most]
-
-    def _delete(self, job_id: str) -> None:
-        """Delete an ended job: its record first, and its place in the index last, so that a failure is tried again."""
-        with answering():
-            self._redis.delete(key("job", job_id), key("events", job_id))
-        self._artefacts.delete(f"jobs/{job_id}/record.json")
-        self._artefacts.delete_folder(f"jobs/{job_id}")
-        self._index.drop(job_id)
 
     @property
     def _lease_milliseconds(self) -> int:
@@ -264,9 +256,3 @@ class Attempts(JobStore):
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
-
-
-def _beside(record: JobRecord) -> list[str]:
-    """The ids of the jobs whose results are shown beside a job's own."""
-    named = record.params.get("beside")
-    return [str(job_id) for job_id in named] if isinstance(named, list) else []

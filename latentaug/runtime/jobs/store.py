@@ -1,4 +1,4 @@
-"""What callers do with jobs besides reading them: create and cancel them."""
+"""What callers do with jobs besides reading them: create, cancel and delete them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class JobStore(JobReader):
-    """Creates, reads and cancels jobs."""
+    """Creates, reads, cancels and deletes jobs."""
 
     def __init__(self, redis: Redis, artefacts: ArtefactStore, settings: Settings) -> None:
         super().__init__(redis, artefacts)
@@ -114,6 +114,29 @@ class JobStore(JobReader):
             raise Conflict(f"the job has {record.status} already; it cannot be cancelled")
         return record
 
+    def delete(self, job_id: str) -> None:
+        """Delete the record and the files of a job that has ended. A model that it trained stays.
+
+        Raises:
+            NotFound: there is no such job.
+            Conflict: it has not ended, or an unfinished job names it in `beside`.
+            Unavailable: Redis does not answer.
+        """
+        if not self.get(job_id).ended:
+            raise Conflict("the job has not ended; cancel it first, or wait for it")
+        needing = [other.id for other in self.unfinished() if job_id in beside(other)]
+        if needing:
+            raise Conflict(f"job {needing[0]} will show this result beside its own; wait for it or cancel it first")
+        self._delete(job_id)
+
+    def _delete(self, job_id: str) -> None:
+        """Delete an ended job: its record first, and its place in the index last, so that a failure is tried again."""
+        with answering():
+            self._redis.delete(key("job", job_id), key("events", job_id))
+        self._artefacts.delete(f"jobs/{job_id}/record.json")
+        self._artefacts.delete_folder(f"jobs/{job_id}")
+        self._index.drop(job_id)
+
     def _finish(
         self, record: JobRecord, attempt: str, status: Status, result: Json | None, error: JobError | None
     ) -> bool:
@@ -152,6 +175,12 @@ class JobStore(JobReader):
         with answering():
             self._redis.expire(key("job", job_id), KEPT_SECONDS)
             self._redis.srem(key("unstored"), job_id)
+
+
+def beside(record: JobRecord) -> list[str]:
+    """The ids of the jobs whose results are shown beside a job's own."""
+    named = record.params.get("beside")
+    return [str(job_id) for job_id in named] if isinstance(named, list) else []
 
 
 def _digest(value: object) -> str:

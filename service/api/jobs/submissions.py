@@ -1,4 +1,4 @@
-"""Jobs as the API submits, cancels and counts them.
+"""Jobs as the API submits, cancels, deletes and counts them.
 
 A job's record alone says how it stands. A failure to tell the queue of it is therefore logged, not answered: what the
 queue misses is made up for, as `latentaug.runtime.jobs.queue` says.
@@ -94,6 +94,10 @@ class Jobs:
         except (Unavailable, RedisError) as error:
             logger.warning("the process of job %s stops when its lease is refused: %s", record.id, error)
         return record
+
+    def delete(self, job_id: str) -> None:
+        """Delete the record and the files of a job that has ended; raises what `JobStore.delete` raises."""
+        self._connect().store.delete(job_id)
 
     def using(self, dataset: str) -> list[str]:
         """Return the ids of the unfinished jobs that work on a data set.
