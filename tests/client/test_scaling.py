@@ -15,6 +15,7 @@ from PIL import Image
 from latentaug.errors import MalformedInput
 from latentaug.imaging.pixels import Limits, decode_image
 from service.cli.folders import read
+from service.cli.reading import ReadAs
 from service.cli.scaling import LARGE_FILE, is_large, scaled
 
 
@@ -34,7 +35,7 @@ def test_a_photo_of_too_many_pixels_is_refused_with_what_to_do(photos: Path) -> 
 
 
 def test_where_it_is_scaled_down_it_is_read(photos: Path) -> None:
-    assert read(photos, scaled=True).images == 4
+    assert read(photos, ReadAs(size=(48, 64))).images == 4
     with zipfile.ZipFile(io.BytesIO(scaled(read_folder(photos), (48, 64)))) as archive:
         image = decode_image(archive.read("a/camera.png"), Limits())
     assert image.shape == (48, 64, 1)

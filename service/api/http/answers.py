@@ -69,6 +69,7 @@ class NewImages:
         labels: one per image, or None.
         sheet: makes the rows of a contact sheet; called only where one is asked for.
         tally: how many images were wanted, made and rejected, where exact numbers were asked for.
+        warnings: what to tell about the images that were sent, in sentences; the answer's header has them too.
     """
 
     images: Pixels
@@ -78,6 +79,7 @@ class NewImages:
     settings: Mapping[str, object] = field(default_factory=dict)
     labels: Labels | None = None
     tally: Mapping[str, object] | None = None
+    warnings: Sequence[str] = ()
 
 
 def tally(
@@ -171,6 +173,8 @@ def _arrays(new: NewImages) -> dict[str, NDArray[np.generic]]:
     arrays: dict[str, NDArray[np.generic]] = {"images": _squeezed(new.images), **new.per_image}
     if new.labels is not None:
         arrays["labels"] = new.labels.array()
+    if new.warnings:
+        arrays["warnings"] = np.array(new.warnings)
     return arrays | {name: np.array(value) for name, value in new.settings.items()}
 
 
@@ -186,6 +190,8 @@ def _write_json(new: NewImages) -> bytes:
     document["provenance"] = provenance
     if new.tally is not None:
         document["tally"] = new.tally
+    if new.warnings:
+        document["warnings"] = list(new.warnings)
     return json.dumps(document).encode()
 
 

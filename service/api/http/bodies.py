@@ -30,7 +30,7 @@ from service.api.http.limits import bound_json, read_body
 MAX_OPTIONS = 32
 # Arrays of our own answers are passed over, so that an answer can be sent on as a request; other names are mistakes.
 _ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "method"}
-_ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row"}
+_ANSWERED |= {"alpha", "k", "copies", "neighbours", "decode", "seed", "model", "version", "dataset", "row", "warnings"}
 # What browsers put in front of base64, and how other programs break it into lines.
 _DATA_URL, _BREAK = re.compile(r"\Adata:[\w/+.-]{1,100};base64,"), re.compile(r"\s")
 _NO_FIELDS: Mapping[str, object] = {}

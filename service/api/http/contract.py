@@ -52,6 +52,11 @@ IMAGES_SCHEMA: Fragment = {
         "source": {**_ROWS, "description": "The source of each image, by its place in the request. Augment only."},
         "neighbour": {**_ROWS, "description": "The neighbour that it was made with; -1 for none. Augment only."},
         "labels": _LABELS_BACK,
+        "warnings": {
+            "type": "array",
+            "items": _TEXT,
+            "description": "What about the images sent may not be as it was meant; left out where nothing is.",
+        },
     },
 }
 

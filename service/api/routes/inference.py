@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,8 @@ async def interpolate(request: Request) -> Response:
         images = (await while_connected(request, call))["images"]
         if description.decode(options.decode) == "residual":
             images = residual_strip(ends["images"], images)
-        return await _answer(context, form, _decoded(images, description, options.steps))
+        strip = replace(_decoded(images, description, options.steps), warnings=batch.warnings)
+        return await _answer(context, form, strip)
 
 
 PROBLEMS = contract.problems(400, 404, 406, 408, 409, 413, 415, 503, 504)
@@ -298,4 +300,5 @@ def _augmented(
         settings=settings,
         labels=labels,
         tally=tally(tensors["counts"], found["source"], found["refused"], batch.labels) if counted else None,
+        warnings=batch.warnings,
     )
