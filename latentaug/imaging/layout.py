@@ -28,6 +28,8 @@ _PART = re.compile(
 """Names of folders that are parts of a data set: train, valid and test, also as training_set, val2017 or test1."""
 CONTAINERS = {"images", "image", "imgs", "img"}
 """Names, in lower case, of folders that only hold a class's images and are no class."""
+TABLES = {".csv", ".tsv", ".xls", ".xlsx", ".ods", ".parquet"}
+"""Suffixes, in lower case, of files in which labels may stand."""
 MAX_LABEL = 100  # characters
 MOST_NAMED = 5
 """Files that a sentence names at most."""
@@ -127,14 +129,26 @@ def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
     return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
-def told_passed_over(names: Sequence[str]) -> list[str]:
-    """One sentence about the files that were passed over, each by its path; none if there are none."""
+def told_passed_over(names: Sequence[str], *, labelled: bool = True) -> list[str]:
+    """What to tell about the files that were passed over, each by its path; nothing if there are none.
+
+    Args:
+        names: their paths.
+        labelled: whether any image has a label; if none has, a table among the files may have been meant to give them.
+    """
     what = Counter(passed_over(name) or name for name in names if PurePosixPath(name).name != MANIFEST)
     if not what:
         return []
     count, shown = what.total(), listed(list(what))
     files = "1 file is no image or is hidden, and was" if count == 1 else f"{count:,} files are no images or are hidden"
-    return [f"{files}{' ' if count == 1 else ', and were '}passed over: {shown}."]
+    told = [f"{files}{' ' if count == 1 else ', and were '}passed over: {shown}."]
+    tables = [name for name in what if PurePosixPath(name).suffix.lower() in TABLES]
+    if tables and not labelled:
+        told.append(
+            f"No image has a label. Labels are the names of folders, and none is read from {listed(tables)}: put the "
+            "images of each class into a folder of its own."
+        )
+    return told
 
 
 Folders = list[tuple[str, ...]]

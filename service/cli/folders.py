@@ -112,7 +112,8 @@ def read(folder: Path, how: ReadAs = PLAIN) -> Reading:
     place = None if layout.labels is None else UNLABELLED_FOLDER  # of what has no class
     made = [Batch(members, label or place, label) for label, members in classes.items()]
     files = [found.images[name] for name in names]
-    warnings = [*told_passed_over(found.others), *layout.warnings, *look.warnings]
+    others = told_passed_over(found.others, labelled=layout.labels is not None)
+    warnings = [*others, *layout.warnings, *look.warnings]
     return Reading(made, files, held, unreadable, look.bits, warnings)
 
 

@@ -19,11 +19,13 @@ from latentaug.imaging.phrases import counted
 from service.cli.folders import read
 from service.cli.progress import warn
 from service.cli.reading import PLAIN, ReadAs
-from service.cli.scaling import is_large, scaled
+from service.cli.scaling import bytes_of, is_large, scaled
 
 WHOLE_ID = re.compile(r"[0-9a-f]{32}")
 MOST_JOBS = 200
 """Most jobs among which the beginning of an id is looked for."""
+MOST_AT_ONCE = 2**31
+"""Bytes of images, at most, that are put together to be sent: the zip of an upload is in memory, twice for a moment."""
 ARCHIVES = {".zip", ".npz"}
 SCALED = "Images were resized to {}x{} on this machine before they were sent, with the aspect kept and the rest filled."
 
@@ -71,6 +73,7 @@ def dataset(
 def _upload(client: Client, name: str, path: Path, how: ReadAs) -> dict[str, Any]:
     """Upload a folder or a file; large photos of a folder are scaled down here first."""
     size = how.size
+    advice = "give --size 64x64, or another size, to have large photos scaled down here before they are sent"
     if path.is_dir() and size is not None and is_large((folder := read_folder(path, how.unlabelled)).images.values()):
         with tempfile.TemporaryDirectory() as place:
             archive = Path(place) / "images.zip"
@@ -78,12 +81,13 @@ def _upload(client: Client, name: str, path: Path, how: ReadAs) -> dict[str, Any
             uploaded = client.upload(name, archive, **how.upload)
             uploaded["warnings"].append(SCALED.format(*size))
             return uploaded
+    if path.is_dir() and bytes_of(read_folder(path, how.unlabelled).images.values()) > MOST_AT_ONCE:
+        raise ValueError(f"{path} holds too much to send as it is; {advice}")
     try:
         return client.upload(name, path, unlabelled=how.unlabelled, **how.upload)
     except Invalid as error:
         if error.status != 413 or size is not None or not path.is_dir():
             raise
-        advice = "give --size 64x64, or another size, to have large photos scaled down here before they are sent"
         raise ValueError(f"{path} holds too much to send as it is; {advice}") from error
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from latentaug_client import Client
 from latentaug_client.folders import read_folder
 from PIL import Image
 
 from latentaug.errors import MalformedInput
 from latentaug.imaging.pixels import Limits, decode_image
 from service.cli.folders import read
+from service.cli.names import MOST_AT_ONCE, _upload
 from service.cli.reading import ReadAs
 from service.cli.scaling import LARGE_FILE, is_large, scaled
 
@@ -40,6 +42,16 @@ def test_where_it_is_scaled_down_it_is_read(photos: Path) -> None:
         image = decode_image(archive.read("a/camera.png"), Limits())
     assert image.shape == (48, 64, 1)
     assert np.unique(image).tolist() == [200]
+
+
+def test_a_folder_that_no_memory_holds_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    for i in range(3):
+        path = tmp_path / "video" / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.truncate(path, MOST_AT_ONCE // 2)
+    with Client("http://127.0.0.1:9") as client, pytest.raises(ValueError, match="give --size 64x64"):
+        _upload(client, "video", tmp_path / "video", ReadAs())
 
 
 def test_one_large_file_is_enough_for_that(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from latentaug.errors import InvalidInput
-from latentaug.imaging.layout import arrange
+from latentaug.imaging.layout import arrange, told_passed_over
 
 
 def _paths(*folders: str, each: int = 2) -> list[str]:
@@ -100,6 +100,14 @@ def test_a_folder_whose_name_cannot_be_a_label_is_named(label: str, what: str) -
 )
 def test_what_may_be_meant_otherwise_is_said(folders: list[str], told: str) -> None:
     assert told in " ".join(arrange(_paths(*folders)).warnings)
+
+
+def test_a_table_that_was_meant_to_give_labels_is_named_where_there_are_none() -> None:
+    passed_over = ["labels.csv", "README.md", "manifest.csv"]
+
+    assert len(told_passed_over(passed_over)) == len(told_passed_over(passed_over[1:], labelled=False)) == 1
+    told = told_passed_over(passed_over, labelled=False)[1]
+    assert "none is read from labels.csv: put the images of each class into a folder of its own" in told
 
 
 def test_plain_class_folders_need_no_word() -> None:
