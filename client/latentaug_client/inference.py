@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentaug_client import calls, large
+from latentaug_client import calls, large, remarks
 from latentaug_client.calls import Record
 from latentaug_client.connection import AsyncConnection, Connection
 from latentaug_client.errors import LatentaugError, Problem
@@ -203,4 +203,4 @@ def _size(model: Record) -> tuple[int, int]:
 
 
 def _left_behind(name: str, error: LatentaugError) -> None:
-    warnings.warn(f"the data set {name} is left on the service; delete it there: {error}", stacklevel=6)
+    warnings.warn(f"the data set {name} is left on the service; delete it there: {error}", stacklevel=remarks.level())

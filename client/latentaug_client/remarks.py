@@ -1,4 +1,4 @@
-"""What the service says of images that it took, but that may not be as they were meant: warnings of Python."""
+"""What callers should know although all went well: warnings of Python, as of the line that called this package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import warnings
 import httpx
 
 _HEADER = "Image-Warnings"
-_PACKAGE = __name__.partition(".")[0]
+_BETWEEN = {__name__.partition(".")[0], "contextlib"}
+"""Packages whose frames lie between a warning and the code that called this one."""
 
 
 class ImageWarning(UserWarning):
@@ -21,12 +22,12 @@ def tell(response: httpx.Response) -> None:
     if _HEADER not in response.headers:
         return
     for sentence in json.loads(response.headers[_HEADER]):
-        warnings.warn(sentence, ImageWarning, stacklevel=_callers_level())
+        warnings.warn(sentence, ImageWarning, stacklevel=level())
 
 
-def _callers_level() -> int:
-    """How many frames above `tell` the code stands that called this package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE and frame.f_back is not None:
-        level, frame = level + 1, frame.f_back
-    return level
+def level() -> int:
+    """The `stacklevel` with which a warning names the line that called this package."""
+    found, frame = 1, sys._getframe(1)
+    while str(frame.f_globals.get("__name__")).partition(".")[0] in _BETWEEN and frame.f_back is not None:
+        found, frame = found + 1, frame.f_back
+    return found

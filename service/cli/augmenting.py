@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from latentaug_client import Client, LatentaugError
+from latentaug_client import Client, ImageWarning, LatentaugError
 from latentaug_client.zips import folder_labels
 
 from latentaug.imaging.layout import MANIFEST
@@ -47,7 +48,8 @@ def by_requests(client: Client, model: str, reading: Reading, options: AugmentOp
     with bar() as shown:
         task = shown.add_task("augment", total=reading.images)
         for batch in reading.batches:
-            with naming(batch.files):
+            with naming(batch.files), warnings.catch_warnings():
+                warnings.simplefilter("ignore", ImageWarning)  # of the whole folder it has been said before
                 made = client.augment(batch.files, model=model, **asked)
             for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                 beside = batch.files[neighbour] if neighbour >= 0 else None
