@@ -13,6 +13,7 @@ import httpx
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client import payloads
+from latentaug_client.errors import not_found
 from latentaug_client.images import Image, Images
 from latentaug_client.payloads import NPY, NPZ, ZIP, Augmented, Body, Encoded, SpreadLabels
 
@@ -140,7 +141,7 @@ def datasets() -> Call[list[Record]]:
 
 def dataset(name: str) -> Call[Record]:
     """One data set."""
-    return Call("GET", f"/v1/datasets/{quote(name, safe='')}", _json)
+    return Call("GET", _path("datasets", name), _json)
 
 
 def upload(
@@ -161,7 +162,7 @@ def upload(
 
 def delete_dataset(name: str) -> Call[None]:
     """Delete a data set."""
-    return Call("DELETE", f"/v1/datasets/{quote(name, safe='')}", _nothing, repeatable=False)
+    return Call("DELETE", _path("datasets", name), _nothing, repeatable=False)
 
 
 def submit(kind: Kind, params: Mapping[str, Any], key: str | None) -> Call[Record]:
@@ -236,11 +237,22 @@ def _sides(size: tuple[int, int]) -> str:
 def _model(name: str, operation: str = "") -> str:
     if not isinstance(name, str) or not name:
         raise ValueError("name a model, such as model='digits-vae'; `models()` lists those that the service has")
-    return f"/v1/models/{quote(name, safe='')}" + (f"/{operation}" if operation else "")
+    return _path("models", name) + (f"/{operation}" if operation else "")
 
 
 def _job(job_id: str) -> str:
-    return f"/v1/jobs/{quote(job_id, safe='')}"
+    return _path("jobs", job_id)
+
+
+def _path(listed: Things | Literal["jobs"], name: str) -> str:
+    """The path of one model, data set or job.
+
+    Raises:
+        NotFound: none can have this name: the service would read it as a longer path.
+    """
+    if "/" in name or name in ("", ".", ".."):
+        raise not_found((listed, name))
+    return f"/v1/{listed}/{quote(name, safe='')}"
 
 
 def _text(value: Any) -> str:

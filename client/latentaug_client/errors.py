@@ -122,20 +122,23 @@ _KINDS: dict[int, type[Problem]] = {
 
 def problem(response: httpx.Response) -> Problem:
     """The exception for an answer with an error status."""
-    missing = None
     try:
         said = response.json()
+        if "missing" in said:
+            return not_found((str(said["missing"]["list"]), str(said["missing"]["name"])))
         code, detail = str(said["code"]), str(said["detail"])
         errors = [(str(entry["loc"]), str(entry["msg"])) for entry in said.get("errors", [])]
-        if "missing" in said:
-            missing = str(said["missing"]["list"]), str(said["missing"]["name"])
-            detail = f"{nothing_named(missing)}; client.{missing[0]}() lists what there is"
     except (ValueError, KeyError, TypeError):  # the answer is a proxy's, not the service's
         code, detail, errors = "unknown", response.text[:200] or response.reason_phrase, []
-    found = _KINDS.get(response.status_code, Problem)(response.status_code, code, detail, errors, retry_after(response))
-    if isinstance(found, NotFound):
-        found.missing = missing
-    return found
+    kind = _KINDS.get(response.status_code, Problem)
+    return kind(response.status_code, code, detail, errors, retry_after(response))
+
+
+def not_found(missing: tuple[str, str]) -> NotFound:
+    """The exception for a model, a data set or a job that is not there; `missing` is that of `NotFound`."""
+    error = NotFound(404, "not_found", f"{nothing_named(missing)}; client.{missing[0]}() lists what there is", [], None)
+    error.missing = missing
+    return error
 
 
 def nothing_named(missing: tuple[str, str]) -> str:

@@ -9,7 +9,7 @@ import warnings
 import httpx
 
 _HEADER = "Image-Warnings"
-_BETWEEN = {__name__.partition(".")[0], "contextlib"}
+_BETWEEN = {__name__.partition(".")[0], "contextlib", "imblearn", "sklearn"}
 """Packages whose frames lie between a warning and the code that called this one."""
 
 

@@ -104,7 +104,7 @@ def read_zip(
         raise InvalidInput(f"the zip holds no images{held}; put images into it (of {READ}), in a folder for each label")
     layout = arrange(intake.names)
     warnings = [
-        *told_passed_over(others, labelled=layout.labels is not None),
+        *told_passed_over(others, has_classes=layout.has_classes),
         *told,
         *layout.warnings,
         *intake.warnings(),

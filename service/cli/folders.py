@@ -112,7 +112,7 @@ def read(folder: Path, how: ReadAs = PLAIN) -> Reading:
     place = None if layout.labels is None else UNLABELLED_FOLDER  # of what has no class
     made = [Batch(members, label or place, label) for label, members in classes.items()]
     files = [found.images[name] for name in names]
-    others = told_passed_over(found.others, labelled=layout.labels is not None)
+    others = told_passed_over(found.others, has_classes=layout.has_classes)
     warnings = [*others, *layout.warnings, *look.warnings]
     return Reading(made, files, held, unreadable, look.bits, warnings)
 
@@ -131,7 +131,8 @@ def check_neighbours(batches: Sequence[Batch], k: int) -> None:
         return
     largest = min(sizes.values()) - 1
     advice = f"take --k {largest} at most" if largest else "give each more images"
-    raise TooFewImages(f"too few images for {k} neighbours of each in {listed(small)}; {advice}, or use --method noise")
+    sought = counted(k, "neighbour")
+    raise TooFewImages(f"too few images for {sought} of each in {listed(small)}; {advice}, or use --method noise")
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,10 @@ def _look_at(limits: Limits, name: str, path: Path) -> Unreadable | Decoded:
     try:
         decoded = decode(path.read_bytes(), limits)
     except TooLarge as error:
-        scaling = "" if limits is HERE else "; give --size 64x64, or another size, to have it scaled down here"
-        return Unreadable(name, error.detail.partition(";")[0] + scaling)
+        if limits is not HERE and isinstance(_look_at(HERE, name, path), Decoded):
+            scaling = "; give --size 64x64, or another size, to have it scaled down here"
+            return Unreadable(name, error.detail.partition(";")[0] + scaling)
+        return Unreadable(name, f"it has more pixels than are read, {HERE.max_pixels:,}; save it smaller")
     except LatentaugError as error:
         return Unreadable(name, unsupported(name) or error.detail)
     except OSError as error:

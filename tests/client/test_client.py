@@ -65,6 +65,8 @@ def test_what_is_doubtful_about_images_is_a_warning_of_the_line_that_sent_them(c
 def test_what_is_missing_is_named_in_the_words_of_python(client: Client, images: np.ndarray) -> None:
     for call, said in (
         (lambda: client.augment(images, model="nothing"), r"no model named 'nothing'; client\.models\(\) lists"),
+        (lambda: client.augment(images, model="a/b"), r"no model named 'a/b'; client\.models\(\) lists"),
+        (lambda: client.delete_dataset(".."), r"no data set named '\.\.'; client\.datasets\(\) lists"),
         (lambda: client.train("nothing"), r"no data set named 'nothing'; client\.datasets\(\) lists"),
         (lambda: client.job("0" * 32), r"no job with the id '0+'; client\.jobs\(\) lists"),
     ):

@@ -36,6 +36,15 @@ def test_a_photo_of_too_many_pixels_is_refused_with_what_to_do(photos: Path) -> 
         read(photos)
 
 
+def test_a_photo_that_cannot_be_scaled_down_either_is_not_told_to_be(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "a" / "poster.png")
+    for how in (ReadAs(), ReadAs(size=(64, 64))):
+        with pytest.raises(MalformedInput, match="more pixels than are read, 67,108,864; save it smaller") as refused:
+            read(tmp_path, how)
+        assert "--size" not in refused.value.detail
+
+
 def test_where_it_is_scaled_down_it_is_read(photos: Path) -> None:
     assert read(photos, ReadAs(size=(48, 64))).images == 4
     with zipfile.ZipFile(io.BytesIO(scaled(read_folder(photos), (48, 64)))) as archive:

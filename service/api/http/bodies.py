@@ -316,7 +316,7 @@ def _labels_from_text(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise MalformedInput("the field labels is not a JSON array") from error
+        raise MalformedInput('the field labels is not a JSON array, such as ["cat", "dog"]') from error
 
 
 async def _once(body: bytes) -> AsyncGenerator[bytes, None]:

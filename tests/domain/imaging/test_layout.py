@@ -80,6 +80,12 @@ def test_images_beside_class_folders_are_refused_by_name(folders: list[str]) -> 
         arrange(_paths(*folders))
 
 
+def test_they_are_counted() -> None:
+    for each, told in ((1, r"class folders; move it into"), (2, "and so does 1 more; move them"), (4, "so do 3 more")):
+        with pytest.raises(InvalidInput, match=told):
+            arrange([*_paths("a"), *_paths("", each=each)])
+
+
 @pytest.mark.parametrize(("label", "what"), [("x" * 150, "150 characters"), ("cat\u200b", "cannot be seen")])
 def test_a_folder_whose_name_cannot_be_a_label_is_named(label: str, what: str) -> None:
     with pytest.raises(InvalidInput, match=what):
@@ -105,8 +111,8 @@ def test_what_may_be_meant_otherwise_is_said(folders: list[str], told: str) -> N
 def test_a_table_that_was_meant_to_give_labels_is_named_where_there_are_none() -> None:
     passed_over = ["labels.csv", "README.md", "manifest.csv"]
 
-    assert len(told_passed_over(passed_over)) == len(told_passed_over(passed_over[1:], labelled=False)) == 1
-    told = told_passed_over(passed_over, labelled=False)[1]
+    assert len(told_passed_over(passed_over)) == len(told_passed_over(passed_over[1:], has_classes=False)) == 1
+    told = told_passed_over(passed_over, has_classes=False)[1]
     assert "none is read from labels.csv: put the images of each class into a folder of its own" in told
 
 
