@@ -13,6 +13,8 @@ from latentaug_client import Busy, Denied, JobFailed, NotFound, Problem, TooLate
 from latentaug_client.errors import nothing_named
 from pydantic import ValidationError
 
+from latentaug.errors import LatentaugError
+
 FULL = (ENOSPC, EDQUOT, EFBIG)
 """What the system says where there is no room for a file."""
 _QUERY = re.compile(r"\??\b([a-z_]+)=([A-Za-z0-9.]+)")
@@ -57,7 +59,7 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
             return _typed(_by_option(error, options) or error.detail, options)
         case ValidationError():
             return "; ".join(_option(fault["loc"], options) + _plain(fault["msg"]) for fault in error.errors())
-        case JobFailed():
+        case JobFailed() | LatentaugError():
             return _typed(str(error), options)
         case OSError():
             return _of_system(error)

@@ -297,7 +297,7 @@ def test_an_upload_says_what_to_know_about_its_images(url: str, folder: Path) ->
     assert f"uploaded before. To see what there is to know about them, type: latentaug datasets {name}" in " ".join(
         said.getvalue().split()
     )
-    assert f"{name}: 41 images of 8x8 in grey; classes: even 21, odd 20;" in later.stdout
+    assert f"{name}: 41 images of 8x8 in grey; classes: even 20, odd 21;" in later.stdout
     assert "warning: Of 41 images, 1 repeats an earlier one" in later.stderr
     assert said.getvalue().count("warning: Of 41 images, 1 repeats an earlier one") == 1
     assert "warning: 1 picture has different labels in different images" in said.getvalue()
