@@ -28,7 +28,10 @@ def main() -> None:
     """The entry point."""
     if not _ignored:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    _main()
+    try:
+        _main()
+    except KeyboardInterrupt:  # before the command itself has begun
+        raise SystemExit(INTERRUPTED) from None
 
 
 if __name__ == "__main__":

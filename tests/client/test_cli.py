@@ -348,6 +348,18 @@ def test_ctrl_c_while_the_commands_are_still_being_loaded_is_no_error(tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
+def test_nor_is_it_just_after() -> None:
+    interrupted = """
+import service.cli.__main__ as start
+def interrupt():
+    raise KeyboardInterrupt
+start._main = interrupt
+start.main()
+"""
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_interrupted_leaves_nothing_behind(url: str, tmp_path: Path, number: signal.Signals) -> None:
     for i in range(200):
