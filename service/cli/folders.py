@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 from latentaug_client.folders import read_folder
 
-from latentaug.errors import LatentaugError, MalformedInput, TooFewImages, TooLarge
+from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooFewImages, TooLarge
 from latentaug.imaging.depth import Levels, eight_bit, scale_told, used_bits
-from latentaug.imaging.intake import Remarks, Unreadable, listed_unreadable, unsupported
+from latentaug.imaging.intake import Remarks, Size, Sizes, Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
 from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import Decoded, Limits, decode
+from latentaug.imaging.sizes import sizes_differ
 from service.cli.reading import PLAIN, ReadAs
 from service.cli.scaling import HERE
 
@@ -48,6 +49,7 @@ class Reading:
         unreadable: images that cannot be read.
         bits: how many bits the images of 16 bits use, so that all requests scale them alike; None if there are none.
         warnings: about the files and folders, in sentences.
+        sizes: height and width of each of the `files`.
     """
 
     batches: list[Batch]
@@ -56,6 +58,7 @@ class Reading:
     unreadable: list[Unreadable]
     bits: int | None
     warnings: list[str]
+    sizes: Sizes = ()
 
     @property
     def images(self) -> int:
@@ -114,7 +117,7 @@ def read(folder: Path, how: ReadAs = PLAIN) -> Reading:
     files = [found.images[name] for name in names]
     others = told_passed_over(found.others, has_classes=layout.has_classes)
     warnings = [*others, *layout.warnings, *look.warnings]
-    return Reading(made, files, held, unreadable, look.bits, warnings)
+    return Reading(made, files, held, unreadable, look.bits, warnings, look.sizes)
 
 
 def check_neighbours(batches: Sequence[Batch], k: int) -> None:
@@ -135,6 +138,16 @@ def check_neighbours(batches: Sequence[Batch], k: int) -> None:
     raise TooFewImages(f"too few images for {sought} of each in {listed(small)}; {advice}, or use --method noise")
 
 
+def check_one_size(reading: Reading) -> None:
+    """Refuse images of several sizes, of which no model can be trained, before a service is started for that.
+
+    Raises:
+        InvalidInput: they have several.
+    """
+    if len(set(reading.sizes)) > 1:
+        raise InvalidInput(sizes_differ(reading.sizes, [str(path) for path in reading.files]))
+
+
 @dataclass(frozen=True)
 class _Look:
     """What a look at every image of a folder found: as in `Reading`, with warnings about how the images are read."""
@@ -142,6 +155,7 @@ class _Look:
     unreadable: list[Unreadable]
     bits: int | None
     warnings: list[str]
+    sizes: Sizes
 
 
 def _look(files: Mapping[str, Path], limits: Limits, bits: int | None) -> _Look:
@@ -151,28 +165,31 @@ def _look(files: Mapping[str, Path], limits: Limits, bits: int | None) -> _Look:
         MalformedInput: 16-bit colour of which nothing would be seen.
         InvalidInput: values of more than `bits` bits.
     """
-    unreadable, deep, remarks = [], list[Levels](), Remarks()
+    unreadable, deep, remarks, sizes = [], list[Levels](), Remarks(), list[Size]()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for name, seen in zip(files, threads.map(partial(_look_at, limits), files, files.values()), strict=True):
             if isinstance(seen, Unreadable):
                 unreadable.append(seen)
                 continue
-            remarks.add(name, seen)
-            if seen.levels.dtype == np.uint16:
-                deep.append(seen.levels)
+            decoded, size = seen
+            remarks.add(name, decoded)
+            sizes.append(size)
+            if decoded.levels.dtype == np.uint16:
+                deep.append(decoded.levels)
     remarks.check()
     eight_bit(deep, bits)  # only to see whether that many bits hold them
-    return _Look(unreadable, bits if bits and deep else used_bits(deep), [*scale_told(deep, bits), *remarks.warnings()])
+    told = [*scale_told(deep, bits), *remarks.warnings()]
+    return _Look(unreadable, bits if bits and deep else used_bits(deep), told, sizes)
 
 
-def _look_at(limits: Limits, name: str, path: Path) -> Unreadable | Decoded:
-    """Why an image cannot be read, or the image with its largest value in place of all of them."""
+def _look_at(limits: Limits, name: str, path: Path) -> Unreadable | tuple[Decoded, Size]:
+    """Why an image cannot be read; or the image with its largest value in place of all of them, and its size."""
     if not path.is_file():
         return Unreadable(name, "a link to nothing, or no file")
     try:
         decoded = decode(path.read_bytes(), limits)
     except TooLarge as error:
-        if limits is not HERE and isinstance(_look_at(HERE, name, path), Decoded):
+        if limits is not HERE and not isinstance(_look_at(HERE, name, path), Unreadable):
             scaling = "; give --size 64x64, or another size, to have it scaled down here"
             return Unreadable(name, error.detail.partition(";")[0] + scaling)
         return Unreadable(name, f"it has more pixels than are read, {HERE.max_pixels:,}; save it smaller")
@@ -180,4 +197,5 @@ def _look_at(limits: Limits, name: str, path: Path) -> Unreadable | Decoded:
         return Unreadable(name, unsupported(name) or error.detail)
     except OSError as error:
         return Unreadable(name, error.strerror or str(error))
-    return replace(decoded, levels=decoded.levels.reshape(-1)[[decoded.levels.argmax()]])
+    height, width, _ = decoded.levels.shape
+    return replace(decoded, levels=decoded.levels.reshape(-1)[[decoded.levels.argmax()]]), (height, width)

@@ -36,7 +36,7 @@ from service.cli.context import (
     told,
 )
 from service.cli.destination import check_new, new_folder, unpack
-from service.cli.folders import check_neighbours, read
+from service.cli.folders import check_neighbours, check_one_size, read
 from service.cli.manifest import Manifest
 from service.cli.options import given, option
 from service.cli.progress import console, show, warn
@@ -102,6 +102,8 @@ def augment(
         options = AugmentOptions(**given_options, **given(bits=bits), resize=resize or size is not None)
         read_so = read_as(unlabelled, size, skip_bad, bits)
         reading = read(folder, read_so)
+        if model is None and size is None:
+            check_one_size(reading)
         if options.method != "noise":
             check_neighbours(reading.batches, options.k)
     with client_of(context) as client, new_folder(to) as unfinished:

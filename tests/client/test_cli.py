@@ -145,6 +145,16 @@ def test_a_folder_is_looked_at_before_anything_is_trained(url: str, tmp_path: Pa
         assert line in trained[1]
 
 
+def test_several_sizes_are_told_before_a_service_is_started(tmp_path: Path) -> None:
+    _mixed(tmp_path / "photos")
+    own = {"LATENTAUG_HOME": str(tmp_path / "home"), "LATENTAUG_PORT": str(ports.free("127.0.0.1"))}
+    done = run("augment", tmp_path / "photos", "--out", tmp_path / "new", "--skip-bad", "--k", "1", **own)
+    assert done.returncode == 1
+    assert "the images have 2 sizes: 120 images are 24x20" in done.stderr
+    assert "such as --size 24x20" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
 def test_new_images_are_made_from_the_training_images_alone_where_folders_say_so(
     url: str, folder: Path, tmp_path: Path
 ) -> None:

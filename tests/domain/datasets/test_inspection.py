@@ -9,10 +9,10 @@ import pytest
 
 from latentaug import datasets
 from latentaug.datasets import UNLABELLED, NotRead, Reading, Unreadable
-from latentaug.datasets.inspection import proposed
 from latentaug.datasets.splitting import split_as_given
 from latentaug.errors import InvalidInput
 from latentaug.imaging.intake import resized
+from latentaug.imaging.sizes import proposed
 from latentaug.storage.objects import ArtefactStore
 
 MAX_BYTES = 10**9
