@@ -30,7 +30,13 @@ answer. Every message says what to do next.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+Listed = Literal["models", "datasets", "jobs"]
+"""What callers can list, by the word that the API, the client and the command line have for the list."""
+_NAMED: dict[Listed, str] = {"models": "model is named", "datasets": "data set is named", "jobs": "job has the id"}
+MOST_SHOWN = 80
+"""Characters of a name, at most, that an error shows."""
 
 
 class LatentaugError(Exception):
@@ -80,9 +86,21 @@ class ForeignSite(Forbidden):
 
 
 class NotFound(LatentaugError):
-    """No such model, data set, job or file."""
+    """No such model, data set, job or file.
+
+    Attributes:
+        missing: what is listed under `Listed`, and the name that none of it has; None where something else is missing.
+    """
 
     status, code, title = 404, "not_found", "Not found"
+    missing: tuple[Listed, str] | None = None
+
+    @classmethod
+    def named(cls, listed: Listed, name: str) -> NotFound:
+        """There is none of this name. Where all are listed is for each caller's own words."""
+        error = cls(f"no {_NAMED[listed]} {name[:MOST_SHOWN]!r}")
+        error.missing = listed, name[:MOST_SHOWN]
+        return error
 
 
 class NotAcceptable(LatentaugError):

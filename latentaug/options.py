@@ -631,7 +631,7 @@ class LabelRequest(LabelOptions, ImageOptions):
 
 
 class LabelParams(Notifying, LabelOptions):
-    """Parameters of a label job: labels are spread over the unlabelled images of a data set's training part."""
+    """Parameters of a label job: labels are spread over a data set's unlabelled images."""
 
     model_config = ConfigDict(strict=True)
 
@@ -639,3 +639,6 @@ class LabelParams(Notifying, LabelOptions):
     """Name of a data set of which some images have labels and some have none."""
     model: Name
     """Name of the model whose latent space serves, best one that was trained on this data set."""
+    whole: bool = False
+    """Spread labels over all images of the data set, those of the validation and test parts too, where nothing is to be
+    measured with the result."""

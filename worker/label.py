@@ -1,4 +1,4 @@
-"""The label job: the labels of a data set's training part, spread over its unlabelled images."""
+"""The label job: the labels of a data set's training part, or of all of it, spread over its unlabelled images."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentaug import datasets
 from latentaug.augment.labelling import check_labels
 from latentaug.augment.spreading import Expected, Spread, spread
-from latentaug.datasets import Dataset, label_names
+from latentaug.datasets import UNLABELLED, Dataset, label_names
 from latentaug.errors import InvalidInput
 from latentaug.imaging.archives import write_npz, write_zip
 from latentaug.imaging.pixels import Pixels
@@ -23,31 +24,34 @@ from latentaug.vae.codec import Codec, read_vae
 from worker.vaes import device
 from worker.work import Work
 
-_APART = {*NOTIFYING, "dataset", "model"}
+Rows = NDArray[np.int64]
+
+_APART = {*NOTIFYING, "dataset", "model", "whole"}
 """Parameters that say nothing of how labels are spread."""
 ENCODED, SPREAD = 0.1, 0.9
 """How far the job has come once the images are encoded, and once the labels are spread."""
 
 
 def label(work: Work, params: LabelParams) -> dict[str, Any]:
-    """Encode the training part, spread its labels, and write down what came of it; return a summary.
+    """Encode the training part, or all images, spread the labels, and write down what came of it; return a summary.
 
     Files: `result.json`, `rows.csv` (each unlabelled image's row in the data set, label, confidence, whether it is
     kept, and the row of the labelled image that its label came from), `images.npz` and `images.zip` (the kept images
-    with their labels). Images of the other parts take no part in anything.
+    with their labels). Images of the other parts take no part in anything, unless the whole data set is asked for.
 
     Raises:
-        InvalidInput: the training part has no label, or no image without one; or the model takes other images.
+        InvalidInput: there is no label, or no image without one; or the model takes other images.
         TooLarge: more images and classes than labels are spread over.
     """
     dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
     model = models.describe(work.artefacts, params.model)
-    images = dataset.images[dataset.train]  # [n, h, w, c]
+    rows = np.arange(len(dataset.images)) if params.whole else dataset.train  # [n]
+    images = dataset.images[rows]  # [n, h, w, c]
     if dataset.labels is None:
         raise InvalidInput(f"{dataset.name!r} has no label to spread; label at least one image of each class")
     if images.shape[1:] != (model.height, model.width, model.channels):
         raise InvalidInput(f"model {model.name!r} takes images of another shape than those of {dataset.name!r}")
-    labels = dataset.labels[dataset.train]
+    labels = dataset.labels[rows]
     check_labels(labels)
     work.report(0.0, "encoding", final=True)
     latents = Codec(read_vae(work.artefacts, model), device(work.settings)).encode(images)
@@ -59,7 +63,7 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
         images, labels, len(dataset.classes), latents=latents, progress=tell, **params.model_dump(exclude=_APART)
     )
     work.report(SPREAD, "writing files", final=True)
-    entries = list(_entries(dataset, made))
+    entries = list(_entries(dataset, rows, np.flatnonzero(labels == UNLABELLED), made))
     kept = sum(bool(entry["kept"]) for entry in entries)
     summary = {
         "space": made.space,
@@ -68,7 +72,7 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
         "kept": kept,
         "expected_accuracy": _expected(made.expected, dataset.classes),
     }
-    asked = dataset.train[made.ask_next].tolist()
+    asked = rows[made.ask_next].tolist()
     work.put_json(
         "result.json",
         {
@@ -85,15 +89,14 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
     return summary
 
 
-def _entries(dataset: Dataset, made: Spread) -> Iterator[dict[str, Any]]:
-    """What came of each unlabelled image; rows are those of the data set."""
-    new = np.flatnonzero(np.isin(dataset.train, dataset.pool))
+def _entries(dataset: Dataset, rows: Rows, new: Rows, made: Spread) -> Iterator[dict[str, Any]]:
+    """What came of each of the `new` ones, which had no label, among these rows of the data set."""
     columns = (
-        dataset.train[new].tolist(),
+        rows[new].tolist(),
         label_names(made.labels[new], dataset.classes),
         made.confidence[new].tolist(),
         made.kept[new].tolist(),
-        dataset.train[made.nearest[new]].tolist(),
+        rows[made.nearest[new]].tolist(),
     )
     for row, name, confidence, kept, nearest in zip(*columns, strict=True):
         yield {"row": row, "label": name, "confidence": round(confidence, 6), "kept": kept, "nearest": nearest}

@@ -43,7 +43,15 @@ class Made:
 
 
 def measure(
-    work: Work, at: float, codec: Codec, dataset: Dataset, rows: Rows, latents: NDArray[np.float32], made: Made
+    work: Work,
+    at: float,
+    codec: Codec,
+    dataset: Dataset,
+    rows: Rows,
+    latents: NDArray[np.float32],
+    made: Made,
+    *,
+    by_alpha: bool = True,
 ) -> dict[str, Any] | None:
     """Measure new images and write `quality.json` and `quality.png`; return what the job's record says of them.
 
@@ -55,6 +63,7 @@ def measure(
         rows: of the training images in the data set, int64 [n].
         latents: of the training images, float32 [n, latent_dim].
         made: the new images.
+        by_alpha: as for `report`.
 
     Returns:
         None where there is nothing to measure: no new image, or fewer than two training images.
@@ -77,7 +86,7 @@ def measure(
     chosen = drawn(len(made.images), most)
     images, labels = made.images[chosen], None if made.labels is None else made.labels[chosen]
     quality, details = compare(real, Features(codec.encode(images), labels), unseen, made.source[chosen], tell)
-    told = report(quality)
+    told = report(quality, by_alpha=by_alpha)
     work.put("quality.json", told.model_dump_json(indent=1))
     work.put("quality.png", quality_sheet(images, lambda origin: dataset.images[rows[origin]], labels, details, told))
     return told.model_dump(include=TOLD)

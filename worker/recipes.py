@@ -17,7 +17,7 @@ from latentaug.errors import InvalidInput, NotFound, TooLarge
 from latentaug.evaluation.recipes import KINDS, NEW, Given, TrainingSet, make, size
 from latentaug.imaging.archives import write_npz, write_zip
 from latentaug.imaging.pixels import contact_sheet, encode_png
-from latentaug.options import AugmentParams, Recipe
+from latentaug.options import METHODS, AugmentParams, Recipe
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.vae.codec import Codec, read_vae
@@ -55,7 +55,7 @@ def make_training_set(work: Work, params: AugmentParams) -> dict[str, Any]:
     training = make(
         given, recipe, spread, lambda done: work.report(_between(_SPREADING, _MAKING, done), "making images")
     )
-    quality = _quality(work, dataset, rows, given, training)
+    quality = _quality(work, dataset, rows, given, recipe, training)
     work.report(_MAKING, "writing files", final=True)
     _write(work, dataset, rows, recipe, training, "" if model is None else model.version)
     counts = {kind: training.count(kind) for kind in KINDS}
@@ -134,13 +134,16 @@ def _spread(work: Work, given: Given, recipe: Recipe) -> spreading.Spread | None
     )
 
 
-def _quality(work: Work, dataset: Dataset, rows: Rows, given: Given, training: TrainingSet) -> dict[str, Any] | None:
+def _quality(
+    work: Work, dataset: Dataset, rows: Rows, given: Given, recipe: Recipe, training: TrainingSet
+) -> dict[str, Any] | None:
     """What `quality.measure` says of the new images; None where there is no model to see them by."""
     if given.codec is None or given.latents is None:
         return None
     new = training.kind == KINDS.index(NEW)
     made = Made(training.images[new], training.labels[new], training.source[new])
-    return measure(work, _MAKING, given.codec, dataset, rows, given.latents, made)
+    by_alpha = any(part.source in METHODS for part in recipe.parts)
+    return measure(work, _MAKING, given.codec, dataset, rows, given.latents, made, by_alpha=by_alpha)
 
 
 def _write(work: Work, dataset: Dataset, rows: Rows, recipe: Recipe, training: TrainingSet, version: str) -> None:

@@ -27,12 +27,15 @@ from latentaug_client.options import (
     AugmentJobOptions,
     AugmentOptions,
     EvaluateOptions,
+    ImageOptions,
+    InterpolateOptions,
     LabelJobOptions,
     LabelOptions,
     RecommendOptions,
     TrainOptions,
 )
 from latentaug_client.payloads import Augmented, Encoded, Labelled, SpreadLabels
+from latentaug_client.remarks import ImageWarning
 
 __all__ = [
     "AsyncClient",
@@ -48,6 +51,9 @@ __all__ = [
     "Encoded",
     "EvaluateOptions",
     "Event",
+    "ImageOptions",
+    "ImageWarning",
+    "InterpolateOptions",
     "Invalid",
     "Job",
     "JobFailed",

@@ -18,6 +18,8 @@ from latentaug_client.options import (
     AugmentDatasetOptions,
     AugmentOptions,
     EvaluateOptions,
+    ImageOptions,
+    InterpolateOptions,
     LabelJobOptions,
     LabelOptions,
     RecommendOptions,
@@ -55,9 +57,9 @@ class AsyncClient:
         """Close all connections."""
         await self._connection.close()
 
-    async def encode(self, images: Images, *, model: str, resize: bool | None = None) -> Encoded:
+    async def encode(self, images: Images, *, model: str, **options: Unpack[ImageOptions]) -> Encoded:
         """As `Client.encode`."""
-        return await inference.encode_awaited(self._connection, model, images, resize=resize)
+        return await inference.encode_awaited(self._connection, model, images, options)
 
     async def decode(self, latents: NDArray[Any], *, model: str) -> NDArray[Any]:
         """As `Client.decode`."""
@@ -73,17 +75,19 @@ class AsyncClient:
         self, images: Images, labels: ArrayLike, *, model: str, **options: Unpack[LabelOptions]
     ) -> SpreadLabels:
         """As `Client.label`."""
-        return await self._connection.send(calls.label(model, images, labels, options))
+        return await inference.label_awaited(self._connection, model, images, labels, options)
 
     async def quality(
-        self, images: Images, labels: ArrayLike | None = None, *, model: str, resize: bool | None = None
+        self, images: Images, labels: ArrayLike | None = None, *, model: str, **options: Unpack[ImageOptions]
     ) -> Record:
         """As `Client.quality`."""
-        return await self._connection.send(calls.quality(model, images, labels, resize=resize))
+        return await inference.quality_awaited(self._connection, model, images, labels, options)
 
-    async def interpolate(self, first: Image, last: Image, *, model: str, steps: int | None = None) -> NDArray[Any]:
+    async def interpolate(
+        self, first: Image, last: Image, *, model: str, **options: Unpack[InterpolateOptions]
+    ) -> NDArray[Any]:
         """As `Client.interpolate`."""
-        return await self._connection.send(calls.interpolate(model, first, last, steps))
+        return await self._connection.send(calls.interpolate(model, first, last, options))
 
     async def models(self) -> list[Record]:
         """As `Client.models`."""
@@ -173,6 +177,10 @@ class AsyncClient:
             AsyncJob(self._connection, record)
             for record in await self._connection.send(calls.jobs(kind, status, limit))
         ]
+
+    async def delete_job(self, job_id: str) -> None:
+        """As `Client.delete_job`."""
+        await self._connection.send(calls.delete_job(job_id))
 
     async def check_ready(self) -> None:
         """As `Client.check_ready`."""

@@ -13,6 +13,7 @@ import httpx
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client import payloads
+from latentaug_client.errors import not_found
 from latentaug_client.images import Image, Images
 from latentaug_client.payloads import NPY, NPZ, ZIP, Augmented, Body, Encoded, SpreadLabels
 
@@ -73,10 +74,10 @@ def ready() -> Call[None]:
     return Call("GET", "/readyz", _nothing)
 
 
-def encode(model: str, images: Images, *, resize: bool | None) -> Call[Encoded]:
+def encode(model: str, images: Images, options: Mapping[str, Any]) -> Call[Encoded]:
     """Images to latents."""
-    body, options = _with_options(payloads.images_body(images, None), _given(resize=resize))
-    return Call("POST", _model(model, "encode"), payloads.read_encoded, options, {"Accept": NPZ}, body)
+    body, params = _with_options(payloads.images_body(images, None), _given(**options))
+    return Call("POST", _model(model, "encode"), payloads.read_encoded, params, {"Accept": NPZ}, body)
 
 
 def decode(model: str, latents: NDArray[Any]) -> Call[NDArray[Any]]:
@@ -101,15 +102,15 @@ def label(model: str, images: Images, labels: ArrayLike, options: Mapping[str, A
     return Call("POST", _model(model, "label"), payloads.read_spread, params, {"Accept": NPZ}, body)
 
 
-def quality(model: str, images: Images, labels: ArrayLike | None, *, resize: bool | None) -> Call[Record]:
+def quality(model: str, images: Images, labels: ArrayLike | None, options: Mapping[str, Any]) -> Call[Record]:
     """New images to how good they are."""
-    body, params = _with_options(payloads.images_body(images, labels), _given(resize=resize))
+    body, params = _with_options(payloads.images_body(images, labels), _given(**options))
     return Call("POST", _model(model, "quality"), _json, params, {"Accept": "application/json"}, body)
 
 
-def interpolate(model: str, first: Image, last: Image, steps: int | None) -> Call[NDArray[Any]]:
+def interpolate(model: str, first: Image, last: Image, options: Mapping[str, Any]) -> Call[NDArray[Any]]:
     """Two images to the strip between them."""
-    body, params = _with_options(payloads.images_body([first, last], None), _given(steps=steps))
+    body, params = _with_options(payloads.images_body([first, last], None), _given(**options))
     return Call("POST", _model(model, "interpolate"), payloads.read_npy, params, {"Accept": NPY}, body)
 
 
@@ -140,7 +141,7 @@ def datasets() -> Call[list[Record]]:
 
 def dataset(name: str) -> Call[Record]:
     """One data set."""
-    return Call("GET", f"/v1/datasets/{quote(name, safe='')}", _json)
+    return Call("GET", _path("datasets", name), _json)
 
 
 def upload(
@@ -161,7 +162,7 @@ def upload(
 
 def delete_dataset(name: str) -> Call[None]:
     """Delete a data set."""
-    return Call("DELETE", f"/v1/datasets/{quote(name, safe='')}", _nothing, repeatable=False)
+    return Call("DELETE", _path("datasets", name), _nothing, repeatable=False)
 
 
 def submit(kind: Kind, params: Mapping[str, Any], key: str | None) -> Call[Record]:
@@ -189,6 +190,11 @@ def job(job_id: str) -> Call[Record]:
 def cancel(job_id: str) -> Call[Record]:
     """Cancel a job."""
     return Call("DELETE", _job(job_id), _json)
+
+
+def delete_job(job_id: str) -> Call[None]:
+    """Delete an ended job."""
+    return Call("DELETE", f"{_job(job_id)}/record", _nothing, repeatable=False)
 
 
 def result(job_id: str, form: str, figure: str | None, layout: str | None) -> Call[bytes]:
@@ -231,11 +237,22 @@ def _sides(size: tuple[int, int]) -> str:
 def _model(name: str, operation: str = "") -> str:
     if not isinstance(name, str) or not name:
         raise ValueError("name a model, such as model='digits-vae'; `models()` lists those that the service has")
-    return f"/v1/models/{quote(name, safe='')}" + (f"/{operation}" if operation else "")
+    return _path("models", name) + (f"/{operation}" if operation else "")
 
 
 def _job(job_id: str) -> str:
-    return f"/v1/jobs/{quote(job_id, safe='')}"
+    return _path("jobs", job_id)
+
+
+def _path(listed: Things | Literal["jobs"], name: str) -> str:
+    """The path of one model, data set or job.
+
+    Raises:
+        NotFound: none can have this name: the service would read it as a longer path.
+    """
+    if "/" in name or name in ("", ".", ".."):
+        raise not_found((listed, name))
+    return f"/v1/{listed}/{quote(name, safe='')}"
 
 
 def _text(value: Any) -> str:

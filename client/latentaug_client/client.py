@@ -18,6 +18,8 @@ from latentaug_client.options import (
     AugmentDatasetOptions,
     AugmentOptions,
     EvaluateOptions,
+    ImageOptions,
+    InterpolateOptions,
     LabelJobOptions,
     LabelOptions,
     RecommendOptions,
@@ -31,6 +33,7 @@ class Client:
     """Calls one service. Several threads may share it. Close it after use, or use it in a `with` block.
 
     Every method may raise a `LatentaugError`: a `Problem`, in which the service says what is wrong, or `Unreachable`.
+    What the service says of images that it takes, but that may not be as they were meant, is an `ImageWarning`.
     If the service is busy (429) or not ready (503), the request is sent again after as long as the service says.
     Options that you leave out take the service's own defaults.
 
@@ -60,18 +63,19 @@ class Client:
         """Close all connections."""
         self._connection.close()
 
-    def encode(self, images: Images, *, model: str, resize: bool | None = None) -> Encoded:
+    def encode(self, images: Images, *, model: str, **options: Unpack[ImageOptions]) -> Encoded:
         """Encode images to latent vectors.
 
         Args:
             images: as for `augment`.
             model: name of a trained model.
-            resize: whether to resize the images to the size that the model takes.
+            options: the options in `ImageOptions`: whether to `resize` the images to the size that the model takes, and
+                how many `bits` those of 16 bits use.
 
         >>> client.encode(images, model="digits-vae").latents.shape
         (40, 20)
         """
-        return inference.encode(self._connection, model, images, resize=resize)
+        return inference.encode(self._connection, model, images, options)
 
     def decode(self, latents: NDArray[Any], *, model: str) -> NDArray[Any]:
         """Decode latents, float32 [n, latent_dim], to images, uint8 [n, h, w(, 3)].
@@ -104,7 +108,7 @@ class Client:
         return inference.augment(self._connection, model, images, labels, options)
 
     def label(self, images: Images, labels: ArrayLike, *, model: str, **options: Unpack[LabelOptions]) -> SpreadLabels:
-        """Spread the labels of some images over the others.
+        """Spread the labels of some images over the others; of more than one request can do, by a job, as `augment`.
 
         Args:
             images: as for `augment`.
@@ -117,32 +121,41 @@ class Client:
         >>> bool((spread.labels[:20] == labels[:20]).all()), spread.confidence.shape
         (True, (40,))
         """
-        return self._connection.send(calls.label(model, images, labels, options))
+        return inference.label(self._connection, model, images, labels, options)
 
     def quality(
-        self, images: Images, labels: ArrayLike | None = None, *, model: str, resize: bool | None = None
+        self, images: Images, labels: ArrayLike | None = None, *, model: str, **options: Unpack[ImageOptions]
     ) -> Record:
         """How like a model's training images others are, and whether they are copies; `sentence` says it in words.
 
         Args:
-            images: as for `augment`.
+            images: as for `augment`, but no more than one request holds; of more, some drawn at random tell as much.
             labels: as for `augment`, of the model's data set.
             model: name of a trained model.
-            resize: whether to resize the images to the size that the model takes.
+            options: as for `encode`.
 
         >>> found = client.quality(images, model="digits-vae")
         >>> len(found["nearest"]), found["density"] > 0.5, found["warning"]
         (40, True, None)
         """
-        return self._connection.send(calls.quality(model, images, labels, resize=resize))
+        return inference.quality(self._connection, model, images, labels, options)
 
-    def interpolate(self, first: Image, last: Image, *, model: str, steps: int | None = None) -> NDArray[Any]:
+    def interpolate(
+        self, first: Image, last: Image, *, model: str, **options: Unpack[InterpolateOptions]
+    ) -> NDArray[Any]:
         """The images on the way from one image to another, uint8 [steps, h, w(, 3)], both ends included.
 
-        >>> client.interpolate(images[0], images[1], model="digits-vae", steps=5).shape
-        (5, 8, 8)
+        Args:
+            first: an image, as one of those for `augment`.
+            last: another.
+            model: name of a trained model.
+            options: the options in `InterpolateOptions`.
+
+        >>> strip = client.interpolate(images[0], images[1], model="digits-vae", steps=5, decode="residual")
+        >>> strip.shape, bool((strip[0] == images[0]).all())
+        ((5, 8, 8), True)
         """
-        return self._connection.send(calls.interpolate(model, first, last, steps))
+        return self._connection.send(calls.interpolate(model, first, last, options))
 
     def models(self) -> list[Record]:
         """The descriptions of all models."""
@@ -294,6 +307,10 @@ class Client:
     def jobs(self, kind: Kind | None = None, status: str | None = None, limit: int | None = None) -> list[Job]:
         """The newest jobs, of one kind or in one state if you name it."""
         return [Job(self._connection, record) for record in self._connection.send(calls.jobs(kind, status, limit))]
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete the record and the results of a job that has ended; a model that it trained stays."""
+        self._connection.send(calls.delete_job(job_id))
 
     def check_ready(self) -> None:
         """Raise an error if the service is not ready; it names the parts that do not answer."""

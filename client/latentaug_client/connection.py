@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx
 from httpx_sse import EventSource
 
-from latentaug_client import errors
+from latentaug_client import errors, remarks
 from latentaug_client.calls import Call
 from latentaug_client.events import Event, read
 from latentaug_client.retries import Retries
@@ -80,6 +80,7 @@ class Connection:
                     raise errors.Unreachable(f"no answer from {self._http.base_url}: {error}") from error
             else:
                 if response.is_success:
+                    remarks.tell(response)
                     return call.read(response)
                 pause = self.retries.after_answer(response, attempt)
                 if pause is None:
@@ -131,6 +132,7 @@ class AsyncConnection:
                     raise errors.Unreachable(f"no answer from {self._http.base_url}: {error}") from error
             else:
                 if response.is_success:
+                    remarks.tell(response)
                     return call.read(response)
                 pause = self.retries.after_answer(response, attempt)
                 if pause is None:

@@ -59,7 +59,14 @@ class Denied(Problem):
 
 
 class NotFound(Problem):
-    """There is no such model, data set or job."""
+    """There is no such model, data set or job.
+
+    Attributes:
+        missing: `models`, `datasets` or `jobs`, and the name that none of them has; None where something else is
+            missing.
+    """
+
+    missing: tuple[str, str] | None = None
 
 
 class Conflict(Problem):
@@ -95,6 +102,7 @@ class JobFailed(LatentaugError):
         return JobFailed, (self.record,)
 
 
+_NAMED = {"models": "model named", "datasets": "data set named", "jobs": "job with the id"}
 _KINDS: dict[int, type[Problem]] = {
     400: Invalid,
     401: Denied,
@@ -116,12 +124,27 @@ def problem(response: httpx.Response) -> Problem:
     """The exception for an answer with an error status."""
     try:
         said = response.json()
+        if "missing" in said:
+            return not_found((str(said["missing"]["list"]), str(said["missing"]["name"])))
         code, detail = str(said["code"]), str(said["detail"])
         errors = [(str(entry["loc"]), str(entry["msg"])) for entry in said.get("errors", [])]
     except (ValueError, KeyError, TypeError):  # the answer is a proxy's, not the service's
         code, detail, errors = "unknown", response.text[:200] or response.reason_phrase, []
     kind = _KINDS.get(response.status_code, Problem)
     return kind(response.status_code, code, detail, errors, retry_after(response))
+
+
+def not_found(missing: tuple[str, str]) -> NotFound:
+    """The exception for a model, a data set or a job that is not there; `missing` is that of `NotFound`."""
+    error = NotFound(404, "not_found", f"{nothing_named(missing)}; client.{missing[0]}() lists what there is", [], None)
+    error.missing = missing
+    return error
+
+
+def nothing_named(missing: tuple[str, str]) -> str:
+    """That there is no model, data set or job of a name."""
+    listed, name = missing
+    return f"there is no {_NAMED[listed]} {name!r}"
 
 
 def retry_after(response: httpx.Response) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -55,12 +55,14 @@ def gathered(images: Images) -> NDArray[Any] | list[bytes]:
 
 
 def _refuse_one(images: Images) -> None:
-    """Refuse a single path, file or picture, which could be taken for several."""
+    """Refuse a single path, file or picture, which could be taken for several, and what has no order or no images."""
     if isinstance(images, str | PathLike) and Path(images).is_dir():
         raise TypeError(f"{images} is a folder; upload it with `client.upload`, or give its files as a list of paths")
     if isinstance(images, str | bytes | PathLike) or hasattr(images, "save"):
         one = "path" if isinstance(images, str | PathLike) else "image"
         raise TypeError(f"this is one {one} and no list of images; put it into a list: [{one}]")
+    if isinstance(images, Mapping | Set) or not (_is_array(images) or isinstance(images, Iterable)):
+        raise TypeError(f"this is a {type(images).__name__} and no list of images; give an array, or a list of images")
 
 
 def _is_array(value: object) -> bool:

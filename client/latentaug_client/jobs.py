@@ -179,6 +179,6 @@ def _progress_line(record: Mapping[str, Any]) -> str:
     """A job's progress in one line."""
     progress = record["progress"]
     left = progress.get("eta_seconds")
-    return f"{record['kind']} {record['status']} {progress['fraction']:4.0%} {progress['stage']}" + (
+    return f"{record['kind']} {record['status']} {100 * progress['fraction']:3.0f} % {progress['stage']}" + (
         f", {left:.0f} s left" if left and record["status"] in LIVING else ""
     )

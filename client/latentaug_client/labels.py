@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,15 @@ def as_array(labels: ArrayLike) -> NDArray[Any]:
     Raises:
         ValueError: they have no axis, or more than one column.
     """
+    if isinstance(labels, str | Mapping | Set) or not (hasattr(labels, "__array__") or isinstance(labels, Sequence)):
+        raise ValueError(f"labels are a {type(labels).__name__}; give one label for each image, in an array or a list")
     array = np.asarray(labels)
     if array.dtype.kind == "U" and not isinstance(labels, np.ndarray):
         array = np.asarray(labels, object)  # numpy has turned a None or NaN beside texts into a text
     if array.ndim == 2 and array.shape[1] == 1:  # a column of a table
         array = array[:, 0]
     if array.ndim != 1:
-        what = "a dictionary" if isinstance(labels, Mapping) else f"of the shape {list(array.shape)}"
-        raise ValueError(f"labels are {what}; give one label for each image, [n]")
+        raise ValueError(f"labels are of the shape {list(array.shape)}; give one label for each image, [n]")
     if array.dtype.kind == "O":
         array = _without_objects(array)
     return array.astype(str) if array.dtype.kind == "b" else array

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client.errors import Problem
-from latentaug_client.payloads import Encoded
+from latentaug_client.labels import as_array, as_list, unlabelled
+from latentaug_client.payloads import Encoded, SpreadLabels
 from latentaug_client.zips import folder_labels
 
 MOST_IMAGES = 1024
@@ -84,6 +85,27 @@ def needs_job(batch: Batch, options: Mapping[str, Any]) -> bool:
     return sum(map(len, batch)) > MOST_BYTES or len(batch) * (1 + each) > 4 * MOST_IMAGES
 
 
+def is_large(batch: Batch) -> bool:
+    """Whether images are more than one request should hold, whatever is done with them."""
+    if isinstance(batch, np.ndarray):
+        return batch.nbytes > MOST_WORK
+    return sum(map(len, batch)) > MOST_BYTES
+
+
+@contextmanager
+def in_one_request() -> Iterator[None]:
+    """Say what to do where the service finds a request too large, or too long, and no job does the same."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.status in TOO_MUCH:
+            problem.detail = (
+                "these images are more than one request can measure; give some of them, drawn at random, such as "
+                "images[np.random.default_rng(0).permutation(len(images))[:500]], which tell as much"
+            )
+        raise
+
+
 def helps(problem: Problem, options: Mapping[str, Any]) -> bool:
     """Whether a job can make what a request could not: it was too large, or took too long."""
     return problem.status in TOO_MUCH and _can_be_job(options)
@@ -107,6 +129,27 @@ def dataset_name() -> str:
 def decode_of(result: bytes) -> str:
     """How a job's altered latents became images, from its result as JSON."""
     return str(json.loads(result)["decode"])
+
+
+def spread_of(result: bytes, batch: Batch, labels: ArrayLike) -> SpreadLabels:
+    """The labels that a job spread, as an answer to a request has them.
+
+    Args:
+        result: of the job, as JSON; its rows are the places of the images.
+        batch: the images.
+        labels: what was given for them.
+    """
+    given = as_array(labels)
+    gaps = unlabelled(given)
+    names = as_list(labels if isinstance(batch, np.ndarray) else folder_labels(labels))
+    known = {str(names[i]): given[i] for i in np.flatnonzero(~gaps)}
+    found, confidence, kept = given.copy(), (~gaps).astype(np.float32), ~gaps
+    for row in json.loads(result)["rows"]:
+        place = row["row"]
+        if row["label"] is not None:
+            found[place] = known[row["label"]]
+        confidence[place], kept[place] = row["confidence"], row["kept"]
+    return SpreadLabels(found, confidence, kept)
 
 
 def _can_be_job(options: Mapping[str, Any]) -> bool:

@@ -50,12 +50,24 @@ class RecommendOptions(Notifying, total=False):
     seed: int
 
 
-class AugmentOptions(AugmentJobOptions, total=False):
+class ImageOptions(TypedDict, total=False):
+    """How images are read, in `encode`, `quality` and all other calls that take some."""
+
+    resize: bool
+    bits: int
+
+
+class InterpolateOptions(ImageOptions, total=False):
+    """Options of `interpolate`."""
+
+    steps: int
+    decode: Literal["auto", "reconstruction", "residual"]
+
+
+class AugmentOptions(AugmentJobOptions, ImageOptions, total=False):
     """Options of `augment`."""
 
     neighbours: Literal["batch", "dataset"]
-    resize: bool
-    bits: int
 
 
 class SpreadingOptions(TypedDict, total=False):
@@ -70,12 +82,11 @@ class SpreadingOptions(TypedDict, total=False):
 class LabelJobOptions(SpreadingOptions, Notifying, total=False):
     """Options of `label_dataset`."""
 
+    whole: bool
 
-class LabelOptions(SpreadingOptions, total=False):
+
+class LabelOptions(SpreadingOptions, ImageOptions, total=False):
     """Options of `label`."""
-
-    resize: bool
-    bits: int
 
 
 class TrainingOptions(TypedDict, total=False):

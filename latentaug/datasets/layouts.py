@@ -26,7 +26,7 @@ from latentaug.imaging.archives import EPOCH, folder_names
 from latentaug.imaging.growing import PIECE, Growing
 from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER
 from latentaug.imaging.pixels import encode_png
-from latentaug.imaging.spreadsheets import text_of
+from latentaug.imaging.spreadsheets import cell, text_of
 from latentaug.options import Converted
 
 SPLITS = {"val": "validation", "test": "test"}
@@ -80,9 +80,15 @@ class MadeZip:
             file, label = line.pop("file"), line.pop("label", None)
             yield Example(file, self._archive.read(file), label or None, line)
 
-    def manifest(self) -> bytes:
-        """The manifest as it is."""
-        return self._archive.read(MANIFEST)
+    def manifest(self, files: Mapping[str, str]) -> str:
+        """The manifest, with these paths for its images instead of those in the zip."""
+        told = io.StringIO(newline="")
+        with self._archive.open(MANIFEST) as file:
+            lines = csv.DictReader(io.TextIOWrapper(file, "utf-8", newline=""))
+            writer = csv.DictWriter(told, lines.fieldnames or [], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({**line, "file": cell(files[text_of(line["file"])])} for line in lines)
+        return told.getvalue()
 
     def _lines(self) -> Iterator[dict[str, str]]:
         with self._archive.open(MANIFEST) as file:
@@ -118,7 +124,8 @@ def convert(layout: Converted, made: IO[bytes], dataset: Dataset) -> Iterator[by
     `.json` with its row of the manifest.
 
     `yolo` is a zip with a folder for each class in `train`, and in `val` and `test` the data set's own images of these
-    parts, as Ultralytics reads them for classification. Images without a label lie in `unlabelled` beside them.
+    parts, as Ultralytics reads them for classification. Images without a label lie in `unlabelled` beside them. The
+    manifest names the images where they lie there.
 
     Args:
         layout: the layout.
@@ -199,12 +206,12 @@ def _to_webdataset(made: MadeZip, _: Dataset) -> Iterator[bytes]:
 def _to_yolo(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
     """The layout of Ultralytics' YOLO for classification."""
     folders = folder_names(dataset.classes)
-    out = Growing()
+    out, files = Growing(), dict[str, str]()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for one in made.examples():
-            name = PurePosixPath(one.file).name
             place = UNLABELLED_FOLDER if one.label is None else f"train/{folders[one.label]}"
-            archive.writestr(zipfile.ZipInfo(f"{place}/{name}", EPOCH), one.png)
+            files[one.file] = f"{place}/{PurePosixPath(one.file).name}"
+            archive.writestr(zipfile.ZipInfo(files[one.file], EPOCH), one.png)
             yield from out.take(PIECE)
         for folder, part in SPLITS.items():
             rows = getattr(dataset, part)
@@ -213,7 +220,7 @@ def _to_yolo(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
                     place = f"{folder}/{folders[label]}/{row:06d}.png"
                     archive.writestr(zipfile.ZipInfo(place, EPOCH), encode_png(dataset.images[row]))
                     yield from out.take(PIECE)
-        archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), made.manifest())
+        archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), made.manifest(files))
     yield from out.take()
 
 

@@ -24,6 +24,7 @@ from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, NotStore
 from latentaug.imaging.intake import resized
 from latentaug.imaging.layout import MAX_LABEL
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
+from latentaug.imaging.sizes import proposed, sizes_differ
 from latentaug.storage import artefacts
 from latentaug.storage.objects import ArtefactStore, check_name, whole
 
@@ -236,7 +237,7 @@ def check_exists(store: ArtefactStore, name: str) -> None:
 
 
 def _unknown(name: str) -> NotFound:
-    return NotFound(f"no data set is named {name!r}; GET /v1/datasets lists them")
+    return NotFound.named("datasets", name)
 
 
 def _taken(name: str) -> Conflict:
@@ -281,9 +282,9 @@ def _uniform(
 ) -> Pixels:
     """All images in one array, uint8 [n, h, w, c]."""
     if size is None and len(set(sizes)) > 1:
-        raise InvalidInput(inspection.sizes_differ(sizes, files))
+        raise InvalidInput(sizes_differ(sizes, files))
     height, width = size or sizes[0]
-    check_size((height, width), inspection.proposed(sizes))
+    check_size((height, width), proposed(sizes))
     channels = max(image.shape[2] for image in images)
     if len(images) * height * width * channels > max_bytes:
         raise TooLarge(f"the images hold more than {max_bytes} bytes; give fewer or a smaller size")

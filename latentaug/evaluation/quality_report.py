@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from latentaug.imaging.phrases import percent
+
 UnseenKind = Literal["held_out", "left_out"]
 Origin = Literal["source", "training"]
 
@@ -75,27 +77,32 @@ class Report(Quality):
     """Why not to train on these images as they are; null where nothing speaks against it."""
 
 
-def report(quality: Quality) -> Report:
-    """Say what the numbers mean."""
+def report(quality: Quality, *, by_alpha: bool = True) -> Report:
+    """Say what the numbers mean.
+
+    Args:
+        quality: the numbers.
+        by_alpha: whether an alpha says how far the new images lie from their sources; affine copies have none.
+    """
     numbers = quality.model_dump()
-    return Report(**numbers, sentence=_sentence(quality), warning=_warning(quality))
+    return Report(**numbers, sentence=_sentence(quality), warning=_warning(quality, by_alpha))
 
 
 def _sentence(quality: Quality) -> str:
     of = "their sources" if quality.near_copies_of == "source" else "training images"
-    first = f"{_percent(quality.near_copies)} of the new images are near-copies of {of}"
+    first = f"{percent(quality.near_copies)} of the new images are near-copies of {of}"
     if quality.label_agreement is not None:
-        first += f"; {_percent(quality.label_agreement)} carry a label that their neighbours share"
+        first += f"; {percent(quality.label_agreement)} carry a label that their neighbours share"
         if quality.label_agreement_of_unseen is not None:
-            first += f", and {_percent(quality.label_agreement_of_unseen)} of real images do"
+            first += f", and {percent(quality.label_agreement_of_unseen)} of real images do"
     whose = "an unseen real image" if quality.unseen == "held_out" else "another training image"
     return (
-        f"{first}. In {_percent(quality.nearer_than_unseen)} of comparisons a new image is nearer to a training image "
+        f"{first}. In {percent(quality.nearer_than_unseen)} of comparisons a new image is nearer to a training image "
         f"than {whose} is, and 50 % would mean that nothing is copied."
     )
 
 
-def _warning(quality: Quality) -> str | None:
+def _warning(quality: Quality, by_alpha: bool) -> str | None:
     if quality.new_images < FEWEST:
         return None
     found = []
@@ -107,15 +114,12 @@ def _warning(quality: Quality) -> str | None:
     own, real = quality.label_agreement, quality.label_agreement_of_unseen
     copied = quality.near_copies > MOST_COPIES
     if own is not None and real is not None and own < LEAST_AGREEMENT * real:
-        advice = "Check" if copied else "Take a smaller alpha, or check"
+        advice = "Take a smaller alpha, or check" if by_alpha and not copied else "Check"
         found.append(
-            f"{advice} the labels: neighbours share {_percent(own)} of them, "
-            f"and {_percent(real)} of those of real images."
+            f"{advice} the labels: neighbours share {percent(own)} of them, "
+            f"and {percent(real)} of those of real images."
         )
     if copied:
-        found.append("Take a larger alpha, or train without these images: nearly all are near-copies and add little.")
+        advice = "Take a larger alpha, or train" if by_alpha else "Train"
+        found.append(f"{advice} without these images: nearly all are near-copies and add little.")
     return " ".join(found) or None
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"

@@ -78,8 +78,9 @@ def read_npy(data: bytes, limits: Limits) -> NDArray[np.generic]:
     except _BROKEN_HEADER as error:
         raise MalformedInput("not an npy array; write it with numpy.save(file, array, allow_pickle=False)") from error
     if dtype.hasobject or dtype.kind not in "biufUS":
+        why = ", which is never read because it may hold code" if dtype.hasobject else ""
         raise MalformedInput(
-            f"the array holds {dtype}, which is never read because it may hold code; send numbers or texts: "
+            f"the array holds {dtype}{why}; send numbers or texts: "
             "labels.astype(str) for labels, and images of one size as one uint8 array, or of several as a zip"
         )
     size = math.prod(shape) * dtype.itemsize

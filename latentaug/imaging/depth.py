@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.errors import InvalidInput
+from latentaug.imaging.phrases import counted
 from latentaug.options import BITS
 
 Levels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -47,8 +48,7 @@ def scale_told(images: Sequence[Levels], bits: int | None = None) -> list[str]:
         return []
     deep = sum(image.dtype == np.uint16 for image in images)
     how = "as asked" if bits else "the range that they use together"
-    which = "1 image" if deep == 1 else f"{deep:,} images"
-    return [f"{which} of 16 bits: values from 0 to {2 ** (bits or used) - 1} became 0 to 255 ({how})."]
+    return [f"{counted(deep, 'image')} of 16 bits: values from 0 to {2 ** (bits or used) - 1} became 0 to 255 ({how})."]
 
 
 def _scaled(image: Levels, top: int) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from latentaug.errors import LatentaugError, MalformedInput, TooLarge
 from latentaug.imaging.depth import Levels
 from latentaug.imaging.formats import OTHER_IMAGES
 from latentaug.imaging.layout import MAX_LABEL, listed
+from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import Decoded, Limits, decode, fit
 
 MOST_UNREADABLE = 100
@@ -80,9 +81,10 @@ class Remarks:
             shown = listed(self._frames)
             told.append(f"{_images(self._frames)} with several frames or pages: the first was taken ({shown}).")
         if black := self._laid_on["black"]:
-            told.append(f"{_images(black)} with nearly white drawings on nothing were laid on black ({listed(black)}).")
+            drawn = f"{_images(black)} with nearly white drawings on nothing"
+            told.append(f"{drawn} {_were(black)} laid on black ({listed(black)}).")
         if white := self._laid_on["white"]:
-            told.append(f"{_images(white)} with transparent pixels were laid on white ({listed(white)}).")
+            told.append(f"{_images(white)} with transparent pixels {_were(white)} laid on white ({listed(white)}).")
         return told
 
 
@@ -164,9 +166,8 @@ class Intake:
         if not self.unreadable:
             return
         count = len(self.unreadable)
-        which = "1 image cannot be read" if count == 1 else f"{count:,} images cannot be read"
         raise (type(self._error) if self._error else MalformedInput)(
-            f"{which}: {listed_unreadable(self.unreadable)}; {advice}",
+            f"{counted(count, 'image')} cannot be read: {listed_unreadable(self.unreadable)}; {advice}",
             fields=[(bad.place or bad.file, bad.reason) for bad in self.unreadable[:MOST_UNREADABLE]],
         )
 
@@ -192,7 +193,7 @@ def resized(sizes: Sizes, size: Size) -> list[str]:
     smallest, largest = size_words(others[0]), size_words(others[-1])
     extent = smallest if len(others) == 1 else f"sizes such as {smallest} and {largest}"
     count = sum(other != size for other in sizes)
-    were = "1 image was" if count == 1 else f"{count:,} images were"
+    were = f"{counted(count, 'image')} {'was' if count == 1 else 'were'}"
     told = [f"{were} resized to {size_words(size)} from {extent}, with the aspect kept and the rest filled."]
     lying = [(other[0] < other[1]) != (size[0] < size[1]) for other in sizes if other[0] != other[1]]
     if size[0] != size[1] and sum(lying) > len(sizes) / 2:
@@ -222,4 +223,8 @@ def unsupported(name: str) -> str | None:
 
 
 def _images(names: Sequence[str]) -> str:
-    return "1 image" if len(names) == 1 else f"{len(names):,} images"
+    return counted(len(names), "image")
+
+
+def _were(names: Sequence[str]) -> str:
+    return "was" if len(names) == 1 else "were"

@@ -29,6 +29,8 @@ _PART = re.compile(
 """Names of folders that are parts of a data set: train, valid and test, also as training_set, val2017 or test1."""
 CONTAINERS = {"images", "image", "imgs", "img"}
 """Names, in lower case, of folders that only hold a class's images and are no class."""
+TABLES = {".csv", ".tsv", ".xls", ".xlsx", ".ods", ".parquet", ".json"}
+"""Suffixes, in lower case, of files in which labels may stand."""
 MAX_LABEL = 100  # characters
 MOST_NAMED = 5
 """Files that a sentence names at most."""
@@ -48,6 +50,11 @@ class Layout:
     labels: list[str | None] | None
     parts: list[str | None] | None = None
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether there are several classes."""
+        return len(set(self.labels or ()) - {None}) > 1
 
 
 def passed_over(name: str) -> str | None:
@@ -84,10 +91,11 @@ def arrange(names: Sequence[str]) -> Layout:
     loose = [i for i, path in enumerate(folders) if not path]
     found = {label for label in labels if label is not None}
     if loose and found and any(parts is None or parts[i] in ("train", None) for i in loose):
-        first = names[loose[0]][-MAX_LABEL:]
+        first, rest = names[loose[0]][-MAX_LABEL:], len(loose) - 1
+        more, them = (f", and so {'does' if rest == 1 else 'do'} {rest:,} more", "them") if rest else ("", "it")
         raise InvalidInput(
-            f"{first!r} lies beside the class folders, as do {len(loose)} images in all; move them into class folders, "
-            f"or into a folder {UNLABELLED_FOLDER!r} if they have no class"
+            f"{first!r} lies beside the class folders{more}; move {them} into class folders, or into a folder "
+            f"{UNLABELLED_FOLDER!r} for images without a class"
         )
     for label in sorted(found):
         check_label(label)
@@ -128,14 +136,26 @@ def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
     return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
-def told_passed_over(names: Sequence[str]) -> list[str]:
-    """One sentence about the files that were passed over, each by its path; none if there are none."""
+def told_passed_over(names: Sequence[str], *, has_classes: bool = True) -> list[str]:
+    """What to tell about the files that were passed over, each by its path; nothing if there are none.
+
+    Args:
+        names: their paths.
+        has_classes: whether there are several; if not, a table among the files may have been meant to give them.
+    """
     what = Counter(passed_over(name) or name for name in names if PurePosixPath(name).name not in (MANIFEST, TALLY))
     if not what:
         return []
     count, shown = what.total(), listed(list(what))
     files = "1 file is no image or is hidden, and was" if count == 1 else f"{count:,} files are no images or are hidden"
-    return [f"{files}{' ' if count == 1 else ', and were '}passed over: {shown}."]
+    told = [f"{files}{' ' if count == 1 else ', and were '}passed over: {shown}."]
+    tables = [name for name in what if PurePosixPath(name).suffix.lower() in TABLES]
+    if tables and not has_classes:
+        told.append(
+            f"Labels are the names of folders, and none is read from {listed(tables)}: put the images of each class "
+            "into a folder of its own."
+        )
+    return told
 
 
 Folders = list[tuple[str, ...]]

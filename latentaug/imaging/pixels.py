@@ -232,13 +232,17 @@ def _levels(image: Image.Image) -> tuple[Levels, Literal["black", "white"] | Non
 
 
 def _deep(values: NDArray[np.generic]) -> NDArray[np.uint16]:
-    """Values of more than 8 bits as uint16: whole ones as they are, floats in 0..1 spread over all 16 bits."""
+    """Values of more than 8 bits as uint16: whole ones as they are, floats in 0..1 spread over all 16 bits.
+
+    Raises:
+        MalformedInput: values of another range.
+    """
     if values.dtype.kind == "f":
         if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-            raise ValueError("it holds floating-point values outside 0..1")
+            raise MalformedInput("it holds floating-point values outside 0..1; scale them, or save 8 or 16 bits")
         return np.rint(values.astype(np.float64) * 65535).astype(np.uint16)
     if values.min() < 0 or values.max() > 65535:
-        raise ValueError("it holds values outside 0..65535")
+        raise MalformedInput("it holds values outside 0..65535; save 8 or 16 bits")
     return values.astype(np.uint16)
 
 

@@ -104,7 +104,12 @@ def read_zip(
         )
         raise InvalidInput(f"the zip holds no images{held}; put images into it (of {READ}), in a folder for each label")
     layout = arrange(intake.names)
-    warnings = [*told_passed_over(others), *told, *layout.warnings, *intake.warnings()]
+    warnings = [
+        *told_passed_over(others, has_classes=layout.has_classes),
+        *told,
+        *layout.warnings,
+        *intake.warnings(),
+    ]
     if intake.unreadable:
         warnings.insert(0, f"Left out, as they cannot be read: {listed_unreadable(intake.unreadable)}.")
     return Folder(intake.images(), layout.labels, intake.names, layout.parts, warnings, intake.unreadable)

@@ -187,7 +187,7 @@ def describe(store: ArtefactStore, name: str) -> ModelDescription:
     try:
         return ModelDescription.model_validate_json(store.get(describe_path(name)))
     except NotFound as error:
-        raise NotFound(f"no model is named {name!r}; GET /v1/models lists them") from error
+        raise NotFound.named("models", name) from error
     except ValidationError as error:
         raise _damaged(name, "its description cannot be read") from error
 
@@ -260,7 +260,7 @@ def check_exists(store: ArtefactStore, name: str) -> None:
         NotFound: no such model.
     """
     if not store.exists(describe_path(name)):
-        raise NotFound(f"no model is named {name!r}; GET /v1/models lists them")
+        raise NotFound.named("models", name)
 
 
 def _checked(store: ArtefactStore, description: ModelDescription, file: str, sha256: str) -> bytes:

@@ -29,8 +29,9 @@ from service.api.http.sites import OwnPages
 from service.api.jobs.submissions import Jobs
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
-from service.api.routes import datasets, inference, jobs, labelling, models, page, quality, results, system
+from service.api.routes import datasets, inference, jobs, labelling, models, page, quality, records, results, system
 from service.api.routes.plain import DocumentedApp
+from service.asgi.endpoint import WARNINGS_HEADER
 from service.asgi.proxies import Forwarded, UnderPrefix
 from service.asgi.traced import Traced
 
@@ -48,7 +49,16 @@ _SENT_HEADERS = [
     "X-Request-ID",
     "X-Request-Timeout",
 ]
-_ANSWER_HEADERS = ["Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed", "Augment-Decode", "Augment-Tally"]
+_ANSWER_HEADERS = [
+    "Location",
+    "Retry-After",
+    "X-Request-ID",
+    "Idempotent-Replayed",
+    "Augment-Advice",
+    "Augment-Decode",
+    "Augment-Tally",
+    WARNINGS_HEADER,
+]
 
 
 class State(TypedDict):
@@ -104,7 +114,7 @@ def create_app(settings: Settings) -> ASGIApp:
         redoc_url=None,
         generate_unique_id_function=contract.operation_id,
     )
-    for module in (models, datasets, jobs, results, system, page):
+    for module in (models, datasets, jobs, results, records, system, page):
         app.include_router(module.router)
     plain = [endpoint.route for endpoint in endpoints]
     front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)

@@ -59,7 +59,7 @@ for command in (
 
 
 def main() -> None:
-    """The entry point."""
+    """Run the command that was typed."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     app()
@@ -68,7 +68,3 @@ def main() -> None:
 def _end(number: int, frame: FrameType | None) -> None:
     """End as Ctrl+C does, with everything cleaned up."""
     raise SystemExit(128 + number)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,10 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from latentaug_client import Client, LatentaugError
+from latentaug_client import Client, ImageWarning, LatentaugError
 from latentaug_client.zips import folder_labels
 
 from latentaug.imaging.layout import MANIFEST
+from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import encode_png
 from latentaug.options import AugmentOptions
 from service.cli.errors import naming
@@ -46,7 +48,8 @@ def by_requests(client: Client, model: str, reading: Reading, options: AugmentOp
     with bar() as shown:
         task = shown.add_task("augment", total=reading.images)
         for batch in reading.batches:
-            with naming(batch.files):
+            with naming(batch.files), warnings.catch_warnings():
+                warnings.simplefilter("ignore", ImageWarning)  # of the whole folder it has been said before
                 made = client.augment(batch.files, model=model, **asked)
             for image, source, neighbour in zip(made.images, made.source, made.neighbour, strict=True):
                 beside = batch.files[neighbour] if neighbour >= 0 else None
@@ -83,7 +86,8 @@ def by_job(
     """
     there = client.dataset(dataset)["images"]
     if there != len(files):
-        raise ValueError(f"the service has {there:,} of the {len(files):,} images; type latentaug delete {dataset}")
+        of_all = f"{there:,} of the {counted(len(files), 'image')}"
+        raise ValueError(f"the service has {of_all}; type latentaug delete {dataset}")
     asked = options.model_dump(include={"method", "alpha", "k", "decode", "seed"})
     job = client.augment_dataset(dataset, model, whole=True, **asked)
     show(job)

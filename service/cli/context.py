@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from latentaug.errors import LatentaugError as ServiceError
-from latentaug.options import Layout, LayoutOptions, TrainParams
+from latentaug.options import ImageOptions, Layout, LayoutOptions, TrainParams
 from service.cli.errors import words
 from service.cli.options import option
 from service.cli.progress import console
@@ -40,6 +40,7 @@ Unlabelled = Annotated[
         exists=True, file_okay=False, help="Folder of images without labels, to use beside the labelled ones."
     ),
 ]
+Bits = Annotated[int | None, option(ImageOptions, "bits")]
 Size = Annotated[str | None, typer.Option(help="Height and width in pixels to resize every image to, such as 28x28.")]
 LaidOut = Annotated[Layout, option(LayoutOptions, "layout")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without images that cannot be read, and name them.")]
@@ -48,12 +49,6 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without images 
 def say(sentence: str) -> None:
     """Write a sentence to standard output as it is."""
     out.print(sentence, highlight=False, markup=False, soft_wrap=True)
-
-
-def warn(warnings: Sequence[str]) -> None:
-    """Say what is to be known before anything is made."""
-    for warning in warnings:
-        console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
 
 
 def advise(model: Mapping[str, Any]) -> None:

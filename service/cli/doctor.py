@@ -17,6 +17,7 @@ from latentaug_client import LatentaugError as ClientError
 from redis.exceptions import RedisError
 
 from latentaug.errors import LatentaugError
+from latentaug.imaging.phrases import counted
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.jobs.connection import connect
 from latentaug.runtime.settings import PREFIX, Settings
@@ -61,7 +62,9 @@ def examine_service(client: Client) -> list[Finding]:
     """Check a service that runs elsewhere, over HTTP."""
     questions: dict[str, Callable[[], str]] = {
         "service": lambda: _says_ready(client),
-        "key": lambda: f"accepted: {len(client.models())} models, {len(client.datasets())} data sets",
+        "key": lambda: (
+            f"accepted: {counted(len(client.models()), 'model')}, {counted(len(client.datasets()), 'data set')}"
+        ),
         "jobs": lambda: f"{len(client.jobs(status='running'))} running, {len(client.jobs(status='queued'))} queued",
     }
     return [_asked(what, question) for what, question in questions.items()]

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, EFBIG, ENOSPC
 from json import JSONDecodeError
 from pathlib import Path
 
 from latentaug_client import Busy, Denied, JobFailed, NotFound, Problem, TooLate, Unreachable
+from latentaug_client.errors import nothing_named
 from pydantic import ValidationError
 
+from latentaug.errors import LatentaugError
+
+FULL = (ENOSPC, EDQUOT, EFBIG)
+"""What the system says where there is no room for a file."""
 _QUERY = re.compile(r"\??\b([a-z_]+)=([A-Za-z0-9.]+)")
 """An option as a request spells it: `?size=28x28`, `resize=true`."""
 _NUMBERED = re.compile(r"\bimage (\d+)\b")
@@ -38,7 +43,9 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
     match error:
         case JSONDecodeError() | Problem(code="unknown"):
             return "what answers at this address is no latentaug service; correct --url, or see to the proxy before it"
-        case NotFound() if error.detail.startswith("there is nothing at "):
+        case NotFound(missing=(str(listed), _) as missing):
+            return f"{nothing_named(missing)}; `latentaug {listed}` lists what there is"
+        case NotFound(code="not_found") if error.detail.startswith("there is nothing at "):
             return "the service answers, but not at this address; give the one of its page as --url, without /v1"
         case Unreachable():
             return f"{error}; start the service, or correct --url"
@@ -52,7 +59,7 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
             return _typed(_by_option(error, options) or error.detail, options)
         case ValidationError():
             return "; ".join(_option(fault["loc"], options) + _plain(fault["msg"]) for fault in error.errors())
-        case JobFailed():
+        case JobFailed() | LatentaugError():
             return _typed(str(error), options)
         case OSError():
             return _of_system(error)
@@ -62,7 +69,7 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
 
 def _of_system(error: OSError) -> str:
     """What the operating system says, and of which file, where it says that."""
-    if error.errno in (ENOSPC, EDQUOT):
+    if error.errno in FULL:
         return "the disk is full, and nothing is kept of what was not whole; make room, or write to another disk"
     if error.strerror is None:
         return str(error)

@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 from latentaug_client.folders import read_folder
 
-from latentaug.errors import LatentaugError, MalformedInput, TooFewImages, TooLarge
-from latentaug.imaging.depth import Levels, scale_told, used_bits
-from latentaug.imaging.intake import Remarks, Unreadable, listed_unreadable, unsupported
+from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooFewImages, TooLarge
+from latentaug.imaging.depth import Levels, eight_bit, scale_told, used_bits
+from latentaug.imaging.intake import Remarks, Size, Sizes, Unreadable, listed_unreadable, unsupported
 from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_passed_over
+from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import Decoded, Limits, decode
+from latentaug.imaging.sizes import sizes_differ
+from service.cli.reading import PLAIN, ReadAs
 from service.cli.scaling import HERE
 
 
@@ -46,6 +49,7 @@ class Reading:
         unreadable: images that cannot be read.
         bits: how many bits the images of 16 bits use, so that all requests scale them alike; None if there are none.
         warnings: about the files and folders, in sentences.
+        sizes: height and width of each of the `files`.
     """
 
     batches: list[Batch]
@@ -54,6 +58,7 @@ class Reading:
     unreadable: list[Unreadable]
     bits: int | None
     warnings: list[str]
+    sizes: Sizes = ()
 
     @property
     def images(self) -> int:
@@ -62,7 +67,7 @@ class Reading:
 
     def __str__(self) -> str:
         """What became of every image of the folder."""
-        told = _images(self.images)
+        told = counted(self.images, "image")
         if self.held:
             told += f", and from none of the {self.held:,} in folders to validate and test with"
         if self.unreadable:
@@ -70,7 +75,7 @@ class Reading:
         return told
 
 
-def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False, scaled: bool = False) -> Reading:
+def read(folder: Path, how: ReadAs = PLAIN) -> Reading:
     """Read a folder as the service reads an upload, and look at every image whether it can be read.
 
     Of a folder with folders train, valid and test, new images are made from
@@ -78,21 +83,21 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
 
     Args:
         folder: the folder.
-        unlabelled: another folder, whose images have no class, or None.
-        skip_bad: whether to go on without images that cannot be read.
-        scaled: whether photos are scaled down before they are sent, so that they may be larger.
+        how: how it is read. Where it has a size, photos are scaled down before they are sent, so that they may be
+            larger.
 
     Raises:
         ValueError: there are no images, or what `read_folder` raises.
-        LatentaugError: images that cannot be read, all of them named, or some that lie beside the class folders.
+        LatentaugError: images that cannot be read, all of them named, some that lie beside the class folders, or
+            values of more bits than there are said to be.
     """
-    found = read_folder(folder, unlabelled)
-    look = _look(found.images, HERE if scaled else Limits())
+    found = read_folder(folder, how.unlabelled)
+    look = _look(found.images, HERE if how.size else Limits(), how.bits)
     unreadable = look.unreadable
-    if unreadable and not skip_bad:
+    if unreadable and not how.skip_bad:
         raise MalformedInput(
-            f"{_images(len(unreadable))} cannot be read: {listed_unreadable(unreadable)}; save such images anew, or "
-            "give --skip-bad to go on without them"
+            f"{counted(len(unreadable), 'image')} cannot be read: {listed_unreadable(unreadable)}; save such images "
+            "anew, or give --skip-bad to go on without them"
         )
     bad = {each.file for each in unreadable}
     names = [name for name in found.images if name not in bad]
@@ -110,8 +115,9 @@ def read(folder: Path, unlabelled: Path | None = None, *, skip_bad: bool = False
     place = None if layout.labels is None else UNLABELLED_FOLDER  # of what has no class
     made = [Batch(members, label or place, label) for label, members in classes.items()]
     files = [found.images[name] for name in names]
-    warnings = [*told_passed_over(found.others), *layout.warnings, *look.warnings]
-    return Reading(made, files, held, unreadable, look.bits, warnings)
+    others = told_passed_over(found.others, has_classes=layout.has_classes)
+    warnings = [*others, *layout.warnings, *look.warnings]
+    return Reading(made, files, held, unreadable, look.bits, warnings, look.sizes)
 
 
 def check_neighbours(batches: Sequence[Batch], k: int) -> None:
@@ -128,7 +134,18 @@ def check_neighbours(batches: Sequence[Batch], k: int) -> None:
         return
     largest = min(sizes.values()) - 1
     advice = f"take --k {largest} at most" if largest else "give each more images"
-    raise TooFewImages(f"too few images for {k} neighbours of each in {listed(small)}; {advice}, or use --method noise")
+    sought = counted(k, "neighbour")
+    raise TooFewImages(f"too few images for {sought} of each in {listed(small)}; {advice}, or use --method noise")
+
+
+def check_one_size(reading: Reading) -> None:
+    """Refuse images of several sizes, of which no model can be trained, before a service is started for that.
+
+    Raises:
+        InvalidInput: they have several.
+    """
+    if len(set(reading.sizes)) > 1:
+        raise InvalidInput(sizes_differ(reading.sizes, [str(path) for path in reading.files]))
 
 
 @dataclass(frozen=True)
@@ -138,42 +155,47 @@ class _Look:
     unreadable: list[Unreadable]
     bits: int | None
     warnings: list[str]
+    sizes: Sizes
 
 
-def _look(files: Mapping[str, Path], limits: Limits) -> _Look:
+def _look(files: Mapping[str, Path], limits: Limits, bits: int | None) -> _Look:
     """Decode every image, several at a time, and keep none.
 
     Raises:
         MalformedInput: 16-bit colour of which nothing would be seen.
+        InvalidInput: values of more than `bits` bits.
     """
-    unreadable, deep, remarks = [], list[Levels](), Remarks()
+    unreadable, deep, remarks, sizes = [], list[Levels](), Remarks(), list[Size]()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for name, seen in zip(files, threads.map(partial(_look_at, limits), files, files.values()), strict=True):
             if isinstance(seen, Unreadable):
                 unreadable.append(seen)
                 continue
-            remarks.add(name, seen)
-            if seen.levels.dtype == np.uint16:
-                deep.append(seen.levels)
+            decoded, size = seen
+            remarks.add(name, decoded)
+            sizes.append(size)
+            if decoded.levels.dtype == np.uint16:
+                deep.append(decoded.levels)
     remarks.check()
-    return _Look(unreadable, used_bits(deep), [*scale_told(deep), *remarks.warnings()])
+    eight_bit(deep, bits)  # only to see whether that many bits hold them
+    told = [*scale_told(deep, bits), *remarks.warnings()]
+    return _Look(unreadable, bits if bits and deep else used_bits(deep), told, sizes)
 
 
-def _look_at(limits: Limits, name: str, path: Path) -> Unreadable | Decoded:
-    """Why an image cannot be read, or the image with its largest value in place of all of them."""
+def _look_at(limits: Limits, name: str, path: Path) -> Unreadable | tuple[Decoded, Size]:
+    """Why an image cannot be read; or the image with its largest value in place of all of them, and its size."""
     if not path.is_file():
         return Unreadable(name, "a link to nothing, or no file")
     try:
         decoded = decode(path.read_bytes(), limits)
     except TooLarge as error:
-        scaling = "" if limits is HERE else "; give --size 64x64, or another size, to have it scaled down here"
-        return Unreadable(name, error.detail.partition(";")[0] + scaling)
+        if limits is not HERE and not isinstance(_look_at(HERE, name, path), Unreadable):
+            scaling = "; give --size 64x64, or another size, to have it scaled down here"
+            return Unreadable(name, error.detail.partition(";")[0] + scaling)
+        return Unreadable(name, f"it has more pixels than are read, {HERE.max_pixels:,}; save it smaller")
     except LatentaugError as error:
         return Unreadable(name, unsupported(name) or error.detail)
     except OSError as error:
         return Unreadable(name, error.strerror or str(error))
-    return replace(decoded, levels=decoded.levels.reshape(-1)[[decoded.levels.argmax()]])
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
+    height, width, _ = decoded.levels.shape
+    return replace(decoded, levels=decoded.levels.reshape(-1)[[decoded.levels.argmax()]]), (height, width)

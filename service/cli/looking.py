@@ -12,11 +12,12 @@ from latentaug_client.retries import Retries
 from rich.markup import escape
 from rich.table import Table
 
+from latentaug.imaging.phrases import counted, percent
 from service.cli import doctor as examination
 from service.cli import names, results, things
 from service.cli.context import LaidOut, client_of, out, say, told
 from service.cli.destination import check_new, new_folder
-from service.cli.progress import show
+from service.cli.progress import show, warn
 from service.cli.session import Target
 
 
@@ -28,8 +29,8 @@ def models(context: typer.Context) -> None:
         quality = model["reconstruction"]
         sharp = f", reconstructs to {quality['psnr']:.1f} dB" if quality and quality["psnr"] is not None else ""
         say(
-            f"{model['name']}: {model['architecture']} network with {model['latent_dim']} latent dimensions for images "
-            f"of {_shape(model)}, trained on {model['dataset']}{sharp}"
+            f"{model['name']}: {model['architecture']} network with {counted(model['latent_dim'], 'latent dimension')} "
+            f"for images of {_shape(model)}, trained on {model['dataset']}{sharp}"
         )
         if model["advice"]:
             say(f"    {model['advice']}")
@@ -38,17 +39,27 @@ def models(context: typer.Context) -> None:
         say("There is no model yet; `latentaug train FOLDER` trains one.")
 
 
-def datasets(context: typer.Context) -> None:
-    """List the data sets: the built-in ones and those that were uploaded."""
+def datasets(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Name of a data set to be told all about.")
+    ] = None,
+) -> None:
+    """List the data sets, the built-in ones and those that were uploaded; or tell what to know about one of them."""
     with client_of(context, computing=False) as client:
+        if name is not None:
+            described = client.dataset(name)
+            say(f"{name}: {names.look(described)}")
+            warn(described["warnings"])
+            return
         found, damaged = client.datasets(), client.damaged("datasets")
     for dataset in found:
         classes = len(dataset["classes"])
         labels = f"{dataset['labelled']} of them labelled, " if dataset["unlabelled"] and classes else ""
         parts = dataset["parts"]
         say(
-            f"{dataset['name']}: {dataset['images']} images of {_shape(dataset)}, {labels}"
-            f"{f'{classes} classes' if classes else 'no labels'}; {parts['train']} to train on, "
+            f"{dataset['name']}: {counted(dataset['images'], 'image')} of {_shape(dataset)}, {labels}"
+            f"{counted(classes, 'class') if classes else 'no labels'}; {parts['train']} to train on, "
             f"{parts['validation']} to validate and {parts['test']} to test"
         )
     _say_damaged(damaged)
@@ -94,7 +105,7 @@ def jobs(
         for job in client.jobs(kind, status):  # type: ignore[arg-type]  # the service says which there are
             progress = job.record["progress"]
             created = job.record["created_at"][5:16].replace("T", " ")  # room for the stage at 80 columns
-            done = f"{progress['fraction']:.0%}"
+            done = percent(progress["fraction"])
             table.add_row(job.id, job.record["kind"], job.status, done, created, progress["stage"])
     if table.rows:
         out.print(table)
@@ -105,24 +116,28 @@ def jobs(
 def delete(
     context: typer.Context,
     wanted: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Names of models or data sets, or ids of jobs to stop.")
+        list[str],
+        typer.Argument(metavar="NAME...", help="Names of models or data sets, or ids of jobs."),
     ],
     kind: Annotated[
         str | None, typer.Option(help="What the names name, where that is not clear: model, dataset or job.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
 ) -> None:
-    """Delete models and data sets, and stop jobs."""
+    """Delete models, data sets, and jobs with what they made; a job that has not ended is stopped.
+
+    Of a job's id the first 8 characters are enough.
+    """
     with client_of(context, computing=False) as client:
         chosen = [things.named(client, name, kind) for name in wanted]
         for thing in chosen:
             say(thing.described)
-        if not yes and not typer.confirm("Delete that? It cannot be brought back.", err=True):
+        if not yes and not typer.confirm("Go on? It cannot be brought back.", err=True):
             say("Nothing was deleted.")
             raise typer.Exit(1)
         for thing in chosen:
             thing.delete()
-            say(f"Deleted the {thing.kind} {thing.name}.")
+            say(f"{thing.done} the {thing.kind} {thing.name}.")
 
 
 def doctor(context: typer.Context) -> None:

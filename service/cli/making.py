@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from latentaug.imaging.phrases import counted, percent
 from latentaug.options import (
     AskedDecode,
     AugmentOptions,
@@ -20,6 +21,7 @@ from latentaug.options import (
 from service.cli import augmenting, names
 from service.cli.context import (
     Beta,
+    Bits,
     Epochs,
     LaidOut,
     Model,
@@ -32,14 +34,14 @@ from service.cli.context import (
     client_of,
     say,
     told,
-    warn,
 )
 from service.cli.destination import check_new, new_folder, unpack
-from service.cli.folders import check_neighbours, read
+from service.cli.folders import check_neighbours, check_one_size, read
 from service.cli.manifest import Manifest
 from service.cli.options import given, option
-from service.cli.progress import console, show
+from service.cli.progress import console, show, warn
 from service.cli.quality import in_words, measured
+from service.cli.reading import read_as
 from service.cli.training import check_untrained, chosen_model, own_model
 
 
@@ -57,11 +59,12 @@ def train(
     unlabelled: Unlabelled = None,
     size: Size = None,
     skip_bad: SkipBad = False,
+    bits: Bits = None,
     seed: Annotated[int | None, option(TrainParams, "seed")] = None,
 ) -> None:
     """Train a VAE on images. Labels are not needed."""
     with client_of(context) as client:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
+        dataset = names.dataset(client, source, console, read_as(unlabelled, size, skip_bad, bits))
         name = name or names.model_name(dataset)
         how = given(latent_dim=latent_dim, epochs=epochs, beta=beta, architecture=architecture, max_seconds=max_seconds)
         job = client.train(dataset, name=name, **how, **given(seed=seed))
@@ -84,6 +87,7 @@ def augment(
     unlabelled: Unlabelled = None,
     size: Size = None,
     skip_bad: SkipBad = False,
+    bits: Bits = None,
     resize: Annotated[bool, typer.Option(help="Resize the images to the size that the model takes.")] = False,
     seed: Annotated[int | None, option(AugmentOptions, "seed")] = None,
 ) -> None:
@@ -95,20 +99,22 @@ def augment(
         check_untrained(model, **how, **given(size=size))
         check_new(to, folder, unlabelled)
         given_options = given(method=method, alpha=alpha, k=k, decode=decode, seed=seed)
-        options = AugmentOptions(**given_options, resize=resize or size is not None)
-        reading = read(folder, unlabelled, skip_bad=skip_bad, scaled=size is not None)
+        options = AugmentOptions(**given_options, **given(bits=bits), resize=resize or size is not None)
+        read_so = read_as(unlabelled, size, skip_bad, bits)
+        reading = read(folder, read_so)
+        if model is None and size is None:
+            check_one_size(reading)
         if options.method != "noise":
             check_neighbours(reading.batches, options.k)
     with client_of(context) as client, new_folder(to) as unfinished:
-        upload = partial(names.dataset, client, str(folder), console=console, unlabelled=unlabelled, skip_bad=skip_bad)
         dataset = None
         if model is None:
-            dataset = upload(names.pair(size))
+            dataset = names.dataset(client, str(folder), console, read_so)
             model = own_model(client, dataset, **how)
         described = names.description(client, model)
         advise(described)
         noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
-        written = Manifest(unfinished, {**noted, "model": model, "version": described["version"]})
+        written = Manifest(unfinished, {**noted, "model": model, "version": described["version"]}, reading.bits)
         if augmenting.are_few(reading, options):
             if dataset is None:
                 warn(reading.warnings)
@@ -116,11 +122,14 @@ def augment(
             quality = measured(client, model, written)
         else:
             shape = (described["height"], described["width"]) if options.resize else None
-            with augmenting.sources(client, reading, shape, lambda: dataset or upload(shape)) as (sources, files):
+            fitting = replace(read_so, size=shape)
+            with augmenting.sources(
+                client, reading, shape, lambda: dataset or names.dataset(client, str(folder), console, fitting)
+            ) as (sources, files):
                 quality = in_words(augmenting.by_job(client, model, sources, files, reading.batches, options, written))
         written.close()
         sheet = written.sheet()
-    say(f"{len(written)} new images in {to}, made from {reading}")
+    say(f"{counted(len(written), 'new image')} in {to}, made from {reading}")
     say(quality)
     with told(context):
         beside = to.resolve().with_name(f"{to.resolve().name}-contact-sheet.png")
@@ -141,6 +150,7 @@ def label(
     unlabelled: Unlabelled = None,
     size: Size = None,
     skip_bad: SkipBad = False,
+    bits: Bits = None,
     layout: LaidOut = "folders",
     seed: Annotated[int | None, option(LabelParams, "seed")] = None,
 ) -> None:
@@ -149,20 +159,21 @@ def label(
     with told(context):
         check_untrained(model, **how)
         check_new(to, Path(source), unlabelled)
+        read_so = read_as(unlabelled, size, skip_bad, bits)
     with client_of(context) as client, new_folder(to) as unfinished:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
+        dataset = names.dataset(client, source, console, read_so)
         model = chosen_model(client, dataset, model, **how)
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model, **options)
         show(job)
         described = client.dataset(dataset)
-        unpack(job, layout, unfinished, names.files(source, described, unlabelled, skip_bad=skip_bad))
+        unpack(job, layout, unfinished, names.files(source, described, read_so))
         made = job.record["result"]
     likely = made["expected_accuracy"]
     say(
-        f"{made['kept']} of {made['unlabelled']} unlabelled images, with labels from {made['labelled']} labelled ones, "
-        f"in {to}. Of all new labels, {likely['mean']:.0%} are likely right "
-        f"(between {likely['low']:.0%} and {likely['high']:.0%})."
+        f"{made['kept']:,} of {counted(made['unlabelled'], 'unlabelled image')}, with labels from "
+        f"{counted(made['labelled'], 'labelled one')}, in {to}. Of all new labels, {percent(likely['mean'])} are "
+        f"likely right (between {percent(likely['low'])} and {percent(likely['high'])})."
     )
     if kept_apart := described["unlabelled"] - made["unlabelled"]:
         say(f"Unlabelled images that get no label, as they are kept to validate models with: {kept_apart}.")
@@ -181,6 +192,7 @@ def recommend(
     unlabelled: Unlabelled = None,
     size: Size = None,
     skip_bad: SkipBad = False,
+    bits: Bits = None,
     layout: LaidOut = "folders",
     seed: Annotated[int | None, option(RecommendParams, "seed")] = None,
 ) -> None:
@@ -192,8 +204,9 @@ def recommend(
     with told(context):
         check_untrained(model, **how)
         check_new(to, Path(source), unlabelled)
+        read_so = read_as(unlabelled, size, skip_bad, bits)
     with client_of(context) as client, new_folder(to) as unfinished:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
+        dataset = names.dataset(client, source, console, read_so)
         model = chosen_model(client, dataset, model, **how)
         asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
         job = client.recommend(dataset, model=model, **asked)
@@ -201,11 +214,11 @@ def recommend(
         made = client.augment_dataset(dataset, recipe=job.id)
         show(made)
         described = client.dataset(dataset)
-        unpack(made, layout, unfinished, names.files(source, described, unlabelled, skip_bad=skip_bad))
+        unpack(made, layout, unfinished, names.files(source, described, read_so))
         for verdict in job.record["result"]["verdict"].values():
             say(verdict.partition(" In numbers:")[0])
         result = made.record["result"]
         if result.get("quality"):
             say(in_words(result["quality"]))
     of = job.record["result"]["described"]
-    say(f"{result['images']} images in {to} (job {job.id}): {of}")
+    say(f"{counted(result['images'], 'image')} in {to} (job {job.id}): {of}")

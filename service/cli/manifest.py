@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from latentaug.imaging.depth import eight_bit
 from latentaug.imaging.layout import MANIFEST
-from latentaug.imaging.pixels import Pixels, contact_sheet, decode_image, encode_png, fit
+from latentaug.imaging.pixels import Pixels, contact_sheet, decode, encode_png, fit
 from latentaug.imaging.spreadsheets import cells
 from service.cli.folders import Batch
 from service.cli.scaling import HERE
@@ -26,10 +27,17 @@ _NAME_BYTES = 200
 
 
 class Manifest:
-    """Writes new images into a folder, and a line about each into `manifest.csv`."""
+    """Writes new images into a folder, and a line about each into `manifest.csv`.
 
-    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+    Args:
+        folder: to write into.
+        settings: what is the same for all images, as columns.
+        bits: how many bits the sources of 16 bits use, to show them as they were read; or None.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, object], bits: int | None = None) -> None:
         self._folder = folder
+        self._bits = bits
         self._settings = settings
         self._names: set[str] = set()
         self._rows: list[dict[str, Any]] = []
@@ -71,8 +79,8 @@ class Manifest:
         shown = sorted(turns[:SHEET_SOURCES], key=lambda place: (place[1], place[0]))
         rows = []
         for _, _, source in shown:
-            children = [_read(path) for path in families[source][:SHEET_CHILDREN]]
-            rows.append([*fit([_read(source)], *children[0].shape, resize=True), *children])
+            children = [self._read(path) for path in families[source][:SHEET_CHILDREN]]
+            rows.append([*fit([self._read(source)], *children[0].shape, resize=True), *children])
         return encode_png(contact_sheet(rows, scale=max(1, -(-LEAST_PIXELS // rows[0][0].shape[0]))))
 
     def close(self) -> None:
@@ -83,11 +91,10 @@ class Manifest:
             writer.writeheader()
             writer.writerows(cells(row) for row in self._rows)
 
+    def _read(self, path: Path) -> Pixels:
+        return eight_bit([decode(path.read_bytes(), HERE).levels], self._bits)[0]
+
 
 def _short(stem: str) -> str:
     """A name that leaves room for a number and a suffix; what is cut off is in the manifest."""
     return os.fsencode(stem)[:_NAME_BYTES].decode(errors="replace")
-
-
-def _read(path: Path) -> Pixels:
-    return decode_image(path.read_bytes(), HERE)

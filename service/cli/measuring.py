@@ -10,10 +10,11 @@ from rich.markdown import Markdown
 
 from latentaug.options import EvaluateParams
 from service.cli import names
-from service.cli.context import Beta, Epochs, Model, Size, SkipBad, Source, Unlabelled, client_of, out, told
+from service.cli.context import Beta, Bits, Epochs, Model, Size, SkipBad, Source, Unlabelled, client_of, out, told
 from service.cli.destination import check_new, new_folder
 from service.cli.options import given, option
 from service.cli.progress import console, show
+from service.cli.reading import read_as
 from service.cli.results import write_report
 
 
@@ -35,6 +36,7 @@ def evaluate(
     unlabelled: Unlabelled = None,
     size: Size = None,
     skip_bad: SkipBad = False,
+    bits: Bits = None,
     seed: Annotated[int | None, option(EvaluateParams, "seed")] = None,
 ) -> None:
     """Measure whether new images help classifiers, compared with no new images and with affine copies."""
@@ -42,7 +44,7 @@ def evaluate(
         with told(context):
             check_new(to, Path(source), unlabelled)
     with client_of(context) as client:
-        dataset = names.dataset(client, source, names.pair(size), console, unlabelled, skip_bad=skip_bad)
+        dataset = names.dataset(client, source, console, read_as(unlabelled, size, skip_bad, bits))
         if model is not None:
             names.description(client, model)
         what = given(labelled=labelled, draws=draws, classifiers=classifiers, spaces=spaces, methods=methods, seed=seed)

@@ -15,12 +15,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from latentaug.imaging.layout import listed
+from latentaug.imaging.phrases import counted
 from service.cli.folders import read
-from service.cli.scaling import is_large, scaled
+from service.cli.progress import warn
+from service.cli.reading import PLAIN, ReadAs
+from service.cli.scaling import bytes_of, is_large, scaled
 
 WHOLE_ID = re.compile(r"[0-9a-f]{32}")
 MOST_JOBS = 200
 """Most jobs among which the beginning of an id is looked for."""
+MOST_AT_ONCE = 2**31
+"""Bytes of images, at most, that are put together to be sent: the zip of an upload is in memory, twice for a moment."""
 ARCHIVES = {".zip", ".npz"}
 SCALED = "Images were resized to {}x{} on this machine before they were sent, with the aspect kept and the rest filled."
 
@@ -28,59 +33,61 @@ SCALED = "Images were resized to {}x{} on this machine before they were sent, wi
 def dataset(
     client: Client,
     source: str,
-    size: tuple[int, int] | None,
     console: Console,
-    unlabelled: Path | None = None,
-    *,
-    skip_bad: bool = False,
+    how: ReadAs = PLAIN,
 ) -> str:
     """The data set that `source` names; a folder or a file is uploaded, unless the service has the same one already.
 
     Args:
         client: of the service.
         source: a folder, a .zip or .npz file, or the name of a data set.
-        size: height and width in pixels that every uploaded image is resized to, or None.
         console: where a status line is shown during an upload, and afterwards what to know about the data set.
-        unlabelled: a folder of more images, without labels, that are uploaded with a folder; or None.
-        skip_bad: whether to go on without images that cannot be read.
+        how: how a folder or a file is read.
 
     Raises:
-        ValueError: there is no such data set, folder or file; or unlabelled images go with anything but a folder.
+        ValueError: there is no such data set, folder or file; or `how` says something that does not go with it.
     """
     path = Path(source)
-    if unlabelled is not None and not path.is_dir():
+    if how.unlabelled is not None and not path.is_dir():
         raise ValueError(f"--unlabelled goes with a folder of class folders, and {source!r} is no folder here")
     if not path.exists():
-        return _existing_dataset(client, source)
-    name = dataset_name(path, size, unlabelled, skip_bad=skip_bad)
+        return _existing_dataset(client, source, how)
+    name = dataset_name(path, how)
     try:
         client.dataset(name)
     except NotFound:
         with console.status(f"Uploading {path} as the data set {name}"):
-            uploaded = _upload(client, name, path, size, unlabelled, skip_bad=skip_bad)
+            uploaded = _upload(client, name, path, how)
         console.print(escape(look(uploaded)), highlight=False)
-        for warning in uploaded["warnings"]:
-            console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
+        warn(uploaded["warnings"], console)
+    else:
+        console.print(
+            f"The same images were uploaded before. To see what there is to know about them, type: latentaug datasets "
+            f"{name}",
+            highlight=False,
+            soft_wrap=True,
+        )
     return name
 
 
-def _upload(
-    client: Client, name: str, path: Path, size: tuple[int, int] | None, unlabelled: Path | None, *, skip_bad: bool
-) -> dict[str, Any]:
+def _upload(client: Client, name: str, path: Path, how: ReadAs) -> dict[str, Any]:
     """Upload a folder or a file; large photos of a folder are scaled down here first."""
-    if path.is_dir() and size is not None and is_large((folder := read_folder(path, unlabelled)).images.values()):
+    size = how.size
+    advice = "give --size 64x64, or another size, to have large photos scaled down here before they are sent"
+    if path.is_dir() and size is not None and is_large((folder := read_folder(path, how.unlabelled)).images.values()):
         with tempfile.TemporaryDirectory() as place:
             archive = Path(place) / "images.zip"
             archive.write_bytes(scaled(folder, size))
-            uploaded = client.upload(name, archive, size=size, skip_bad=skip_bad)
+            uploaded = client.upload(name, archive, **how.upload)
             uploaded["warnings"].append(SCALED.format(*size))
             return uploaded
+    if path.is_dir() and bytes_of(read_folder(path, how.unlabelled).images.values()) > MOST_AT_ONCE:
+        raise ValueError(f"{path} holds too much to send as it is; {advice}")
     try:
-        return client.upload(name, path, unlabelled=unlabelled, size=size, skip_bad=skip_bad)
+        return client.upload(name, path, unlabelled=how.unlabelled, **how.upload)
     except Invalid as error:
         if error.status != 413 or size is not None or not path.is_dir():
             raise
-        advice = "give --size 64x64, or another size, to have large photos scaled down here before they are sent"
         raise ValueError(f"{path} holds too much to send as it is; {advice}") from error
 
 
@@ -92,43 +99,40 @@ def look(described: Mapping[str, Any]) -> str:
     parts = described["parts"]
     split = f"{parts['train']:,} to train, {parts['validation']:,} to validate, {parts['test']:,} to test"
     unlabelled = f", {described['unlabelled']:,} without a class" if described["unlabelled"] else ""
-    return f"{described['images']:,} images of {shape}; classes: {counts}{unlabelled}; {split}."
+    left = described["left_out"]
+    out = f" {counted(left['images'], 'image')} in no part: {left['reason']}" if left else ""
+    return f"{counted(described['images'], 'image')} of {shape}; classes: {counts}{unlabelled}; {split}.{out}"
 
 
-def dataset_name(
-    path: Path, size: tuple[int, int] | None = None, unlabelled: Path | None = None, *, skip_bad: bool = False
-) -> str:
+def dataset_name(path: Path, how: ReadAs = PLAIN) -> str:
     """A name for the data set made of a folder or a file.
 
-    It tells contents and size apart, and whether bad images are left out, so that neither a changed folder nor another
-    size is taken for what was uploaded before.
+    It tells contents apart, and how they are read, so that neither a changed folder nor another size is taken for what
+    was uploaded before.
 
     Raises:
         ValueError: a file that is neither a .zip nor an .npz, or what `read_folder` raises.
     """
-    digest = _digest_of_folder(path, unlabelled) if path.is_dir() else _digest_of_file(path)
+    digest = _digest_of_folder(path, how.unlabelled) if path.is_dir() else _digest_of_file(path)
     stem = path.resolve().name if path.is_dir() else path.stem
     readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "images"
-    return f"{readable}-{digest[:8]}" + (f"-{size[0]}x{size[1]}" if size else "") + ("-readable" if skip_bad else "")
+    return f"{readable}-{digest[:8]}{how.marks}"
 
 
-def files(
-    source: str, described: Mapping[str, Any], unlabelled: Path | None = None, *, skip_bad: bool = False
-) -> list[Path] | None:
+def files(source: str, described: Mapping[str, Any], how: ReadAs) -> list[Path] | None:
     """The images of a data set on this machine, in its order; None if it was made of no folder here.
 
     Args:
         source: what the data set was made of, as for `dataset`.
         described: its description.
-        unlabelled: as for `dataset`.
-        skip_bad: as for `dataset`.
+        how: as for `dataset`.
     """
     folder = Path(source)
     if not folder.is_dir():
         return None
-    found = list(read_folder(folder, unlabelled).images.values())
-    if skip_bad and len(found) != described["images"]:
-        found = read(folder, unlabelled, skip_bad=True).files
+    found = list(read_folder(folder, how.unlabelled).images.values())
+    if how.skip_bad and len(found) != described["images"]:
+        found = read(folder, how).files
     return found if len(found) == described["images"] else None
 
 
@@ -170,26 +174,18 @@ def job(client: Client, job_id: str) -> Job:
     raise ValueError(f"{len(found)} jobs have ids that begin with {job_id}: {several}; type more of the one you mean")
 
 
-def pair(size: str | None) -> tuple[int, int] | None:
-    """The height and width that `28x28` says.
-
-    Raises:
-        ValueError: it says none.
-    """
-    if size is None:
-        return None
-    sides = re.fullmatch(r"(\d+) ?[xX] ?(\d+)", size.strip(), re.ASCII)
-    if sides is None:
-        raise ValueError(f"--size is a height and a width in pixels, such as 28x28, and not {size!r}")
-    return int(sides[1]), int(sides[2])
-
-
-def _existing_dataset(client: Client, name: str) -> str:
+def _existing_dataset(client: Client, name: str, how: ReadAs) -> str:
     try:
-        return str(client.dataset(name)["name"])
+        found = str(client.dataset(name)["name"])
     except NotFound:
         names = [str(dataset["name"]) for dataset in client.datasets()]
         raise ValueError(f"{name!r} is neither a folder or file here nor a data set; {_choice(names)}") from None
+    if how != PLAIN:
+        raise ValueError(
+            f"{name!r} is a data set that the service has, whose images have been read already; leave out --size, "
+            "--bits and --skip-bad, or name a folder or a file"
+        )
+    return found
 
 
 def _choice(names: list[str]) -> str:

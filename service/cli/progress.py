@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latentaug_client import Job, JobFailed
 from latentaug_client.jobs import LIVING, POLL_SECONDS
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 console = Console(stderr=True)
+
+
+def warn(warnings: Sequence[str], to: Console = console) -> None:
+    """Say what is to be known before anything is made."""
+    for warning in warnings:
+        to.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
 
 
 def show(job: Job) -> None:
@@ -43,7 +50,7 @@ def bar() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.percentage:3.0f}%"),
+        TextColumn("{task.percentage:3.0f} %"),
         TimeElapsedColumn(),
         console=console,
     )

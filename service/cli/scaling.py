@@ -24,8 +24,17 @@ HERE = Limits(max_pixels=2**26)
 
 def is_large(files: Iterable[Path]) -> bool:
     """Whether files have so many bytes, or one of them has, that they are better scaled down here."""
-    sizes = [path.stat().st_size for path in files if path.is_file()]
+    sizes = _sizes(files)
     return sum(sizes) > LARGE_BYTES or max(sizes, default=0) > LARGE_FILE
+
+
+def bytes_of(files: Iterable[Path]) -> int:
+    """The bytes of all these files."""
+    return sum(_sizes(files))
+
+
+def _sizes(files: Iterable[Path]) -> list[int]:
+    return [path.stat().st_size for path in files if path.is_file()]
 
 
 def scaled(folder: Folder, size: tuple[int, int]) -> bytes:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 from latentaug_client import Client
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.console import Console
 from latentaug.errors import Conflict
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.settings import Settings
+from service.cli.errors import FULL
 from service.stack import address, health
 from service.stack.local import local_service
 
@@ -46,7 +48,7 @@ def session(target: Target, console: Console, *, computing: bool = True) -> Iter
         computing: whether the command computes, or only looks at what there is; for that the API is enough.
 
     Raises:
-        Conflict: the service that runs in the home ends with another command.
+        Conflict: the service that runs in the home ends with another command, or there is no room to start one.
         Unavailable: a local service was needed and did not start.
     """
     if target.url is not None:
@@ -57,10 +59,28 @@ def session(target: Target, console: Console, *, computing: bool = True) -> Iter
     with ExitStack() as until_the_end:
         url = _running(settings, computing=computing)
         if url is None:
-            with console.status(f"Starting a local service for this command, in {settings.home}"):
+            started = console.status(f"Starting a local service for this command, in {settings.home}")
+            with _told_room(settings), started:
                 service = local_service(settings.home, os.environ, computing=computing)
                 url = until_the_end.enter_context(service)
         yield until_the_end.enter_context(Client(url, target.key, timeout=TIMEOUT))
+
+
+@contextmanager
+def _told_room(settings: Settings) -> Iterator[None]:
+    """Where there is no room to start a service, say how to make room without one."""
+    try:
+        yield
+    except Conflict as error:
+        store = urlsplit(settings.resolved_store_url)
+        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
+        if not full or store.scheme != "file":
+            raise
+        raise Conflict(
+            f"the disk is full, so no service can start in {settings.home}, not even to delete something. Make room on "
+            f"that disk. As long as no service runs, you may also remove folders of {unquote(store.path)}: in its "
+            "folders datasets, models and jobs, each is one data set, model or job"
+        ) from error
 
 
 def _running(settings: Settings, *, computing: bool) -> str | None:

@@ -1,4 +1,4 @@
-"""What can be deleted: models, data sets, and jobs that have not ended."""
+"""What can be deleted: models, data sets and jobs; one that has not ended is stopped."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from latentaug_client import Client
 from latentaug_client.jobs import LIVING
 
+from latentaug.imaging.phrases import counted
 from service.cli import names
 
 KINDS = {"model": "model", "dataset": "data set", "job": "job"}
 """What things are, as they are typed and as they are called."""
+
+LEAST_OF_ID = 8
+"""Characters of a job's id that are typed at least, so that no mistyped name is taken for the beginning of one."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,15 @@ class Thing:
         kind: what it is called.
         name: its name or id.
         described: a sentence about what would be lost.
-        delete: deletes it.
+        delete: deletes or stops it.
+        done: what was done then.
     """
 
     kind: str
     name: str
     described: str
     delete: Callable[[], object]
+    done: str = "Deleted"
 
 
 def named(client: Client, name: str, kind: str | None) -> Thing:
@@ -50,7 +56,7 @@ def named(client: Client, name: str, kind: str | None) -> Thing:
         return found[0]
     if found:
         raise ValueError(f"{name} is both a model and a data set; say which with --kind model or --kind dataset")
-    what = "model, data set or unfinished job" if kind is None else KINDS[kind]
+    what = "model, data set or job" if kind is None else KINDS[kind]
     raise ValueError(f"there is no {what} named {name!r}; `latentaug models`, `datasets` and `jobs` list what there is")
 
 
@@ -70,7 +76,7 @@ def _dataset(client: Client, name: str) -> Thing | None:
         if dataset["name"] == name:
             trained = [str(model["name"]) for model in client.models() if model["dataset"] == name]
             needing = f" Models trained on it, which would lose it: {', '.join(trained)}." if trained else ""
-            described = f"The data set {name} with {dataset['images']} images.{needing}"
+            described = f"The data set {name} with {counted(dataset['images'], 'image')}.{needing}"
             return Thing("data set", name, described, lambda: client.delete_dataset(name))
     for damaged in client.damaged("datasets"):
         if damaged["name"] == name:
@@ -80,11 +86,15 @@ def _dataset(client: Client, name: str) -> Thing | None:
 
 
 def _job(client: Client, job_id: str) -> Thing | None:
+    if len(job_id) < LEAST_OF_ID:
+        return None
     try:
         job = names.job(client, job_id)
     except ValueError:
         return None
-    if job.status not in LIVING:
-        return None
-    described = f"The {job.record['kind']} job {job.id}, which is {job.status}; it would be stopped."
-    return Thing("job", job.id, described, job.cancel)
+    what = f"The {job.record['kind']} job {job.id}"
+    if job.status in LIVING:
+        return Thing("job", job.id, f"{what}, which is {job.status}; it would be stopped.", job.cancel, "Stopped")
+    stays = " The model that it trained stays." if (job.record["kind"], job.status) == ("train", "succeeded") else ""
+    described = f"{what} ({job.status}), with what it made.{stays}"
+    return Thing("job", job.id, described, lambda: client.delete_job(job.id))

@@ -47,6 +47,7 @@ def test_without_a_known_key_nothing_is_told(guarded: httpx.Client, headers: dic
         ("POST", "/v1/datasets", "train"),
         ("DELETE", "/v1/datasets/nobody", "admin"),
         ("DELETE", "/v1/models/nobody", "admin"),
+        ("DELETE", f"/v1/jobs/{'0' * 32}/record", "admin"),
     ],
 )
 def test_each_endpoint_asks_for_its_own_scope(guarded: httpx.Client, method: str, path: str, scope: str) -> None:

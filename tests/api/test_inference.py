@@ -310,6 +310,18 @@ def test_what_is_doubtful_about_images_is_said_in_a_header(api: httpx.Client) ->
     assert "values from 0 to 65535 became 0 to 255 (as asked)" in told(deep, ZIP, bits=16)
 
 
+def test_it_is_in_the_answer_too_where_that_has_room(api: httpx.Client) -> None:
+    dark, query = pictures(3) // 16 + 1, {"method": "noise", "k": 1}
+
+    as_arrays = arrays(post(api, f"{TINY}/augment", npy(dark), NPY, NPZ, **query))
+    as_json = post(api, f"{TINY}/augment", npy(dark), NPY, "application/json", **query).json()
+
+    assert as_arrays["warnings"].tolist() == as_json["warnings"]
+    assert "all are nearly black" in as_json["warnings"][0]
+    assert "warnings" not in arrays(post(api, f"{TINY}/augment", npy(pictures(3)), NPY, NPZ, **query))
+    assert post(api, f"{TINY}/encode", npz(**as_arrays), NPZ).status_code == 200, "an answer can be sent on"
+
+
 def test_masks_of_0_and_1_are_refused_with_what_to_do(api: httpx.Client) -> None:
     mask = pictures(4) > 100
 

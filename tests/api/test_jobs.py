@@ -334,6 +334,28 @@ def test_a_waiting_and_a_running_job_are_cancelled(api: httpx.Client, worker: At
     assert api.get(f"{JOBS}/{runs}/result").status_code == 409
 
 
+def test_an_ended_job_is_deleted_unless_another_needs_it(api: httpx.Client, home: Home, worker: Attempts) -> None:
+    job, runs = (train(api).json()["id"] for _ in range(2))
+    beside = api.post(f"{JOBS}/evaluate", json={"dataset": "digits"}).json()["id"]
+    for each in (job, beside, runs):
+        worker.claim(each, 1)
+    for each in (job, beside):
+        home.store.put(f"jobs/{each}/result.json", b"{}")
+        worker.finish(each, 1, "succeeded", {})
+    needing = api.post(f"{JOBS}/evaluate", json={"dataset": "digits", "beside": [beside]}).json()["id"]
+
+    answers = [api.delete(f"{JOBS}/{each}/record") for each in (job, job, runs, beside)]
+
+    assert [answer.status_code for answer in answers] == [204, 404, 409, 409]
+    assert answers[1].json()["missing"] == {"list": "jobs", "name": job}
+    assert "cancel it first" in answers[2].json()["detail"]
+    assert needing in answers[3].json()["detail"]
+    assert api.get(f"{JOBS}/{job}").status_code == api.get(f"{JOBS}/{job}/result").status_code == 404
+    assert job not in [record["id"] for record in api.get(JOBS).json()["jobs"]]
+    assert not list(home.store.folders(f"jobs/{job}"))
+    assert not home.store.exists(f"jobs/{job}/result.json")
+
+
 def test_a_data_set_in_use_is_not_deleted(api: httpx.Client) -> None:
     post(api, "/v1/datasets", npz(images=pictures(8), labels=np.arange(8) % 2), NPZ, "*/*", name="busy")
     job = train(api, dataset="busy").json()["id"]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.client.conftest import DIGITS
 
-LATENTAUG = [sys.executable, "-m", "service.cli.app"]
+LATENTAUG = [sys.executable, "-m", "service.cli"]
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from service.cli.app import app
 from service.cli.folders import Batch, read
 from service.cli.manifest import MOST_MEASURED, Manifest
 from service.cli.names import dataset, dataset_name
+from service.cli.reading import ReadAs
 from service.stack import ports
 from tests.client.commands import LATENTAUG, manifest, run, write_digits
 from tests.client.conftest import DIGITS, MODEL
@@ -143,6 +145,16 @@ def test_a_folder_is_looked_at_before_anything_is_trained(url: str, tmp_path: Pa
         assert line in trained[1]
 
 
+def test_several_sizes_are_told_before_a_service_is_started(tmp_path: Path) -> None:
+    _mixed(tmp_path / "photos")
+    own = {"LATENTAUG_HOME": str(tmp_path / "home"), "LATENTAUG_PORT": str(ports.free("127.0.0.1"))}
+    done = run("augment", tmp_path / "photos", "--out", tmp_path / "new", "--skip-bad", "--k", "1", **own)
+    assert done.returncode == 1
+    assert "the images have 2 sizes: 120 images are 24x20" in done.stderr
+    assert "such as --size 24x20" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
 def test_new_images_are_made_from_the_training_images_alone_where_folders_say_so(
     url: str, folder: Path, tmp_path: Path
 ) -> None:
@@ -248,7 +260,7 @@ def test_train_evaluate_and_jobs(url: str, folder: Path, tmp_path: Path) -> None
     assert sorted(path.name for path in report.iterdir()) == ["report.csv", "report.json", "report.md", "report.png"]
     listed = run("--url", url, "jobs", "--kind", "evaluate", "--status", "succeeded")
     assert listed.returncode == 0, listed.stderr
-    assert "100%" in listed.stdout
+    assert "100 %" in listed.stdout
 
 
 @pytest.mark.slow
@@ -286,11 +298,17 @@ def test_an_upload_says_what_to_know_about_its_images(url: str, folder: Path) ->
     said = io.StringIO()
 
     with Client(url) as client:
-        name = dataset(client, str(folder), None, Console(file=said, width=1000))
-        again = dataset(client, str(folder), None, Console(file=said))
+        name = dataset(client, str(folder), Console(file=said, width=1000))
+        again = dataset(client, str(folder), Console(file=said))
+        later = run("--url", url, "datasets", name)
         client.delete_dataset(name)
 
     assert again == name
+    assert f"uploaded before. To see what there is to know about them, type: latentaug datasets {name}" in " ".join(
+        said.getvalue().split()
+    )
+    assert f"{name}: 41 images of 8x8 in grey; classes: even 20, odd 21;" in later.stdout
+    assert "warning: Of 41 images, 1 repeats an earlier one" in later.stderr
     assert said.getvalue().count("warning: Of 41 images, 1 repeats an earlier one") == 1
     assert "warning: 1 picture has different labels in different images" in said.getvalue()
     assert f"odd/{copied.name}" in said.getvalue()
@@ -299,7 +317,57 @@ def test_an_upload_says_what_to_know_about_its_images(url: str, folder: Path) ->
 def test_another_size_is_another_data_set(folder: Path, tmp_path: Path) -> None:
     shutil.make_archive(str(tmp_path / "photos"), "zip", folder)
     for source in (folder, tmp_path / "photos.zip"):
-        assert dataset_name(source, (16, 12)) == f"{dataset_name(source)}-16x12"
+        assert dataset_name(source, ReadAs(size=(16, 12))) == f"{dataset_name(source)}-16x12"
+        assert dataset_name(source, ReadAs(skip_bad=True, bits=12)) == f"{dataset_name(source)}-readable-12bits"
+
+
+def test_images_of_16_bits_are_scaled_by_the_bits_that_are_typed(url: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        path = tmp_path / "deep" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 900, (8, 8), np.uint16)).save(path)
+    as_they_are = ("--url", url, "augment", tmp_path / "deep", "--model", MODEL, "--k", "1", "--alpha", "0")
+    made = (*as_they_are, "--decode", "residual", "--bits", "12", "--out", tmp_path / "new")
+
+    few, many = invoke(*made[:-4], "--bits", "8", "--out", tmp_path / "none"), invoke(*made)
+    with Client(url) as client:
+        name = dataset(client, str(tmp_path / "deep"), Console(file=io.StringIO()), ReadAs(bits=14))
+        warnings = client.dataset(name)["warnings"]
+        client.delete_dataset(name)
+
+    assert (few[0], many[0]) == (1, 0), many
+    assert "which 8 bits cannot hold; set --bits 10" in few[1]
+    assert "8 images of 16 bits: values from 0 to 4095 became 0 to 255 (as asked)." in many[1]
+    for row in manifest(tmp_path / "new"):
+        source = np.asarray(Image.open(row["source"])).astype(int)
+        assert (np.asarray(Image.open(tmp_path / "new" / row["file"])) == (source * 255 + 2047) // 4095).all()
+    assert any("values from 0 to 16383 became 0 to 255 (as asked)" in warning for warning in warnings)
+
+
+def test_ctrl_c_while_the_commands_are_still_being_loaded_is_no_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", *LATENTAUG[1:], "models"]  # says what has been loaded
+    own = {**os.environ, "LATENTAUG_HOME": str(tmp_path), "LATENTAUG_PORT": "9"}
+    with subprocess.Popen(command, env=own, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any("httpx" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        said = [line for line in process.stderr if not line.startswith("import time:")]
+        assert process.wait(20) == 130
+    assert said == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_nor_is_it_just_after() -> None:
+    interrupted = """
+import service.cli.__main__ as start
+def interrupt():
+    raise KeyboardInterrupt
+start._main = interrupt
+start.main()
+"""
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -335,6 +403,9 @@ def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, t
         (["train", folder], "--size 8x8"),
         (["train", tmp_path / "torn"], "error: 1 image cannot be read: odd/1.png: broken or cut short"),
         (["train", "digits", "--unlabelled", folder], "--unlabelled goes with a folder of class folders"),
+        (["train", "digits", "--bits", "12"], "'digits' is a data set that the service has"),
+        (["datasets", "nothing"], "there is no data set named 'nothing'; `latentaug datasets` lists what there is"),
+        (["augment", folder, *new, "--bits", "9"], "error: --bits: Input should be 8, 10, 12, 14 or 16"),
         (["train", folder, "--unlabelled", folder / "odd"], "lies inside"),
         (["train", folder, "--size", "28"], "--size is a height and a width in pixels, such as 28x28"),
         (["augment", folder, *new, "--model", MODEL], "other.png is 12x9, but 8x8 (height x width) is needed"),

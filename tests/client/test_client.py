@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import io
 import json
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from latentaug_client import (
     AsyncJob,
     Client,
     Conflict,
+    ImageWarning,
     Invalid,
     Job,
     JobFailed,
@@ -51,6 +53,27 @@ def test_every_form_of_image_gives_the_same_answer(client: Client, images: np.nd
     forms = [images[:6], list(images[:6]), images[:6] / 255, pictures, paths, [path.read_bytes() for path in paths]]
     answers = [client.augment(form, model=MODEL, k=2, alpha=0.3).images for form in forms]
     assert all((answer == answers[0]).all() for answer in answers)
+
+
+def test_what_is_doubtful_about_images_is_a_warning_of_the_line_that_sent_them(client: Client) -> None:
+    dark = DIGITS.images[:8, ..., 0] // 16
+    with pytest.warns(ImageWarning, match="all are nearly black") as told:
+        client.augment(dark, model=MODEL, method="noise")
+    assert [warning.filename for warning in told] == [__file__]
+
+
+def test_what_is_missing_is_named_in_the_words_of_python(client: Client, images: np.ndarray) -> None:
+    for call, said in (
+        (lambda: client.augment(images, model="nothing"), r"no model named 'nothing'; client\.models\(\) lists"),
+        (lambda: client.augment(images, model="a/b"), r"no model named 'a/b'; client\.models\(\) lists"),
+        (lambda: client.delete_dataset(".."), r"no data set named '\.\.'; client\.datasets\(\) lists"),
+        (lambda: client.train("nothing"), r"no data set named 'nothing'; client\.datasets\(\) lists"),
+        (lambda: client.job("0" * 32), r"no job with the id '0+'; client\.jobs\(\) lists"),
+    ):
+        with pytest.raises(NotFound, match=said) as missing:
+            call()
+        assert "GET" not in str(missing.value)
+        assert pickle.loads(pickle.dumps(missing.value)).missing == missing.value.missing
 
 
 def test_text_labels_are_kept(client: Client, images: np.ndarray) -> None:
@@ -166,7 +189,7 @@ def test_folders_of_unlabelled_images_that_would_be_misread_are_refused(tmp_path
 def test_a_job_is_waited_for_followed_and_read(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     job = client.augment_dataset("digits", MODEL, k=1).wait(progress=True, timeout=120)
     assert job.status == "succeeded"
-    assert "augment succeeded 100%" in capsys.readouterr().err
+    assert "augment succeeded 100 %" in capsys.readouterr().err
     assert read_labelled(job.result("npz")).images.shape[1:] == (8, 8)
     assert [event.type for event in job.events()][-1] == "end"
     assert client.job(job.id).record == job.record

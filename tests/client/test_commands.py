@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from service.cli import names, scaling
 from service.cli.app import app
+from service.cli.reading import ReadAs
 from service.stack import address
 from service.stack.address import Address
 from tests.client.commands import LATENTAUG, manifest, run, write_digits
@@ -139,7 +140,7 @@ def test_models_and_data_sets_are_listed_in_sentences(url: str) -> None:
     )
     assert re.search(told + r" \d+\.\d dB\n    \S", models), models
     datasets = run("--url", url, "datasets").stdout
-    assert "digits: 1797 images of 8x8 grey, 10 classes; 1079 to train on, 179 to validate and 539 to test" in datasets
+    assert "digits: 1,797 images of 8x8 grey, 10 classes; 1079 to train on, 179 to validate and 539 to test" in datasets
 
 
 def test_delete_asks_first_and_says_what_would_be_lost(url: str, images: np.ndarray, labels: np.ndarray) -> None:
@@ -158,13 +159,28 @@ def test_delete_asks_first_and_says_what_would_be_lost(url: str, images: np.ndar
         client.dataset("shelved")
         unknown = runner.invoke(app, [*command, "shelved", "nothing", "--yes"])
         assert unknown.exit_code == 1
-        assert "no model, data set or unfinished job named 'nothing'" in unknown.stderr
+        assert "no model, data set or job named 'nothing'" in unknown.stderr
         client.dataset("shelved")  # one wrong name, and nothing is deleted
         gone = runner.invoke(app, [*command, "shelved-vae", endless.id, "shelved"], input="y\n")
         assert gone.exit_code == 0, gone.output
+        assert f"Stopped the job {endless.id}." in gone.output
         assert endless.refresh().status == "cancelled"
         assert "shelved" not in [dataset["name"] for dataset in client.datasets()]
         assert "shelved-vae" not in [model["name"] for model in client.models()]
+
+
+def test_an_ended_job_is_deleted_with_what_it_made_and_its_model_stays(url: str, home: Path) -> None:
+    with Client(url) as client:
+        job = client.train("digits", name="stays", epochs=1).wait(timeout=120)
+        early = run("--url", url, "delete", job.id[:7], "--yes")
+        assert early.returncode == 1, "too few characters to delete anything by"
+        done = run("--url", url, "delete", job.id[:20], "--yes")
+        assert done.returncode == 0, done.stderr
+        assert f"The train job {job.id} (succeeded), with what it made. The model that it trained stays." in done.stdout
+        assert f"Deleted the job {job.id}." in done.stdout
+        assert job.id not in run("--url", url, "jobs").stdout
+        assert not (home / "store" / "jobs" / job.id).exists()
+        client.delete_model("stays")
 
 
 def test_what_is_damaged_is_named_and_can_be_deleted(url: str, home: Path) -> None:
@@ -258,9 +274,10 @@ def test_large_photos_are_scaled_down_before_they_are_sent(
         client.upload("sent-whole", tmp_path / "photos", size=size, skip_bad=True)
         monkeypatch.setattr(scaling, "LARGE_BYTES", 1000)
         with pytest.raises(Invalid, match=r"11\.jpg"):
-            names.dataset(client, str(tmp_path / "photos"), size, Console(file=io.StringIO()))
+            names.dataset(client, str(tmp_path / "photos"), Console(file=io.StringIO()), ReadAs(size=size))
         said = io.StringIO()
-        small = names.dataset(client, str(tmp_path / "photos"), size, Console(file=said, width=200), skip_bad=True)
+        how = ReadAs(size=size, skip_bad=True)
+        small = names.dataset(client, str(tmp_path / "photos"), Console(file=said, width=200), how)
         described = [client.dataset(name) for name in ("sent-whole", small)]
         assert "11.jpg" in said.getvalue()
         for same in ("images", "classes", "class_counts", "height", "width", "parts"):

@@ -94,6 +94,10 @@ def test_a_picture_of_any_mode_is_sent_as_it_looks(mode: str) -> None:
         (Image.fromarray(GREY[0]), r"\[image\]"),
         ([Image.fromarray(GREY[0].astype(np.float32))], r"image.convert\('L'\)"),
         ([3, 4], "a int is no image"),
+        ({"a.png": GREY[0]}, "this is a dict and no list of images"),
+        ({"b.png", "a.png"}, "this is a set and no list of images"),
+        (7, "this is a int and no list of images"),
+        (None, "this is a NoneType and no list of images"),
     ],
 )
 def test_what_could_be_misread_is_told_what_to_give(images: Any, advice: str) -> None:

@@ -62,7 +62,9 @@ def test_a_column_of_a_table_is_one_label_for_each_image() -> None:
     assert of_sources(column, np.array([1, 1, 2])).tolist() == [0, 0, 1]
 
 
-@pytest.mark.parametrize("labels", [np.array([["a", None], ["b", "c"]], object), {"a.png": 1}, "cat"])
+@pytest.mark.parametrize(
+    "labels", [np.array([["a", None], ["b", "c"]], object), {"a.png": 1}, "cat", {1, 2}, iter([1, 2])]
+)
 def test_what_is_not_one_label_for_each_image_is_refused(labels: Any) -> None:
     with pytest.raises(ValueError, match="give one label for each image"):
         as_array(labels)

@@ -92,6 +92,30 @@ def test_a_job_keeps_gaps_among_labels_and_resizes(client: Client, monkeypatch: 
     assert made.labels.tolist() == [-1 if label is None else label for label in labels]
 
 
+@pytest.mark.parametrize("form", ["arrays", "files"])
+def test_many_labels_are_spread_by_a_job_over_all_images(
+    client: Client, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    images: Any = IMAGES if form == "arrays" else [png(image) for image in IMAGES]
+    labels = [f"digit/{label}" if i < 150 else None for i, label in enumerate(LABELS)]
+    at_once = client.label(images, labels, model=MODEL, seed=3, keep=0.5)
+    by_job(monkeypatch)
+    made = client.label(images, labels, model=MODEL, seed=3, keep=0.5)
+    assert made.labels.tolist() == at_once.labels.tolist()
+    assert made.labels[:150].tolist() == labels[:150]
+    assert np.allclose(made.confidence, at_once.confidence, atol=1e-5)
+    assert made.kept.tolist() == at_once.kept.tolist()
+    assert not borrowed(client)
+
+
+def test_of_more_than_a_request_can_measure_some_are_asked_for(client: Client) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4200, 8, 8), np.uint8)
+    with pytest.raises(Invalid, match="give some of them, drawn at random") as refused:
+        client.quality(images, model=MODEL)
+    assert refused.value.status == 413
+    assert len(client.quality(images[:500], model=MODEL)["nearest"]) == 500
+
+
 def test_what_a_request_cannot_hold_goes_to_a_job_by_itself(client: Client) -> None:
     images = np.random.default_rng(0).integers(0, 256, (4200, 8, 8), np.uint8)
     assert not large.needs_job(images, {"k": 1}), "small images: only the service knows that they are too many"
@@ -107,6 +131,9 @@ def test_the_awaited_client_does_the_same(url: str, monkeypatch: pytest.MonkeyPa
             made = await client.augment(IMAGES, LABELS, model=MODEL, k=1)
             encoded = await client.encode(IMAGES, model=MODEL)
             decoded = await client.decode(encoded.latents, model=MODEL)
+            spread = await client.label(IMAGES, np.where(np.arange(300) < 150, LABELS, -1), model=MODEL)
+        assert (spread.labels[:150] == LABELS[:150]).all()
+        assert spread.labels.dtype == LABELS.dtype
         assert made.source.tolist() == list(range(300))
         assert made.labels is not None
         assert (made.labels == LABELS).all()

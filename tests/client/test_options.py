@@ -15,6 +15,8 @@ import latentaug.options as theirs_all
     ("ours", "theirs", "apart"),
     [
         (options.AugmentOptions, theirs_all.AugmentOptions, set()),
+        (options.ImageOptions, theirs_all.ImageOptions, set()),
+        (options.InterpolateOptions, theirs_all.InterpolateOptions, set()),
         (options.LabelOptions, theirs_all.LabelRequest, set()),
         (options.LabelJobOptions, theirs_all.LabelParams, {"dataset", "model"}),
         (options.TrainOptions, theirs_all.TrainParams, {"dataset"}),

@@ -46,11 +46,11 @@ def test_an_address_that_is_no_service_is_said(url: str, tmp_path: Path) -> None
 
 def test_a_home_without_room_is_said_at_once(tmp_path: Path) -> None:
     command = ["bash", "-c", 'ulimit -f 256; exec "$@"', "latentaug", *LATENTAUG, "models"]  # as if the disk were full
-    own = {**os.environ, "LATENTAUG_HOME": str(tmp_path), "LATENTAUG_PORT": "9", "COLUMNS": "200"}
+    own = {**os.environ, "LATENTAUG_HOME": str(tmp_path), "LATENTAUG_PORT": "9", "COLUMNS": "500"}
     done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert "cannot write to its folder" in done.stderr
-    assert "make room there" in done.stderr
+    assert "the disk is full, so no service can start" in done.stderr
+    assert f"you may also remove folders of {tmp_path / 'store'}" in done.stderr
 
 
 def test_a_local_service_that_does_not_start_says_why(url: str, home: Path) -> None:

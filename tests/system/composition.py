@@ -1,7 +1,8 @@
 """The compose file's services as plain processes: their own commands, environments and health checks.
 
-What differs from the containers: `/data` is a folder of the test, Valkey and the API listen on free ports of the
-loopback address, and Valkey's health check, `valkey-cli ping`, is asked for over a socket, for the wheel has no CLI.
+What differs from the containers: what an engine would take from the shell is not set, `/data` is a folder of the test,
+Valkey and the API listen on free ports of the loopback address, and Valkey's health check, `valkey-cli ping`, is asked
+for over a socket, for the wheel has no CLI.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Composition:
 
     def environment(self, service: str) -> dict[str, str]:
         base = {name: value for name, value in os.environ.items() if not name.startswith("LATENTAUG_")}
-        given = {name: self._local(str(value)) for name, value in COMPOSE["services"][service]["environment"].items()}
+        declared: dict[str, Any] = COMPOSE["services"][service]["environment"]
+        given = {name: self._local(str(value)) for name, value in declared.items() if value is not None}
         if "LATENTAUG_PORT" in given:
             given["LATENTAUG_PORT"] = str(self.api_port)
         return base | given

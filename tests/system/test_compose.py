@@ -9,6 +9,7 @@ import pytest
 
 from latentaug.imaging.archives import read_npy, write_npy
 from latentaug.imaging.pixels import Limits
+from latentaug.runtime.settings import PREFIX, Settings
 from tests.system.composition import COMPOSE, START_SECONDS, Composition, ended, order
 
 
@@ -31,6 +32,16 @@ def client(composition: Composition) -> Iterator[httpx.Client]:
 def test_every_service_is_healthy_by_its_own_check(composition: Composition) -> None:
     assert set(composition.running) == {"redis", "keys", "model-server", "api", "worker"}
     assert all(composition.healthy(service) for service in composition.running if service != "keys")
+
+
+def test_settings_of_the_shell_reach_every_process_and_none_is_misspelt() -> None:
+    for service in ("api", "model-server", "worker"):
+        declared = COMPOSE["services"][service]["environment"]
+        names = {name.removeprefix(PREFIX).lower() for name in declared}
+        assert names <= set(Settings.model_fields)
+        assert {name for name, value in declared.items() if value is None} >= {
+            f"{PREFIX}{name}" for name in ("MLFLOW_URI", "WEBHOOK_SECRET", "CORS_ORIGINS", "ROOT_PATH", "HOST_NAMES")
+        }
 
 
 def test_the_key_of_the_first_start_is_needed_and_kept_only_as_its_hash(

@@ -105,6 +105,26 @@ def test_what_was_looked_at_is_what_is_kept(page: Page, service: Service, folder
     expect(page.get_by_role("cell", name="photos-2", exact=True)).to_be_visible()
 
 
+def test_images_of_16_bits_are_asked_about(page: Page, service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    for i in range(8):
+        path = folder / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(i).integers(0, 900, (16, 16), np.uint16)).save(path)
+    plain = photos.write(tmp_path / "plain", each=2, unlabelled=0)
+    asked = page.get_by_label("Bits of the 16-bit images")
+    _look(page, service, plain)
+    expect(asked).to_be_hidden()
+    page.get_by_label("Folder").set_input_files(folder)
+    expect(page.get_by_label("Name")).to_have_value("scans")
+    asked.select_option("12")
+    page.get_by_role("button", name="Upload").click()
+
+    expect(page.get_by_text("scans is uploaded.")).to_be_visible()
+    expect(page.get_by_text("values from 0 to 4095 became 0 to 255 (as asked)")).to_be_visible()
+    service.call("DELETE", "/v1/datasets/scans")
+
+
 def test_large_images_are_made_smaller_unless_that_would_hide_something(
     page: Page, service: Service, tmp_path: Path
 ) -> None:

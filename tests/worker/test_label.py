@@ -115,6 +115,16 @@ def test_no_other_part_takes_part(desk: Desk, few: Dataset, monkeypatch: pytest.
         assert desk.file(first, name) == desk.file(second, name)
 
 
+def test_of_the_whole_data_set_every_image_takes_part(desk: Desk, few: Dataset) -> None:
+    work = desk.start("label")
+
+    label_job.label(work, LabelParams(dataset="few", model="mine", whole=True))
+
+    rows = result(desk, work)["rows"]
+    assert [entry["row"] for entry in rows] == np.flatnonzero(np.asarray(few.labels) == UNLABELLED).tolist()
+    assert np.mean([entry["label"] == str(TRUTH[entry["row"]]) for entry in rows]) > 0.8
+
+
 def test_data_without_labels_or_without_images_to_label_are_refused(desk: Desk, few: Dataset) -> None:
     for name, labels in (("bare", None), ("whole", [str(label) for label in TRUTH[:600]])):
         datasets.create(desk.artefacts, name, DIGITS.images[:600], labels, LARGE)

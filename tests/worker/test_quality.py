@@ -11,6 +11,7 @@ import pytest
 
 from latentaug import datasets
 from latentaug.errors import Cancelled
+from latentaug.evaluation import quality_report
 from latentaug.imaging.pixels import Limits, decode_image
 from latentaug.options import AugmentParams, Part, Recipe, TrainParams
 from tests.worker.desk import Desk
@@ -105,6 +106,20 @@ def test_a_recipe_with_a_model_tells_of_its_new_images_alone(desk: Desk) -> None
     assert summary["quality"]["sentence"] == report["sentence"]
     assert json.loads(desk.file(work, "result.json"))["quality"] == summary["quality"]
     assert decode_image(desk.file(work, "quality.png"), Limits()).ndim == 3
+
+
+def test_copies_that_no_alpha_made_are_not_to_have_another_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality_report, "MOST_COPIES", -1.0)  # whatever is made counts as copied
+    told = {}
+    for source in ("affine", "interpolation"):
+        recipe = Recipe(model="mine", parts=[Part(source=source, copies=1)])
+        told[source] = augment(desk.start("augment"), AugmentParams(dataset="digits", recipe=recipe))["quality"][
+            "warning"
+        ]
+
+    assert "Train without these images" in told["affine"]
+    assert "alpha" not in told["affine"]
+    assert "Take a larger alpha, or train without these images" in told["interpolation"]
 
 
 def test_a_recipe_of_the_whole_data_set_has_no_images_left_to_set_beside(desk: Desk) -> None:

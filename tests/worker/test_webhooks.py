@@ -6,13 +6,22 @@ import json
 import logging
 import os
 import signal
+import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from redis import Redis
 from standardwebhooks import Webhook
@@ -31,7 +40,7 @@ HIDDEN = "token-of-the-receiver"
 
 
 class Receiver:
-    """An HTTP server that keeps what it gets, and answers as told.
+    """An HTTP server that keeps what it gets, and answers as told; with a certificate, an HTTPS server.
 
     Attributes:
         got: headers and body of each request.
@@ -39,7 +48,7 @@ class Receiver:
         seconds: how long to wait before each answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.statuses: list[int] = []
         self.seconds = 0.0
@@ -59,6 +68,11 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.url = f"https://localhost:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
@@ -211,6 +225,62 @@ def test_what_is_not_public_is_not_reached_unless_allowed(
     assert receiver.got == []
     assert redis.zcard(key("webhooks")) == 0, "it will be no more public later"
     assert "its address is not public" in caplog.text
+
+
+def certificate_for(name: str, folder: Path) -> Path:
+    """A file with a new key and a certificate for this host, which is its own authority."""
+    secret = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(secret.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(secret, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    own = secret.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    file = folder / f"{name}.pem"
+    file.write_bytes(own + signed.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+POST = """
+import sys
+from latentaug.addresses import networks
+from worker.posting import Undelivered, post
+try:
+    post(sys.argv[1], {}, b"{}", networks("127.0.0.0/8, ::1"))
+except Undelivered as error:
+    sys.exit(str(error))
+"""
+
+
+def test_by_https_only_the_host_that_the_certificate_is_for_gets_anything(tmp_path: Path) -> None:
+    def said(receiver: Receiver, trusted: Path | None) -> str:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SSL_CERT")}
+        environment |= {} if trusted is None else {"SSL_CERT_FILE": str(trusted)}
+        command = [sys.executable, "-c", POST, f"{receiver.url}/ended"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return done.stderr.strip()
+
+    own, other = (certificate_for(name, tmp_path) for name in ("localhost", "elsewhere.example"))
+    ours, theirs = Receiver(own), Receiver(other)
+    try:
+        assert said(ours, own) == ""
+        assert [body for _, body in ours.got] == [b"{}"]
+        assert "Certificate" in said(ours, None)
+        assert "Certificate" in said(theirs, other)
+        assert (len(ours.got), theirs.got) == (1, [])
+    finally:
+        ours.close()
+        theirs.close()
 
 
 def test_a_job_that_was_deleted_has_nothing_to_tell(

@@ -8,6 +8,7 @@ from typing import cast
 
 from redis import Redis
 
+from latentaug.errors import Conflict
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.jobs.ledger import Ledger
@@ -22,6 +23,20 @@ class OldJobs(JobReader):
     def __init__(self, redis: Redis, artefacts: ArtefactStore) -> None:
         super().__init__(redis, artefacts)
         self._ledger = Ledger(redis)
+
+    def delete(self, job_id: str) -> None:
+        """Delete the record and the files of a job that has ended. A model that it trained stays.
+
+        Raises:
+            NotFound: there is no such job.
+            Conflict: it has not ended, or an unfinished job names it in `beside`.
+        """
+        if not self.get(job_id).ended:
+            raise Conflict("the job has not ended; cancel it first, or wait for it")
+        needing = [other.id for other in self.unfinished() if job_id in _beside(other)]
+        if needing:
+            raise Conflict(f"job {needing[0]} will show this result beside its own; wait for it or cancel it first")
+        self._delete(job_id)
 
     def delete_ended_before(self, moment: datetime, most: int) -> list[str]:
         """Delete the records and files of jobs that ended before `moment`, the first to end first.

@@ -62,7 +62,7 @@ class JobReader:
             if record is None:
                 raise
         if record is None:
-            raise NotFound(f"no job has the id {job_id}; GET /v1/jobs lists them")
+            raise NotFound.named("jobs", job_id)
         return record
 
     def unfinished(self) -> list[JobRecord]:

@@ -172,7 +172,7 @@ def check_id(job_id: str) -> str:
         NotFound: not 32 lower-case hexadecimal digits.
     """
     if not is_id(job_id):
-        raise NotFound(f"no job has the id {job_id[:80]!r}; GET /v1/jobs lists them")
+        raise NotFound.named("jobs", job_id)
     return job_id
 
 

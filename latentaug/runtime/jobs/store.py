@@ -1,4 +1,4 @@
-"""What callers do with jobs besides reading them: create and cancel them."""
+"""What callers do with jobs besides reading them: create, cancel and delete them."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Descriptions:
             return description
         self._kept.pop(name, None)
         if not NAME.fullmatch(name):
-            raise NotFound(f"no model is named {name[:80]!r}; GET /v1/models lists the models")
+            raise NotFound.named("models", name)
         description = await to_thread.run_sync(models.describe, self._store, name)
         self._kept[name] = (time.monotonic() + SECONDS_KEPT, description)
         return description

@@ -74,6 +74,7 @@ class NewImages:
         labels: one per image, or None.
         sheet: makes the rows of a contact sheet; called only where one is asked for.
         tally: how many images were wanted, made and rejected, where exact numbers were asked for.
+        warnings: what to tell about the images that were sent, in sentences; the answer's header has them too.
     """
 
     images: Pixels
@@ -83,6 +84,7 @@ class NewImages:
     settings: Mapping[str, object] = field(default_factory=dict)
     labels: Labels | None = None
     tally: Mapping[str, object] | None = None
+    warnings: Sequence[str] = ()
 
 
 def tally(
@@ -184,6 +186,8 @@ def _arrays(new: NewImages) -> dict[str, NDArray[np.generic]]:
         arrays["labels"] = new.labels.array()
     if new.tally is not None:
         arrays["tally"] = np.array(json.dumps(new.tally))
+    if new.warnings:
+        arrays["warnings"] = np.array(new.warnings)
     return arrays | {name: np.array(value) for name, value in new.settings.items()}
 
 
@@ -213,6 +217,8 @@ def _json_in_pieces(new: NewImages) -> Iterator[bytes]:
     document["provenance"] = provenance
     if new.tally is not None:
         document["tally"] = new.tally
+    if new.warnings:
+        document["warnings"] = list(new.warnings)
     yield b'{"images": ['
     for i, (image, entry) in enumerate(zip(new.images, provenance, strict=True)):
         yield (b', "%s"' if i else b'"%s"') % base64.b64encode(_png(image, entry))

@@ -28,7 +28,7 @@ from service.api.http.labels import Labels
 
 # Arrays of our own answers are passed over, so that an answer can be sent on as a request; other names are mistakes.
 _ANSWERED = {"images", "labels", "latents", "log_variances", "reconstruction_error", "source", "neighbour", "child"}
-_ANSWERED |= {"step", "tally", "model", "version", "dataset", "row", *AugmentOptions.model_fields}
+_ANSWERED |= {"step", "tally", "model", "version", "dataset", "row", "warnings", *AugmentOptions.model_fields}
 # What browsers put in front of base64, and how other programs break it into lines.
 _DATA_URL, _BREAK = re.compile(r"\Adata:[\w/+.-]{1,100};base64,"), re.compile(r"\s")
 _NO_FIELDS: Mapping[str, object] = {}
@@ -214,4 +214,4 @@ def _labels_from_text(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise MalformedInput("the field labels is not a JSON array") from error
+        raise MalformedInput('the field labels is not a JSON array, such as ["cat", "dog"]') from error

@@ -52,6 +52,11 @@ IMAGES_SCHEMA: Fragment = {
         "source": {**_ROWS, "description": "The source of each image, by its place in the request. Augment only."},
         "neighbour": {**_ROWS, "description": "The neighbour that it was made with; -1 for none. Augment only."},
         "labels": _LABELS_BACK,
+        "warnings": {
+            "type": "array",
+            "items": _TEXT,
+            "description": "What about the images sent may not be as it was meant; left out where nothing is.",
+        },
     },
 }
 
@@ -89,6 +94,12 @@ PROBLEM_SCHEMA: Fragment = {
                 "required": ["loc", "msg"],
                 "properties": {"loc": {"type": "string"}, "msg": {"type": "string"}},
             },
+        },
+        "missing": {
+            "type": "object",
+            "required": ["list", "name"],
+            "properties": {"list": {"enum": ["models", "datasets", "jobs"]}, "name": {"type": "string"}},
+            "description": "Of a 404 about a thing with a name: where such things are listed, and the name.",
         },
     },
 }

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from latentaug.errors import Damaged, LatentaugError
+from latentaug.errors import Damaged, LatentaugError, NotFound
 from service.api.http import options
 from service.api.http.media import PROBLEM
 
@@ -34,6 +34,7 @@ def problem(
     detail: str,
     *,
     fields: Sequence[tuple[str, str]] = (),
+    missing: tuple[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Make an answer that is a problem document.
@@ -44,6 +45,7 @@ def problem(
         title: names it for people.
         detail: what is wrong and what to do next.
         fields: pairs of (location, message) where single fields are at fault.
+        missing: where what is missing would be listed, and its name, so that callers need not show a path of HTTP.
         headers: further HTTP headers.
     """
     document: dict[str, Any] = {
@@ -55,6 +57,8 @@ def problem(
     }
     if fields:
         document["errors"] = [{"loc": location, "msg": message} for location, message in fields]
+    if missing:
+        document["missing"] = {"list": missing[0], "name": missing[1]}
     # ASCII only, so that no caller's stray surrogate can break the answer.
     return Response(json.dumps(document).encode(), status, dict(headers or {}), PROBLEM)
 
@@ -71,7 +75,10 @@ def of_error(error: LatentaugError) -> Response:
         HTTPStatus.SERVICE_UNAVAILABLE,
     ):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1)))
-    return problem(error.status, error.code, error.title, error.detail, fields=error.fields, headers=headers)
+    detail, missing = error.detail, error.missing if isinstance(error, NotFound) else None
+    if missing:
+        detail += f"; GET /v1/{missing[0]} lists what there is"
+    return problem(error.status, error.code, error.title, detail, fields=error.fields, missing=missing, headers=headers)
 
 
 def unexpected() -> Response:

@@ -12,7 +12,7 @@ from latentaug.augment.counts import check_job, most_of_a_job
 from latentaug.augment.labelling import check_size
 from latentaug.datasets import DatasetDescription
 from latentaug.errors import Conflict, InvalidInput, TooFewImages, TooLarge
-from latentaug.options import AugmentParams, EvaluateParams, Recipe, RecommendParams
+from latentaug.options import AugmentParams, EvaluateParams, LabelParams, Recipe, RecommendParams
 from latentaug.runtime.jobs import JobRecord
 from latentaug.runtime.settings import PREFIX, Settings
 from latentaug.storage.models import ModelDescription
@@ -138,7 +138,7 @@ def check_augment(params: AugmentParams, dataset: DatasetDescription, model: Mod
         raise TooFewImages(message, fields=[("k", message)])
 
 
-def check_label(dataset: DatasetDescription, model: ModelDescription) -> None:
+def check_label(params: LabelParams, dataset: DatasetDescription, model: ModelDescription) -> None:
     """Refuse to spread labels where there are none, or nothing to spread them over.
 
     Raises:
@@ -147,17 +147,18 @@ def check_label(dataset: DatasetDescription, model: ModelDescription) -> None:
         Conflict: a model for images of another shape.
     """
     _check_shape(dataset, model)
-    labelled = dataset.labelled_parts["train"]
+    labelled = dataset.labelled if params.whole else dataset.labelled_parts["train"]
+    images = dataset.images if params.whole else dataset.parts["train"]
     if not labelled:
         message = f"{dataset.name!r} has no label to spread; upload it with at least one labelled image of each class"
         raise InvalidInput(message, fields=[("dataset", message)])
-    if labelled == dataset.parts["train"]:
+    if labelled == images:
         message = (
-            f"every training image of {dataset.name!r} has a label already; upload it together with unlabelled images, "
-            "in a folder named unlabelled or with the label -1"
+            f"every {'image' if params.whole else 'training image'} of {dataset.name!r} has a label already; upload it "
+            "together with unlabelled images, in a folder named unlabelled or with the label -1"
         )
         raise InvalidInput(message, fields=[("dataset", message)])
-    check_size(dataset.parts["train"], len(dataset.classes))
+    check_size(images, len(dataset.classes))
 
 
 def check_recommend(params: RecommendParams, dataset: DatasetDescription, model: ModelDescription | None) -> None:

@@ -1,4 +1,4 @@
-"""Jobs as the API submits, cancels and counts them.
+"""Jobs as the API submits, cancels, deletes and counts them.
 
 A job's record alone says how it stands. A failure to tell the queue of it is therefore logged, not answered: what the
 queue misses is made up for, as `latentaug.runtime.jobs.queue` says.
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from latentaug import datasets
 from latentaug.errors import Conflict, NotFound, NotStored, Unavailable
 from latentaug.runtime import logs, tracing
-from latentaug.runtime.jobs import JobRecord, JobStore, Kind, answering, connect, in_words
+from latentaug.runtime.jobs import JobRecord, JobStore, Kind, OldJobs, answering, connect, in_words
 from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
 from latentaug.storage import models
@@ -30,6 +30,7 @@ from service.api.metrics import JobFigures
 class _Connected:
     redis: Redis
     store: JobStore
+    old: OldJobs
     queue: JobQueue
 
 
@@ -101,6 +102,10 @@ class Jobs:
         except (Unavailable, RedisError) as error:
             logger.warning("the process of job %s stops when its lease is refused: %s", record.id, error)
         return record
+
+    def delete(self, job_id: str) -> None:
+        """Delete the record and the files of a job that has ended; raises what `OldJobs.delete` raises."""
+        self._connect().old.delete(job_id)
 
     def delete_unused(self, path: str, delete: Callable[[], None]) -> None:
         """Delete a data set or model, which no job can begin to use meanwhile.
@@ -194,5 +199,7 @@ class Jobs:
             if self._connected is None:
                 redis = connect(self._settings)
                 store = JobStore(redis, self._artefacts, self._settings)
-                self._connected = _Connected(redis, store, JobQueue(redis, self._settings))
+                self._connected = _Connected(
+                    redis, store, OldJobs(redis, self._artefacts), JobQueue(redis, self._settings)
+                )
             return self._connected

@@ -147,7 +147,7 @@ def _check_exists(name: str, store: ArtefactStore) -> None:
 
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
-        raise NotFound(f"no data set is named {name[:80]!r}; GET /v1/datasets lists the data sets")
+        raise NotFound.named("datasets", name)
 
 
 @contextmanager

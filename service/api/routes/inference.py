@@ -6,6 +6,7 @@ cost time.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -166,7 +167,8 @@ async def interpolate(request: Request) -> Response:
         images = (await while_connected(request, call))["images"]
         if description.decode(options.decode) == "residual":
             images = residual_strip(ends["images"], images)
-        return await _answer(context, form, _decoded(images, description, options.steps))
+        strip = replace(_decoded(images, description, options.steps), warnings=batch.warnings)
+        return await _answer(context, form, strip)
 
 
 _LATENTS = contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | PROBLEMS
@@ -250,4 +252,5 @@ def _augmented(
         settings=settings,
         labels=labels,
         tally=tally(tensors["counts"], found["source"], found["refused"], batch.labels) if counted else None,
+        warnings=batch.warnings,
     )

@@ -155,9 +155,9 @@ async def submit_label(
     owner: Owner,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
-    """Spread the labels of a data set's training part over its unlabelled images."""
+    """Spread the labels of a data set's training part, or of all of it, over its unlabelled images."""
     dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
-    check_label(dataset, await context.descriptions.get(params.model))
+    check_label(params, dataset, await context.descriptions.get(params.model))
     record, _ = await _submit(response, context, "label", params, owner, idempotency_key)
     return record
 

@@ -118,7 +118,7 @@ def _labels(
 def _check_exists(store: ArtefactStore, name: str) -> None:
     """Refuse a name that no model has; a damaged one can still be deleted."""
     if not NAME.fullmatch(name):
-        raise NotFound(f"no model is named {name[:80]!r}; GET /v1/models lists the models")
+        raise NotFound.named("models", name)
     models.check_exists(store, name)
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from latentaug import datasets
 from latentaug.datasets import UNLABELLED, NotRead, Reading, Unreadable
-from latentaug.datasets.inspection import proposed
 from latentaug.datasets.splitting import split_as_given
 from latentaug.errors import InvalidInput
 from latentaug.imaging.intake import resized
+from latentaug.imaging.sizes import proposed
 from latentaug.storage.objects import ArtefactStore
 
 MAX_BYTES = 10**9
@@ -117,7 +117,7 @@ def test_parts_that_images_came_in_are_kept_and_that_is_said(store: ArtefactStor
     assert [rows.tolist() for rows in (loaded.train, loaded.validation, loaded.test)] == [
         *([*range(20)], [*range(20, 26)], [*range(26, 34)])
     ]
-    assert found.warnings == ["The parts are those of the folders: train 20, validation 6, test 8 images."]
+    assert found.warnings == ["The folders say which part each image is in: train 20, validation 6, test 8."]
 
 
 def test_copies_across_given_parts_are_told_and_not_moved(store: ArtefactStore) -> None:

@@ -48,6 +48,7 @@ def test_yolo_has_the_data_sets_own_images_to_validate_and_test(made: bytes, dat
     with zipfile.ZipFile(io.BytesIO(converted("yolo", made, dataset))) as archive:
         names = archive.namelist()
         held_out = Image.open(io.BytesIO(archive.read("test/a_b/000024.png")))
+        manifest = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode())))
 
     places = [PurePosixPath(name).parts[:-1] for name in names]
     classes = {"a_b", "a b", "ten"}
@@ -56,7 +57,8 @@ def test_yolo_has_the_data_sets_own_images_to_validate_and_test(made: bytes, dat
     assert places.count(("unlabelled",)) == 1
     assert sum(place[:1] == ("val",) for place in places) == 5, "the one without a label validates nothing"
     assert sum(place[:1] == ("test",) for place in places) == 6
-    assert "manifest.csv" in names
+    assert [row["file"] for row in manifest] == [name for name in names if name.startswith(("train/", "unlabelled/"))]
+    assert [int(row["source"]) for row in manifest] == list(range(COUNT))
     assert (np.asarray(held_out) == dataset.images[24, ..., 0]).all()
 
 

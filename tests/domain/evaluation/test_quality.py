@@ -280,6 +280,14 @@ def test_copies_with_doubtful_labels_are_not_to_take_a_smaller_alpha_and_a_large
     assert "larger alpha" in warning
 
 
+def test_new_images_that_no_alpha_made_are_not_to_have_another_one() -> None:
+    doubtful = report(GOOD.model_copy(update={"label_agreement": 0.4}), by_alpha=False).warning or ""
+    copied = report(GOOD.model_copy(update={"near_copies": 1.0}), by_alpha=False).warning or ""
+
+    assert doubtful.startswith("Check the labels: neighbours share 40 % of them")
+    assert copied.startswith("Train without these images: nearly all are near-copies")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

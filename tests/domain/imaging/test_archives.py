@@ -35,6 +35,15 @@ def test_a_pickled_array_is_refused_unread() -> None:
         read_npy(out.getvalue(), LIMITS)
 
 
+@pytest.mark.parametrize("array", [np.array([1j]), np.array(["2026-01-01"], "datetime64[D]"), np.zeros(2, "u1,f4")])
+def test_an_array_of_neither_numbers_nor_texts_is_told_so(array: np.ndarray) -> None:
+    out = io.BytesIO()
+    np.save(out, array)
+    with pytest.raises(MalformedInput, match=r"^the array holds [^,;]+(, [^;]+)?; send numbers or texts") as refused:
+        read_npy(out.getvalue(), LIMITS)
+    assert "code" not in refused.value.detail
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\x93NUMPY", pickle.dumps([1]), PNG, write_npy(IMAGE)[:-1], write_npy(IMAGE) + b"x"]
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from latentaug.errors import InvalidInput
-from latentaug.imaging.layout import arrange
+from latentaug.imaging.layout import arrange, told_passed_over
 
 
 def _paths(*folders: str, each: int = 2) -> list[str]:
@@ -80,6 +80,12 @@ def test_images_beside_class_folders_are_refused_by_name(folders: list[str]) -> 
         arrange(_paths(*folders))
 
 
+def test_they_are_counted() -> None:
+    for each, told in ((1, r"class folders; move it into"), (2, "and so does 1 more; move them"), (4, "so do 3 more")):
+        with pytest.raises(InvalidInput, match=told):
+            arrange([*_paths("a"), *_paths("", each=each)])
+
+
 @pytest.mark.parametrize(("label", "what"), [("x" * 150, "150 characters"), ("cat\u200b", "cannot be seen")])
 def test_a_folder_whose_name_cannot_be_a_label_is_named(label: str, what: str) -> None:
     with pytest.raises(InvalidInput, match=what):
@@ -100,6 +106,14 @@ def test_a_folder_whose_name_cannot_be_a_label_is_named(label: str, what: str) -
 )
 def test_what_may_be_meant_otherwise_is_said(folders: list[str], told: str) -> None:
     assert told in " ".join(arrange(_paths(*folders)).warnings)
+
+
+def test_a_table_that_was_meant_to_give_labels_is_named_where_there_are_none() -> None:
+    passed_over = ["labels.csv", "README.md", "manifest.csv"]
+
+    assert len(told_passed_over(passed_over)) == len(told_passed_over(passed_over[1:], has_classes=False)) == 1
+    told = told_passed_over(passed_over, has_classes=False)[1]
+    assert "none is read from labels.csv: put the images of each class into a folder of its own" in told
 
 
 def test_plain_class_folders_need_no_word() -> None:

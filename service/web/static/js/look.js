@@ -18,6 +18,7 @@ const WITHOUT_LABEL = new Set(["unlabelled", "unlabeled"]);
  * @property {Map<string|null, number>} classes how many images there are of each; null counts those without a label
  * @property {{height: number, width: number, count: number}[]} sizes that occur, as they were found
  * @property {number} scaled how many were scaled down
+ * @property {number} deep how many may have 16 bits a value
  */
 
 /**
@@ -29,16 +30,17 @@ export async function look(files, progress) {
   const found = withoutRoot(files);
   const wanted = found.filter(isTaken);
   const others = found.filter((one) => !isTaken(one)).map(({ path }) => path);
-  const looked = { images: [], broken: [], others, classes: new Map(), scaled: 0 };
+  const looked = { images: [], broken: [], others, classes: new Map(), scaled: 0, deep: 0 };
   const seen = await eachOf(wanted, examined, (done) => progress(done, wanted.length));
   const sizes = new Map();
-  for (const { path, file, size, small } of seen) {
+  for (const { path, file, size, small, deep } of seen) {
     if (!file) {
       looked.broken.push(path);
       continue;
     }
     looked.images.push({ path, file });
     looked.scaled += small ? 1 : 0;
+    looked.deep += deep ? 1 : 0;
     if (size) {
       const written = inWriting(size);
       sizes.set(written, { ...size, count: (sizes.get(written)?.count ?? 0) + 1 });
@@ -66,13 +68,14 @@ async function examined({ path, file }) {
     bitmap = await createImageBitmap(file);
   } catch {
     // A format that no browser knows is for the service to judge.
-    return /\.tiff?$/i.test(path) ? { path, file } : { path };
+    return /\.tiff?$/i.test(path) ? { path, file, deep: true } : { path };
   }
   const size = { height: bitmap.height, width: bitmap.width };
-  const large = Math.max(size.height, size.width) > LARGEST && (await isWhole(file)) && !(await isDeep(file)); // the service judges the others
+  const deep = await isDeep(file);
+  const large = Math.max(size.height, size.width) > LARGEST && (await isWhole(file)) && !deep; // the service judges the others
   const kept = large ? await shrunk(bitmap, LARGEST, /\.jpe?g$/i.test(path) ? "image/jpeg" : "image/png") : file;
   bitmap.close();
-  return { path, file: kept, size, small: large };
+  return { path, file: kept, size, small: large, deep };
 }
 
 /** The class of an image by its path; null where it has none. The service has the last word. */

@@ -1,7 +1,7 @@
 /** The form that uploads a data set: it takes what is dropped or chosen, looks at it, says what it found, and sends it. */
 
 import { get } from "./api.js";
-import { field, text } from "./controls.js";
+import { field, select, text } from "./controls.js";
 import { attempt, el, problem } from "./dom.js";
 import { findings, look, proposedSize, summary } from "./look.js";
 import { optionsOf } from "./options.js";
@@ -27,9 +27,11 @@ export async function uploadForm(ended = () => {}) {
   const name = text(options.name);
   const free = el("small", { role: "status" });
   const size = text(options.size, { placeholder: "as they are" });
+  const bits = select([["", "as many as their largest value needs"], ...options.bits.choices.map(String)], "");
+  const deep = field("Bits of the 16-bit images", bits, options.bits.meaning);
   const upload = el("button", { class: "primary" }, "Upload");
   const rest = el("div", { hidden: true }, told,
-    el("div", { class: "grid" }, field("Name", name, null, el("div", { class: "field" }, name, free)), field("Size (height x width)", size, options.size.meaning)),
+    el("div", { class: "grid" }, field("Name", name, null, el("div", { class: "field" }, name, free)), field("Size (height x width)", size, options.size.meaning), deep),
     upload);
   let packed = null;
 
@@ -53,6 +55,8 @@ export async function uploadForm(ended = () => {}) {
       name.dispatchEvent(new Event("input"));
       size.value = packed.size;
       size.required = Boolean(packed.size);
+      bits.value = "";
+      deep.hidden = !packed.deep;
       state.textContent = packed.summary;
       told.replaceChildren(...packed.findings.map(finding));
       upload.textContent = packed.action;
@@ -64,7 +68,7 @@ export async function uploadForm(ended = () => {}) {
     event.preventDefault();
     rest.hidden = true;
     state.textContent = "";
-    send({ name: name.value, ...(size.value ? { size: size.value } : {}) });
+    send({ name: name.value, ...(size.value ? { size: size.value } : {}), ...(bits.value ? { bits: bits.value } : {}) });
   };
 
   function send(query) {
@@ -128,6 +132,7 @@ async function pack(files, said) {
 const packFile = ({ path, file }, ending) => ({
   body: file, type: ending === "zip" ? "application/zip" : "application/x-npz", name: nameFrom(path), size: "",
   summary: `${path}, ${Math.ceil(file.size / 1024).toLocaleString()} KiB. What is in it shows after the upload.`, findings: [], action: "Upload",
+  deep: ending === "zip", // what is in it is not known here
 });
 
 async function packFolder(files, said) {
@@ -138,7 +143,7 @@ async function packFolder(files, said) {
   const [root] = files[0].path.split("/");
   return {
     body: await zip(images), type: "application/zip", name: files[0].path.includes("/") ? nameFrom(root) : "images",
-    size: proposedSize(looked), summary: summary(looked), findings: found,
+    size: proposedSize(looked), summary: summary(looked), findings: found, deep: looked.deep > 0,
     action: broken.length + others.length ? `Upload the ${images.length.toLocaleString()} images` : "Upload",
   };
 }

@@ -1,0 +1,59 @@
+"""How a command is told to read images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ReadAs:
+    """How the images of a folder or a file are read.
+
+    Attributes:
+        unlabelled: a folder of more images, without labels, that go with a folder; or None.
+        size: height and width in pixels that every image is resized to, or None.
+        skip_bad: whether to go on without images that cannot be read.
+        bits: how many bits the values of 16-bit images use; None for as few as hold the largest.
+    """
+
+    unlabelled: Path | None = None
+    size: tuple[int, int] | None = None
+    skip_bad: bool = False
+    bits: int | None = None
+
+    @property
+    def marks(self) -> str:
+        """What it adds to the name of a data set, so that the same images read otherwise are not taken for it."""
+        size = f"-{self.size[0]}x{self.size[1]}" if self.size else ""
+        return size + ("-readable" if self.skip_bad else "") + (f"-{self.bits}bits" if self.bits else "")
+
+    @property
+    def upload(self) -> Mapping[str, Any]:
+        """The options of an upload that say the same, besides the other folder."""
+        return {"size": self.size, "skip_bad": self.skip_bad, "bits": self.bits}
+
+
+PLAIN = ReadAs()
+
+
+def read_as(unlabelled: Path | None, size: str | None, skip_bad: bool, bits: int | None) -> ReadAs:
+    """What these options, as they were typed, say.
+
+    Raises:
+        ValueError: a size that is no height and width.
+    """
+    return ReadAs(unlabelled, _pair(size), skip_bad, bits)
+
+
+def _pair(size: str | None) -> tuple[int, int] | None:
+    """The height and width that `28x28` says."""
+    if size is None:
+        return None
+    sides = re.fullmatch(r"(\d+) ?[xX] ?(\d+)", size.strip(), re.ASCII)
+    if sides is None:
+        raise ValueError(f"--size is a height and a width in pixels, such as 28x28, and not {size!r}")
+    return int(sides[1]), int(sides[2])
