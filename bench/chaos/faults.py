@@ -11,13 +11,15 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.chaos import disks
+from bench.chaos import disks, parts
 from bench.chaos.ledger import Ledger
 from bench.chaos.parts import PARTS, Part
 from bench.chaos.stack import Stack
 
 FIND_SECONDS = 30.0
 """Longest wait for a process of the part that is wanted: a job's, where none runs just now."""
+END_SECONDS = 60.0
+"""Longest wait for a process that was told to stop."""
 STILL = (1.0, 8.0)
 """Fewest and most seconds that a process stands still. Some of them are longer than the wait for an answer of Redis."""
 STILL_AT_WORK = (1.0, 25.0)
@@ -45,12 +47,12 @@ class Fault:
 
 def killed(part: Part) -> Fault:
     """A process is killed with no time to clean up."""
-    return Fault(f"{part} killed", lambda stack, rng: _signal(stack, part, rng, signal.SIGKILL))
+    return Fault(f"{part} killed", lambda stack, rng: _end(stack, part, rng, signal.SIGKILL))
 
 
 def told_to_stop(part: Part) -> Fault:
     """A process is told to stop."""
-    return Fault(f"{part} told to stop", lambda stack, rng: _signal(stack, part, rng, signal.SIGTERM))
+    return Fault(f"{part} told to stop", lambda stack, rng: _end(stack, part, rng, signal.SIGTERM))
 
 
 def stands_still(part: Part, seconds: tuple[float, float]) -> Fault:
@@ -125,6 +127,19 @@ def _signal(stack: Stack, part: Part, rng: random.Random, number: signal.Signals
         return False
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+    return True
+
+
+def _end(stack: Stack, part: Part, rng: random.Random, number: signal.Signals) -> bool:
+    """End a process by a signal, and wait until it has ended, for it may finish what it has begun before that."""
+    pid = _one(stack, part, rng)
+    if pid is None:
+        return False
+    deadline = time.monotonic() + END_SECONDS
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+    while parts.there(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
     return True
 
 

@@ -80,7 +80,7 @@ class Healing:
 
     def _taken_up(self, before: Before) -> bool:
         """Whether as many jobs have ended or gone on with their next attempt as have lost their process."""
-        dead = sum(parts.state(pid) in "ZX" for pid in before.processes["job"])
+        dead = sum(not parts.there(pid) for pid in before.processes["job"])
         if not dead:
             return True
         running = self._running()

@@ -21,7 +21,7 @@ def find(root: int) -> dict[Part, list[int]]:
     found: dict[Part, list[int]] = {part: [] for part in PARTS}
     for pid in [root, *memory.descendants(root)]:
         part = _part(memory.command(pid))
-        if part is not None and state(pid) not in _DEAD:
+        if part is not None and there(pid):
             found[part].append(pid)
     return found
 
@@ -29,6 +29,11 @@ def find(root: int) -> dict[Part, list[int]]:
 def runs(pid: int) -> bool:
     """Whether a process is there and does not stand still."""
     return state(pid) not in _STANDS_STILL + _DEAD
+
+
+def there(pid: int) -> bool:
+    """Whether a process has not ended."""
+    return state(pid) not in _DEAD
 
 
 def state(pid: int) -> str:

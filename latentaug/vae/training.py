@@ -379,6 +379,11 @@ def _resume(checkpoint: bytes, identity: str, images: Tensor, group: Group) -> _
     averaged = (parts["average"], parts["averaged"]["steps"]) if parts["average"] else None
     run = _start(vae, TrainingOptions(**options), images, group, averaged)
     for name, parameter in run.vae.named_parameters():
-        run.step.optimizer.state[parameter] = {moment: parts[moment][name] for moment in _MOMENTS}
+        run.step.optimizer.state[parameter] = {moment: _laid_out(parts[moment][name], parameter) for moment in _MOMENTS}
     run.best, run.best_epoch, run.history = parts["best"], header["best_epoch"], history
     return run
+
+
+def _laid_out(moment: Tensor, parameter: Tensor) -> Tensor:
+    """A moment in memory as its parameter is, for the fused step goes through both in the order of their bytes."""
+    return torch.empty_like(parameter).copy_(moment) if moment.shape == parameter.shape else moment

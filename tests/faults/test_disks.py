@@ -35,16 +35,18 @@ def test_meanwhile_inference_goes_on_and_callers_are_told_why_nothing_is_kept(gr
     ground.needs_disks()
     stage = ground.stage
     with httpx.Client(base_url=stage.stack.url, timeout=30) as client:
+        doomed = client.post("/v1/datasets?name=doomed", content=base_images(), headers={"Content-Type": NPZ})
         stage.ledger.disk_broken()
         with disks.read_only(ground.store):
             asked = [send(client, ask) for ask in stage.right]
             upload = client.post("/v1/datasets?name=unkept", content=base_images(), headers={"Content-Type": NPZ})
-            delete = client.delete("/v1/datasets/learn-0")
+            delete = client.delete("/v1/datasets/doomed")
             unready = within(15, lambda: client.get("/readyz").status_code == 503)
             said = client.get("/readyz").text
         stage.ledger.disk_mended()
         ready = within(30, lambda: client.get("/readyz").status_code == 200)
 
+    assert doomed.status_code == 201
     assert [(answer.status, answer.body) for answer in asked] == [(200, right) for right in stage.right.values()]
     for answer in (upload, delete):
         assert answer.status_code == 507
