@@ -12,7 +12,7 @@ from latentaug.augment.rejection import VOTERS
 from latentaug.datasets import UNLABELLED
 from latentaug.options import RenderingOptions
 
-MOST = 2**38
+MOST = 2**37
 """Multiplications that one request may need; half a minute on one processor core."""
 _OF_A_PAIR = 50
 """What it takes, whatever the dimensions, to look at the distance between two latents once."""

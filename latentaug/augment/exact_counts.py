@@ -24,8 +24,8 @@ from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput
 from latentaug.options import FILTERS, MAX_RETRIES
 
-_CHUNK = 2**14
-"""Children made at a time, so that what lies between is small beside the result."""
+_CHUNK = 2**19
+"""Numbers of latents made at a time, so that what lies between takes a moment, and little memory."""
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,10 @@ class _Maker:
             neighbour, again = self.nearest[source, number % k], number >= k
             share[again] *= randomness.uniform(self.seed, number[again], source[again])
         moved = np.empty((len(source), self.latents.shape[1]), np.float32)
-        for start in range(0, len(source), _CHUNK):
+        step = max(1, _CHUNK // moved.shape[1])
+        for start in range(0, len(source), step):
             self.between()
-            part = slice(start, start + _CHUNK)
+            part = slice(start, start + step)
             if self.nearest is None:
                 towards = randomness.normal(self.seed, number[part], source[part], moved.shape[1])
             else:

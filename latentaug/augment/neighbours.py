@@ -82,6 +82,7 @@ class Reference:
         check_latents(latents, labels, latents.shape[-1])
         self.latents, self.labels = latents, labels
         self._candidates = dict[int | None, _Candidates]()
+        self._spacing: Floats | None = None
 
     def candidates(self, label: int | None) -> _Candidates:
         """The rows with a label, or all rows. They are kept, but an empty result is not: callers may name any label."""
@@ -117,14 +118,14 @@ class Reference:
         labels, counts = np.unique(np.empty(0, np.int64) if self.labels is None else self.labels, return_counts=True)
         return dict(zip(labels.tolist(), counts.tolist(), strict=True))
 
-    @cached_property
-    def spacing(self) -> Floats:
+    def spacing(self, between: Between = go_on) -> Floats:
         """The distance of each of up to 1,000 evenly chosen rows to its nearest other row, float32 [up to 1000]."""
-        some = np.linspace(0, len(self.latents) - 1, min(_SAMPLE, len(self.latents))).astype(np.int64)
-        found, distances = self.nearest(self.latents[some], 2)
-        first_is_itself = found[:, 0] == some
-        spacing: Floats = np.where(first_is_itself, distances[:, -1], distances[:, 0])
-        return spacing
+        if self._spacing is None:
+            some = np.linspace(0, len(self.latents) - 1, min(_SAMPLE, len(self.latents))).astype(np.int64)
+            found, distances = self.nearest(self.latents[some], 2, between)
+            first_is_itself = found[:, 0] == some
+            self._spacing = np.where(first_is_itself, distances[:, -1], distances[:, 0])
+        return self._spacing
 
 
 def name_class(error: TooFewImages, names: Sequence[object]) -> TooFewImages:

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from latentaug.augment.calibration import Calibration, calibrate
+from latentaug.augment.neighbours import Between, go_on
 from latentaug.augment.similarity import Floats, Rows
 from latentaug.datasets.dataset import UNLABELLED
 
@@ -57,7 +58,9 @@ class Beliefs(NamedTuple):
     likelihood: float
 
 
-def believe(s: sparse.csr_array, labels: Rows, classes: int, near: NDArray[np.bool_], seed: int) -> Beliefs:
+def believe(
+    s: sparse.csr_array, labels: Rows, classes: int, near: NDArray[np.bool_], seed: int, between: Between = go_on
+) -> Beliefs:
     """Spread labels, and learn from the labelled images how sure each is.
 
     Args:
@@ -66,12 +69,13 @@ def believe(s: sparse.csr_array, labels: Rows, classes: int, near: NDArray[np.bo
         classes: number of classes.
         near: bool [n], the images that may be reached.
         seed: decides which of many labelled images are left out together.
+        between: called between rounds.
     """
     given = np.flatnonzero(labels != UNLABELLED)
     own = labels[given]
     order = reverse_cuthill_mckee(s, symmetric_mode=True)  # puts neighbours side by side in memory: half the time
     place = np.argsort(order)
-    arrived, left_out = _arrivals(s[order][:, order], place[given], own, classes, seed)
+    arrived, left_out = _arrivals(s[order][:, order], place[given], own, classes, seed, between)
     arrived = arrived[place]
     sizes = np.bincount(own, minlength=classes)
     judged = sizes[own] > 1  # the only one of its class cannot be called right without its own label
@@ -87,7 +91,9 @@ def believe(s: sparse.csr_array, labels: Rows, classes: int, near: NDArray[np.bo
     return Beliefs(_shares(arrived), reached, calibration, right[alike], _likelihood(calibration, called, right))
 
 
-def _arrivals(s: sparse.csr_array, given: Rows, own: Rows, classes: int, seed: int) -> tuple[Floats, Floats]:
+def _arrivals(
+    s: sparse.csr_array, given: Rows, own: Rows, classes: int, seed: int, between: Between
+) -> tuple[Floats, Floats]:
     """What arrives at each image, [n, classes], and at each labelled one without its own label, [m, classes].
 
     Spreading is linear, so one column for each labelled image gives both, exactly. To leave one out weakens its class
@@ -97,17 +103,17 @@ def _arrivals(s: sparse.csr_array, given: Rows, own: Rows, classes: int, seed: i
     of_class = np.eye(classes, dtype=np.float32)[own]  # [m, classes]
     n, m = s.shape[0], len(given)
     if n * m > SINGLE:
-        return _spread(s, given, of_class), _left_out(s, given, own, of_class, seed)
-    arrived = _spread(s, given, np.eye(m, dtype=np.float32))  # [n, m]
-    between = arrived[given]  # [to, from]
-    np.fill_diagonal(between, 0)
-    left_out = between @ of_class
+        return _spread(s, given, of_class, between), _left_out(s, given, own, of_class, seed, between)
+    arrived = _spread(s, given, np.eye(m, dtype=np.float32), between)  # [n, m]
+    among = arrived[given]  # [to, from]
+    np.fill_diagonal(among, 0)
+    left_out = among @ of_class
     sizes = of_class.sum(axis=0)[own]
     left_out[np.arange(m), own] *= sizes / np.maximum(sizes - 1, 1)
     return arrived @ of_class, left_out
 
 
-def _left_out(s: sparse.csr_array, given: Rows, own: Rows, of_class: Floats, seed: int) -> Floats:
+def _left_out(s: sparse.csr_array, given: Rows, own: Rows, of_class: Floats, seed: int, between: Between) -> Floats:
     """What arrives at each labelled image without its own fold, [m, classes]."""
     fold = np.empty(len(own), np.int64)
     for label in np.unique(own):
@@ -117,15 +123,16 @@ def _left_out(s: sparse.csr_array, given: Rows, own: Rows, of_class: Floats, see
     for number in range(FOLDS):
         out = fold == number
         weight = of_class.sum(axis=0) / np.maximum(of_class[~out].sum(axis=0), 1)
-        answers[out] = _spread(s, given[~out], of_class[~out] * weight)[given[out]]
+        answers[out] = _spread(s, given[~out], of_class[~out] * weight, between)[given[out]]
     return answers
 
 
-def _spread(s: sparse.csr_array, given: Rows, values: Floats) -> Floats:
+def _spread(s: sparse.csr_array, given: Rows, values: Floats, between: Between) -> Floats:
     """F [n, columns] of Y, which is `values` [m, columns] in the rows `given` and 0 elsewhere."""
     f = np.zeros((s.shape[0], values.shape[1]), np.float32)
     f[given] = values
     for _ in range(ROUNDS):
+        between()
         f = np.float32(ALPHA) * (s @ f)
         f[given] += np.float32(1 - ALPHA) * values
     return f

@@ -73,10 +73,10 @@ class Filters:
         refused: NDArray[np.bool_]
         if name == "copies":
             moved = np.linalg.norm(children - self._latents[source], axis=1)
-            refused = moved < NEAR * np.median(self._pool.spacing)
+            refused = moved < NEAR * np.median(self._pool.spacing(self._between))
         elif name == "off_manifold":
             _, distances = self._pool.nearest(children, 1, self._between)
-            refused = distances[:, 0] > np.quantile(self._pool.spacing, FAR_QUANTILE)
+            refused = distances[:, 0] > np.quantile(self._pool.spacing(self._between), FAR_QUANTILE)
         else:
             own = self._own(source)
             refused = (own != UNLABELLED) & (self._vote(children) != own)

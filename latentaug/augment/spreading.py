@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,7 +163,9 @@ def _best_space(found: Neighbourhoods, labels: Rows, classes: int, space: LabelS
         start, end = _LOOKED_UP * i / len(spaces), _LOOKED_UP * (i + 1) / len(spaces)
         graph = found.rough(each, _between(tell, start, end, "looking for neighbours"))
         if len(spaces) > 1:
-            likelihood[each] = believe(similarity(graph), labels, classes, every, seed).likelihood
+            likelihood[each] = believe(
+                similarity(graph), labels, classes, every, seed, partial(tell, end, "looking for neighbours")
+            ).likelihood
     return max(spaces, key=lambda each: likelihood.get(each, 0))
 
 
@@ -174,7 +177,8 @@ def _best_graph(
     for i, side in enumerate(found.sides):
         start, end = (_LOOKED_UP + (_COMPARED - _LOOKED_UP) * j / len(found.sides) for j in (i, i + 1))
         graph = found.close(space, side, _between(tell, start, end, "comparing shapes"))
-        graphs.append((graph, believe(similarity(graph), labels, classes, _near(graph, given), seed)))
+        between = partial(tell, end, "comparing shapes")
+        graphs.append((graph, believe(similarity(graph), labels, classes, _near(graph, given), seed, between)))
     return max(graphs, key=lambda each: each[1].likelihood)
 
 

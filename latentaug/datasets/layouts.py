@@ -33,7 +33,7 @@ SPLITS = {"val": "validation", "test": "test"}
 """Folders of the YOLO layout beside `train`, and the parts of the data set that they hold."""
 MOST_IMAGES = 100_000
 """In a zip that is laid out anew: its directory is in memory, 700 bytes for each."""
-_ROW_GROUP, _ROW_GROUP_BYTES = 1000, 2**24
+_ROW_GROUP, _ROW_GROUP_BYTES = 1000, 2**22
 """Images of a parquet file that are read together, and their bytes, at most but for one image."""
 _TYPES: Sequence[tuple[type, pa.DataType]] = ((int, pa.int64()), (float, pa.float64()))
 

@@ -11,6 +11,9 @@ from latentaug.imaging.pixels import MIN_SIDE, Limits, Pixels
 DARK = 16
 """Where no value of a whole batch is above this, of 255, its images are nearly black and probably in another range."""
 
+_TOGETHER = 2**20
+"""Values that are converted together."""
+
 
 def to_uint8(array: NDArray[np.generic], limits: Limits) -> Pixels:
     """Check a batch as callers send it and make it uint8.
@@ -50,7 +53,12 @@ def to_uint8(array: NDArray[np.generic], limits: Limits) -> Pixels:
             f"float images must be finite and lie in 0..1, and these {_range(array)}; "
             "scale them to 0..1, or send uint8 for 0..255"
         )
-    return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+    images = np.empty(array.shape, np.uint8)
+    step = max(1, _TOGETHER // max(1, array[:1].size))
+    for start in range(0, len(array), step):  # as float64 takes up to eight times the memory
+        part = slice(start, start + step)
+        images[part] = np.rint(array[part].astype(np.float64) * 255)
+    return images
 
 
 def largest(images: Pixels) -> int:

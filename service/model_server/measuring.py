@@ -40,8 +40,9 @@ def measure(model: LoadedModel, labels: NDArray[np.int64] | None, encoded: Outpu
     """
     if model.beside is None:
         training = Features(model.projected.latents, model.projected.labels)
-        real = Real(training, MOST_REAL, lambda done: tell(_PREPARED * done, "preparing"))
+        real = Real(training, MOST_REAL)  # to its end, whoever waits for it, as it is kept for whoever asks next
         model.beside = real, left_out(real)
+    tell(_PREPARED, "prepared")
     real, unseen = model.beside
     new = Features(encoded["latents"], labels)
     quality, details = compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +144,6 @@ def large(path: Path, size: int) -> int:
         lines = ["file,label"]
         for i in range(size // MEBIBYTE):
             lines.append(f"3/{i:06d}.png,3")
-            archive.writestr(f"3/{i:06d}.png", bytes(MEBIBYTE))
+            archive.writestr(f"3/{i:06d}.png", random.Random(i).randbytes(MEBIBYTE))  # noqa: S311
         archive.writestr("manifest.csv", "\n".join(lines))
     return path.stat().st_size

@@ -44,8 +44,8 @@ from service.api.http.bodies import ImageBatch
 from service.api.http.latents import read_latents
 from service.api.http.limits import in_time, read_body
 from service.api.http.options import read_options
-from service.api.http.stored import made
 from service.api.routes.steps import PROBLEMS, Tensors, compute, endpoint, fitted, read_batch
+from service.api.stored import made
 from service.asgi.disconnect import while_connected
 from service.oip.tensors import Parameters
 

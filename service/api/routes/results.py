@@ -24,8 +24,8 @@ from service.api.access import Documented
 from service.api.context import Context, FromContext
 from service.api.http import contract, media
 from service.api.http.options import Once, ResultOptions
-from service.api.http.stored import made, stored
 from service.api.routes.jobs import JobRoute
+from service.api.stored import made, stored
 
 RETRY_SECONDS = 2.0
 _PLACES = threading.BoundedSemaphore(4)

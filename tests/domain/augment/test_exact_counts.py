@@ -176,7 +176,7 @@ def test_spacing_is_the_distance_to_the_nearest_other_row() -> None:
     real = latents(50)
     distances = np.linalg.norm(real[:, None] - real[None], axis=2)
     np.fill_diagonal(distances, np.inf)
-    np.testing.assert_allclose(Reference(real, None).spacing, distances.min(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(Reference(real, None).spacing(), distances.min(axis=1), rtol=1e-4)
     nearest, found = Reference(real, None).nearest(real[:7] + np.float32(0.01), 4)
     exact = np.linalg.norm(real[:7, None] + np.float32(0.01) - real[None], axis=2)
     np.testing.assert_allclose(found, np.sort(exact, axis=1)[:, :4], rtol=1e-3)

@@ -81,7 +81,7 @@ def test_an_npz_bomb_is_refused_from_its_directory() -> None:
     with pytest.raises(TooLarge):
         read_npz(zipped({"images.npy": write_npy(np.zeros(200_000, np.uint8))}), LIMITS)
     with pytest.raises(TooLarge):
-        read_npz(zipped({f"a{i}.npy": write_npy(IMAGE) for i in range(17)}), LIMITS)
+        read_npz(zipped({f"a{i}.npy": write_npy(IMAGE) for i in range(33)}), LIMITS)
 
 
 def test_what_we_write_can_be_read_back() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,17 @@ def test_masks_of_0_and_1_are_refused_and_dark_images_are_told_of() -> None:
         refuse_masks(largest(fine))
         assert told_dark(largest(fine)) == []
     assert "multiply the values by 15" in told_dark(largest(BATCH // 8 + 1))[0]
+
+
+def test_floats_are_converted_in_little_memory_and_as_they_would_be_at_once() -> None:
+    array = np.random.default_rng(0).random((3000, 40, 40), np.float32)
+    limits = Limits(max_bytes=2**24)
+    tracemalloc.start()
+    try:
+        images = to_uint8(array, limits)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert (images[..., 0] == np.rint(array.astype(np.float64) * 255)).all()
+    assert peak < 8 * images.nbytes
