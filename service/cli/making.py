@@ -42,7 +42,7 @@ from service.cli.options import given, option
 from service.cli.progress import console, show, warn
 from service.cli.quality import in_words, measured
 from service.cli.reading import read_as
-from service.cli.training import check_untrained, chosen_model, own_model
+from service.cli.training import check_labels, check_untrained, chosen_model, own_model
 
 
 def train(
@@ -162,6 +162,7 @@ def label(
         read_so = read_as(unlabelled, size, skip_bad, bits)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, console, read_so)
+        check_labels(client, dataset, to_spread=True)
         model = chosen_model(client, dataset, model, **how)
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model, **options)
@@ -207,6 +208,7 @@ def recommend(
         read_so = read_as(unlabelled, size, skip_bad, bits)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, console, read_so)
+        check_labels(client, dataset)
         model = chosen_model(client, dataset, model, **how)
         asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
         job = client.recommend(dataset, model=model, **asked)
