@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.datasets.dataset import UNLABELLED
-from latentaug.imaging.arrays import told_dark
+from latentaug.imaging.arrays import largest, told_dark
 from latentaug.imaging.layout import listed
 from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import Pixels
@@ -55,7 +55,7 @@ def leaks(given: Sequence[str | None], pictures: Rows, files: Sequence[str] | No
 
 
 def _values(images: Pixels, files: Sequence[str] | None) -> list[str]:
-    if told := told_dark(images):
+    if told := told_dark(largest(images)):
         return told
     lightest, darkest = images.max(axis=(1, 2, 3)), images.min(axis=(1, 2, 3))  # [n]
     flat = np.flatnonzero(lightest == darkest)

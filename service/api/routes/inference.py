@@ -185,10 +185,10 @@ def endpoint(
     return PlainEndpoint(path, operation, "infer", "inference", answer, request, responses)
 
 
-ENDPOINTS = (
+ENDPOINTS = (  # a router tries them in this order
+    endpoint("augment", augment, contract.image_request(media.IMAGE_BODIES, AugmentOptions), _IMAGES),
     endpoint("encode", encode, contract.image_request(media.IMAGE_BODIES, ImageOptions), _LATENTS),
     endpoint("decode", decode, contract.latent_request(LatentOptions), _IMAGES),
-    endpoint("augment", augment, contract.image_request(media.IMAGE_BODIES, AugmentOptions), _IMAGES),
     endpoint("interpolate", interpolate, contract.image_request(media.PAIR_BODIES, InterpolateOptions), _IMAGES),
 )
 
