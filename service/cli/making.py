@@ -41,8 +41,8 @@ from service.cli.manifest import Manifest
 from service.cli.options import given, option
 from service.cli.progress import console, show, warn
 from service.cli.quality import in_words, measured
-from service.cli.reading import read_as
-from service.cli.training import check_untrained, chosen_model, own_model
+from service.cli.reading import path_of, read_as
+from service.cli.training import check_labels, check_untrained, chosen_model, own_model
 
 
 def train(
@@ -75,7 +75,7 @@ def train(
 
 def augment(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder of images, or of a folder per class.")],
+    source: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder of images, or of a folder per class.")],
     to: NewFolder,
     model: Model = None,
     method: Annotated[Method | None, option(AugmentOptions, "method")] = None,
@@ -94,6 +94,7 @@ def augment(
     """Make new images from a folder of images, with a manifest.csv that says how each was made, and a contact sheet."""
     how = given(epochs=epochs, beta=beta)
     with told(context):
+        folder = path_of(source)
         if not folder.is_dir():
             raise ValueError(f"there is no folder {folder}; name one that holds images, and unpack an archive first")
         check_untrained(model, **how, **given(size=size))
@@ -109,7 +110,7 @@ def augment(
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = None
         if model is None:
-            dataset = names.dataset(client, str(folder), console, read_so)
+            dataset = names.dataset(client, source, console, read_so)
             model = own_model(client, dataset, **how)
         described = names.description(client, model)
         advise(described)
@@ -124,7 +125,7 @@ def augment(
             shape = (described["height"], described["width"]) if options.resize else None
             fitting = replace(read_so, size=shape)
             with augmenting.sources(
-                client, reading, shape, lambda: dataset or names.dataset(client, str(folder), console, fitting)
+                client, reading, shape, lambda: dataset or names.dataset(client, source, console, fitting)
             ) as (sources, files):
                 quality = in_words(augmenting.by_job(client, model, sources, files, reading.batches, options, written))
         written.close()
@@ -158,10 +159,11 @@ def label(
     how = given(epochs=epochs, beta=beta)
     with told(context):
         check_untrained(model, **how)
-        check_new(to, Path(source), unlabelled)
+        check_new(to, path_of(source), unlabelled)
         read_so = read_as(unlabelled, size, skip_bad, bits)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, console, read_so)
+        check_labels(client, dataset, to_spread=True)
         model = chosen_model(client, dataset, model, **how)
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
         job = client.label_dataset(dataset, model, **options)
@@ -203,10 +205,11 @@ def recommend(
     how = given(epochs=epochs, beta=beta)
     with told(context):
         check_untrained(model, **how)
-        check_new(to, Path(source), unlabelled)
+        check_new(to, path_of(source), unlabelled)
         read_so = read_as(unlabelled, size, skip_bad, bits)
     with client_of(context) as client, new_folder(to) as unfinished:
         dataset = names.dataset(client, source, console, read_so)
+        check_labels(client, dataset)
         model = chosen_model(client, dataset, model, **how)
         asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
         job = client.recommend(dataset, model=model, **asked)

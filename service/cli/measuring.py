@@ -14,7 +14,7 @@ from service.cli.context import Beta, Bits, Epochs, Model, Size, SkipBad, Source
 from service.cli.destination import check_new, new_folder
 from service.cli.options import given, option
 from service.cli.progress import console, show
-from service.cli.reading import read_as
+from service.cli.reading import path_of, read_as
 from service.cli.results import write_report
 
 
@@ -42,7 +42,7 @@ def evaluate(
     """Measure whether new images help classifiers, compared with no new images and with affine copies."""
     if to is not None:
         with told(context):
-            check_new(to, Path(source), unlabelled)
+            check_new(to, path_of(source), unlabelled)
     with client_of(context) as client:
         dataset = names.dataset(client, source, console, read_as(unlabelled, size, skip_bad, bits))
         if model is not None:

@@ -18,7 +18,7 @@ from latentaug.imaging.layout import listed
 from latentaug.imaging.phrases import counted
 from service.cli.folders import read
 from service.cli.progress import warn
-from service.cli.reading import PLAIN, ReadAs
+from service.cli.reading import PLAIN, ReadAs, path_of
 from service.cli.scaling import bytes_of, is_large, scaled
 
 WHOLE_ID = re.compile(r"[0-9a-f]{32}")
@@ -47,7 +47,7 @@ def dataset(
     Raises:
         ValueError: there is no such data set, folder or file; or `how` says something that does not go with it.
     """
-    path = Path(source)
+    path = path_of(source)
     if how.unlabelled is not None and not path.is_dir():
         raise ValueError(f"--unlabelled goes with a folder of class folders, and {source!r} is no folder here")
     if not path.exists():

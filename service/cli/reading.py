@@ -40,6 +40,17 @@ class ReadAs:
 PLAIN = ReadAs()
 
 
+def path_of(typed: str) -> Path:
+    """The path that was typed.
+
+    Raises:
+        ValueError: nothing was, as where a shell's variable is not set; it would be the folder that one is in.
+    """
+    if not typed:
+        raise ValueError("an empty text names no folder or file; name one, or a dot for the folder that you are in")
+    return Path(typed)
+
+
 def read_as(unlabelled: Path | None, size: str | None, skip_bad: bool, bits: int | None) -> ReadAs:
     """What these options, as they were typed, say.
 

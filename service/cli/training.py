@@ -47,6 +47,22 @@ def chosen_model(client: Client, dataset: str, model: str | None, **options: Any
     return str(names.description(client, model)["name"])
 
 
+def check_labels(client: Client, dataset: str, *, to_spread: bool = False) -> None:
+    """Refuse a data set without labels, or also one without images to spread them over, before a model is trained.
+
+    Raises:
+        ValueError: such a data set.
+    """
+    described = client.dataset(dataset)
+    if not described["labelled"]:
+        raise ValueError(f"no image of {dataset} has a label; put some images of each class into a folder of its own")
+    if to_spread and not described["unlabelled"]:
+        raise ValueError(
+            f"every image of {dataset} has a label already; put images without one into a folder named unlabelled, or "
+            "name their folder with --unlabelled"
+        )
+
+
 def check_untrained(model: str | None, **options: Any) -> None:
     """Refuse to be told how to train a model beside the name of one that is trained already.
 

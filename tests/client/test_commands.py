@@ -109,6 +109,21 @@ def test_training_options_are_for_a_model_that_is_not_there_yet(url: str, tmp_pa
     assert kept.returncode == 0, kept.stderr
 
 
+def test_labels_that_a_command_needs_are_missed_before_a_model_is_trained(url: str, tmp_path: Path) -> None:
+    whole = write_digits(tmp_path / "whole", range(20), ["a", "b"])
+    bare = write_digits(tmp_path / "bare", range(20), ["unlabelled"])
+    for command, folder, said in (
+        ("label", whole, "every image of {} has a label already"),
+        ("label", bare, "no image of {} has a label"),
+        ("recommend", bare, "no image of {} has a label"),
+    ):
+        done = run("--url", url, command, folder, "--out", tmp_path / "new")
+        assert done.returncode == 1
+        assert said.format(names.dataset_name(folder)) in done.stderr
+    with Client(url) as client:
+        assert not [model for model in client.models() if model["name"].startswith(("whole-", "bare-"))]
+
+
 @pytest.mark.parametrize("command", ["augment", "label", "evaluate", "recommend"])
 def test_help_says_how_a_model_is_trained(command: str) -> None:
     told = " ".join(CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "300"}).output.split())
