@@ -20,7 +20,7 @@ def test_data_sets_that_take_minutes_to_read_hold_up_no_request() -> None:
             "joiner",
             "jobs",
             "keys",
-            "rate_limit",
+            "quotas",
             "holding",
             "metrics",
         )
