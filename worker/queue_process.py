@@ -182,4 +182,5 @@ def serve(queue: str, settings: Settings) -> None:
     redis = connect(settings)
     worker.attempts = Attempts(redis, ArtefactStore(settings.resolved_store_url), settings)
     worker.job_queue = JobQueue(redis, settings)
-    worker.work(logging_level="WARNING")
+    with answering():
+        worker.work(logging_level="WARNING")

@@ -39,11 +39,12 @@ _NUMBER = re.compile(r"\(os error (\d+)\)")
 _RETRY_SECONDS = 5.0
 _BEGUN = re.compile(r".*#\d+")
 """Name of a local file that obstore has not yet written whole."""
-_OVER_THE_NETWORK: dict[str, Any] = {
-    "client_options": {"connect_timeout": "3s", "read_timeout": "10s", "timeout": "10m"},
-    "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=10)},
-}
-"""How long an object store is waited for: its own retries would take minutes, in which nobody is told anything."""
+_WAIT = {"connect_timeout": "3s", "read_timeout": "10s", "timeout": "10m"}
+"""How long an object store is waited for: obstore itself would wait for minutes, in which nobody is told anything."""
+_RETRIES: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
+_FROM_VARIABLES = (*_WAIT, "allow_http", "allow_invalid_certificates", "proxy_url", "proxy_ca_certificate")
+"""What variables such as `AWS_ALLOW_HTTP` tell of a connection; obstore reads them only if it is told nothing else."""
+_PREFIXES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
 _PROBE = "probe/bytes"
 _PROBE_BYTES = 4096
 ABANDONED = timedelta(hours=1)
@@ -94,7 +95,7 @@ class ArtefactStore:
             with _told():
                 self._store = LocalStore(self._folder, mkdir=True)
         else:
-            self._store = from_url(url, **({} if parts.scheme == "memory" else _OVER_THE_NETWORK))
+            self._store = _remote(url, parts.scheme)
 
     def put(self, path: str, data: bytes) -> None:
         """Write `data` at `path`, replacing what was there."""
@@ -179,6 +180,16 @@ class ArtefactStore:
             return 0
         with _told():
             return _remove_begun(self._folder / prefix)
+
+
+def _remote(url: str, scheme: str) -> ObjectStore:
+    """The object store at a URL, or one in memory."""
+    if scheme == "memory":
+        return from_url(url)
+    prefix = _PREFIXES.get(scheme, "AWS")
+    named = {name: os.environ.get(f"{prefix}_{name.upper()}") for name in _FROM_VARIABLES}
+    options: Any = _WAIT | {name: value for name, value in named.items() if value is not None}
+    return from_url(url, client_options=options, retry_config=_RETRIES)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ _DONE = {
 _TIDIED = {
     "jobs_deleted": "Jobs that were deleted with their files, as they were old enough.",
     "job_files_deleted": "Jobs whose files were deleted, as they were old enough.",
-    "uploads_deleted": "Data sets that were deleted, as nobody had used them.",
+    "uploads_deleted": "Data sets that were deleted, as they were never used.",
     "swept_bytes": "Bytes that killed processes had left in the store, and that were swept up.",
 }
 """Counters of what was deleted, and their meanings."""

@@ -240,3 +240,27 @@ def test_however_deletions_and_jobs_meet_no_job_is_left_without_its_data_set(hom
                     delete(number)
     finally:
         jobs.close()
+
+
+def test_an_object_store_that_is_away_is_told_of_with_a_time_to_come_back(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with services.api(home, store_url="s3://bucket/prefix") as client:
+        for answer in (
+            client.get("/v1/datasets/mine"),
+            client.get("/v1/models"),
+            client.post("/v1/datasets?name=x", content=npz(images=pictures(8)), headers={"Content-Type": NPZ}),
+            client.post(f"{JOBS}/train", json={"dataset": "mine"}),
+            client.get("/readyz"),
+        ):
+            check_unavailable(answer)
+        assert "store" in client.get("/readyz").json()["detail"]
+        assert client.get("/healthz").status_code == 200

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from latentaug.errors import Away, Unavailable
+from latentaug.options import TrainParams
 from latentaug.runtime.jobs import Attempts, JobRecord, Kind
 from service.stack.valkey import EmbeddedRedis
 from tests.waiting import within
@@ -19,6 +20,7 @@ from tests.worker.desk import Desk
 from tests.worker.test_fan_out import GRID
 from worker import tasks
 from worker.tasks import answered
+from worker.work import Work
 
 SOON = 120.0
 AWAY = 8.0
@@ -128,6 +130,26 @@ def test_redis_is_asked_until_it_answers(monkeypatch: pytest.MonkeyPatch) -> Non
     answers = [Unavailable("no URL is set")]
     with pytest.raises(Unavailable, match="no URL"):
         answered(question)
+
+
+def test_a_task_is_done_again_from_what_it_has_kept_when_redis_or_the_store_is_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "PAUSE", 0.0)
+    monkeypatch.setitem(tasks.TASKS, "train", f"{__name__}:interrupted")
+    work = desk.start("train", {"dataset": "digits"})
+    desk.finish(work)
+    done = desk.jobs.get(work.record.id)
+    assert (done.status, done.result) == ("succeeded", {"tries": 3})
+
+
+def interrupted(work: Work, params: TrainParams) -> dict[str, object]:
+    """A task that finds Redis or the store away at its first two tries."""
+    tries = 1 + int(work.recall("tries") or 0)
+    work.keep("tries", str(tries).encode())
+    if tries < 3:
+        raise Away("away")
+    return {"tries": tries}
 
 
 def test_a_task_goes_on_when_redis_is_back(desk: Desk, server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
