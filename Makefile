@@ -104,7 +104,7 @@ sbom: .venv/.installed-supply  ## Write the image's bill of materials, in Cyclon
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json build/shipped.txt
 
 audit: .venv/.installed-supply  ## Look up what the image ships among known vulnerabilities; needs the network
-	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements-torch.lock -r requirements.lock
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements-torch.lock -r requirements.lock
 
 paper: install  ## Measure the paper's tables and the verdicts into docs/results; STUDIES="table-1 ..." chooses some
 	$(BIN)/python -m bench.paper $(STUDIES)

@@ -140,7 +140,7 @@ def test_training_resumes_exactly_with_its_averaged_weights() -> None:
     for checkpoint in checkpoints:
         resumed = fit(train, validation, 4, options, checkpoint=checkpoint)
         assert to_bytes(resumed.vae) == to_bytes(whole.vae)
-        # The weights are those of the best epoch, which may be one before the checkpoint; the losses tell of all epochs.
+        # The weights are those of the best epoch, which may come before the checkpoint; the losses tell of all epochs.
         assert [epoch.train_loss for epoch in resumed.history] == [epoch.train_loss for epoch in whole.history]
 
 
