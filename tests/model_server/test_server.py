@@ -555,6 +555,7 @@ def test_a_large_request_holds_up_no_small_one_and_ends_with_its_caller(start: S
             assert not asking.done()
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
+            await asyncio.sleep(1)
             await call("encode", {"images": images(65, (70, 70, 1))}, ["latents"], timeout=5)(client)
             return took, (await client.metrics()).decode()
 
