@@ -3,6 +3,8 @@ PYTHON ?= python3
 PORT ?= 8000
 # For torch's CPU-only wheels: make install PIP_FLAGS="--extra-index-url <PyTorch's CPU wheel index>"
 PIP_FLAGS ?=
+# Compiling every module of every package takes as long as all else, and most of them are never imported.
+QUICKLY := --quiet --no-compile
 # Options of the benchmarks, such as: make bench-serving BENCH="--rounds 1 --turn 0.5 --seconds 0.5 --requests 500"
 BENCH ?=
 MINUTES ?= 10
@@ -18,19 +20,19 @@ help:  ## Show this list
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: pyproject.toml constraints.txt | .venv/pyvenv.cfg
-	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable .
+	$(BIN)/pip install $(QUICKLY) $(PIP_FLAGS) --constraint constraints.txt --editable .
 	touch $@
 
 .venv/.installed-dev: .venv/.installed
-	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev,docs]'
+	$(BIN)/pip install $(QUICKLY) $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@
 
 .venv/.installed-slow: .venv/.installed-dev
-	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[slow]'
+	$(BIN)/pip install $(QUICKLY) $(PIP_FLAGS) --constraint constraints.txt --editable '.[slow]'
 	touch $@
 
 .venv/.installed-bench: .venv/.installed
-	$(BIN)/pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/pip install $(QUICKLY) $(PIP_FLAGS) --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 install: .venv/.installed  ## Install what the service needs into .venv

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.datasets.dataset import UNLABELLED
-from latentaug.imaging.arrays import told_dark
+from latentaug.imaging.arrays import largest, told_dark
 from latentaug.imaging.intake import Sizes, size_words
 from latentaug.imaging.layout import listed
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels
@@ -77,7 +77,7 @@ def leaks(given: Sequence[str | None], pictures: Rows, files: Sequence[str] | No
 
 
 def _values(images: Pixels, files: Sequence[str] | None) -> list[str]:
-    if told := told_dark(images):
+    if told := told_dark(largest(images)):
         return told
     lightest, darkest = images.max(axis=(1, 2, 3)), images.min(axis=(1, 2, 3))  # [n]
     flat = np.flatnonzero(lightest == darkest)

@@ -61,9 +61,13 @@ def to_uint8(array: NDArray[np.generic], limits: Limits) -> Pixels:
     return images
 
 
-def told_dark(images: Pixels) -> list[str]:
-    """That all of a batch, uint8, is nearly black, in a sentence; nothing if it is not, or is all black."""
-    top = int(images.max(initial=0))
+def largest(images: Pixels) -> int:
+    """The largest value of a batch, uint8; 0 where it is empty."""
+    return int(images.max(initial=0))
+
+
+def told_dark(top: int) -> list[str]:
+    """That all of a batch with this largest value is nearly black, in a sentence; nothing if it is not, or is black."""
     if not 0 < top <= DARK:
         return []
     return [
@@ -72,13 +76,13 @@ def told_dark(images: Pixels) -> list[str]:
     ]
 
 
-def refuse_masks(images: Pixels) -> None:
-    """Refuse a batch, uint8, that holds 1 and nothing above: such images are black and white to whoever sent them.
+def refuse_masks(top: int) -> None:
+    """Refuse a batch with the largest value 1: its images are black and white to whoever sent them.
 
     Raises:
         InvalidInput: such a batch.
     """
-    if images.max(initial=0) == 1:
+    if top == 1:
         raise InvalidInput(
             "the images hold only 0 and 1, of 255, and so are all black; multiply them by 255, or send them as bool"
         )

@@ -76,13 +76,19 @@ class Forwarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        said = any(name.startswith(b"x-forwarded-") for name, _ in scope.get("headers", ()))
-        await (self._believing if said else self._plain)(scope, receive, send)
+        for name, _ in scope.get("headers", ()):
+            if name.startswith(b"x-forwarded-"):
+                await self._believing(scope, receive, send)
+                return
+        await self._plain(scope, receive, send)
 
 
 def _has(message: Scope | Message, name: bytes) -> bool:
     """Whether there is a header of that name, in lower case, found without a look at all others as text."""
-    return any(each == name for each, _ in message["headers"])
+    for each, _ in message["headers"]:  # noqa: SIM110  every request passes here, and `any` takes twice as long
+        if each == name:
+            return True
+    return False
 
 
 def _under(prefix: str, location: str) -> str:

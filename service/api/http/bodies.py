@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging.archives import read_npy, read_npz
-from latentaug.imaging.arrays import refuse_masks, to_uint8, told_dark
+from latentaug.imaging.arrays import largest, refuse_masks, to_uint8, told_dark
 from latentaug.imaging.depth import Levels, eight_bit, scale_told
 from latentaug.imaging.intake import Intake, Size, Unreadable
 from latentaug.imaging.pixels import Limits, Pixels
@@ -85,8 +85,9 @@ def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
     else:
         batch = _images_from_files([body], limits)
     if isinstance(batch.images, np.ndarray):
-        refuse_masks(batch.images)
-        batch.warnings.extend(told_dark(batch.images))
+        top = largest(batch.images)
+        refuse_masks(top)
+        batch.warnings.extend(told_dark(top))
     return _checked(batch)
 
 

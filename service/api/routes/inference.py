@@ -173,10 +173,10 @@ _LATENTS = contract.answer(media.LATENT_ANSWERS, contract.LATENTS_SCHEMA) | PROB
 _IMAGES = contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | PROBLEMS
 
 
-ENDPOINTS = (
+ENDPOINTS = (  # a router tries them in this order
+    endpoint("augment", augment, contract.image_request(media.IMAGE_BODIES, AugmentOptions), _IMAGES),
     endpoint("encode", encode, contract.image_request(media.IMAGE_BODIES, ImageOptions), _LATENTS),
     endpoint("decode", decode, contract.latent_request(LatentOptions), _IMAGES),
-    endpoint("augment", augment, contract.image_request(media.IMAGE_BODIES, AugmentOptions), _IMAGES),
     endpoint("interpolate", interpolate, contract.image_request(media.PAIR_BODIES, InterpolateOptions), _IMAGES),
 )
 

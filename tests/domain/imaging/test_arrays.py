@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from latentaug.errors import InvalidInput, LatentaugError, TooLarge
-from latentaug.imaging.arrays import refuse_masks, to_uint8, told_dark
+from latentaug.imaging.arrays import largest, refuse_masks, to_uint8, told_dark
 from latentaug.imaging.pixels import Limits
 
 LIMITS = Limits(max_images=10, max_pixels=10_000, max_bytes=100_000)
@@ -85,11 +85,11 @@ def test_values_in_another_range_are_told_theirs(array: np.ndarray, advice: str)
 
 def test_masks_of_0_and_1_are_refused_and_dark_images_are_told_of() -> None:
     with pytest.raises(InvalidInput, match="multiply them by 255"):
-        refuse_masks((BATCH > 60).astype(np.uint8))
+        refuse_masks(largest((BATCH > 60).astype(np.uint8)))
     for fine in (BATCH, np.zeros_like(BATCH)):
-        refuse_masks(fine)
-        assert told_dark(fine) == []
-    assert "multiply the values by 15" in told_dark(BATCH // 8 + 1)[0]
+        refuse_masks(largest(fine))
+        assert told_dark(largest(fine)) == []
+    assert "multiply the values by 15" in told_dark(largest(BATCH // 8 + 1))[0]
 
 
 def test_floats_are_converted_in_little_memory_and_as_they_would_be_at_once() -> None:
