@@ -66,7 +66,8 @@ class Batcher(Generic[K, P]):
         self._changed = threading.Condition()
         self._waiting = Waiting[K, P](max_batch, max_queue)
         self._numbers = count()
-        self._running: list[Item[P]] = []  # of the present batch, and of the one that it is a part of
+        self._running: list[Item[P]] = []  # of the present batch, after those of the one that it goes in between
+        self._computing = 0  # samples of these
         self._in_between = 0.0  # seconds that other batches took between the pieces of the present one
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -97,11 +98,6 @@ class Batcher(Generic[K, P]):
         """Whether samples wait or are being computed."""
         return self._waiting.samples + self._computing > 0
 
-    @property
-    def _computing(self) -> int:
-        """Samples that are being computed."""
-        return sum(item.size for item in self._running)
-
     def submit(self, key: K, payload: P, size: int, deadline: float = float("inf")) -> Result:
         """Queue a request.
 
@@ -123,12 +119,16 @@ class Batcher(Generic[K, P]):
         with self._changed:
             if not self.alive:
                 raise Unavailable("the model server is going down; try again shortly", retry_after=1)
-            self._waiting.check(size, deadline, self._computing)
+            self._waiting.check(size, deadline, self._ahead())
             item = Item(payload, size, deadline, next(self._numbers))
             self._waiting.add(key, item)
             self._changed.notify()
         item.future.add_done_callback(self._withdraw)
         return item.future
+
+    def _ahead(self) -> int:
+        """Samples that are being computed, but for those of a request that ends at its next pause: its caller left."""
+        return self._computing - sum(item.size for item in self._running[:1] if item.future.left)
 
     def _withdraw(self, future: Future[Any]) -> None:
         """Take a cancelled request out of its queue at once, so that it takes no other request's place.
@@ -157,10 +157,14 @@ class Batcher(Generic[K, P]):
         with self._changed:
             while not self._stopping:
                 if batch := self._waiting.next(quick=False):
-                    self._running = [*batch[1]]
+                    self._begin(batch[1])
                     return batch
                 self._changed.wait()
         return None
+
+    def _begin(self, batch: list[Item[P]]) -> None:
+        self._running = [*self._running, *batch]
+        self._computing += sum(item.size for item in batch)
 
     def _execute(self, key: K, batch: list[Item[P]]) -> None:
         started, before = time.monotonic(), self._in_between
@@ -177,6 +181,7 @@ class Batcher(Generic[K, P]):
         for item, result in zip(batch, results, strict=True):
             settle(item.future, result)
         self._running = self._running[: -len(batch)]
+        self._computing -= sum(item.size for item in batch)
 
     def _attempt(self, key: K, batch: list[Item[P]]) -> Sequence[Any]:
         def between() -> None:
@@ -204,7 +209,7 @@ class Batcher(Generic[K, P]):
         with self._changed:
             quick = None if self._stopping else self._waiting.next(quick=True)
             if quick:
-                self._running = [*self._running, *quick[1]]
+                self._begin(quick[1])
         if quick:
             self._execute(*quick)
 
