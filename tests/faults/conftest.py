@@ -1,6 +1,6 @@
 """One service for all faults, used all the time by callers who know what is right.
 
-The seed of a run is printed; `LATENTAUG_TEST_SEED` repeats it, as far as processes can be made to repeat anything.
+The seed of a run is printed; `FAULTS_SEED` repeats it, as far as processes can be made to repeat anything.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from bench.chaos.stack import Stack
 from bench.chaos.stage import Stage
 from bench.chaos.work import WORK
 
-SEED = int(os.environ.get("LATENTAUG_TEST_SEED", time.time_ns() % 10**6))
+SEED = int(os.environ.setdefault("FAULTS_SEED", str(time.time_ns() % 10**6)))  # other processes of this run inherit it
 SETTINGS = {"LEASE_SECONDS": "5", "MAX_ATTEMPTS": "1000"}
 
 
 def pytest_report_header() -> str:
-    return f"faults: LATENTAUG_TEST_SEED={SEED}"
+    return f"faults: FAULTS_SEED={SEED}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,7 +11,7 @@ from bench.chaos.work import base_images
 from tests.faults.conftest import Ground
 from tests.waiting import within
 
-pytestmark = pytest.mark.usefixtures("callers")
+pytestmark = [pytest.mark.usefixtures("callers"), pytest.mark.xdist_group("shared")]
 
 SECONDS = (3.0, 6.0)
 
