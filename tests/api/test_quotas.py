@@ -102,9 +102,9 @@ def test_hardly_any_request_waits_for_redis(settings: Settings, server: Embedded
 
 def test_a_window_slides(settings: Settings) -> None:
     async def calls() -> None:
-        quota = made(settings, rate_limit="4/2second")
-        assert await passed(quota, 10) == 4
-        await asyncio.sleep(4.1)
+        quota = made(settings, rate_limit="4/second")
+        assert 4 <= await passed(quota, 10) <= 8, "on a busy machine they may fall into two seconds"
+        await asyncio.sleep(3.1)  # so that nothing was counted in the second before this one
         assert await passed(quota, 10) == 4
 
     asyncio.run(calls())
