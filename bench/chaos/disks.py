@@ -10,19 +10,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOM = 512
-"""MiB of a disk."""
+"""MiB of a disk, where nothing else is said."""
 _FILLER = ".filler"
 
 
 @contextmanager
-def disk(folder: Path) -> Iterator[Path]:
-    """Mount a disk of `ROOM` MiB, in memory, at `folder` for as long as the block lasts.
+def disk(folder: Path, megabytes: int = ROOM) -> Iterator[Path]:
+    """Mount a disk of so many MiB, in memory, at `folder` for as long as the block lasts.
 
     Raises:
         PermissionError: this process may not mount anything.
     """
     folder.mkdir(parents=True)
-    _mount("-t", "tmpfs", "-o", f"size={ROOM}m,mode=700", "tmpfs", str(folder))
+    _mount("-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(folder))
     try:
         yield folder
     finally:

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
+from bench.chaos import disks
 from latentaug import datasets
 from latentaug.errors import Conflict, NotFound
 from latentaug.options import TrainParams
@@ -156,7 +157,7 @@ def test_a_store_that_cannot_be_written_to_is_not_ready_until_it_can(tmp_path: P
         small_disk(tmp_path / "store", megabytes=4) as disk,
         services.home() as home,
         services.model_server(home),
-        services.api(home, store_url=disk.folder.as_uri()) as client,
+        services.api(home, store_url=disk.as_uri()) as client,
     ):
 
         def detail() -> str:
@@ -167,16 +168,14 @@ def test_a_store_that_cannot_be_written_to_is_not_ready_until_it_can(tmp_path: P
             return str(answer.json()["detail"])
 
         services.wait_until(lambda: detail() == "")
-        disk.fill()
-        services.wait_until(lambda: "store: no room is left" in detail(), 10)
-        assert "redis" not in detail()
-        full = client.post("/v1/datasets?name=x", content=npz(images=pictures(8)), headers={"Content-Type": NPZ})
-        assert (full.status_code, full.json()["code"]) == (507, "not_stored")
-        disk.free()
+        with disks.full(disk):
+            services.wait_until(lambda: "store: no room is left" in detail(), 10)
+            assert "redis" not in detail()
+            full = client.post("/v1/datasets?name=x", content=npz(images=pictures(8)), headers={"Content-Type": NPZ})
+            assert (full.status_code, full.json()["code"]) == (507, "not_stored")
         services.wait_until(lambda: detail() == "", 10)
-        disk.allow_writing(False)
-        services.wait_until(lambda: "store: the service may not" in detail(), 10)
-        disk.allow_writing(True)
+        with disks.read_only(disk):
+            services.wait_until(lambda: "store: the service may not" in detail(), 10)
         services.wait_until(lambda: detail() == "", 10)
 
 

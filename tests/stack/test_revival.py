@@ -10,16 +10,17 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from bench.chaos import disks
 from latentaug.runtime import processes
 from service.stack import revival
 from service.stack.revival import Revival
 from service.stack.valkey import EmbeddedRedis
-from tests.disks import SmallDisk, small_disk
+from tests.disks import small_disk
 from tests.waiting import within
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     with small_disk(tmp_path / "disk", megabytes=16) as disk:
         yield disk
 
@@ -30,29 +31,27 @@ def write_on(redis: Redis) -> None:
 
 
 def test_it_waits_for_room_and_keeps_what_it_had_answered(
-    disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    disk: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(revival, "LONGEST_PAUSE", 1.0)
-    server = EmbeddedRedis(disk.folder)
+    server = EmbeddedRedis(disk)
     with server as url, Redis.from_url(url) as redis:
-        keeping = Revival(server, disk.folder)
+        keeping = Revival(server, disk)
         redis.set("answered", "yes")
-        disk.fill()
-        with pytest.raises(RedisConnectionError):
-            write_on(redis)
-        assert within(5, lambda: not server.running())
+        with disks.full(disk):
+            with pytest.raises(RedisConnectionError):
+                write_on(redis)
+            assert within(5, lambda: not server.running())
 
-        starts = 0
-        until = time.monotonic() + 4
-        while time.monotonic() < until:
-            keeping.look()
-            starts += server.running()
-            time.sleep(0.05)
-        assert starts == 0, "without room it would end again"
-        assert "make room there" in caplog.text
-        assert len(caplog.records) < 10, "it is not tried in a loop"
-
-        disk.free()
+            starts = 0
+            until = time.monotonic() + 4
+            while time.monotonic() < until:
+                keeping.look()
+                starts += server.running()
+                time.sleep(0.05)
+            assert starts == 0, "without room it would end again"
+            assert "make room there" in caplog.text
+            assert len(caplog.records) < 10, "it is not tried in a loop"
 
         def back() -> bool:
             keeping.look()

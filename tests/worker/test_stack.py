@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from bench.chaos import disks
 from latentaug.runtime.processes import MISCONFIGURED
 from latentaug.storage.objects import ArtefactStore
 from service.stack import health
@@ -240,21 +241,20 @@ def test_what_answers_otherwise_is_not_ready(answer: bytes) -> None:
 
 def test_a_full_disk_stops_no_inference_and_heals_by_itself(tmp_path: Path) -> None:
     with small_disk(tmp_path / "home", megabytes=48) as disk:
-        services.save_model(ArtefactStore((disk.folder / "store").as_uri()), "tiny", 12, 10, 1)
-        stack = Stack(disk.folder)
+        services.save_model(ArtefactStore((disk / "store").as_uri()), "tiny", 12, 10, 1)
+        stack = Stack(disk)
         try:
             assert stack.ready()
             status, waiting = stack.ask("POST", "/v1/jobs/train", {"dataset": "digits", "epochs": 1})
             assert status == 202
-            disk.fill()
-            assert within(20, lambda: "no room is left" in stack.ask("GET", "/readyz")[1].get("detail", ""))
-            for _ in range(20):
-                assert stack.ask("GET", "/healthz")[0] == 200
-                assert stack.ask("POST", "/v1/models/tiny/decode", {"latents": [[0.0, 0.0, 0.0, 0.0]]})[0] == 200
-                assert stack.ask("POST", "/v1/jobs/train", {"dataset": "digits"})[0] in (503, 507)
-                time.sleep(0.5)
-            assert stack.process.poll() is None
-            disk.free()
+            with disks.full(disk):
+                assert within(20, lambda: "no room is left" in stack.ask("GET", "/readyz")[1].get("detail", ""))
+                for _ in range(20):
+                    assert stack.ask("GET", "/healthz")[0] == 200
+                    assert stack.ask("POST", "/v1/models/tiny/decode", {"latents": [[0.0, 0.0, 0.0, 0.0]]})[0] == 200
+                    assert stack.ask("POST", "/v1/jobs/train", {"dataset": "digits"})[0] in (503, 507)
+                    time.sleep(0.5)
+                assert stack.process.poll() is None
             assert within(READY, stack.ready)
             assert within(READY, lambda: stack.ask("GET", f"/v1/jobs/{waiting['id']}")[1]["status"] == "succeeded")
         finally:
