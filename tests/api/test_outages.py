@@ -152,6 +152,7 @@ def test_a_caller_that_leaves_costs_nothing_more(home: Home) -> None:
             services.wait_until(lambda: 'status="499"' in client.get("/metrics").text, 10)
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_written_to_is_not_ready_until_it_can(tmp_path: Path) -> None:
     with (
         small_disk(tmp_path / "store", megabytes=4) as disk,

@@ -19,6 +19,9 @@ from tests.disks import small_disk
 from tests.waiting import within
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     with small_disk(tmp_path / "disk", megabytes=16) as disk:
