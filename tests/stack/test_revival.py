@@ -18,7 +18,6 @@ from service.stack.valkey import EmbeddedRedis
 from tests.disks import small_disk
 from tests.waiting import within
 
-
 pytestmark = pytest.mark.slow
 
 
