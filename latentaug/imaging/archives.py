@@ -168,6 +168,16 @@ def write_zip(
     manifest: Iterable[Mapping[str, object]],
     tally: Mapping[str, object] | None = None,
 ) -> bytes:
+    """The zip of `zip_in_pieces`, whole."""
+    return b"".join(zip_in_pieces(images, labels, manifest, tally))
+
+
+def zip_in_pieces(
+    images: Iterable[Pixels],
+    labels: Sequence[str | None] | None,
+    manifest: Iterable[Mapping[str, object]],
+    tally: Mapping[str, object] | None = None,
+) -> Iterator[bytes]:
     """Write images as PNG files in label folders, with `manifest.csv`: a `file` column, then each row's provenance.
 
     Images and rows are taken one by one, so that those of an iterator are never in memory together.
@@ -179,36 +189,12 @@ def write_zip(
             is None lie in the folder `unlabelled`.
         manifest: one mapping per image, all with the same keys.
         tally: what became of the images that were wanted, for `tally.json`; or None.
+
+    Yields:
+        The bytes of the zip, piece by piece.
     """
-    out = io.BytesIO()
-    for _ in _zip_into(out, images, labels, manifest, tally):
-        pass
-    return out.getvalue()
-
-
-def zip_in_pieces(
-    images: Iterable[Pixels],
-    labels: Sequence[str | None] | None,
-    manifest: Iterable[Mapping[str, object]],
-    tally: Mapping[str, object] | None = None,
-) -> Iterator[bytes]:
-    """The bytes of `write_zip`, piece by piece."""
-    out = Growing()
-    for _ in _zip_into(out, images, labels, manifest, tally):
-        yield from out.take(PIECE)
-    yield from out.take()
-
-
-def _zip_into(
-    out: io.BytesIO | Growing,
-    images: Iterable[Pixels],
-    labels: Sequence[str | None] | None,
-    manifest: Iterable[Mapping[str, object]],
-    tally: Mapping[str, object] | None,
-) -> Iterator[None]:
-    """Write images, with a pause after each."""
     folders = folder_names(labels or [])
-    lines = io.BytesIO()
+    out, lines = Growing(), io.BytesIO()
     table = io.TextIOWrapper(lines, "utf-8", newline="", write_through=True)
     writer = csv.writer(table, lineterminator="\n")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
@@ -219,10 +205,11 @@ def _zip_into(
             text = {key: str(value) for key, value in row.items() if value is not None}
             archive.writestr(zipfile.ZipInfo(name, EPOCH), encode_png(image, text))
             writer.writerow([name, *cells(row).values()])
-            yield
+            yield from out.take(PIECE)
         archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), lines.getvalue() or b"file\n")
         if tally is not None:
             archive.writestr(zipfile.ZipInfo(TALLY, EPOCH), json.dumps(tally))
+    yield from out.take()
 
 
 @contextmanager

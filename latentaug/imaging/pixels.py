@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedIm
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging import libtiff
-from latentaug.imaging.depth import Levels, eight_bit
+from latentaug.imaging.depth import Levels
 from latentaug.imaging.formats import FORMATS, HEAD, READ, is_known_head, kind
 from latentaug.imaging.jpeg import MOST_SCANS, USUAL_SCANS, scans
 
@@ -88,19 +88,6 @@ class Decoded:
     def brightest(self) -> int:
         """The largest value."""
         return int(self.levels.max(initial=0))
-
-
-def decode_image(data: bytes, limits: Limits) -> Pixels:
-    """Decode one image by itself: what `decode` gives, with 16-bit grey scaled by the range that it uses.
-
-    Returns:
-        uint8 [height, width, 1] for grey images, [height, width, 3] for colour.
-
-    Raises:
-        MalformedInput: not an image of the formats that are read, or broken.
-        TooLarge: more than `limits.max_pixels`, found from the header before decoding.
-    """
-    return eight_bit([decode(data, limits).levels])[0]
 
 
 def decode(data: bytes, limits: Limits) -> Decoded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -71,7 +72,7 @@ class Context:
     store_probe: Probe = field(default_factory=Probe)
     job_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         """Bounds on the images of one inference request; decoded, they hold at most four times the largest body."""
         return Limits(max_images=self.settings.max_images, max_bytes=4 * self.settings.max_body_bytes)

@@ -20,6 +20,7 @@ from latentaug.errors import Conflict, NotFound
 from latentaug.options import TrainParams
 from latentaug.runtime.jobs import Attempts, connect
 from service.api.jobs.submissions import Jobs
+from tests import object_stores
 from tests.api import services
 from tests.api.bodies import NPY, NPZ, TINY, npy, npz, pictures, post
 from tests.api.services import Home
@@ -245,15 +246,7 @@ def test_however_deletions_and_jobs_meet_no_job_is_left_without_its_data_set(hom
 def test_an_object_store_that_is_away_is_told_of_with_a_time_to_come_back(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    with services.api(home, store_url="s3://bucket/prefix") as client:
+    with services.api(home, store_url=object_stores.name("http://127.0.0.1:9", monkeypatch)) as client:
         for answer in (
             client.get("/v1/datasets/mine"),
             client.get("/v1/models"),

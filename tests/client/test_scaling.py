@@ -14,11 +14,12 @@ from latentaug_client.folders import read_folder
 from PIL import Image
 
 from latentaug.errors import MalformedInput
-from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.imaging.pixels import Limits
 from service.cli.folders import read
 from service.cli.names import MOST_AT_ONCE, _upload
 from service.cli.reading import ReadAs
 from service.cli.scaling import LARGE_FILE, is_large, scaled
+from tests.pictures import decode_image
 
 
 @pytest.fixture

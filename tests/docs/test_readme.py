@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import zipfile
 
-from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.imaging.pixels import Limits
 from tests.docs.conftest import Followed
+from tests.pictures import decode_image
 
 
 def test_fifty_images_become_a_hundred_and_fifty_new_ones(readme: Followed) -> None:

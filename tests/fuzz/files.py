@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from service.oip import messages as oip
+from tests.domain.imaging.zips import zipped
 
 _RNG = np.random.default_rng(0)
 GREY = _RNG.integers(0, 256, (16, 12), np.uint8)
@@ -98,15 +99,6 @@ NPZ = {
     "compressed": npz(True, images=np.zeros((5, 12, 10), np.uint8), labels=np.array([0, 1, -1, 0, 1])),
     "latents": npz(latents=_RNG.standard_normal((4, 4)).astype(np.float32)),
 }
-
-
-def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """Files as a zip."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return out.getvalue()
 
 
 def _link() -> zipfile.ZipInfo:

@@ -23,6 +23,7 @@ from service.api.http import media
 from service.api.http.bodies import read_images
 from service.api.http.forms import read_form
 from service.oip import messages as oip
+from tests.domain.imaging.zips import zipped
 from tests.fuzz import files
 from tests.fuzz.mutation import little_memory, tried
 
@@ -106,9 +107,9 @@ def npy_of(shape: str, descr: str = "|u1") -> bytes:
 
 
 def nested_zip(depth: int) -> bytes:
-    data = files.zipped({"a/0.png": bytes(MEBIBYTE)})
+    data = zipped({"a/0.png": bytes(MEBIBYTE)})
     for i in range(depth):
-        data = files.zipped({f"{n}/{i}.zip": data for n in range(10)})
+        data = zipped({f"{n}/{i}.zip": data for n in range(10)})
     return data
 
 
@@ -151,7 +152,7 @@ BOMBS: dict[str, tuple[Read, Callable[[], bytes]]] = {
     "zip of zips": (lambda data: read_zip(data, LIMITS), lambda: nested_zip(3)),
     "zip of PNGs that claim much": (
         lambda data: read_zip(data, LIMITS),
-        lambda: files.zipped({f"a/{i}.png": png(4096, 4096, zeros(16 * MEBIBYTE)) for i in range(40)}),
+        lambda: zipped({f"a/{i}.png": png(4096, 4096, zeros(16 * MEBIBYTE)) for i in range(40)}),
     ),
     "form of many fields": (form, lambda: PARTS + f"--{files.BOUNDARY}--\r\n".encode()),
     "form of a long header": (form, lambda: f"--{files.BOUNDARY}\r\nX: ".encode() + b"a" * (8 * MEBIBYTE)),

@@ -7,52 +7,22 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from queue import Queue
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from latentaug.runtime.jobs import connect
 from latentaug.runtime.settings import Settings
 from tests.api import services
 from tests.api.services import Home
+from tests.certificates import LOOPBACK, Certified, certified
 from tests.runtime.test_acl import Guarded, guarded_valkey
 from tests.waiting import within
 from tests.worker.conftest import WorkerProcess
 
 pytestmark = pytest.mark.slow
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that signs itself, and its key, as files."""
-    folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "valkey")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    files = folder / "certificate.pem", folder / "key.pem"
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return files
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,10 +38,10 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @contextmanager
-def tls(socket: Path, files: tuple[Path, Path]) -> Iterator[int]:
+def tls(socket: Path, files: Certified) -> Iterator[int]:
     """A port that speaks TLS and passes all on to a Unix socket, as the Valkey of the tests speaks no TLS itself."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*files)
+    context.load_cert_chain(files.certificate, files.key)
     started: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = Queue()
 
     async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -103,10 +73,10 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 @pytest.fixture(scope="module")
 def own(valkey: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("home")
-    files = certificate(folder / "tls")
+    files = certified(folder / "tls", LOOPBACK)
     with tls(valkey.socket, files) as port:
         password = valkey.passwords["latentaug"]
-        yield Home(folder, f"rediss://latentaug:{password}@127.0.0.1:{port}/0?ssl_ca_certs={files[0]}")
+        yield Home(folder, f"rediss://latentaug:{password}@127.0.0.1:{port}/0?ssl_ca_certs={files.certificate}")
 
 
 def test_a_job_goes_from_its_request_to_its_result(own: Home, valkey: Guarded) -> None:
@@ -126,7 +96,7 @@ def test_a_job_goes_from_its_request_to_its_result(own: Home, valkey: Guarded) -
 
 
 def test_a_server_with_another_certificate_is_not_spoken_to(own: Home, tmp_path: Path) -> None:
-    other, _ = certificate(tmp_path / "other")
+    other = certified(tmp_path / "other", LOOPBACK).certificate
     url = own.redis_url.partition("?")[0] + f"?ssl_ca_certs={other}"
     with pytest.raises(Exception, match="Redis does not answer"):
         connect(Settings(home=tmp_path, redis_url=url))

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from latentaug import datasets
-from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.imaging.pixels import Limits
 from latentaug.options import EvaluateParams, TrainParams
 from latentaug.runtime.jobs import JobRecord
+from tests.pictures import decode_image
 from tests.worker.desk import Desk
 from worker import sub_jobs as children
 from worker.grid import Grid

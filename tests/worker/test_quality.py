@@ -12,8 +12,9 @@ import pytest
 from latentaug import datasets
 from latentaug.errors import Cancelled
 from latentaug.evaluation import quality_report
-from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.imaging.pixels import Limits
 from latentaug.options import AugmentParams, Part, Recipe, TrainParams
+from tests.pictures import decode_image
 from tests.worker.desk import Desk
 from worker import quality
 from worker.augment import augment

@@ -14,8 +14,9 @@ import pytest
 from latentaug import datasets
 from latentaug.errors import Cancelled, Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
 from latentaug.imaging.archives import read_npz
-from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.imaging.pixels import Limits
 from latentaug.options import AugmentParams, Part, Recipe, RecommendParams, Spreading, TrainParams
+from tests.pictures import decode_image
 from tests.worker.desk import Desk
 from worker import recommend as recommend_module
 from worker.augment import augment

@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -35,6 +36,21 @@ SMALL: dict[Kind, dict[str, object]] = {
 }
 
 
+@contextmanager
+def away(server: EmbeddedRedis) -> Iterator[None]:
+    """Stop Redis, and start it again `AWAY` seconds after what happens meanwhile."""
+    server.stop()
+    yield
+    time.sleep(AWAY)
+    server.start()
+
+
+def succeeds(jobs: Attempts, record: JobRecord) -> None:
+    assert within(SOON, lambda: jobs.get(record.id).ended)
+    done = jobs.get(record.id)
+    assert (done.status, done.error) == ("succeeded", None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SMALL)
 def test_a_job_that_starts_while_redis_is_away_waits_and_succeeds(
@@ -46,13 +62,9 @@ def test_a_job_that_starts_while_redis_is_away_waits_and_succeeds(
     process = worker.job_pid
     os.kill(process, signal.SIGSTOP)  # so that it has asked for nothing yet
     time.sleep(0.5)
-    server.stop()
-    os.kill(process, signal.SIGCONT)
-    time.sleep(AWAY)
-    server.start()
-    assert within(SOON, lambda: jobs.get(record.id).ended)
-    done = jobs.get(record.id)
-    assert (done.status, done.error) == ("succeeded", None)
+    with away(server):
+        os.kill(process, signal.SIGCONT)
+    succeeds(jobs, record)
 
 
 @pytest.mark.slow
@@ -68,12 +80,9 @@ def test_an_evaluation_that_splits_up_while_redis_is_away_waits_and_succeeds(
             return "libtorch" in maps.read()
 
     assert within(SOON, imports_torch)
-    server.stop()
-    time.sleep(AWAY)
-    server.start()
-    assert within(SOON, lambda: jobs.get(record.id).ended)
-    done = jobs.get(record.id)
-    assert (done.status, done.error) == ("succeeded", None)
+    with away(server):
+        pass
+    succeeds(jobs, record)
 
 
 @pytest.mark.slow
@@ -92,9 +101,8 @@ def test_a_living_training_is_not_started_a_second_time(
             time.sleep(AWAY)
             os.kill(server.pid, signal.SIGCONT)
         else:
-            server.stop()
-            time.sleep(AWAY)
-            server.start()
+            with away(server):
+                pass
         assert within(15, lambda: jobs.lease_alive(record.id))
         time.sleep(4)
         now = jobs.get(record.id)

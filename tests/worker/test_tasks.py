@@ -14,9 +14,10 @@ import pytest
 from latentaug import datasets
 from latentaug.errors import Cancelled, Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
 from latentaug.imaging.archives import read_npz
-from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.imaging.pixels import Limits
 from latentaug.options import AugmentParams, TrainParams
 from latentaug.storage import models
+from tests.pictures import decode_image
 from tests.worker.desk import Desk
 from worker import work as work_module
 from worker.augment import augment

@@ -12,16 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from redis import Redis
 from standardwebhooks import Webhook
@@ -30,6 +26,7 @@ from latentaug.runtime.jobs import Attempts, JobRecord
 from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.jobs.outbox import Outbox
 from latentaug.runtime.settings import Settings
+from tests.certificates import certified
 from tests.waiting import within
 from tests.worker.conftest import WorkerProcess
 from worker import posting, webhooks
@@ -227,30 +224,6 @@ def test_what_is_not_public_is_not_reached_unless_allowed(
     assert "its address is not public" in caplog.text
 
 
-def certificate_for(name: str, folder: Path) -> Path:
-    """A file with a new key and a certificate for this host, which is its own authority."""
-    secret = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(secret.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(secret, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    own = secret.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    file = folder / f"{name}.pem"
-    file.write_bytes(own + signed.public_bytes(serialization.Encoding.PEM))
-    return file
-
-
 POST = """
 import sys
 from latentaug.addresses import networks
@@ -270,7 +243,7 @@ def test_by_https_only_the_host_that_the_certificate_is_for_gets_anything(tmp_pa
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
         return done.stderr.strip()
 
-    own, other = (certificate_for(name, tmp_path) for name in ("localhost", "elsewhere.example"))
+    own, other = (certified(tmp_path / name, x509.DNSName(name)).both for name in ("localhost", "elsewhere.example"))
     ours, theirs = Receiver(own), Receiver(other)
     try:
         assert said(ours, own) == ""

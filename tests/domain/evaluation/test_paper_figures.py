@@ -6,9 +6,10 @@ import pytest
 from latentaug.augment.neighbours import ClassTooSmall
 from latentaug.evaluation.design import Parts
 from latentaug.evaluation.paper_figures import generation, interpolations, reconstructions
-from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.imaging.pixels import Limits
 from latentaug.vae.architectures import VAE
 from latentaug.vae.codec import Codec
+from tests.pictures import decode_image
 
 SIDE, GAP = 8 * 7, 2
 SIGMA = np.ones(8, np.float32)

@@ -7,9 +7,10 @@ import matplotlib.pyplot as plt
 from latentaug.evaluation.plots import accuracy_by_labels_plot, gain_by_copies_plot, gains_plot
 from latentaug.evaluation.result import Result
 from latentaug.evaluation.statistics import Gain
-from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.imaging.pixels import Limits
 from latentaug.vae.curve import curve_plot
 from latentaug.vae.training import EpochMetrics
+from tests.pictures import decode_image
 
 
 def test_the_gains_plot_is_a_png_that_grows_with_the_arms(evaluation: Result) -> None:

@@ -8,8 +8,9 @@ import pytest
 from latentaug.evaluation.quality import Details
 from latentaug.evaluation.quality_report import report
 from latentaug.evaluation.quality_sheet import COLUMNS, WIDTH, chosen, quality_sheet
-from latentaug.imaging.pixels import Limits, decode_image
+from latentaug.imaging.pixels import Limits
 from tests.domain.evaluation.test_quality import GOOD
+from tests.pictures import decode_image
 
 M = 60
 RNG = np.random.default_rng(0)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from latentaug.errors import InvalidInput, LatentaugError, MalformedInput, TooLarge
-from latentaug.imaging.pixels import Limits, contact_sheet, decode, decode_image, encode_png, fit
+from latentaug.imaging.pixels import Limits, contact_sheet, decode, encode_png, fit
+from tests.pictures import decode_image
 
 LIMITS = Limits(max_images=10, max_pixels=10_000, max_bytes=100_000)
 GREY = np.arange(63, dtype=np.uint8).reshape(7, 9, 1)

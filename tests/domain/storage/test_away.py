@@ -10,6 +10,7 @@ import pytest
 
 from latentaug.errors import Away
 from latentaug.storage.objects import ArtefactStore
+from tests import object_stores
 
 
 @pytest.fixture
@@ -20,15 +21,7 @@ def silent() -> Iterator[str]:
 
 
 def at(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> ArtefactStore:
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return ArtefactStore("s3://bucket/prefix")
+    return ArtefactStore(object_stores.name(endpoint, monkeypatch))
 
 
 def check(store: ArtefactStore, seconds: float, least: float = 0.0) -> None:
