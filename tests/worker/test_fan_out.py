@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 Submit = Callable[..., JobRecord]
 Start = Callable[..., WorkerProcess]
-SOON = 120.0
+SOON = 300.0
 GRID = EvaluateParams(
     dataset="digits",
     latent_dims=[4],

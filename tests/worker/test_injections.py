@@ -20,7 +20,7 @@ from tests.worker.conftest import WorkerProcess
 from worker.queue_process import OurJob
 
 OURS = {"job_id": "0" * 32, "attempt": 1}
-SOON = 60.0
+SOON = 180.0
 
 
 class Injector:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 Submit = Callable[..., JobRecord]
 Start = Callable[..., WorkerProcess]
-SOON = 60.0
+SOON = 180.0
 """Seconds that a job's process may take to import torch and begin, on a busy machine."""
 
 

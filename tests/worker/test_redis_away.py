@@ -23,7 +23,7 @@ from worker import tasks
 from worker.tasks import answered
 from worker.work import Work
 
-SOON = 120.0
+SOON = 300.0
 AWAY = 8.0
 """More than two leases of these tests."""
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.slow
 DIGITS = digits.load()
 TRAIN, VALIDATION = DIGITS.images[DIGITS.train[:401]], DIGITS.images[DIGITS.validation[:100]]
 OPTIONS = TrainingOptions(epochs=3, batch_size=50)  # the last batch has one image, fewer than there are processes
+MARK = "TRAININGS_OF"
 LOSSES = ("train_loss", "train_reconstruction", "validation_reconstruction", "validation_divergence")
 
 
@@ -55,10 +57,23 @@ def assert_same_curve(one: Trained, other: Trained) -> None:
     assert one.best_epoch == other.best_epoch
 
 
+@pytest.fixture(autouse=True)
+def marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that a test begins, and theirs, can be told from those of others on this machine."""
+    monkeypatch.setenv(MARK, str(os.getpid()))
+
+
 def ours() -> list[int]:
     """Processes of trainings that this test process began."""
     found = subprocess.run(["pgrep", "-f", "worker.torchrun"], capture_output=True, text=True, check=False).stdout
-    return [int(line) for line in found.split() if int(line) != os.getpid()]
+    return [int(pid) for pid in found.split() if f"{MARK}={os.getpid()}".encode() in _read(pid, "environ").split(b"\0")]
+
+
+def _read(pid: int | str, file: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{file}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def test_two_processes_have_the_curve_of_one_and_tell_of_each_epoch() -> None:
@@ -110,7 +125,7 @@ def test_who_stops_it_stops_all() -> None:
 def test_the_death_of_one_is_an_error_and_the_end_of_the_other() -> None:
     def kill_one(metrics: EpochMetrics) -> None:
         if metrics.epoch == 1:
-            ranks = [pid for pid in ours() if b"--standalone" not in _command(pid)]
+            ranks = [pid for pid in ours() if b"--standalone" not in _read(pid, "cmdline")]
             os.kill(ranks[-1], signal.SIGKILL)
 
     with pytest.raises(Unavailable, match="died"):
@@ -119,11 +134,6 @@ def test_the_death_of_one_is_an_error_and_the_end_of_the_other() -> None:
     while ours() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert ours() == []
-
-
-def _command(pid: int) -> bytes:
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        return file.read()
 
 
 def test_bfloat16_is_shared_too() -> None:

@@ -213,9 +213,20 @@ class Attempts(JobStore):
             self.finish(job_id, attempt, "failed", error=JobError(code="worker_died", detail=detail))
             job_id = parent_id(job_id) or job_id
         elif outcome != b"queued":
+            self._drop_kept(parent_id(job_id) or job_id)
             return None
         waiting = self._living(job_id)
         return waiting if waiting is not None and waiting.status == "queued" else None
+
+    def _drop_kept(self, job_id: str) -> None:
+        """Drop what the process of a job that was cancelled may have kept just afterwards."""
+        record = self._living(job_id)
+        if record is None or record.status != "cancelled":
+            return
+        try:
+            self._artefacts.delete_folder(f"jobs/{job_id}/kept")
+        except (NotStored, Away) as error:
+            _log.warning("what job %s had kept could not be deleted: %s", job_id, error)
 
     def waiting_seconds(self, record: JobRecord) -> float:
         """Return the seconds since a queued job was last put in its queue; infinite if the clock was set back since."""
