@@ -11,6 +11,7 @@ by one; delete that folder to measure anew.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from latentaug.vae.codec import Codec
 from worker.recommend import SEARCH_SHARE
 
 HOME = Path("build/recommend")
+SEARCH = "search.json"
 SETS = {
     "digits-30": ("digits", 30),
     "digits-100": ("digits", 100),
@@ -75,39 +77,81 @@ class Found:
         return max(self.fixed.values()) - self.recommended
 
 
-def measure(name: str, draws: int, names: Sequence[str], vaes: Path = VAES) -> Found:
-    """Search a recommendation for a data set of `SETS`, and measure it beside the fixed sets."""
-    dataset_name, labelled = SETS[name]
-    dataset, study = kept.read(dataset_name), STUDIES[dataset_name]
-    assert dataset.labels is not None
-    train, test = dataset.train, dataset.test
-    problem = Problem(
-        dataset.images[train],
-        dataset.labels[train],
-        dataset.images[test],
-        dataset.labels[test],
-        dataset.classes,
-        labelled,
-        seed=0,
-    )
-    vae = kept.trained(vaes, dataset, study.latent_dim, study.training)
-    load = machine.load()
-    began = time.monotonic()
-    given = Given.of(problem.images, problem.drawn(DRAWS), len(problem.classes), Codec(vae, "cpu"))
-    spreader = Spreader(given, 0)
+def measure(name: str, draws: int, names: Sequence[str], home: Path = HOME, vaes: Path = VAES) -> Found:
+    """Search a recommendation for a data set of `SETS`, and measure it beside the fixed sets, in so many draws.
+
+    The search and each draw are kept as they are done, so that what is cut short goes on from there.
+    """
+    folder = _folder(home, name, names)
+    if len(_draws(folder)) < draws:
+        dataset_name, labelled = SETS[name]
+        dataset, study = kept.read(dataset_name), STUDIES[dataset_name]
+        assert dataset.labels is not None
+        problem = Problem(
+            dataset.images[dataset.train],
+            dataset.labels[dataset.train],
+            dataset.images[dataset.test],
+            dataset.labels[dataset.test],
+            dataset.classes,
+            labelled,
+            seed=0,
+        )
+        vae = kept.trained(vaes, dataset, study.latent_dim, study.training)
+        load, began = machine.load(), time.monotonic()
+        given = Given.of(problem.images, problem.drawn(DRAWS), len(problem.classes), Codec(vae, "cpu"))
+        spreader = Spreader(given, 0)
+        found = kept.once(folder / SEARCH, partial(_search, given, spreader, names, load, began))
+        best = {classifier: Recipe.model_validate(recipe) for classifier, recipe in found["recipes"].items()}
+        measurement = Measurement(problem, given, best, spreader)
+        for number in range(draws):
+            kept.once(folder / f"draw-{number}.json", partial(_draw, measurement, number))
+    return read(folder)
+
+
+def read(folder: Path) -> Found:
+    """What a folder has of a data set."""
+    found, draws = json.loads((folder / SEARCH).read_bytes()), _draws(folder)
+    means = {words: mean(draw[words] for draw in draws) for words in draws[0]}
+    recipes = {classifier: describe(Recipe.model_validate(recipe)) for classifier, recipe in found["recipes"].items()}
+    return Found(recipes, len(draws), found["seconds"], found["load"], means.pop(RECOMMENDED), means)
+
+
+def _folder(home: Path, name: str, names: Sequence[str]) -> Path:
+    return home / "-".join([name, *sorted(names)])
+
+
+def _draws(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(path.read_bytes()) for path in sorted(folder.glob("draw-*.json"))]
+
+
+def _search(given: Given, spreader: Spreader, names: Sequence[str], load: float, began: float) -> dict[str, Any]:
+    """The best recipe for each classifier, as a recommend job finds it, and how long that took since `began`."""
     recipes = candidates(given, "vae", spreader.space(given.labels), 0)
     search = Search(given, recipes, names, spreader, 0)
     trials = list(search.trials([], lambda: time.monotonic() - began > SEARCH_SHARE * BUDGET))
-    best = {classifier: search.best(trials, classifier) for classifier in names}
-    seconds = time.monotonic() - began
-    measurement = Measurement(problem, given, best, spreader)
-    fixed = {describe(recipe): recipe for recipe in _fixed() if all(affordable(c, given, recipe) for c in names)}
-    accuracies = {
-        words: _accuracy(replace(measurement, recipes=dict.fromkeys(names, recipe)), draws)
-        for words, recipe in fixed.items()
-    }
-    told = {classifier: describe(recipe) for classifier, recipe in best.items()}
-    return Found(told, draws, seconds, round(load, 2), _accuracy(measurement, draws), accuracies)
+    best = {classifier: search.best(trials, classifier).model_dump(mode="json") for classifier in names}
+    return {"recipes": best, "seconds": time.monotonic() - began, "load": round(load, 2)}
+
+
+def _draw(measurement: Measurement, number: int) -> dict[str, float]:
+    """Accuracy on one draw, in percent, mean over classifiers: of the recommended set and of each fixed one."""
+    names = list(measurement.recipes)
+    fixed = [recipe for recipe in _fixed() if all(affordable(each, measurement.given, recipe) for each in names)]
+    cells = _cells(measurement, number, [])
+    beside = [cell for cell in cells if cell.arm != RECOMMENDED]  # what is not compared here is measured once
+    accuracies = {RECOMMENDED: _accuracy(cells)}
+    for recipe in fixed:
+        one = replace(measurement, recipes=dict.fromkeys(names, recipe))
+        accuracies[describe(recipe)] = _accuracy(_cells(one, number, beside))
+    return accuracies
+
+
+def _cells(measurement: Measurement, number: int, done: Sequence[Cell]) -> list[Cell]:
+    return [cell for cell in measurement.draw(number, done) if isinstance(cell, Cell)]
+
+
+def _accuracy(cells: Sequence[Cell]) -> float:
+    return mean(cell.accuracy for cell in cells if cell.arm == RECOMMENDED)
 
 
 def _fixed() -> list[Recipe]:
@@ -116,15 +160,6 @@ def _fixed() -> list[Recipe]:
     spread = [Recipe(model="vae", spread=Spreading(images=images)) for images in (None, 12_000)]
     affine = [recipe.model_copy(update={"parts": [Part(source="affine")]}) for recipe in spread]
     return [*copies, *spread, *affine]
-
-
-def _accuracy(measurement: Measurement, draws: int) -> float:
-    cells = [cell for number in range(draws) for cell in measurement.draw(number, []) if isinstance(cell, Cell)]
-    return mean(cell.accuracy for cell in cells if cell.arm == RECOMMENDED)
-
-
-def _plain(name: str, draws: int, names: Sequence[str], vaes: Path) -> dict[str, Any]:
-    return asdict(measure(name, draws, names, vaes))
 
 
 def page(found: Mapping[str, Found]) -> list[str]:
@@ -170,13 +205,13 @@ def main(arguments: Sequence[str] | None = None, home: Path = HOME, vaes: Path =
     arguments = sys.argv[1:] if arguments is None else arguments
     asked = parser.parse_args(arguments)
     environment = results.environment()
-    of = f"{'-'.join(sorted(asked.classifiers))}-{asked.draws}"
     found = dict[str, Found]()
     for name in SETS:
-        path = home / f"{name}-{of}.json"
-        if name in asked.sets or path.is_file():
-            plain = kept.once(path, partial(_plain, name, asked.draws, asked.classifiers, vaes))
-            found[name] = Found(**plain)
+        folder = _folder(home, name, asked.classifiers)
+        if name in asked.sets:
+            found[name] = measure(name, asked.draws, asked.classifiers, home, vaes)
+        elif _draws(folder):
+            found[name] = read(folder)
     data = {name: {**asdict(one), "behind": one.behind} for name, one in found.items()}
     command = " ".join(["python -m bench.recommend", *arguments])
     results.write(asked.results, "recommend", command, environment, data, page(found))
