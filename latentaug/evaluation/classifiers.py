@@ -126,8 +126,9 @@ def tune(name: str, X: Samples, y: Labels, classes: int, seed: int, device: str 
         device: where the MLP trains.
 
     Returns:
-        Options for `make`; None, the paper's settings or the CNN's only ones, where there is no grid, or where a class
-        has a single sample and nothing can be held out.
+        Options for `make`; None, the paper's settings or the CNN's only ones, where there is no grid. Where a class has
+        a single sample nothing can be held out: kNN then asks the nearest alone, as no class could outvote another, and
+        the others have the paper's settings.
     """
     if name not in GRIDS:
         return None
@@ -135,7 +136,7 @@ def tune(name: str, X: Samples, y: Labels, classes: int, seed: int, device: str 
         X, y = _stratified_sample(X, y, seed)
     folds = min(_MAX_FOLDS, int(np.unique(y, return_counts=True)[1].min()))
     if folds < 2:
-        return None
+        return {"k": 1.0} if name == "knn" else None
     splits = list(StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32).split(X, y))
     if name == "mlp":
         splits = splits[:1]

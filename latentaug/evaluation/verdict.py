@@ -117,7 +117,18 @@ def _harmful(arms: Sequence[Row]) -> list[Row]:
 def _use(arm: Row, rows: Sequence[Row], children: int, title: str) -> str:
     gain = size(_gain(arm), _room(arm), f" for {title}")
     beside = _beside_affine(arm) if arm.of_a_vae or arm.of_the_pool else _beside_a_vae(arm, rows, children)
-    return f"Use {_told(arm, children)}: +{gain}. {beside}{_beside_the_pool(arm, rows, children)}"
+    return f"Use {_told(arm, children)}: +{gain}. {beside}{_beside_the_pool(arm, rows, children)}{_repeated(arm, rows)}"
+
+
+def _repeated(arm: Row, rows: Sequence[Row]) -> str:
+    """That the same images again do at least half as much: then it is hardly what is new in the others that helps."""
+    same = [row for row in rows if row.arm == "duplication" and row.gain and row.setup.baseline == arm.setup.baseline]
+    most = [row for row in same if row.arm != arm.arm and 2 * _gain(row).mean >= _gain(arm).mean]
+    return "".join(
+        f" But the same images again, with nothing new in them, {changed(row)}, so that most of this may not come from "
+        "what is new."
+        for row in most
+    )
 
 
 def _told(arm: Row, children: int) -> str:

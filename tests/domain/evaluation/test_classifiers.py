@@ -113,8 +113,9 @@ def test_ties_go_to_the_smoothest() -> None:
     assert tune("svm", apart, labels, 2, seed=0) == {"C": 1.0, "gamma_scale": 0.3}
 
 
-def test_a_class_of_one_leaves_the_papers_settings() -> None:
+def test_a_class_of_one_leaves_the_papers_settings_and_one_neighbour() -> None:
     assert tune("svm", X[:3], np.array([0, 0, 1]), 2, seed=0) is None
+    assert tune("knn", X[:3], np.array([0, 1, 2]), 3, seed=0) == {"k": 1.0}, "three that differ outvote nobody"
 
 
 def test_large_sets_are_tuned_on_a_stratified_part() -> None:

@@ -59,7 +59,7 @@ def test_the_best_of_what_is_proven_is_recommended_whoever_made_it() -> None:
         PLAIN,
         arm("affine", 1.1, "helps"),
         arm("affine+affine+affine", 2.14, "helps"),
-        arm("duplication", 6.0, "cannot tell"),
+        arm("duplication", 1.0, "cannot tell"),
         arm("interpolation", 0.9, "cannot tell", over_affine=(-0.2, "cannot tell")),
         arm("affine+interpolation+extrapolation", 1.7, "helps", over_affine=(-0.4, "cannot tell")),
     )
@@ -69,6 +69,14 @@ def test_the_best_of_what_is_proven_is_recommended_whoever_made_it() -> None:
         "VAE images add nothing to them: 3 affine copies, 3 VAE images by interpolation and 3 VAE images by "
         "extrapolation instead are 0.40 points (95 % interval -0.60 to 1.40) behind, which may be chance."
     )
+
+
+def test_what_the_same_images_again_do_is_not_put_down_to_new_ones() -> None:
+    helped = arm("affine", 6.0, "helps")
+    half, less = arm("duplication", 3.0, "cannot tell"), arm("duplication", 2.9, "cannot tell")
+    said = " But the same images again, with nothing new in them, changed accuracy from 77.4 % to 80.4 %, so that most "
+    assert said in of(PLAIN, helped, half).words
+    assert "the same images again" not in of(PLAIN, helped, less).words
 
 
 @pytest.mark.parametrize(
