@@ -88,11 +88,11 @@ def run(name: str, url: str, examples: int, **headers: str) -> None:
 
 
 def test_without_keys(stack: tuple[str, str]) -> None:
-    run("contract without keys", stack[0], max(10, EXAMPLES // 4))
+    run("contract without keys", stack[0], max(10, EXAMPLES // 8))
 
 
 def test_with_keys(stack: tuple[str, str]) -> None:
-    run("contract with keys", stack[1], max(10, EXAMPLES // 4), Authorization=f"Bearer {KEY}")
+    run("contract with keys", stack[1], max(10, EXAMPLES // 8), Authorization=f"Bearer {KEY}")
 
 
 def test_with_keys_and_none_sent(stack: tuple[str, str]) -> None:

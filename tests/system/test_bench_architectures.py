@@ -90,7 +90,6 @@ def test_the_operations_page_allows_as_much_memory_as_is_checked() -> None:
         assert re.search(rf"\n\| {part}[^|]*\|[^|]*\| {bound:g} \|", page), part
 
 
-@pytest.mark.skipif(not memory.AVAILABLE, reason="it is read from /proc, which only Linux has")
 def squares(size: tuple[int, int], each: int) -> Dataset:
     """Random pictures, where scikit-image's photographs would be."""
     count = each * len(large_photos.PHOTOGRAPHS)
@@ -99,6 +98,7 @@ def squares(size: tuple[int, int], each: int) -> Dataset:
     return Dataset("crops", images, labels, tuple("abcde"), *split(count, labels), "random")
 
 
+@pytest.mark.skipif(not memory.AVAILABLE, reason="it is read from /proc, which only Linux has")
 def test_large_photos_are_watched_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_photos, "crops", squares)
     found = large_photos.measure(tmp_path / "service", side=32, images=60, seconds=1)
