@@ -16,6 +16,7 @@ from latentaug.runtime import tracing
 from latentaug.runtime.settings import Settings, listed
 from latentaug.storage.objects import ArtefactStore
 from service.api import keys
+from service.api.audit import AuditLog
 from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
 from service.api.compute.joining import Joiner
@@ -71,7 +72,7 @@ def create_app(settings: Settings) -> ASGIApp:
     """Make the application. It connects to Redis and to the model server when it first needs them, and starts without.
 
     Raises:
-        ValueError: the keys or the rates cannot be read.
+        ValueError: the keys or the rates cannot be read, or the file of the audit log cannot be written.
     """
     known = keys.load(settings)
     quotas = Quotas(settings)
@@ -123,6 +124,7 @@ def create_app(settings: Settings) -> ASGIApp:
     served = Traced(served)
     if settings.cors_origins is not None:
         served = _for_other_sites(served, settings.cors_origins)
+    served = AuditLog(served, settings.audit_file)
     served = RequestLog(served)  # around the trace, which shows the request's id
     served = RequestMetrics(served, metrics=metrics)  # around what RequestLog answers, to count it
     return _behind_proxies(served, settings)

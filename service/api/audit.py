@@ -1,0 +1,121 @@
+"""The audit log: one line for each change that a caller makes, tries to make, or is refused.
+
+A change is a request that is no reading and asks for more than to compute: an upload, a job, the deletion of a data
+set, a model or a job. Its line says when it was, by which key's owner and tenant, what was asked for, of what name, and
+how it ended. Who deletes by age is a worker, whose own log says so.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from latentaug.runtime import logs
+from latentaug.runtime.settings import PREFIX
+from service.api.access import Caller, of_scope
+
+logger = logging.getLogger("latentaug.audit")
+
+_READING = {"GET", "HEAD", "OPTIONS"}
+_COMPUTING = "infer"
+
+
+class AuditLog:
+    """ASGI middleware: tells of each change once it is answered, in the log and, where one is named, in a file.
+
+    Args:
+        app: what answers.
+        file: the file that lines are added to, or None. It is opened for each line, so that it may be moved away.
+
+    Raises:
+        ValueError: the file cannot be written.
+    """
+
+    def __init__(self, app: ASGIApp, file: Path | None) -> None:
+        self._app = app
+        self._file = file
+        if file is not None:
+            try:
+                _add(file, b"")
+            except OSError as error:
+                raise ValueError(
+                    f"{file} ({PREFIX}AUDIT_FILE) cannot be written ({error.strerror}); name a file in a folder that "
+                    "this user may write to"
+                ) from None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] in _READING:
+            await self._app(scope, receive, send)
+            return
+        status, headers = 500, Headers()
+
+        async def watched(message: Message) -> None:
+            nonlocal status, headers
+            if message["type"] == "http.response.start":
+                status, headers = message["status"], Headers(raw=message["headers"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            caller = of_scope(scope)
+            if caller is not None and caller.asks != _COMPUTING:
+                self._tell(_line(scope, caller, status, headers))
+
+    def _tell(self, line: dict[str, object]) -> None:
+        logger.info("%s %s", line["action"], line["outcome"], extra={"fields": line})
+        if self._file is None:
+            return
+        try:
+            _add(self._file, json.dumps(line).encode() + b"\n")
+        except OSError as error:  # the change is made, and this line is in the log
+            logger.error("a line of the audit log could not be added to %s: %s", self._file, error.strerror)
+
+
+def _line(scope: Scope, caller: Caller, status: int, headers: Headers) -> dict[str, object]:
+    """What is told of one change."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "request_id": logs.request_id.get(),
+        "owner": caller.owner or None,
+        "tenant": caller.tenant,
+        "action": getattr(scope.get("route"), "name", None),
+        "name": _name(scope, headers),
+        "outcome": _outcome(status, headers),
+        "status": status,
+    }
+
+
+def _name(scope: Scope, headers: Headers) -> str | None:
+    """The name or id of what was changed: in the path, or where the answer says that it now is, or as it was to be."""
+    for name in scope.get("path_params", {}).values():
+        return str(name)
+    if made := headers.get("location"):
+        return made.rpartition("/")[2]
+    wanted = parse_qs(scope["query_string"].decode("latin-1")).get("name")
+    return wanted[0][:100] if wanted else None
+
+
+def _outcome(status: int, headers: Headers) -> str:
+    if status >= 500:
+        return "failed"
+    if status >= 400:
+        return "refused"
+    return "repeated" if "idempotent-replayed" in headers else "done"
+
+
+def _add(file: Path, line: bytes) -> None:
+    """Add a line in one write, so that several processes may share the file."""
+    place = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(place, line)
+    finally:
+        os.close(place)
