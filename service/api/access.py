@@ -14,7 +14,6 @@ from starlette.types import Scope
 
 from latentaug.errors import Forbidden, Unauthenticated
 from service.api.context import context_of
-from service.api.keys import Key
 from service.asgi.endpoint import Answer
 
 bearer = HTTPBearer(
@@ -37,17 +36,14 @@ class Caller:
         owner: a name for the key's owner; empty where the service has no keys, or does not know the key.
         tenant: whose data sets, models and jobs the caller sees and makes. None where the service has no tenants, and
             for who runs it: then those of no tenant, and all jobs.
-        asks: the scope that is asked for.
     """
 
     owner: str
     tenant: str | None
-    asks: str | None
 
-    @staticmethod
-    def of(key: Key | None, asks: str | None) -> Caller:
-        """Who has a key, if it is a known one, and asks for a scope."""
-        return Caller("", None, asks) if key is None else Caller(key.owner, key.tenant, asks)
+
+NOBODY = Caller("", None)
+"""Who sends no key, or an unknown one."""
 
 
 def of_scope(scope: Scope) -> Caller | None:
@@ -82,7 +78,7 @@ async def authorise(request: Request, scope: str | None, credentials: HTTPAuthor
     """
     context = context_of(request)
     key = None if credentials is None else context.keys.find(credentials.credentials)
-    caller = request.scope[_CALLER] = Caller.of(key, scope)
+    caller = request.scope[_CALLER] = Caller(key.owner, key.tenant) if key else NOBODY
     address = request.client.host if request.client else "unknown"
     await context.quotas.count(f"key {key.owner}" if key else f"address {address}", request)
     if context.keys.open:

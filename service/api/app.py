@@ -119,12 +119,11 @@ def create_app(settings: Settings) -> ASGIApp:
         app.include_router(module.router)
     plain = [endpoint.route for endpoint in endpoints]
     front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
-    front.router.default = HeadAsGet(app)
+    front.router.default = HeadAsGet(AuditLog(app, settings.audit_file))  # the plain endpoints change nothing
     served: ASGIApp = OwnPages(front, settings) if known.open else front
     served = Traced(served)
     if settings.cors_origins is not None:
         served = _for_other_sites(served, settings.cors_origins)
-    served = AuditLog(served, settings.audit_file)
     served = RequestLog(served)  # around the trace, which shows the request's id
     served = RequestMetrics(served, metrics=metrics)  # around what RequestLog answers, to count it
     return _behind_proxies(served, settings)

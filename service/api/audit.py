@@ -1,8 +1,8 @@
 """The audit log: one line for each change that a caller makes, tries to make, or is refused.
 
-A change is a request that is no reading and asks for more than to compute: an upload, a job, the deletion of a data
-set, a model or a job. Its line says when it was, by which key's owner and tenant, what was asked for, of what name, and
-how it ended. Who deletes by age is a worker, whose own log says so.
+A change is an upload, a job, the deletion of a data set, a model or a job: any request that does more than read and
+compute. Its line says when it was, by which key's owner and tenant, what was asked for, of what name, and how it ended.
+What grows old is deleted by a worker, whose own log says so.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from service.api.access import Caller, of_scope
 logger = logging.getLogger("latentaug.audit")
 
 _READING = {"GET", "HEAD", "OPTIONS"}
-_COMPUTING = "infer"
 
 
 class AuditLog:
-    """ASGI middleware: tells of each change once it is answered, in the log and, where one is named, in a file.
+    """ASGI middleware: tells of each change before it is answered, in the log and, where one is named, in a file.
 
     Args:
         app: what answers.
@@ -55,22 +54,26 @@ class AuditLog:
         if scope["type"] != "http" or scope["method"] in _READING:
             await self._app(scope, receive, send)
             return
-        status, headers = 500, Headers()
+        told = False
 
         async def watched(message: Message) -> None:
-            nonlocal status, headers
+            nonlocal told
             if message["type"] == "http.response.start":
-                status, headers = message["status"], Headers(raw=message["headers"])
+                told = True
+                self._tell(scope, message["status"], Headers(raw=message["headers"]))
             await send(message)
 
         try:
             await self._app(scope, receive, watched)
         finally:
-            caller = of_scope(scope)
-            if caller is not None and caller.asks != _COMPUTING:
-                self._tell(_line(scope, caller, status, headers))
+            if not told:  # an unforeseen fault, which is answered further out
+                self._tell(scope, 500, Headers())
 
-    def _tell(self, line: dict[str, object]) -> None:
+    def _tell(self, scope: Scope, status: int, headers: Headers) -> None:
+        caller = of_scope(scope)
+        if caller is None:  # nobody was asked for a key, so there is nothing to change here
+            return
+        line = _line(scope, caller, status, headers)
         logger.info("%s %s", line["action"], line["outcome"], extra={"fields": line})
         if self._file is None:
             return

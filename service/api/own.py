@@ -125,7 +125,7 @@ class Own:
         return await self.context.loaded.get(name, self.caller.tenant)
 
     def path(self, within: str) -> str:
-        """The path in the whole store, by which jobs and the ledger know it, of what has the path `within` in `store`."""
+        """The path by which jobs and the ledger know what has the path `within` in `store`."""
         return tenants.path(self.caller.tenant, within)
 
     def qualified(self, model: str) -> str:
