@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from latentaug.datasets import Dataset
 from latentaug.errors import Damaged, NotFound
+from latentaug.options import NAME
 from latentaug.runtime.jobs import Event, JobRecord, Kind, Status
 from latentaug.storage import tenants
 from latentaug.storage.models import ModelDescription
@@ -114,7 +115,9 @@ class Own:
         Raises:
             NotFound: the caller has no such model.
         """
-        return await self.context.descriptions.get(name, self.caller.tenant)
+        if not NAME.fullmatch(name):  # it might look like one that is qualified already
+            raise NotFound.named("models", name)
+        return await self.context.descriptions.get(self.qualified(name))
 
     async def dataset(self, name: str) -> Dataset:
         """Load a data set.
@@ -134,7 +137,7 @@ class Own:
 
     def forget(self, model: str) -> None:
         """Read a model's description anew the next time."""
-        self.context.descriptions.forget(model, self.caller.tenant)
+        self.context.descriptions.forget(self.qualified(model))
 
 
 def own_of(request: Request) -> Own:

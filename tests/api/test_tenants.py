@@ -376,6 +376,9 @@ def test_who_runs_the_service_sees_all_jobs_and_what_belongs_to_nobody(
     assert set(jobs) <= shown
     assert boss.delete(f"/v1/jobs/{jobs[0]}").status_code == 200
     assert boss.get("/v1/models/of-nobody").status_code == 200
+    services.save_model(tenants.of(house.store, "first"), "of-somebody", 8, 8, 1)
+    assert first.client.get("/v1/models/of-somebody").status_code == 200
+    assert boss.get("/v1/models/first~of-somebody").status_code == 404, "no name of ours is one that is qualified"
     assert first.client.get("/v1/models/of-nobody").status_code == 404
     assert boss.get("/v1/datasets/somebodys").status_code == 404
 

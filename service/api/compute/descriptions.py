@@ -6,8 +6,6 @@ import time
 
 from anyio import to_thread
 
-from latentaug.errors import NotFound
-from latentaug.options import NAME
 from latentaug.storage import models, tenants
 from latentaug.storage.models import ModelDescription
 from latentaug.storage.objects import ArtefactStore
@@ -16,29 +14,26 @@ SECONDS_KEPT = 2.0
 
 
 class Descriptions:
-    """The descriptions of the models in a store."""
+    """The descriptions of the models in a store, by names that `tenants.qualified` has made of checked ones."""
 
     def __init__(self, store: ArtefactStore) -> None:
         self._store = store
         self._kept: dict[str, tuple[float, ModelDescription]] = {}
 
-    async def get(self, name: str, tenant: str | None) -> ModelDescription:
-        """Describe a model of a tenant, or of none, as it was at most two seconds ago.
+    async def get(self, name: str) -> ModelDescription:
+        """Describe a model, as it was at most two seconds ago.
 
         Raises:
             NotFound: no such model.
         """
-        whole_name = tenants.qualified(tenant, name)
-        expires, description = self._kept.get(whole_name, (0.0, None))
+        expires, description = self._kept.get(name, (0.0, None))
         if description is not None and time.monotonic() < expires:
             return description
-        self._kept.pop(whole_name, None)
-        if not NAME.fullmatch(name):
-            raise NotFound.named("models", name)
-        description = await to_thread.run_sync(models.describe, tenants.of(self._store, tenant), name)
-        self._kept[whole_name] = (time.monotonic() + SECONDS_KEPT, description)
+        self._kept.pop(name, None)
+        description = await to_thread.run_sync(models.describe, *tenants.find(self._store, name))
+        self._kept[name] = (time.monotonic() + SECONDS_KEPT, description)
         return description
 
-    def forget(self, name: str, tenant: str | None) -> None:
+    def forget(self, name: str) -> None:
         """Read a model's description anew the next time."""
-        self._kept.pop(tenants.qualified(tenant, name), None)
+        self._kept.pop(name, None)
