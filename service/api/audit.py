@@ -7,6 +7,7 @@ What grows old is deleted by a worker, whose own log says so.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -24,6 +25,8 @@ from service.api.access import Caller, of_scope
 logger = logging.getLogger("latentaug.audit")
 
 _READING = {"GET", "HEAD", "OPTIONS"}
+_LONGEST = 100
+"""Characters of a name that are told; one that is longer is nobody's."""
 
 
 class AuditLog:
@@ -79,8 +82,9 @@ class AuditLog:
             return
         try:
             _add(self._file, json.dumps(line).encode() + b"\n")
-        except OSError as error:  # the change is made, and this line is in the log
-            logger.error("a line of the audit log could not be added to %s: %s", self._file, error.strerror)
+        except OSError as error:  # the change is made; here is its line, whatever level the log begins at
+            told = {"fields": line}
+            logger.error("a line could not be added to %s (%s)", self._file, error.strerror, extra=told)
 
 
 def _line(scope: Scope, caller: Caller, status: int, headers: Headers) -> dict[str, object]:
@@ -100,11 +104,11 @@ def _line(scope: Scope, caller: Caller, status: int, headers: Headers) -> dict[s
 def _name(scope: Scope, headers: Headers) -> str | None:
     """The name or id of what was changed: in the path, or where the answer says that it now is, or as it was to be."""
     for name in scope.get("path_params", {}).values():
-        return str(name)
+        return str(name)[:_LONGEST]
     if made := headers.get("location"):
         return made.rpartition("/")[2]
     wanted = parse_qs(scope["query_string"].decode("latin-1")).get("name")
-    return wanted[0][:100] if wanted else None
+    return wanted[0][:_LONGEST] if wanted else None
 
 
 def _outcome(status: int, headers: Headers) -> str:
@@ -119,6 +123,7 @@ def _add(file: Path, line: bytes) -> None:
     """Add a line in one write, so that several processes may share the file."""
     place = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(place, line)
+        if os.write(place, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(place)
