@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,7 +78,7 @@ def _beside(grid: Grid) -> list[Result]:
     found = []
     for job in grid.params.beside:
         try:
-            found.append(Result.from_json(json.loads(grid.work.artefacts.get(f"jobs/{job}/result.json"))))
+            found.append(Result.from_json(grid.work.result_of(job)))
         except NotFound:
             continue
     return [result for result in found if result.dataset_checksum == grid.dataset.checksum]

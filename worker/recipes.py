@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -89,8 +88,7 @@ def read_recipe(work: Work, params: AugmentParams) -> Recipe:
     if isinstance(params.recipe, Recipe):
         return params.recipe
     try:
-        found = json.loads(work.artefacts.get(f"jobs/{params.recipe}/result.json"))
-        return Recipe.model_validate(found["recipe"])
+        return Recipe.model_validate(work.result_of(str(params.recipe))["recipe"])
     except (NotFound, KeyError) as error:
         raise NotFound(f"job {params.recipe} has no recipe; name a recommend job that has succeeded") from error
 

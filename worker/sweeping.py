@@ -27,7 +27,7 @@ def sweep(store: ArtefactStore, attempts: Attempts, old: OldJobs, now: datetime)
     Raises:
         Away: Redis or the store does not answer.
     """
-    freed = sum(store.sweep(shelf) for shelf in ("datasets", "models", "jobs", "probe"))
+    freed = sum(store.sweep(shelf) for shelf in ("datasets", "models", "jobs", "tenants", "probe"))
     # A training whose process was lost writes its model again under the job's id, which is the version.
     unfinished = {record.id for record in attempts.unfinished()}
     for shelf in artefacts.DESCRIPTIONS:

@@ -6,12 +6,14 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from pydantic import BaseModel
 
 from latentaug.errors import Away, Cancelled, NotFound, NotStored
 from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Json
 from latentaug.runtime.settings import Settings
+from latentaug.storage import tenants
 from latentaug.storage.objects import ArtefactStore
 
 REPORT_EVERY = 1.0
@@ -39,13 +41,14 @@ class Work:
 
     Attributes:
         record: the job, as it was claimed.
-        artefacts: the store of data sets, models and results.
+        artefacts: the store of the data sets and models of the job's tenant.
         settings: the settings of this process.
     """
 
     def __init__(self, record: JobRecord, attempts: Attempts, artefacts: ArtefactStore, settings: Settings) -> None:
         self.record = record
-        self.artefacts = artefacts
+        self.artefacts = tenants.of(artefacts, record.tenant)
+        self._files = artefacts
         self.settings = settings
         self._attempts = attempts
         self._reported = 0.0
@@ -105,22 +108,30 @@ class Work:
 
     def put(self, file: str, data: bytes | str) -> None:
         """Write one of the job's files."""
-        self.artefacts.put(f"{self._folder}/{file}", data.encode() if isinstance(data, str) else data)
+        self._files.put(f"{self._folder}/{file}", data.encode() if isinstance(data, str) else data)
 
     def put_json(self, file: str, value: object) -> None:
         """Write one of the job's files as JSON."""
         self.put(file, json.dumps(value, indent=1, allow_nan=False))
 
+    def result_of(self, job_id: str) -> Any:
+        """Read the result of another job, whose id the caller's own may name.
+
+        Raises:
+            NotFound: it has none, or no longer.
+        """
+        return json.loads(self._files.get(f"jobs/{job_id}/result.json"))
+
     def recall(self, name: str) -> bytes | None:
         """Read what an earlier attempt kept under `name`; None where there is nothing."""
         try:
-            return self.artefacts.get(self._kept_path(name))
+            return self._files.get(self._kept_path(name))
         except NotFound:
             return None
 
     def keep(self, name: str, data: bytes) -> None:
         """Keep `data` for a later attempt, until the job ends."""
-        self.artefacts.put(self._kept_path(name), data)
+        self._files.put(self._kept_path(name), data)
 
     def keep_now_and_then(self, name: str, make: Callable[[], bytes]) -> None:
         """Keep what `make` returns for a later attempt, if the last time was at least `KEEP_EVERY` seconds ago."""

@@ -106,6 +106,13 @@ class Settings(BaseSettings):
     be given as its hash, `sha256$<hex>`."""
     api_keys_file: Path | None = None
     """File of API keys, one `sha256$<hex>:scope+scope` per line. Keys that are not hashed are refused."""
+    tenants: bool = False
+    """Whether each API key sees the data sets, models and jobs of its own tenant only. A key's tenant is named in its
+    line after the scopes, `key:scope+scope@tenant`; without a name, each key is a tenant of its own. `@*` is for who
+    runs the service: such a key sees all jobs and the metrics. It needs API keys."""
+    audit_file: Path | None = None
+    """File to which a line of JSON is added for each change that a caller makes or is refused: who, what, when and how
+    it ended. The log has the same lines. Default: the log only."""
     rate_limit: str | None = None
     """How many requests a caller may make, such as `100/second` or `1000/minute`. All API processes count together.
     Default: no limit."""
@@ -252,6 +259,15 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}CORS_ORIGINS is * and there are no API keys, so any web site could use the service: name the "
                 f"sites, or set {PREFIX}API_KEYS"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _keys_for_tenants(self) -> Self:
+        if self.tenants and self.api_keys is None and self.api_keys_file is None:
+            raise ValueError(
+                f"{PREFIX}TENANTS is true and there are no API keys to tell tenants apart by: set "
+                f"{PREFIX}API_KEYS_FILE, or leave {PREFIX}TENANTS out"
             )
         return self
 

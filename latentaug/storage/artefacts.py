@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from latentaug.errors import Damaged, NotFound
+from latentaug.storage import tenants
 from latentaug.storage.objects import ArtefactStore
 
 DESCRIPTIONS = {"datasets": "dataset.json", "models": "model.json"}
@@ -19,8 +20,9 @@ USED = "used"
 
 
 def paths(store: ArtefactStore, shelf: str) -> list[str]:
-    """Paths of all folders in `datasets` or `models`, also of those without a description."""
-    return [f"{shelf}/{name}" for name in store.folders(shelf)]
+    """Paths of all folders in `datasets` or `models` of every tenant, also of those without a description."""
+    shelves = [tenants.path(tenant, shelf) for tenant in tenants.every(store)]
+    return [f"{each}/{name}" for each in shelves for name in store.folders(each)]
 
 
 def versions(store: ArtefactStore, path: str) -> list[str]:
@@ -76,4 +78,4 @@ def _damaged(path: str) -> Damaged:
 
 
 def _description_path(path: str) -> str:
-    return f"{path}/{DESCRIPTIONS[path.partition('/')[0]]}"
+    return f"{path}/{DESCRIPTIONS[path.split('/')[-2]]}"

@@ -10,6 +10,7 @@ away by deleting its description first; without a description the rest does not 
     datasets/<name>/<version>/...       images and labels, safetensors
     jobs/<id>/record.json               the job record, once ended
     jobs/<id>/...                       what the job made
+    tenants/<tenant>/...                models and data sets of a tenant, where there are any (`tenants`)
     probe/bytes                         written now and then, to see whether that is possible
 """
 

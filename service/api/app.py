@@ -16,6 +16,7 @@ from latentaug.runtime import tracing
 from latentaug.runtime.settings import Settings, listed
 from latentaug.storage.objects import ArtefactStore
 from service.api import keys
+from service.api.audit import AuditLog
 from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
 from service.api.compute.joining import Joiner
@@ -71,7 +72,7 @@ def create_app(settings: Settings) -> ASGIApp:
     """Make the application. It connects to Redis and to the model server when it first needs them, and starts without.
 
     Raises:
-        ValueError: the keys or the rates cannot be read.
+        ValueError: the keys or the rates cannot be read, or the file of the audit log cannot be written.
     """
     known = keys.load(settings)
     quotas = Quotas(settings)
@@ -118,7 +119,7 @@ def create_app(settings: Settings) -> ASGIApp:
         app.include_router(module.router)
     plain = [endpoint.route for endpoint in endpoints]
     front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
-    front.router.default = HeadAsGet(app)
+    front.router.default = HeadAsGet(AuditLog(app, settings.audit_file))  # the plain endpoints change nothing
     served: ASGIApp = OwnPages(front, settings) if known.open else front
     served = Traced(served)
     if settings.cors_origins is not None:

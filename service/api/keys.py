@@ -1,8 +1,9 @@
 """API keys: read once at start, kept as SHA-256 and compared in constant time.
 
-`python -m service.api.keys new --scopes infer,train` makes a key. It prints the key, which is stored nowhere, and the
-line that goes into the file of keys. `python -m service.api.keys ensure FILE` is for the first start of a service: if
-FILE does not exist, it makes a key with every scope, prints it and writes its line to FILE.
+`python -m service.api.keys new --scopes infer,train` makes a key; `--tenant NAME` says whose it is. It
+prints the key, which is stored nowhere, and the line that goes into the file of keys. `python -m service.api.keys
+ensure FILE` is for the first start of a service: if FILE does not exist, it makes a key with every scope, prints it and
+writes its line to FILE.
 """
 
 from __future__ import annotations
@@ -14,22 +15,34 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from latentaug.runtime.settings import PREFIX, Settings
+from latentaug.storage.tenants import TENANT
 
 SCOPES = ("infer", "train", "admin")
+EVERYBODY = "*"
+"""Stands in place of a tenant in the line of a key that belongs to whoever runs the service."""
 _HASHED = re.compile(r"sha256\$([0-9a-f]{64})")
+
+_TENANT_RULE = f"use 1 to 64 small letters, digits, '_' or '-', the first a letter or digit, or {EVERYBODY}"
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key as it is kept: its hash and its scopes. No scope contains another."""
+    """A key as it is kept.
+
+    Attributes:
+        digest: its hash.
+        scopes: what it may do; no scope contains another.
+        tenant: whose data sets, models and jobs it sees; None where that is not asked.
+    """
 
     digest: bytes
     scopes: frozenset[str]
+    tenant: str | None = None
 
     @property
     def owner(self) -> str:
@@ -74,7 +87,12 @@ def load(settings: Settings) -> Keys:
     if configured and not keys:
         where = f"{PREFIX}API_KEYS" if settings.api_keys_file is None else _file(settings.api_keys_file)
         raise ValueError(f"{where} has no key; make one: python -m service.api.keys new --scopes infer")
-    return Keys(keys)
+    return Keys(_of_tenant(key) if settings.tenants else replace(key, tenant=None) for key in keys)
+
+
+def _of_tenant(key: Key) -> Key:
+    """The key with the tenant that its line means: the one named, by default one of its own, or everybody."""
+    return replace(key, tenant=None if key.tenant == EVERYBODY else key.tenant or key.owner)
 
 
 def _read(file: Path) -> list[Key]:
@@ -99,10 +117,10 @@ def _file(file: Path) -> str:
     return f"{file} ({PREFIX}API_KEYS_FILE)"
 
 
-def new(scopes: Sequence[str]) -> tuple[str, str]:
-    """Make a key. Return the key itself, and its line for the file of keys."""
+def new(scopes: Sequence[str], tenant: str | None = None) -> tuple[str, str]:
+    """Make a key, of a tenant if one is named. Return the key itself, and its line for the file of keys."""
     token = f"latentaug_{secrets.token_urlsafe(32)}"
-    return token, f"sha256${_digest(token).hex()}:{'+'.join(scopes)}"
+    return token, f"sha256${_digest(token).hex()}:{'+'.join(scopes)}{f'@{tenant}' if tenant else ''}"
 
 
 def ensure(file: Path) -> str | None:
@@ -129,6 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for_new.add_argument(
         "--scopes", required=True, help=f"what the key may do, separated by commas: {', '.join(SCOPES)}"
     )
+    for_new.add_argument(
+        "--tenant", help=f"whose key it is, where {PREFIX}TENANTS is set; {EVERYBODY} for who runs the service"
+    )
     for_ensure = commands.add_parser("ensure", help="make a key with every scope if the file does not exist")
     for_ensure.add_argument("file", type=Path, help=f"the file that {PREFIX}API_KEYS_FILE names")
     chosen = parser.parse_args(arguments)
@@ -139,22 +160,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scopes = chosen.scopes.split(",")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         parser.error(f"unknown scope {', '.join(unknown)}; choose from {', '.join(SCOPES)}")
-    token, line = new(scopes)
+    if chosen.tenant is not None and not _names_tenant(chosen.tenant):
+        parser.error(f"no tenant can be named {chosen.tenant}; {_TENANT_RULE}")
+    token, line = new(scopes, chosen.tenant)
     print(f"key, shown this once:          {token}")
     print(f"line for {PREFIX}API_KEYS_FILE: {line}")
 
 
 def _parse(entry: str, source: str, *, plain: bool) -> Key:
-    """Read one `key:scope+scope`. The messages never show the key."""
-    token, _, listed = entry.rpartition(":")
+    """Read one `key:scope+scope` or `key:scope+scope@tenant`. The messages never show the key."""
+    token, _, rest = entry.rpartition(":")
+    listed, named, tenant = rest.partition("@")
     scopes = frozenset(listed.split("+"))
     if not token or not scopes <= set(SCOPES):
         raise ValueError(f"{source} has an entry that is not key:scope+scope; the scopes are {', '.join(SCOPES)}")
+    if named and not _names_tenant(tenant):
+        raise ValueError(f"{source} has a key whose tenant, after the @, has no name; {_TENANT_RULE}")
     if hashed := _HASHED.fullmatch(token):
-        return Key(bytes.fromhex(hashed[1]), scopes)
+        return Key(bytes.fromhex(hashed[1]), scopes, tenant or None)
     if not plain:
         raise ValueError(f"{source} holds a plain key; write only the sha256$... lines that `keys new` prints")
-    return Key(_digest(token), scopes)
+    return Key(_digest(token), scopes, tenant or None)
+
+
+def _names_tenant(text: str) -> bool:
+    return text == EVERYBODY or TENANT.fullmatch(text) is not None
 
 
 def _digest(token: str) -> bytes:

@@ -15,7 +15,7 @@ import torch
 
 from latentaug.errors import Damaged, MalformedInput, NotFound
 from latentaug.options import NAME
-from latentaug.storage import models
+from latentaug.storage import models, tenants
 from latentaug.storage.models import ModelDescription
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import read_vae
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 class Repository:
     """The models that the server can serve. It is used from one event loop.
+
+    A model that belongs to a tenant has a name made by `tenants.qualified`, here and in all that is counted.
 
     Args:
         store: the store that holds models.
@@ -103,7 +105,7 @@ class Repository:
         Raises:
             Unavailable: the store cannot be reached.
         """
-        return sorted({*await asyncio.to_thread(models.names, self._store), *self._loaded})
+        return sorted({*await asyncio.to_thread(self._stored), *self._loaded})
 
     def _held(self, name: str, version: str | None) -> LoadedModel | None:
         model = self._loaded.get(name)
@@ -128,21 +130,34 @@ class Repository:
         log.info("loaded %s, version %s", name, model.description.version)
         return model
 
+    def _stored(self) -> list[str]:
+        return [
+            tenants.qualified(tenant, name)
+            for tenant in tenants.every(self._store)
+            for name in models.names(tenants.of(self._store, tenant))
+        ]
+
     def _describe(self, name: str, version: str | None) -> ModelDescription:
-        if not NAME.fullmatch(name):
+        return self._find(name, version)[1].model_copy(update={"name": name})
+
+    def _find(self, name: str, version: str | None) -> tuple[ArtefactStore, ModelDescription]:
+        """A model's description, and the part of the store that it is in."""
+        store, own_name = tenants.find(self._store, name)
+        if not NAME.fullmatch(own_name):
             raise NotFound(f"no model is named {name[:80]!r}; GET /v2/models lists them")
-        description = models.describe(self._store, name)
+        description = models.describe(store, own_name)
         if version not in (None, description.version):
-            raise NotFound(f"model {name!r} has no version {version[:80]!r}; it has {description.version!r}")
-        return description
+            raise NotFound(f"model {own_name!r} has no version {version[:80]!r}; it has {description.version!r}")
+        return store, description
 
     def _read(self, name: str, version: str | None) -> LoadedModel:
-        description = self._describe(name, version)
+        store, description = self._find(name, version)
         try:
-            vae = frozen(read_vae(self._store, description), self._precision)
-            projected = models.read_projected(self._store, description)
+            vae = frozen(read_vae(store, description), self._precision)
+            projected = models.read_projected(store, description)
         except (ValueError, KeyError, MalformedInput) as error:
             raise Damaged(
-                f"the model {name!r} is damaged: its files cannot be read ({error}); delete it and train it again"
+                f"the model {description.name!r} is damaged: its files cannot be read ({error}); delete it and train "
+                "it again"
             ) from error
-        return LoadedModel(description, vae, projected, self._device)
+        return LoadedModel(description.model_copy(update={"name": name}), vae, projected, self._device)

@@ -127,3 +127,38 @@ def test_the_first_start_makes_a_key_with_every_scope_and_later_ones_keep_it(tmp
     assert keys.ensure(file) is None
     assert file.read_text() == kept
     assert [path.name for path in file.parent.iterdir()] == ["keys"]
+
+
+def test_a_line_names_the_tenant_of_its_key() -> None:
+    listed = "alpha:infer+train@acme,beta:infer,gamma:admin@*"
+    with_tenants = keys.load(settings(api_keys=listed, tenants=True))
+    without = keys.load(settings(api_keys=listed))
+
+    found = {name: with_tenants.find(name) for name in ("alpha", "beta", "gamma")}
+
+    assert found["alpha"] is not None
+    assert (found["alpha"].tenant, found["alpha"].scopes) == ("acme", {"infer", "train"})
+    assert found["beta"] is not None
+    assert found["beta"].tenant == found["beta"].owner, "without a name it is a tenant of its own"
+    assert found["gamma"] is not None
+    assert found["gamma"].tenant is None, "it belongs to who runs the service"
+    assert [key.tenant for name in found if (key := without.find(name))] == [None] * 3
+
+
+@pytest.mark.parametrize("tenant", ["", "Acme", "a/b", "..", "a b", "x" * 65, "acme@acme"])
+def test_a_tenant_that_has_no_name_is_refused(tenant: str) -> None:
+    with pytest.raises(ValueError, match="small letters"):
+        keys.load(settings(api_keys=f"key:infer@{tenant}"))
+
+
+def test_the_command_makes_a_key_of_a_tenant(capsys: pytest.CaptureFixture[str]) -> None:
+    keys.main(["new", "--scopes", "infer", "--tenant", "acme"])
+
+    printed = capsys.readouterr().out
+    token, line = (text.split(": ", 1)[1].strip() for text in printed.splitlines())
+    found = keys.load(settings(api_keys=line, tenants=True)).find(token)
+    assert found is not None
+    assert found.tenant == "acme"
+    with pytest.raises(SystemExit):
+        keys.main(["new", "--scopes", "infer", "--tenant", "Acme Inc"])
+    assert "no tenant can be named Acme Inc" in capsys.readouterr().err

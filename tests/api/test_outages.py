@@ -198,16 +198,16 @@ def test_a_job_on_what_is_being_deleted_is_refused_and_one_on_what_was_deleted_i
         with jobs.store.deleting("datasets/fleeting") as users:
             assert users == []
             with pytest.raises(Conflict, match="the data set 'fleeting' is being deleted"):
-                jobs.submit("train", params, owner="", idempotency_key=None, reserve=None)
+                jobs.submit("train", params, owner="", tenant=None, idempotency_key=None, reserve=None)
             with pytest.raises(Conflict, match="already"), jobs.store.deleting("datasets/fleeting"):
                 pass
-        record, _ = jobs.submit("train", params, owner="", idempotency_key=None, reserve=None)
+        record, _ = jobs.submit("train", params, owner="", tenant=None, idempotency_key=None, reserve=None)
         with pytest.raises(Conflict, match=f"job {record.id} uses the data set 'fleeting'"):
             jobs.delete_unused("datasets/fleeting", lambda: datasets.delete(home.store, "fleeting"))
         jobs.cancel(record.id)
         jobs.delete_unused("datasets/fleeting", lambda: datasets.delete(home.store, "fleeting"))
         with pytest.raises(NotFound, match="fleeting"):
-            jobs.submit("train", params, owner="", idempotency_key=None, reserve=None)
+            jobs.submit("train", params, owner="", tenant=None, idempotency_key=None, reserve=None)
         assert jobs.store.list(limit=1)[0][0].status == "cancelled"
     finally:
         jobs.close()
@@ -220,7 +220,7 @@ def test_however_deletions_and_jobs_meet_no_job_is_left_without_its_data_set(hom
     def submit(number: int) -> str | None:
         try:
             params = TrainParams(dataset=f"raced-{number}")
-            return jobs.submit("train", params, owner="", idempotency_key=None, reserve=None)[0].id
+            return jobs.submit("train", params, owner="", tenant=None, idempotency_key=None, reserve=None)[0].id
         except (Conflict, NotFound):
             return None
 

@@ -17,7 +17,8 @@ _PATH = re.compile(
 _DOTTED = re.compile(
     r"(?<![\w./:-])(?:latentaug|latentaug_client|service|worker|bench|examples|docs)(?:\.[A-Za-z_]\w*)+", re.ASCII
 )
-_NO_MODULES = {"service.log", "latentaug.job_id", "latentaug.request_id"}  # a file, and attributes of traces
+_NO_MODULES = {"service.log", "latentaug.audit", "latentaug.job_id", "latentaug.request_id"}
+"""A file, a logger, and attributes of traces."""
 _LAYOUT_LINE = re.compile(r"( +)([\w./]+(?:  [\w./]+)*)(?: {2,}|$)")
 
 

@@ -13,6 +13,7 @@ from latentaug import datasets
 from latentaug.errors import NotFound
 from latentaug.runtime.jobs import Attempts, OldJobs
 from latentaug.runtime.settings import Settings
+from latentaug.storage import tenants
 from latentaug.storage.objects import ArtefactStore
 from worker import retention
 from worker.retention import delete_old_jobs, delete_unused_uploads
@@ -154,6 +155,21 @@ def test_files_stay_with_the_record_where_the_setting_is_0(
     job = ended()
     delete_old_jobs(old_jobs, jobs, settings, datetime.now(UTC) + timedelta(days=29))
     assert artefacts.files(f"jobs/{job}/figures") == ["generation.png"]
+
+
+def test_uploads_of_tenants_go_like_those_of_nobody(
+    jobs: Attempts, settings: Settings, artefacts: ArtefactStore
+) -> None:
+    first, second = tenants.of(artefacts, "first"), tenants.of(artefacts, "second")
+    for store in (first, second):
+        datasets.create(store, "same", IMAGES, None, 2**20)
+    jobs.create("train", {"dataset": "same"}, tenant="second")
+    settings = settings.model_copy(update={"upload_retention_days": 7.0})
+
+    delete_unused_uploads(artefacts, jobs, settings, datetime.now(UTC) + timedelta(days=8))
+
+    assert "same" not in datasets.names(first)
+    assert "same" in datasets.names(second), "a job of that tenant will use it"
 
 
 def test_uploads_go_that_nobody_has_used(jobs: Attempts, settings: Settings, artefacts: ArtefactStore) -> None:

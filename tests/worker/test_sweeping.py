@@ -68,10 +68,12 @@ def test_what_was_begun_goes_once_it_is_old(
 ) -> None:
     left(root / "datasets" / "mine" / "0" / "arrays.safetensors#1")
     left(root / "jobs" / "0" / "images.zip#12")
+    left(root / "tenants" / "first" / "models" / "m" / "0" / "weights.safetensors#1")
     young = left(root / "models" / "m" / "0" / "weights.safetensors#1", time.time() - 60)
     odd = left(root / "datasets" / "mine" / "notes#today")
     assert swept(redis, artefacts, settings, root) == {str(path.relative_to(root)) for path in (young, odd)}
     assert not (root / "jobs" / "0").exists(), "no empty folder is left"
+    assert not (root / "tenants").exists()
 
 
 def test_versions_that_no_description_names_go_once_they_are_old(
@@ -84,6 +86,7 @@ def test_versions_that_no_description_names_go_once_they_are_old(
     left(root / "datasets" / "mine" / "killed" / "arrays.safetensors")
     left(root / "datasets" / "never" / "killed" / "arrays.safetensors")
     left(root / "models" / "never" / "killed" / "weights.safetensors")
+    left(root / "tenants" / "first" / "models" / "slow" / "killed" / "weights.safetensors")
     saving = left(root / "models" / "slow" / running.id / "weights.safetensors")
     coming = left(root / "datasets" / "other" / "1" / "arrays.safetensors", time.time() - 60)
     kept = {str(path.relative_to(root)) for path in (saving, coming)}

@@ -23,7 +23,14 @@ class JobIndex:
         self._redis = redis
         self._add = scripts.load(redis, "index")
 
-    def page(self, kinds: Iterable[Kind], statuses: Sequence[Status], before: str | None, limit: int) -> list[str]:
+    def page(
+        self,
+        kinds: Iterable[Kind],
+        statuses: Sequence[Status],
+        before: str | None,
+        limit: int,
+        tenant: str | None = None,
+    ) -> list[str]:
         """Read the ids of the newest `limit` jobs of these kinds and statuses, newest first.
 
         Args:
@@ -31,13 +38,16 @@ class JobIndex:
             statuses: which statuses.
             before: only jobs that were made before the one with this id.
             limit: how many at most.
+            tenant: only this tenant's; None for all jobs.
         """
         newest = "+" if before is None else f"({before}"
+        whose = [] if tenant is None else [tenant]
         with answering():
             pipeline = self._redis.pipeline(transaction=False)
             for kind in kinds:
                 for status in statuses:
-                    pipeline.zrange(key("jobs", kind, status), newest, "-", desc=True, bylex=True, offset=0, num=limit)
+                    shelf = key("jobs", kind, status, *whose)
+                    pipeline.zrange(shelf, newest, "-", desc=True, bylex=True, offset=0, num=limit)
             found = {job_id.decode() for ids in pipeline.execute() for job_id in ids}
         return sorted(found, reverse=True)[:limit]
 
@@ -54,10 +64,14 @@ class JobIndex:
     def drop(self, job_id: str) -> None:
         """Forget an ended job."""
         with answering():
+            tenant = cast("bytes | None", self._redis.hget(key("tenants"), job_id))
             pipeline = self._redis.pipeline(transaction=True)
             for kind in KINDS:
                 for status in ENDS:
                     pipeline.zrem(key("jobs", kind, status), job_id)
+                    if tenant is not None:
+                        pipeline.zrem(key("jobs", kind, status, tenant.decode()), job_id)
+            pipeline.hdel(key("tenants"), job_id)
             pipeline.zrem(key("ends"), job_id)
             pipeline.srem(key("emptied"), job_id)
             pipeline.execute()
@@ -80,7 +94,7 @@ class JobIndex:
                 arguments: list[str | float] = []
                 for record in records[start : start + _BATCH]:
                     ended = "" if record.ended_at is None else record.ended_at.timestamp()
-                    arguments += [record.id, record.kind, record.status, ended]
+                    arguments += [record.id, record.kind, record.status, ended, record.tenant or ""]
                 self._add(args=arguments)
             self._redis.set(key("indexed"), 1)
 

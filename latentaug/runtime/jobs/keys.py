@@ -9,6 +9,9 @@
                                       "<id> <attempt>" that it was started for
     latentaug:sub-jobs:<id>:<status>  sorted set of the ids of a job's sub-jobs, until the job ends
     latentaug:jobs:<kind>:<status>    sorted set of the ids of all jobs: the index that lists are read from
+    latentaug:jobs:<kind>:<status>:<tenant>
+                                      those of one tenant
+    latentaug:tenants                 hash: the tenant of each job that has one, by the job's id
     latentaug:ends                    sorted set of the ids of ended jobs, by the second in which they ended
     latentaug:emptied                 set of the ids of ended jobs whose files were deleted, and whose records are kept
     latentaug:indexed                 exists once the index holds the jobs that are in the artefact store
@@ -21,7 +24,7 @@
     latentaug:request:<digest>        hash: the job that an idempotency key stands for, and the request's digest
     latentaug:allowed:<name>:<caller>:<window>
                                       how much of something a caller has taken in a window of time
-    latentaug:reserved:<name>         id of the unfinished job that holds a name
+    latentaug:reserved:<name>         id of the unfinished job that holds a name; a tenant's is `<tenant>~<name>`
     latentaug:deleting:<path>         exists while the data set or model at that path is being deleted
     latentaug:stored                  hash: whose data set, model or job a path in the store is, "<owner> <bytes>"
     latentaug:stored-bytes            hash: the sum of these bytes, by owner

@@ -208,7 +208,12 @@ class JobReader:
 
     # Last in the class: below it, `list` would name this method in annotations.
     def list(
-        self, kind: Kind | None = None, status: Status | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        kind: Kind | None = None,
+        status: Status | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        tenant: str | None = None,
     ) -> tuple[list[JobRecord], str | None]:
         """Read records, newest first; at most one more is read from the store than is returned.
 
@@ -217,6 +222,7 @@ class JobReader:
             status: only this status.
             limit: most records, 1 to 500.
             cursor: the second value that the call before returned, to go on from there.
+            tenant: only this tenant's; None for all jobs.
 
         Returns:
             The records, and the cursor of the next page or None.
@@ -235,7 +241,7 @@ class JobReader:
         statuses = STATUSES if status is None else (status,)
         found: list[JobRecord] = []
         while (wanted := limit + 1 - len(found)) > 0:
-            ids = self._index.page(kinds, statuses, cursor, wanted)
+            ids = self._index.page(kinds, statuses, cursor, wanted, tenant)
             # A job may have moved on or been deleted since the index was read; then another one is read in its place.
             found += [record for record in self._records(ids) if record.kind in kinds and record.status in statuses]
             if len(ids) < wanted:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from latentaug.errors import NotFound
+from latentaug.storage import tenants
 
 Kind = Literal["train", "evaluate", "augment", "label", "recommend"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -86,6 +87,8 @@ class JobRecord(BaseModel):
     """How many times the job was put in its queue; a process that works at an earlier attempt has lost the job."""
     sub_jobs: SubJobs | None = Field(default=None, alias="children")
     """Set once the job is split into sub-jobs. Their number grows where some must end before others can begin."""
+    tenant: str | None = Field(default=None, exclude_if=lambda tenant: tenant is None)
+    """Whose job it is, and whose data sets and models it works with. Left out where the service has no tenants."""
 
     @property
     def ended(self) -> bool:
@@ -114,13 +117,16 @@ class JobRecord(BaseModel):
     @property
     def makes(self) -> list[str]:
         """Paths in the store of the models that it makes."""
-        return [f"models/{self.params.get('name') or default_model_name(self.id)}"] if self.kind == "train" else []
+        if self.kind != "train":
+            return []
+        return [tenants.path(self.tenant, f"models/{self.params.get('name') or default_model_name(self.id)}")]
 
     @property
     def uses(self) -> set[str]:
         """Paths in the store of all that must stay while it is unfinished, a model that it makes among them."""
-        found = {*self.makes, *(f"models/{name}" for name in self.models)}
-        return found if self.dataset is None else found | {f"datasets/{self.dataset}"}
+        used = [f"models/{name}" for name in self.models]
+        used += [] if self.dataset is None else [f"datasets/{self.dataset}"]
+        return {*self.makes, *(tenants.path(self.tenant, each) for each in used)}
 
     @property
     def fanned_out(self) -> bool:
@@ -178,7 +184,7 @@ def check_id(job_id: str) -> str:
 
 def in_words(path: str) -> str:
     """Return how to call what a path of `JobRecord.uses` leads to."""
-    shelf, _, name = path.partition("/")
+    shelf, name = path.split("/")[-2:]
     return f"the {'model' if shelf == 'models' else 'data set'} {name!r}"
 
 
@@ -193,6 +199,7 @@ def to_fields(record: JobRecord) -> list[str]:
         *("id", record.id, "kind", record.kind, "status", record.status, "attempt", str(record.attempt)),
         *("created_at", record.created_at.isoformat(), "queued_at", str(record.created_at.timestamp())),
         *("params", json.dumps(record.params), "progress", record.progress.model_dump_json()),
+        *(() if record.tenant is None else ("tenant", record.tenant)),
     ]
 
 

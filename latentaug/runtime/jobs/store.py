@@ -30,6 +30,7 @@ from latentaug.runtime.jobs.record import (
     to_fields,
 )
 from latentaug.runtime.settings import Settings
+from latentaug.storage import tenants
 from latentaug.storage.objects import ArtefactStore
 
 KEPT_SECONDS = 24 * 3600
@@ -61,6 +62,7 @@ class JobStore(JobReader):
         params: Mapping[str, Any],
         *,
         owner: str = "",
+        tenant: str | None = None,
         idempotency_key: str | None = None,
         reserve: str | None = None,
         origin: Mapping[str, str] | None = None,
@@ -70,9 +72,10 @@ class JobStore(JobReader):
         Args:
             kind: what to do.
             params: validated parameters, plain JSON.
-            owner: whose job it is, and whose idempotency key.
+            owner: whose key it was asked for with, and whose idempotency key.
+            tenant: whose job it is, with their data sets and models; None for nobody's.
             idempotency_key: the same owner, key and request within 24 hours give the same job.
-            reserve: a name that only one unfinished job may hold.
+            reserve: a name that only one unfinished job of a tenant may hold.
             origin: the `request_id` and `traceparent` of the request, where there are any; callers do not see them.
 
         Returns:
@@ -88,8 +91,11 @@ class JobStore(JobReader):
         if idempotency_key is not None and not 1 <= len(idempotency_key) <= 255:
             raise InvalidInput("Idempotency-Key must have 1 to 255 characters")
         job_id, created_at = new_id()
-        record = JobRecord(id=job_id, kind=kind, status="queued", created_at=created_at, params=dict(params))
-        request = "" if idempotency_key is None else _digest([owner, idempotency_key])
+        record = JobRecord(
+            id=job_id, kind=kind, status="queued", created_at=created_at, params=dict(params), tenant=tenant
+        )
+        whose = [owner] if tenant is None else [tenant, owner]
+        request = "" if idempotency_key is None else _digest([*whose, idempotency_key])
         digest = _digest([kind, record.params])
         most = self._settings.max_queued_jobs
         arguments: list[str | int | float] = [
@@ -99,7 +105,7 @@ class JobStore(JobReader):
             request,
             digest,
             KEPT_SECONDS,
-            reserve or "",
+            tenants.qualified(tenant, reserve) if reserve else "",
             owner,
             self._settings.max_jobs_per_key or "",
             len(record.uses),

@@ -6,9 +6,7 @@ import time
 
 from anyio import to_thread
 
-from latentaug.errors import NotFound
-from latentaug.options import NAME
-from latentaug.storage import models
+from latentaug.storage import models, tenants
 from latentaug.storage.models import ModelDescription
 from latentaug.storage.objects import ArtefactStore
 
@@ -16,7 +14,7 @@ SECONDS_KEPT = 2.0
 
 
 class Descriptions:
-    """The descriptions of the models in a store."""
+    """The descriptions of the models in a store, by names that `tenants.qualified` has made of checked ones."""
 
     def __init__(self, store: ArtefactStore) -> None:
         self._store = store
@@ -32,9 +30,7 @@ class Descriptions:
         if description is not None and time.monotonic() < expires:
             return description
         self._kept.pop(name, None)
-        if not NAME.fullmatch(name):
-            raise NotFound.named("models", name)
-        description = await to_thread.run_sync(models.describe, self._store, name)
+        description = await to_thread.run_sync(models.describe, *tenants.find(self._store, name))
         self._kept[name] = (time.monotonic() + SECONDS_KEPT, description)
         return description
 

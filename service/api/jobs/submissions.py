@@ -20,7 +20,7 @@ from latentaug.runtime import logs, tracing
 from latentaug.runtime.jobs import JobRecord, JobStore, Kind, OldJobs, answering, connect, in_words
 from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
-from latentaug.storage import models
+from latentaug.storage import models, tenants
 from latentaug.storage.objects import ArtefactStore
 from service.api.http.request_log import logger
 from service.api.metrics import JobFigures
@@ -53,7 +53,14 @@ class Jobs:
         return self._connect().store
 
     def submit(
-        self, kind: Kind, params: BaseModel, *, owner: str, idempotency_key: str | None, reserve: str | None
+        self,
+        kind: Kind,
+        params: BaseModel,
+        *,
+        owner: str,
+        tenant: str | None,
+        idempotency_key: str | None,
+        reserve: str | None,
     ) -> tuple[JobRecord, bool]:
         """Make a job and put it into its queue, or find the one that the same key made before.
 
@@ -75,7 +82,13 @@ class Jobs:
             current = logs.request_id.get()
             origin = tracing.carrier() | ({} if current is None else {"request_id": current})
             record, created = connected.store.create(
-                kind, plain, owner=owner, idempotency_key=idempotency_key, reserve=reserve, origin=origin
+                kind,
+                plain,
+                owner=owner,
+                tenant=tenant,
+                idempotency_key=idempotency_key,
+                reserve=reserve,
+                origin=origin,
             )
             span.attributes["latentaug.job_id"] = record.id
         if created:
@@ -185,11 +198,12 @@ class Jobs:
 
     def _check_still_there(self, record: JobRecord) -> None:
         """Cancel a job if what it uses was deleted between the check of its request and the start of the job."""
+        store = tenants.of(self._artefacts, record.tenant)
         try:
             if record.dataset is not None:
-                datasets.check_exists(record.dataset, self._artefacts)
+                datasets.check_exists(record.dataset, store)
             for name in record.models:
-                models.check_exists(self._artefacts, name)
+                models.check_exists(store, name)
         except NotFound:
             self.store.cancel(record.id)
             raise

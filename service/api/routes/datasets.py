@@ -28,6 +28,7 @@ from service.api.http.answers import write_images
 from service.api.http.bodies import read_dataset, scaled
 from service.api.http.limits import read_body
 from service.api.http.options import DamagedName, NoOptions, Once, SampleOptions, UploadOptions
+from service.api.own import FromOwn
 from service.api.samples import sample
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -39,16 +40,16 @@ UPLOAD_RETRY_SECONDS = 5.0
 @router.post(
     "",
     status_code=201,
-    dependencies=[Once],
+    dependencies=[MayTrain, Once],
     responses=contract.problems(400, 408, 409, 413, 415, 503, 507),
     openapi_extra=contract.file_request(media.DATASET_BODIES),
 )
 async def upload_dataset(
-    owner: Annotated[str, MayTrain],
     request: Request,
     response: Response,
     options: Annotated[UploadOptions, Query()],
     context: FromContext,
+    own: FromOwn,
 ) -> DatasetDescription:
     """Upload a data set: an npz with `images` and optional `labels`, or a zip of one folder of images per label.
 
@@ -65,10 +66,11 @@ async def upload_dataset(
         settings = context.settings
         announced = request.headers.get("content-length", "0")
         wanted = int(announced) if announced.isdecimal() else 0
-        await context.on_jobs(lambda: context.jobs.check_room(owner, wanted))
+        await context.on_jobs(lambda: context.jobs.check_room(own.caller.owner, wanted))
         body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate)
-        description = await context.on_upload(lambda: _create(context, options, form, body, limits))
-    await context.on_jobs(lambda: context.jobs.enter(f"datasets/{description.name}", owner))
+        description = await context.on_upload(lambda: _create(context, own.store, options, form, body, limits))
+    path = own.path(f"datasets/{description.name}")
+    await context.on_jobs(lambda: context.jobs.enter(path, own.caller.owner))
     response.headers["Location"] = f"/v1/datasets/{description.name}"
     return description
 
@@ -81,18 +83,18 @@ class DatasetList(BaseModel):
 
 
 @router.get("", dependencies=[AnyKey, NoOptions], responses=contract.problems(503))
-async def list_datasets(context: FromContext) -> DatasetList:
+async def list_datasets(own: FromOwn) -> DatasetList:
     """List all data sets: the built-in ones, then the uploads by name.
 
     Uploads whose description cannot be read stand in `damaged`, each with what to do.
     """
-    return await to_thread.run_sync(_all, context.store)
+    return await to_thread.run_sync(_all, own.store)
 
 
 @router.get("/{dataset}", dependencies=[AnyKey], responses=contract.problems(404, 409, 503))
-async def describe_dataset(dataset: str, context: FromContext) -> DatasetDescription:
+async def describe_dataset(dataset: str, own: FromOwn) -> DatasetDescription:
     """Describe one data set: its shape, classes, parts and checksum."""
-    return await to_thread.run_sync(describe, dataset, context.store)
+    return await to_thread.run_sync(describe, dataset, own.store)
 
 
 @router.get(
@@ -102,15 +104,19 @@ async def describe_dataset(dataset: str, context: FromContext) -> DatasetDescrip
     responses=contract.answer(media.IMAGE_ANSWERS, contract.IMAGES_SCHEMA) | contract.problems(404, 406, 409, 503),
 )
 async def dataset_images(
-    request: Request, dataset: str, options: Annotated[SampleOptions, Query()], context: FromContext
+    request: Request,
+    dataset: str,
+    options: Annotated[SampleOptions, Query()],
+    context: FromContext,
+    own: FromOwn,
 ) -> Response:
     """Get some images of a data set with their labels and rows: those that `rows` names, or `count` at random.
 
     As `application/x-npz` or `application/zip`, the answer can be sent to augment and encode as it is.
     """
     form = media.answer_form(request, media.IMAGE_ANSWERS)
-    await to_thread.run_sync(describe, dataset, context.store)
-    loaded = await context.loaded.get(dataset)
+    await to_thread.run_sync(describe, dataset, own.store)
+    loaded = await own.dataset(dataset)
     return Response(await context.on_pixels(lambda: write_images(form, sample(loaded, options))), media_type=form)
 
 
@@ -121,11 +127,11 @@ async def dataset_images(
     dependencies=[MayAdminister],
     responses=contract.problems(404, 409, 503, 507),
 )
-async def delete_dataset(dataset: str, context: FromContext) -> Response:
+async def delete_dataset(dataset: str, context: FromContext, own: FromOwn) -> Response:
     """Delete an upload that no unfinished job uses."""
-    await to_thread.run_sync(_check_exists, dataset, context.store)
-    delete = partial(datasets.delete, context.store, dataset)
-    await context.on_jobs(lambda: context.jobs.delete_unused(f"datasets/{dataset}", delete))
+    await to_thread.run_sync(_check_exists, dataset, own.store)
+    path, delete = own.path(f"datasets/{dataset}"), partial(datasets.delete, own.store, dataset)
+    await context.on_jobs(lambda: context.jobs.delete_unused(path, delete))
     return Response(status_code=204)
 
 
@@ -166,13 +172,15 @@ def _one_of_few(context: Context) -> Iterator[None]:
         context.uploads.release_on_behalf_of(borrower)
 
 
-def _create(context: Context, options: UploadOptions, form: str, body: bytes, limits: Limits) -> DatasetDescription:
+def _create(
+    context: Context, store: ArtefactStore, options: UploadOptions, form: str, body: bytes, limits: Limits
+) -> DatasetDescription:
     size = options.height_and_width
     if size is not None:
         datasets.check_size(size)
     batch = read_dataset(form, body, limits, skip_bad=options.skip_bad, size=size)
     return datasets.create(
-        context.store,
+        store,
         options.name,
         scaled(batch, options.bits),
         None if batch.labels is None else batch.labels.names,

@@ -44,7 +44,7 @@ from service.api.http.bodies import ImageBatch
 from service.api.http.latents import read_latents
 from service.api.http.limits import in_time, read_body
 from service.api.http.options import read_options
-from service.api.routes.steps import PROBLEMS, Tensors, compute, endpoint, fitted, read_batch
+from service.api.routes.steps import PROBLEMS, Tensors, asked_model, compute, endpoint, fitted, read_batch
 from service.api.stored import made
 from service.asgi.disconnect import while_connected
 from service.oip.tensors import Parameters
@@ -66,12 +66,12 @@ async def encode(request: Request) -> Response:
     form = media.answer_form(request, media.LATENT_ANSWERS)
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
-        description = await context.descriptions.get(request.path_params["model"])
+        description = await asked_model(request)
         batch = await read_batch(request, context, media.IMAGE_BODIES)
         options = read_options(ImageOptions, request, batch.fields)
         images = await fitted(request, context, batch, description, options)
         outputs = ["latents", "log_variances", "reconstruction_error"]
-        call = compute(context, description, "encode", {"images": images}, {}, outputs, 1, seconds_left)
+        call = compute(request, description, "encode", {"images": images}, {}, outputs, 1, seconds_left)
         found = await while_connected(request, call)
         encoded = Encoded(found["latents"], found["log_variances"], found["reconstruction_error"], batch.labels)
         effort = media.write_effort(form, images.nbytes)
@@ -83,7 +83,7 @@ async def decode(request: Request) -> Response:
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
-        description = await context.descriptions.get(request.path_params["model"])
+        description = await asked_model(request)
         body_form = media.body_form(request, media.LATENT_BODIES)
         body = await read_body(request, context.settings.max_body_bytes, context.settings.min_upload_rate)
         effort = media.read_effort(body_form, len(body))
@@ -91,7 +91,7 @@ async def decode(request: Request) -> Response:
         batch = await context.on_pixels(lambda: read_latents(body_form, body, dim, context.limits), effort)
         read_options(LatentOptions, request, batch.fields)
         _bound_answer(request, len(batch.latents), description, context)
-        call = compute(context, description, "decode", {"latents": batch.latents}, {}, ["images"], 1, seconds_left)
+        call = compute(request, description, "decode", {"latents": batch.latents}, {}, ["images"], 1, seconds_left)
         images = (await while_connected(request, call))["images"]
         return await _answer(context, form, _decoded(images, description, SHEET_COLUMNS))
 
@@ -105,7 +105,7 @@ async def augment(request: Request) -> Response:
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
-        description = await context.descriptions.get(request.path_params["model"])
+        description = await asked_model(request)
         try:
             batch = await read_batch(request, context, media.IMAGE_BODIES)
         except TooLarge as error:
@@ -130,7 +130,7 @@ async def augment(request: Request) -> Response:
         else:
             outputs += ["child", "step", "refused"]
         made = options.children if counts is None else None
-        call = compute(context, description, "augment", tensors, parameters, outputs, made, seconds_left)
+        call = compute(request, description, "augment", tensors, parameters, outputs, made, seconds_left)
         try:
             found = await while_connected(request, call)
         except TooFewImages as error:
@@ -153,17 +153,17 @@ async def interpolate(request: Request) -> Response:
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
-        description = await context.descriptions.get(request.path_params["model"])
+        description = await asked_model(request)
         batch = await read_batch(request, context, media.PAIR_BODIES)
         options = read_options(InterpolateOptions, request, batch.fields)
         if len(batch.images) != 2:
             message = f"interpolate takes exactly two images, not {len(batch.images)}"
             raise InvalidInput(message, fields=[("images", message)])
         ends = {"images": await fitted(request, context, batch, description, options)}
-        call = compute(context, description, "encode", ends, {}, ["latents"], 1, seconds_left)
+        call = compute(request, description, "encode", ends, {}, ["latents"], 1, seconds_left)
         latents = (await while_connected(request, call))["latents"]
         walk = {"latents": np.linspace(latents[0], latents[1], options.steps, dtype=np.float32)}  # [steps, latent_dim]
-        call = compute(context, description, "decode", walk, {}, ["images"], 1, seconds_left)
+        call = compute(request, description, "decode", walk, {}, ["images"], 1, seconds_left)
         images = (await while_connected(request, call))["images"]
         if description.decode(options.decode) == "residual":
             images = residual_strip(ends["images"], images)

@@ -24,7 +24,8 @@ from latentaug.options import (
 )
 from latentaug.runtime.jobs import Event, JobRecord, Kind
 from latentaug.storage import models
-from service.api.access import Documented, Owner, guarded
+from latentaug.storage.objects import ArtefactStore
+from service.api.access import Documented, guarded
 from service.api.context import Context, FromContext, context_of
 from service.api.http import contract
 from service.api.http.json_bodies import BoundedJson
@@ -41,6 +42,7 @@ from service.api.jobs.feasibility import (
     check_webhook,
     recipe_of,
 )
+from service.api.own import FromOwn, Own
 from service.api.routes.datasets import describe as describe_dataset
 from service.asgi.endpoint import Answer
 
@@ -86,21 +88,21 @@ async def submit_train(
     params: TrainParams,
     response: Response,
     context: FromContext,
-    owner: Owner,
+    own: FromOwn,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Train a model on a data set, without its labels."""
-    check_train(await to_thread.run_sync(describe_dataset, params.dataset, context.store))
+    check_train(await to_thread.run_sync(describe_dataset, params.dataset, own.store))
     if idempotency_key is None:
-        await to_thread.run_sync(_check_free, context, params.name)
-    record, created = await _submit(response, context, "train", params, owner, idempotency_key, reserve=params.name)
+        await to_thread.run_sync(_check_free, own.store, params.name)
+    record, created = await _submit(response, context, own, "train", params, idempotency_key, reserve=params.name)
     if created or record.status == "cancelled":
         # Look again now that the name is reserved, as another job may have made the model just now. With a key this is
         # the first look, as the model of that name may be the one that this very request asked for before.
         try:
-            await to_thread.run_sync(_check_free, context, params.name)
+            await to_thread.run_sync(_check_free, own.store, params.name)
         except Conflict:
-            await context.on_jobs(lambda: context.jobs.cancel(record.id))
+            await context.on_jobs(lambda: own.jobs.cancel(record.id))
             raise
     return record
 
@@ -110,15 +112,15 @@ async def submit_evaluate(
     params: EvaluateParams,
     response: Response,
     context: FromContext,
-    owner: Owner,
+    own: FromOwn,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Measure whether augmentation helps SVM, kNN and MLP on a data set, over repeated paired draws."""
-    dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
-    check_evaluate(params, dataset, [await context.descriptions.get(name) for name in params.model or []])
-    for other in await context.on_jobs(lambda: [context.jobs.store.get(job) for job in params.beside]):
+    dataset = await to_thread.run_sync(describe_dataset, params.dataset, own.store)
+    check_evaluate(params, dataset, [await own.model(name) for name in params.model or []])
+    for other in await context.on_jobs(lambda: [own.jobs.get(job) for job in params.beside]):
         check_beside(other, dataset)
-    record, _ = await _submit(response, context, "evaluate", params, owner, idempotency_key)
+    record, _ = await _submit(response, context, own, "evaluate", params, idempotency_key)
     return record
 
 
@@ -127,23 +129,23 @@ async def submit_augment(
     params: AugmentParams,
     response: Response,
     context: FromContext,
-    owner: Owner,
+    own: FromOwn,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Augment the whole training part of a data set, or make the training set of a recipe."""
-    dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
+    dataset = await to_thread.run_sync(describe_dataset, params.dataset, own.store)
     if isinstance(params.recipe, str):
         # The recipe itself is what the job goes by, so that it does not depend on how long the other job is kept.
-        recommend = await context.on_jobs(partial(context.jobs.store.get, params.recipe))
+        recommend = await context.on_jobs(partial(own.jobs.get, params.recipe))
         params = params.model_copy(update={"recipe": recipe_of(recommend)})
     recipe = params.recipe if isinstance(params.recipe, Recipe) else None
     named = params.model if recipe is None else recipe.model
-    model = None if named is None else await context.descriptions.get(named)
+    model = None if named is None else await own.model(named)
     if recipe is not None:
         check_recipe(params, recipe, dataset, model, context.settings.max_result_bytes)
     elif model is not None:
         check_augment(params, dataset, model, context.settings.max_result_bytes)
-    record, _ = await _submit(response, context, "augment", params, owner, idempotency_key)
+    record, _ = await _submit(response, context, own, "augment", params, idempotency_key)
     return record
 
 
@@ -152,13 +154,13 @@ async def submit_label(
     params: LabelParams,
     response: Response,
     context: FromContext,
-    owner: Owner,
+    own: FromOwn,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Spread the labels of a data set's training part, or of all of it, over its unlabelled images."""
-    dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
-    check_label(params, dataset, await context.descriptions.get(params.model))
-    record, _ = await _submit(response, context, "label", params, owner, idempotency_key)
+    dataset = await to_thread.run_sync(describe_dataset, params.dataset, own.store)
+    check_label(params, dataset, await own.model(params.model))
+    record, _ = await _submit(response, context, own, "label", params, idempotency_key)
     return record
 
 
@@ -167,32 +169,32 @@ async def submit_recommend(
     params: RecommendParams,
     response: Response,
     context: FromContext,
-    owner: Owner,
+    own: FromOwn,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Look for the training set that serves classifiers best, and measure it beside no new images and affine copies."""
-    dataset = await to_thread.run_sync(describe_dataset, params.dataset, context.store)
-    model = None if params.model is None else await context.descriptions.get(params.model)
+    dataset = await to_thread.run_sync(describe_dataset, params.dataset, own.store)
+    model = None if params.model is None else await own.model(params.model)
     check_recommend(params, dataset, model)
-    record, _ = await _submit(response, context, "recommend", params, owner, idempotency_key)
+    record, _ = await _submit(response, context, own, "recommend", params, idempotency_key)
     return record
 
 
 @router.get("", dependencies=[Once], responses=contract.problems(503))
 async def list_jobs(
-    wanted: Annotated[JobFilter, Query()], context: FromContext
+    wanted: Annotated[JobFilter, Query()], context: FromContext, own: FromOwn
 ) -> dict[str, list[JobRecord] | str | None]:
     """List jobs, newest first. `next` is the `cursor` of the following page, or null."""
-    jobs, following = await context.on_jobs(
-        lambda: context.jobs.store.list(wanted.kind, wanted.status, wanted.limit, wanted.cursor)
+    found, following = await context.on_jobs(
+        lambda: own.jobs.page(wanted.kind, wanted.status, wanted.limit, wanted.cursor)
     )
-    return {"jobs": jobs, "next": following}
+    return {"jobs": found, "next": following}
 
 
 @router.get("/{job}", responses=contract.problems(404, 503))
-async def describe_job(job: str, context: FromContext) -> JobRecord:
+async def describe_job(job: str, context: FromContext, own: FromOwn) -> JobRecord:
     """Get the record of one job."""
-    return await context.on_jobs(lambda: context.jobs.store.get(job))
+    return await context.on_jobs(lambda: own.jobs.get(job))
 
 
 @router.get(
@@ -200,11 +202,13 @@ async def describe_job(job: str, context: FromContext) -> JobRecord:
     response_class=Response,
     responses=contract.event_stream() | contract.problems(404, 503),
 )
-async def job_events(job: str, context: FromContext, last_event_id: Annotated[str | None, Header()] = None) -> Response:
+async def job_events(
+    job: str, context: FromContext, own: FromOwn, last_event_id: Annotated[str | None, Header()] = None
+) -> Response:
     """Follow a job: `progress` and `metrics` as they come, and `end` last. `Last-Event-ID` resumes after an event."""
 
     async def read(after: str | None) -> list[Event]:
-        return await context.on_jobs(lambda: context.jobs.store.events(job, after))
+        return await context.on_jobs(lambda: own.jobs.events(job, after))
 
     after = check_event_id(last_event_id)
     events = await read(after)
@@ -214,23 +218,23 @@ async def job_events(job: str, context: FromContext, last_event_id: Annotated[st
 
 
 @router.delete("/{job}", responses=contract.problems(404, 409, 503))
-async def cancel_job(job: str, context: FromContext) -> JobRecord:
+async def cancel_job(job: str, context: FromContext, own: FromOwn) -> JobRecord:
     """Cancel a job: one that waits never starts, and one that runs stops within seconds."""
-    return await context.on_jobs(lambda: context.jobs.cancel(job))
+    return await context.on_jobs(lambda: own.jobs.cancel(job))
 
 
 async def _submit(
     response: Response,
     context: Context,
+    own: Own,
     kind: Kind,
     params: Notifying,
-    owner: str,
     idempotency_key: str | None,
     reserve: str | None = None,
 ) -> tuple[JobRecord, bool]:
     check_webhook(params.webhook, context.settings)
     record, created = await context.on_jobs(
-        lambda: context.jobs.submit(kind, params, owner=owner, idempotency_key=idempotency_key, reserve=reserve)
+        lambda: own.jobs.submit(kind, params, idempotency_key=idempotency_key, reserve=reserve)
     )
     response.headers["Location"] = f"/v1/jobs/{record.id}"
     if not created:
@@ -238,6 +242,6 @@ async def _submit(
     return record, created
 
 
-def _check_free(context: Context, name: str | None) -> None:
-    if name is not None and context.store.exists(models.describe_path(name)):
+def _check_free(store: ArtefactStore, name: str | None) -> None:
+    if name is not None and store.exists(models.describe_path(name)):
         raise Conflict(f"there is a model named {name!r}; choose another name or delete that model first")

@@ -13,7 +13,7 @@ from service.api.http import contract, media
 from service.api.http.answers import SpreadLabels, write_spread
 from service.api.http.limits import in_time
 from service.api.http.options import read_options
-from service.api.routes.steps import PROBLEMS, compute, endpoint, fitted, read_batch
+from service.api.routes.steps import PROBLEMS, asked_model, compute, endpoint, fitted, read_batch
 from service.asgi.disconnect import while_connected
 
 
@@ -27,7 +27,7 @@ async def label(request: Request) -> Response:
     form = media.answer_form(request, media.LABEL_ANSWERS)
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
-        description = await context.descriptions.get(request.path_params["model"])
+        description = await asked_model(request)
         batch = await read_batch(request, context, media.LABELLED_BODIES)
         options = read_options(LabelRequest, request, batch.fields)
         if batch.labels is None:
@@ -39,7 +39,7 @@ async def label(request: Request) -> Response:
         parameters = options.model_dump(exclude=set(ImageOptions.model_fields), exclude_none=True)
         outputs = ["labels", "confidence", "kept"]
         call = compute(
-            context, description, "label", {"images": images, "labels": codes}, parameters, outputs, None, seconds_left
+            request, description, "label", {"images": images, "labels": codes}, parameters, outputs, None, seconds_left
         )
         found = await while_connected(request, call)
         spread = SpreadLabels(images, batch.labels.named(found["labels"]), found["confidence"], found["kept"])

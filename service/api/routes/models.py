@@ -24,6 +24,7 @@ from service.api.context import FromContext
 from service.api.http import contract
 from service.api.http.options import DamagedName, NoOptions, Once, Projection, ProjectionOptions
 from service.api.http.request_log import logger
+from service.api.own import FromOwn
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -36,23 +37,28 @@ class ModelList(BaseModel):
 
 
 @router.get("", dependencies=[AnyKey, NoOptions], responses=contract.problems(503))
-async def list_models(context: FromContext) -> ModelList:
+async def list_models(own: FromOwn) -> ModelList:
     """List all models, by name; those whose description cannot be read stand in `damaged`, each with what to do."""
-    return await to_thread.run_sync(_all, context.store)
+    return await to_thread.run_sync(_all, own.store)
 
 
 @router.get("/{model}", dependencies=[AnyKey], responses=contract.problems(404, 409, 503))
-async def describe_model(model: str, context: FromContext) -> ModelDescription:
+async def describe_model(model: str, own: FromOwn) -> ModelDescription:
     """Describe one model: its shape, data set, sigma, training curve, checksums, and the job that made it."""
-    return await context.descriptions.get(model)
+    return await own.model(model)
 
 
 @router.get("/{model}/projection", dependencies=[AnyKey, Once], responses=contract.problems(404, 409, 503))
-async def project_model(model: str, options: Annotated[ProjectionOptions, Query()], context: FromContext) -> Projection:
+async def project_model(
+    model: str,
+    options: Annotated[ProjectionOptions, Query()],
+    context: FromContext,
+    own: FromOwn,
+) -> Projection:
     """Show the images that a model was trained on as points on a plane, by principal components (PCA) or by UMAP."""
-    description = await context.descriptions.get(model)
+    description = await own.model(model)
     project = _project if options.method == "pca" else _project_by_umap
-    return await context.on_pixels(lambda: project(context.store, description, options.limit))
+    return await context.on_pixels(lambda: project(own.store, description, options.limit))
 
 
 @router.delete(
@@ -62,15 +68,15 @@ async def project_model(model: str, options: Annotated[ProjectionOptions, Query(
     dependencies=[MayAdminister],
     responses=contract.problems(404, 409, 503, 507),
 )
-async def delete_model(model: str, context: FromContext) -> Response:
+async def delete_model(model: str, context: FromContext, own: FromOwn) -> Response:
     """Delete a model that no unfinished job uses; its name is free at once."""
-    context.descriptions.forget(model)
-    await to_thread.run_sync(_check_exists, context.store, model)
-    delete = partial(models.delete, context.store, model)
-    await context.on_jobs(lambda: context.jobs.delete_unused(f"models/{model}", delete))
-    context.descriptions.forget(model)
+    own.forget(model)
+    await to_thread.run_sync(_check_exists, own.store, model)
+    path, delete = own.path(f"models/{model}"), partial(models.delete, own.store, model)
+    await context.on_jobs(lambda: context.jobs.delete_unused(path, delete))
+    own.forget(model)
     try:
-        await context.model_server.unload(model)
+        await context.model_server.unload(own.qualified(model))
     except LatentaugError as error:
         # A model server that does not answer has nothing loaded, or drops it when asked for the next version.
         logger.warning("the model server could not be told that a model was deleted: %s", error.detail)

@@ -15,7 +15,7 @@ from service.api.context import context_of
 from service.api.http import contract, media
 from service.api.http.limits import in_time
 from service.api.http.options import read_options
-from service.api.routes.steps import PROBLEMS, compute, endpoint, fitted, read_batch
+from service.api.routes.steps import PROBLEMS, asked_model, compute, endpoint, fitted, read_batch
 from service.asgi.disconnect import while_connected
 
 
@@ -44,14 +44,14 @@ async def quality(request: Request) -> Response:
     form = media.answer_form(request, [media.JSON])
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
-        description = await context.descriptions.get(request.path_params["model"])
+        description = await asked_model(request)
         batch = await read_batch(request, context, media.IMAGE_BODIES)
         options = read_options(ImageOptions, request, batch.fields)
         tensors: dict[str, NDArray[Any]] = {"images": await fitted(request, context, batch, description, options)}
         if batch.labels is not None:
             tensors["labels"] = batch.labels.codes_in(description.classes)
         outputs = [*NUMBERS, *_OF_EACH]
-        call = compute(context, description, "quality", tensors, {}, outputs, None, seconds_left)
+        call = compute(request, description, "quality", tensors, {}, outputs, None, seconds_left)
         return Response(_answer(await while_connected(request, call)).model_dump_json(), media_type=form)
 
 

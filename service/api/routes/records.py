@@ -9,6 +9,7 @@ from service.api.access import MayAdminister
 from service.api.context import FromContext
 from service.api.http import contract
 from service.api.http.options import NoOptions
+from service.api.own import FromOwn
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     dependencies=[MayAdminister, NoOptions],
     responses=contract.problems(404, 409, 503),
 )
-async def delete_job(job: str, context: FromContext) -> Response:
+async def delete_job(job: str, context: FromContext, own: FromOwn) -> Response:
     """Delete the record and the files of a job that has ended. A model that it trained stays."""
-    await context.on_jobs(lambda: context.jobs.delete(job))
+    await context.on_jobs(lambda: own.jobs.delete(job))
     return Response(status_code=204)

@@ -24,6 +24,7 @@ from service.api.access import Documented
 from service.api.context import Context, FromContext
 from service.api.http import contract, media
 from service.api.http.options import Once, ResultOptions
+from service.api.own import FromOwn
 from service.api.routes.jobs import JobRoute
 from service.api.stored import made, stored
 
@@ -77,7 +78,7 @@ _RESULT_FORMS = list(dict.fromkeys([*(form for files in RESULTS.values() for for
     | contract.problems(404, 406, 409, 413, 416, 503),
 )
 async def job_result(
-    request: Request, job: str, options: Annotated[ResultOptions, Query()], context: FromContext
+    request: Request, job: str, options: Annotated[ResultOptions, Query()], context: FromContext, own: FromOwn
 ) -> Response:
     """Get the result of a job that has succeeded: JSON, and by kind a table, a page of text, a plot or the images.
 
@@ -85,7 +86,7 @@ async def job_result(
     download can go on.
     """
     figure, layout = options.figure, options.layout
-    record = await context.on_jobs(lambda: context.jobs.store.get(job))
+    record = await context.on_jobs(lambda: own.jobs.get(job))
     if layout != "folders":
         return await _in_layout(request, record, layout, context)
     files = RESULTS[record.kind] if figure is None else _FIGURES.get(figure, {media.PNG: f"figures/{figure}.png"})
@@ -113,22 +114,23 @@ async def _in_layout(request: Request, record: JobRecord, layout: Converted, con
     except NotFound as error:
         raise _no_longer(record, "result") from error
     try:
-        dataset = await _unchanged(context, str(record.params["dataset"]), json.loads(told)["dataset_checksum"])
+        dataset = await _unchanged(context, record, json.loads(told)["dataset_checksum"])
         parts = convert(layout, io.BufferedReader(zipped), dataset)
         return await made(_one_of_few(parts), context.on_pixels, form)
     except _NOT_AS_WRITTEN as error:
         raise Damaged(f"the result of job {record.id} is damaged in the store; run the job again") from error
 
 
-async def _unchanged(context: Context, name: str, checksum: str) -> Dataset:
+async def _unchanged(context: Context, record: JobRecord, checksum: str) -> Dataset:
     """The data set that a job used, with its classes and parts.
 
     Raises:
         NotFound: it was deleted, or another one has its name now.
     """
+    name = str(record.params["dataset"])
     gone = f"the data set {name!r}, which the layout needs, was deleted or replaced; take the job's images as folders"
     try:
-        dataset = await context.loaded.get(name)
+        dataset = await context.loaded.get(name, record.tenant)
     except NotFound as error:
         raise NotFound(gone) from error
     if await context.on_pixels(lambda: dataset.checksum) != checksum:

@@ -19,6 +19,7 @@ from service.api.http import contract, media
 from service.api.http.bodies import ImageBatch, read_images, scaled
 from service.api.http.forms import Form, read_form
 from service.api.http.limits import read_body
+from service.api.own import own_of
 from service.api.routes.plain import PlainEndpoint
 from service.asgi.endpoint import Answer, tell
 from service.oip.tensors import Parameters
@@ -82,8 +83,17 @@ async def fitted(
     return await context.on_pixels(fit_all, batch.nbytes + size)
 
 
+async def asked_model(request: Request) -> ModelDescription:
+    """The model that the request's path names.
+
+    Raises:
+        NotFound: the caller has no such model.
+    """
+    return await own_of(request).model(request.path_params["model"])
+
+
 async def compute(
-    context: Context,
+    request: Request,
     description: ModelDescription,
     operation: Operation,
     tensors: Tensors,
@@ -93,5 +103,6 @@ async def compute(
     seconds_left: Callable[[], float],
 ) -> Outputs:
     """Have the model server compute an operation within the seconds that are left; `made` is that of `Call`."""
-    call = Call(description.name, operation, description.version, tensors, parameters, outputs, made)
-    return await context.joiner.infer(call, seconds_left())
+    own = own_of(request)
+    call = Call(own.qualified(description.name), operation, description.version, tensors, parameters, outputs, made)
+    return await own.context.joiner.infer(call, seconds_left())

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from latentaug.errors import LatentaugError, NotStored, Unavailable
-from service.api.access import AnyKey
+from service.api.access import MayWatch
 from service.api.context import Context, FromContext
 from service.api.http import contract
 from service.api.metrics import JobFigures
@@ -51,7 +51,7 @@ async def readyz(context: FromContext) -> dict[str, str]:
 @router.get(
     "/metrics",
     response_class=Response,
-    dependencies=[AnyKey],
+    dependencies=[MayWatch],
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **contract.problems()},
 )
 async def metrics(context: FromContext) -> Response:
@@ -66,7 +66,7 @@ async def metrics(context: FromContext) -> Response:
 @router.get(
     "/metrics/model-server",
     response_class=Response,
-    dependencies=[AnyKey],
+    dependencies=[MayWatch],
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **contract.problems(503)},
 )
 async def model_server_metrics(context: FromContext) -> Response:

@@ -26,7 +26,7 @@ if owner ~= '' then
   redis.call('HSET', key('job', id), 'owner', owner)
 end
 redis.call('HSET', key('job', id), unpack(ARGV, fields))
-redis.call('ZADD', key('jobs', kind, 'queued'), 0, id)
+shelve(state(id), 'queued')
 if name ~= '' then
   redis.call('SET', key('reserved', name), id)
   redis.call('HSET', key('job', id), 'reserved', name)

@@ -4,8 +4,9 @@ local function key(...) return 'latentaug:' .. table.concat({...}, ':') end
 
 -- Where a job or sub-job is; without a status where there is none.
 local function state(id)
-  local found = redis.call('HMGET', key('job', id), 'status', 'attempt', 'kind')
-  return {id = id, status = found[1], attempt = found[2], kind = found[3], parent = string.match(id, '^(%x+)_')}
+  local found = redis.call('HMGET', key('job', id), 'status', 'attempt', 'kind', 'tenant')
+  return {id = id, status = found[1], attempt = found[2], kind = found[3], tenant = found[4],
+    parent = string.match(id, '^(%x+)_')}
 end
 
 -- The same, but nil unless this attempt runs.
@@ -28,14 +29,21 @@ local function count_sub_jobs(id)
     done = number(id, 'succeeded'), failed = number(id, 'failed')}))
 end
 
--- The set in which a job or sub-job of that status stands.
-local function shelf(job, status)
-  return job.parent and key('sub-jobs', job.parent, status) or key('jobs', job.kind, status)
+-- The sets in which a job or sub-job of that status stands: that of all jobs, and that of its tenant if it has one.
+local function shelves(job, status)
+  if job.parent then return {key('sub-jobs', job.parent, status)} end
+  if not job.tenant then return {key('jobs', job.kind, status)} end
+  return {key('jobs', job.kind, status), key('jobs', job.kind, status, job.tenant)}
+end
+
+local function shelve(job, status)
+  for _, shelf in ipairs(shelves(job, status)) do redis.call('ZADD', shelf, 0, job.id) end
+  if job.tenant and not job.parent then redis.call('HSET', key('tenants'), job.id, job.tenant) end
 end
 
 local function move(job, to)
-  redis.call('ZREM', shelf(job, job.status), job.id)
-  redis.call('ZADD', shelf(job, to), 0, job.id)
+  for _, shelf in ipairs(shelves(job, job.status)) do redis.call('ZREM', shelf, job.id) end
+  shelve(job, to)
   if job.parent then count_sub_jobs(job.parent) end
 end
 
