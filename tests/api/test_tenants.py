@@ -439,6 +439,7 @@ def test_a_deleted_job_leaves_nothing_in_redis(first: Tenant, house: Home) -> No
     assert job not in first.client.get("/v1/jobs").text
 
 
+@pytest.mark.slow
 def test_workers_work_with_what_the_jobs_tenant_has(first: Tenant, second: Tenant, house: Home) -> None:
     """A training, and an evaluation of its model, which is split into sub-jobs."""
     environment = house.environment(queues='["train", "evaluate"]', log_level="warning")
