@@ -126,7 +126,7 @@ def _draws(folder: Path) -> list[dict[str, float]]:
 
 def _search(given: Given, spreader: Spreader, names: Sequence[str], load: float, began: float) -> dict[str, Any]:
     """The best recipe for each classifier, as a recommend job finds it, and how long that took since `began`."""
-    recipes = candidates(given, "vae", spreader.space(given.labels), 0)
+    recipes = candidates(given, "vae", 0, *spreader.prospects(given.labels))
     search = Search(given, recipes, names, spreader, 0)
     trials = list(search.trials([], lambda: time.monotonic() - began > SEARCH_SHARE * BUDGET))
     best = {classifier: search.best(trials, classifier).model_dump(mode="json") for classifier in names}

@@ -23,11 +23,12 @@ from latentaug.evaluation.recommendation import DRAWS, Measurement, Problem, Spr
 from latentaug.evaluation.recommended import Recommendation, to_markdown
 from latentaug.evaluation.report import to_csv
 from latentaug.evaluation.result import Sizes
-from latentaug.evaluation.search import MOST_STEPS, Search, Trial
+from latentaug.evaluation.search import MOST_STEPS, Search
 from latentaug.evaluation.spreader import Spreader
 from latentaug.evaluation.summary import rows
+from latentaug.evaluation.trials import Trial
 from latentaug.evaluation.work_units import Cell
-from latentaug.options import Design, LabelSpace, Recipe, RecommendParams
+from latentaug.options import Design, Recipe, RecommendParams
 from latentaug.runtime.jobs import Json
 from latentaug.storage import models
 from latentaug.vae.codec import Codec, read_vae
@@ -172,8 +173,8 @@ def _search(
 
 
 def _setting(work: Work, params: RecommendParams, given: Given, spreader: Spreader) -> Search:
-    space: LabelSpace = spreader.space(given.labels) if given.unlabelled else "pixels"  # nothing is spread without any
-    recipes = candidates(given, params.model, space, params.seed)
+    prospects = spreader.prospects(given.labels) if given.unlabelled else ()  # nothing is spread without any
+    recipes = candidates(given, params.model, params.seed, *prospects)
     return Search(given, recipes, params.classifiers, spreader, params.seed, device(work.settings))
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from latentaug.evaluation.phrases import TITLES, beside_copies, change, changed, points, size
 from latentaug.evaluation.recommendation import AFFINE, RECOMMENDED, Spreads
 from latentaug.evaluation.result import Result
-from latentaug.evaluation.search import MARGIN, Tried
 from latentaug.evaluation.statistics import HARMS, HELPS, Gain
 from latentaug.evaluation.summary import Row
+from latentaug.evaluation.trials import MARGIN, Tried
 from latentaug.evaluation.verdict import LEAVE_OUT, NO_CLEAR_EFFECT, NOT_MEASURED, USE, Verdict
 from latentaug.options import Part, Recipe
 

@@ -2,8 +2,12 @@
 
 Labelled images are left out, fold by fold: in a fold they count as unlabelled, labels are spread from the others, every
 recipe makes its training set, and the images that were left out judge the classifiers that learned from it. Their
-labels serve for nothing else. Recipes that do worse drop out (successive halving; Jamieson and Talwalkar 2016), so that
-more folds compare the better ones.
+labels serve for nothing else.
+
+There are two families of recipes, those with newly labelled images and those with the labelled ones alone. The first
+recipes of each are tried until every labelled image has been left out once; a family that is clearly worse is then left
+out whole, so that no time goes into what would not be taken. Of the others, recipes that do worse drop out (successive
+halving; Jamieson and Talwalkar 2016), so that more folds compare the better ones.
 
 With few labels such scores are noisy. The recipe that is expected to be best stays in until the end, and another takes
 its place only where the labelled images say so clearly.
@@ -25,6 +29,7 @@ from latentaug.evaluation import classifiers
 from latentaug.evaluation.candidates import affordable
 from latentaug.evaluation.recipes import Given, TrainingSet, make, size
 from latentaug.evaluation.training_sets import Samples, as_floats, flat
+from latentaug.evaluation.trials import MARGIN, Trial, Tried
 from latentaug.evaluation.work_units import pack, unpack
 from latentaug.options import Recipe, Spreading
 
@@ -38,59 +43,12 @@ REPEATS = 4
 """How often they are split anew, at most."""
 NEWLY = 2_000
 """Newly labelled images in a training set of the search, for speed; all recipes have the same share of theirs."""
+MOST_TRIED = 4_000
+"""Images in a training set of the search, for speed: a recipe that has more gets fewer copies of each there."""
+LEADERS = 2
+"""Recipes of each family that stand for it at first."""
 HALVED_AFTER = (1, 2, 4, 8)
 """Numbers of folds after which the worse half of the recipes drops out."""
-MARGIN = 2.0
-"""Standard errors by which a recipe must be better than the expected best to take its place. One would be passed by
-chance in every sixth comparison, and there are many."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One classifier that learned from one recipe's training set in one fold. Plain values only.
-
-    Attributes:
-        candidate: the recipe's place among the candidates.
-        fold: from 0, over all repeats.
-        classifier: its name.
-        right: which of the images left out it classified rightly, as `work_units.pack` writes it.
-    """
-
-    candidate: int
-    fold: int
-    classifier: str
-    right: str
-
-    @property
-    def key(self) -> tuple[int, int, str]:
-        """What was tried."""
-        return self.candidate, self.fold, self.classifier
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What the search says of a recipe.
-
-    Attributes:
-        recipe: what was tried.
-        folds: in how many folds.
-        accuracy: percent of the images left out, by classifier; classifiers that it was not tried with are missing.
-        gain: points over the expected best recipe in the same folds, mean over the classifiers; None for that recipe.
-        error: standard error of `gain`, over the labelled images.
-        image_count: how many images the whole training set has, at most.
-    """
-
-    recipe: Recipe
-    folds: int
-    accuracy: dict[str, float]
-    gain: float | None
-    error: float | None
-    image_count: int
-
-    @property
-    def better(self) -> bool:
-        """Whether it is clearly better than the expected best."""
-        return self.gain is not None and self.error is not None and self.gain > MARGIN * self.error and self.gain > 0
 
 
 @dataclass(frozen=True)
@@ -135,21 +93,21 @@ class Search:
             done: what an earlier attempt has tried, which is not tried again.
             out_of_time: asked before each trial.
         """
-        seen = list(done)
-        known = {trial.key for trial in done}
-        alive = list(range(len(self.candidates)))
-        for fold, held in enumerate(self.folds):
-            if fold in HALVED_AFTER:
-                alive = self._better_half(alive, seen)
-            wanted = [(c, name) for c in alive for name in self.names if self.serves(c, name)]
-            left = [(c, name) for c, name in wanted if (c, fold, name) not in known]
-            if not left or len(alive) == 1:
-                continue
-            for trial in self._fold(fold, held, left, out_of_time):
-                seen.append(trial)
-                yield trial
+        seen, once = list(done), len(self.folds) // REPEATS
+        families = self._families()
+        if len(families) > 1:
+            leaders = sorted(leader for family in families for leader in self._leaders(family))
+            for fold in range(once):
+                yield from self._among(leaders, fold, seen, out_of_time)
             if out_of_time():
                 return
+            families = self._worth_more(families, seen)
+        alive = sorted(c for family in families for c in family)
+        for fold in range(len(self.folds)):
+            if fold in HALVED_AFTER:
+                alive = self._better_half(alive, fold, seen)
+            if len(alive) > 1:
+                yield from self._among(alive, fold, seen, out_of_time)
 
     def tried(self, trials: Sequence[Trial], classifier: str | None = None) -> list[Tried]:
         """What the trials say of each recipe that was tried, best first: of one classifier, or over all of them.
@@ -173,9 +131,50 @@ class Search:
         clear = [one for one in tried if one.better and one.folds == most]
         return max(clear, key=lambda one: one.gain or 0.0).recipe if clear else expected
 
-    def _fold(
-        self, fold: int, held: Rows, left: Sequence[tuple[int, str]], out_of_time: Callable[[], bool]
+    def _families(self) -> list[list[int]]:
+        """The candidates with newly labelled images and those without, as far as there are any."""
+        both = [[c for c, r in enumerate(self.candidates) if (r.spread is not None) is new] for new in (True, False)]
+        return [family for family in both if family]
+
+    def _leaders(self, family: Sequence[int]) -> list[int]:
+        """The first candidates of a family that serve each classifier."""
+        serving = ([c for c in family if self.serves(c, name)] for name in self.names)
+        return sorted({c for each in serving for c in each[:LEADERS]})
+
+    def _worth_more(self, families: Sequence[list[int]], trials: Sequence[Trial]) -> list[list[int]]:
+        """The families that are not clearly worse than another for every classifier, by their best leaders."""
+        of_each = {name: [trial for trial in trials if trial.classifier == name] for name in self.names}
+        best = {
+            name: [max(f, key=lambda c: self._score(c, of_it)) for f in families] for name, of_it in of_each.items()
+        }
+        return [
+            family
+            for i, family in enumerate(families)
+            if not all(any(self._loses(ours[i], rival, name, trials) for rival in ours) for name, ours in best.items())
+        ]
+
+    def _loses(self, candidate: int, rival: int, name: str, trials: Sequence[Trial]) -> bool:
+        """Whether a recipe is clearly worse than another in the folds of both, for one classifier."""
+        right = {trial.key: unpack(trial.right) for trial in trials}
+        folds = [f for f in range(len(self.folds)) if {(candidate, f, name), (rival, f, name)} <= set(right)]
+        if candidate == rival or not folds:
+            return False
+        gain, error = self._gain(rival, candidate, [name], folds, right)
+        return gain > MARGIN * error
+
+    def _among(
+        self, alive: Sequence[int], fold: int, seen: list[Trial], out_of_time: Callable[[], bool]
     ) -> Iterator[Trial]:
+        """Try in one fold what has not been tried there yet, and add it to what was seen."""
+        known = {trial.key for trial in seen}
+        wanted = [(c, name) for c in alive for name in self.names if self.serves(c, name)]
+        left = [(c, name) for c, name in wanted if (c, fold, name) not in known]
+        for trial in self._fold(fold, left, out_of_time):
+            seen.append(trial)
+            yield trial
+
+    def _fold(self, fold: int, left: Sequence[tuple[int, str]], out_of_time: Callable[[], bool]) -> Iterator[Trial]:
+        held = self.folds[fold]
         labels = self.given.labels.copy()
         labels[held] = UNLABELLED
         given = self.given.with_labels(labels)
@@ -195,7 +194,7 @@ class Search:
                 if out_of_time():
                     return
                 if training is None:
-                    training = make(given, _reduced(recipe, self.given.unlabelled), spread)
+                    training = make(given, _reduced(recipe, self.given), spread)
                     X = flat(as_floats(training.images))
                 if name not in options:
                     options[name] = self._tuned(name, given)
@@ -219,9 +218,12 @@ class Search:
         X, y = labelled_samples(given)
         return classifiers.tune(name, X, y, given.classes, self.seed % 2**32, self.device)
 
-    def _better_half(self, alive: Sequence[int], trials: Sequence[Trial]) -> list[int]:
-        """The half that classified more images rightly so far, in the candidates' order, the expected best among it."""
-        score = {c: self._score(c, trials) for c in alive}
+    def _better_half(self, alive: Sequence[int], fold: int, trials: Sequence[Trial]) -> list[int]:
+        """The half that classified more images rightly before a fold, in the candidates' order, with the expected best.
+
+        Leaders have been tried in later folds too, which the others have not.
+        """
+        score = {c: self._score(c, [trial for trial in trials if trial.fold < fold]) for c in alive}
         ranked = sorted(alive, key=lambda c: (-score[c], c))
         kept = {*ranked[: max(2, (len(alive) + 1) // 2)], alive[0], *self._first_for_each()}
         return [c for c in alive if c in kept]
@@ -299,11 +301,14 @@ def labelled_samples(given: Given) -> tuple[Samples, Rows]:
     return flat(as_floats(given.images[rows])), given.labels[rows]
 
 
-def _reduced(recipe: Recipe, unlabelled: int) -> Recipe:
-    """The recipe with fewer newly labelled images, for speed: the same share of them for all recipes."""
-    if recipe.spread is None or unlabelled <= NEWLY:
-        return recipe
-    wanted, share = recipe.spread.images or unlabelled, NEWLY / unlabelled
-    return recipe.model_copy(
-        update={"spread": recipe.spread.model_copy(update={"images": max(1, round(share * wanted))})}
-    )
+def _reduced(recipe: Recipe, given: Given) -> Recipe:
+    """The recipe with fewer images, for speed: the same share of the newly labelled ones for all recipes."""
+    base, spread = len(given.labelled), recipe.spread
+    if spread is not None:
+        wanted = spread.images or given.unlabelled
+        newly = wanted if given.unlabelled <= NEWLY else max(1, round(NEWLY / given.unlabelled * wanted))
+        base += newly
+        spread = spread if newly == wanted else spread.model_copy(update={"images": newly})
+    share = min(1.0, MOST_TRIED / (base * (1 + sum(part.copies for part in recipe.parts))))
+    parts = [part.model_copy(update={"copies": max(1, round(share * part.copies))}) for part in recipe.parts]
+    return recipe.model_copy(update={"spread": spread, "parts": parts})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from latentaug.augment.similarity import Neighbourhoods
+from latentaug.augment.similarity import Neighbourhoods, Space
 from latentaug.augment.spreading import Spread, Told, spread_over
 from latentaug.evaluation.recipes import Given, Rows
-from latentaug.options import LabelSpace, Spreading
+from latentaug.options import Spreading
 
 
 class Spreader:
@@ -35,6 +35,10 @@ class Spreader:
         self._progress = None
         return found
 
-    def space(self, labels: Rows) -> LabelSpace:
-        """Where labels are spread best, which the left-out ones among them tell."""
-        return self(labels, Spreading()).space
+    def prospects(self, labels: Rows) -> tuple[Space, float]:
+        """Where labels are spread best, and the share of them that is expected to be right, 0..1.
+
+        Both are what the left-out ones among them tell.
+        """
+        found = self(labels, Spreading())
+        return found.space, found.expected.mean

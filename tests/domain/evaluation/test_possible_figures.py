@@ -12,9 +12,9 @@ from latentaug.evaluation.phrases import points
 from latentaug.evaluation.recommended import Recommendation, to_markdown
 from latentaug.evaluation.report import to_csv
 from latentaug.evaluation.result import Result, Sizes
-from latentaug.evaluation.search import Tried
 from latentaug.evaluation.statistics import within_reach
 from latentaug.evaluation.summary import rows
+from latentaug.evaluation.trials import Tried
 from latentaug.evaluation.work_units import Cell
 from latentaug.options import Design, Recipe
 

@@ -165,7 +165,7 @@ def test_sizes_are_told_beforehand(given: Given) -> None:
 def test_candidates_need_no_neighbour_that_a_fold_may_leave_out(of_each: int, some: bool) -> None:
     images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
     labels = np.array([0, 1] * of_each + [UNLABELLED] * (12 - 2 * of_each))
-    found = candidates(Given.of(images, labels, 2), "mine", "pixels", 0)
+    found = candidates(Given.of(images, labels, 2), "mine", 0)
     sources = {part.source for recipe in found for part in recipe.parts}
     assert sources >= {"affine", "elastic", "noise"}
     assert (sources >= {"warp", "interpolation", "extrapolation"}) is some

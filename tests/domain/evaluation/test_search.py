@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, cycle, islice
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ from latentaug.datasets.dataset import UNLABELLED
 from latentaug.evaluation import search as search_module
 from latentaug.evaluation.candidates import MOST_ROWS, affordable, candidates
 from latentaug.evaluation.recipes import Given, size
-from latentaug.evaluation.search import Search, Trial
+from latentaug.evaluation.search import Search
+from latentaug.evaluation.trials import Trial
 from latentaug.evaluation.work_units import pack, unpack
 from latentaug.options import Part, Recipe, Spreading
 
@@ -110,8 +111,31 @@ def test_the_worse_half_drops_out_but_never_the_expected_one(search: Search) -> 
     assert all({0, 1} <= some for some in alive if some)
 
 
+def test_a_family_that_is_clearly_worse_is_left_out_whole(search: Search) -> None:
+    copies = [Recipe(parts=[Part(source="affine", copies=number)]) for number in (1, 2, 3)]
+    both = replace(search, candidates=[*copies, SPREAD, *(SPREAD.model_copy(update={"seed": seed}) for seed in (1, 2))])
+    once = len(search.folds) // search_module.REPEATS
+    leaders = [trial.key for trial in islice(both.trials([], NEVER), 4 * once)]
+    assert leaders == [(c, fold, "knn") for fold in range(once) for c in (0, 1, 3, 4)]
+
+    def judged(right: Callable[[int], bool]) -> list[Trial]:
+        return [Trial(c, f, "knn", pack(np.full(len(search.folds[f]), right(c)))) for c, f, _ in leaders]
+
+    (after,) = islice(both.trials(judged(lambda candidate: candidate > 2), NEVER), 1)
+    assert after.key == (5, 0, "knn"), "the third of the copies is not tried any more"
+    (after,) = islice(both.trials(judged(lambda candidate: True), NEVER), 1)
+    assert after.key == (2, 0, "knn"), "nothing is clear, so all go on"
+
+
+def test_what_has_many_copies_has_fewer_in_the_search(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "MOST_TRIED", 200)
+    many, few = Recipe(parts=[Part(source="affine", copies=30)]), Recipe(parts=[Part(source="affine", copies=9)])
+    assert search_module._reduced(many, search.given).parts[0].copies == 10
+    assert search_module._reduced(few, search.given) == few
+
+
 def test_it_stops_when_time_is_up(search: Search) -> None:
-    answers: Iterator[bool] = iter([False, False, True, True, True])
+    answers = chain([False, False], cycle([True]))
     trials = list(search.trials([], lambda: next(answers)))
     assert len(trials) == 2
 
@@ -145,31 +169,38 @@ def test_nothing_can_be_left_out_of_a_class_with_a_single_image(search: Search) 
 
 class TestCandidates:
     def test_with_unlabelled_images_spreading_is_expected_to_be_best(self, search: Search) -> None:
-        found = candidates(search.given, None, "pixels", 7)
+        found = candidates(search.given, None, 7)
         assert found[0].spread is not None
         assert {recipe.seed for recipe in found} == {7}
         assert Recipe(seed=7) in found
 
+    def test_where_labels_spread_badly_copies_are(self, search: Search) -> None:
+        found = candidates(search.given, None, 0, expected=0.5)
+        assert (found[0].spread, found[0].parts[0].source) == (None, "affine")
+        assert {recipe.model_dump_json() for recipe in found} == {
+            recipe.model_dump_json() for recipe in candidates(search.given, None, 0, expected=0.9)
+        }
+
     def test_without_them_copies_are(self, digits: tuple[NDArray[np.uint8], Rows]) -> None:
         given = Given.of(digits[0], digits[1], 10)
-        found = candidates(given, None, "pixels", 0)
+        found = candidates(given, None, 0)
         assert all(recipe.spread is None for recipe in found)
         assert found[0].parts[0].source == "affine"
 
     def test_a_vaes_methods_are_tried_where_there_is_one(self, digits: tuple[NDArray[np.uint8], Rows]) -> None:
         images, labels = digits
         given = Given.of(images, np.where(np.arange(len(labels)) < 100, labels, UNLABELLED), 10)
-        without, with_one = (candidates(given, model, "pixels", 0) for model in (None, "mine"))
+        without, with_one = (candidates(given, model, 0) for model in (None, "mine"))
         assert not {part.source for recipe in without for part in recipe.parts} & {"noise", "interpolation"}
         assert {part.source for recipe in with_one for part in recipe.parts} >= {"noise", "interpolation"}
 
     def test_none_is_named_twice(self, search: Search) -> None:
-        found = [recipe.model_dump_json() for recipe in candidates(search.given, "mine", "latent", 0)]
+        found = [recipe.model_dump_json() for recipe in candidates(search.given, "mine", 0, "latent")]
         assert len(set(found)) == len(found)
 
     def test_an_svm_is_given_no_more_images_than_it_can_learn_from(self) -> None:
         many = Given.of(np.zeros((90_000, 8, 8, 1), np.uint8), np.repeat([0, 1, UNLABELLED], [5, 5, 89_990]), 2)
-        found = candidates(many, None, "pixels", 0)
+        found = candidates(many, None, 0)
         largest = max(found, key=lambda recipe: size(many, recipe))
         assert size(many, found[0]) == MOST_ROWS["svm"]
         assert size(many, largest) == 90_000
@@ -180,7 +211,7 @@ class TestCandidates:
         small, large = (np.zeros((40_000, side, side, 1), np.uint8) for side in (8, 64))
         labels = np.repeat([0, 1, UNLABELLED], [5, 5, 39_990])
         sizes = [
-            size(given, candidates(given, None, "pixels", 0)[0])
+            size(given, candidates(given, None, 0)[0])
             for given in (Given.of(small, labels, 2), Given.of(large, labels, 2))
         ]
         assert sizes[0] == 40_000 > sizes[1]
