@@ -47,7 +47,8 @@ SAYS = {
 }
 
 RECOMMENDED = (
-    "A recommend job expects newly labelled images with an affine copy of each to be the best training set, and names "
+    "Where spreading expects at least 70 % of its labels to be right, a recommend job expects newly labelled images with "
+    "an affine copy of each to be the best training set, elsewhere 30 affine copies of each labelled image. It names "
     "another one only where the labelled images clearly prefer it."
 )
 
