@@ -47,8 +47,8 @@ SAYS = {
 }
 
 RECOMMENDED = (
-    "Where spreading expects at least 70 % of its labels to be right, a recommend job expects newly labelled images with "
-    "an affine copy of each to be the best training set, elsewhere 30 affine copies of each labelled image. It names "
+    "Where spreading expects at least 70 % of its labels to be right, a recommend job expects newly labelled images to "
+    "be the best training set, with an affine copy of each, elsewhere 30 affine copies of each labelled image. It names "
     "another one only where the labelled images clearly prefer it."
 )
 
