@@ -48,7 +48,7 @@ SAYS = {
 
 RECOMMENDED = (
     "Where spreading expects at least 70 % of its labels to be right, a recommend job expects newly labelled images to "
-    "be the best training set, with an affine copy of each, elsewhere 30 affine copies of each labelled image. It names "
+    "be the best training set, with an affine copy of each; elsewhere 30 affine copies of each labelled one. It names "
     "another one only where the labelled images clearly prefer it."
 )
 
