@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -57,9 +56,12 @@ class Stage:
         ledger: what callers have seen.
         jobs: who has jobs done.
         uploads: who uploads data sets.
+
+    Args:
+        store: the URL of its store.
     """
 
-    def __init__(self, stack: Stack, store: Path, ledger: Ledger, seed: int, works: Sequence[Work]) -> None:
+    def __init__(self, stack: Stack, store: str, ledger: Ledger, seed: int, works: Sequence[Work]) -> None:
         self.stack, self.ledger = stack, ledger
         self._store, self._seed = store, seed
         with httpx.Client(base_url=stack.url) as client:
