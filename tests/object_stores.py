@@ -79,8 +79,8 @@ class Listening:
 class S3:
     """A server that speaks S3 and has a bucket, and the door through which callers reach it.
 
-    The server keeps its files in memory. What is killed is therefore the door, a process of its own: to callers it is the
-    same, as connections break in the middle of a request and new ones are refused.
+    The server keeps its files in memory. What is killed is therefore the door, a process of its own: to callers it is
+    the same, as connections break in the middle of a request and new ones are refused.
 
     Attributes:
         server: has the files.
