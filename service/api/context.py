@@ -19,6 +19,7 @@ from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
 from service.api.compute.joining import Joiner
 from service.api.http.holding import Holding
+from service.api.http.places import Places
 from service.api.http.quotas import Quotas
 from service.api.jobs.submissions import Jobs
 from service.api.keys import Keys
@@ -68,7 +69,7 @@ class Context:
     holding: Holding
     metrics: Metrics
     pixel_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(max(2, available_cores())))
-    uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    uploads: Places = field(default_factory=lambda: Places(2))
     upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     store_probe: Probe = field(default_factory=Probe)
     job_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
