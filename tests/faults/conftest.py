@@ -9,7 +9,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ from bench.chaos.faults import Fault
 from bench.chaos.ledger import Ledger
 from bench.chaos.stack import Stack
 from bench.chaos.stage import Stage
-from bench.chaos.work import WORK
+from bench.chaos.work import WORK, Work
 
 SEED = int(os.environ.setdefault("FAULTS_SEED", str(time.time_ns() % 10**6)))  # other processes of this run inherit it
+SECONDS = 900
+"""For a test and for a service that shows what is right first, on a machine that has more to do."""
 SETTINGS = {"LEASE_SECONDS": "5", "MAX_ATTEMPTS": "1000"}
 
 
@@ -36,6 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.faults)
+            item.add_marker(pytest.mark.timeout(SECONDS))
             item.add_marker(pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has"))
 
 
@@ -75,18 +78,18 @@ class OnDisks(Ground):
 
 
 @contextmanager
-def staged(folder: Path, home: Path, store: str, variables: Mapping[str, str] | None = None) -> Iterator[Stage]:
+def staged(folder: Path, home: Path, store: str, works: Sequence[Work] = WORK) -> Iterator[Stage]:
     """A service that has shown what is right; in the end nothing that it has accepted may be lost.
 
     Args:
         folder: where its log is written.
         home: its home.
         store: the URL of its store.
-        variables: further environment variables of its processes.
+        works: the jobs that callers have done.
     """
     settings: dict[str, Any] = SETTINGS | {"STORE_URL": store}
-    with Stack(home, folder / "service.log", settings, variables) as service:
-        stage = Stage(service, store, Ledger(), SEED, WORK)
+    with Stack(home, folder / "service.log", settings) as service:
+        stage = Stage(service, store, Ledger(), SEED, works)
         with closing(stage):
             yield stage
             stage.audit()
