@@ -58,7 +58,7 @@ test-slow: .venv/.installed-slow  ## Run the tests that measure, kill processes 
 	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-faults: .venv/.installed-slow  ## Break the running service in every way once, and look whether anything is lost; takes minutes
-	$(BIN)/pytest -m faults --numprocesses 2 --dist loadgroup tests/faults
+	$(BIN)/pytest -m faults --numprocesses 2 --dist loadscope tests/faults
 
 chaos: install-dev  ## Break the running service again and again for MINUTES=20, and audit what is left
 	$(BIN)/python -m bench.chaos --minutes $(MINUTES) $(BENCH); status=$$?; $(BIN)/python -m docs.reliability; exit $$status

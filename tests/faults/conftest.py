@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from bench.chaos import disks
 from bench.chaos.faults import Fault
@@ -24,6 +26,8 @@ from bench.chaos.stage import Stage
 from bench.chaos.work import WORK, Work
 
 SEED = int(os.environ.setdefault("FAULTS_SEED", str(time.time_ns() % 10**6)))  # other processes of this run inherit it
+OWN = {"test_confined.py", "test_object_store.py", "test_resume.py"}
+"""The tests that start services of their own; all others break one that they share."""
 SECONDS = 900
 """For a test and for a service that shows what is right first, on a machine that has more to do."""
 SETTINGS = {"LEASE_SECONDS": "5", "MAX_ATTEMPTS": "1000"}
@@ -40,6 +44,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.faults)
             item.add_marker(pytest.mark.timeout(SECONDS))
             item.add_marker(pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has"))
+
+
+class ByService(LoadScopeScheduling):
+    """Gives all tests that break one service to one process, so that no other starts it, too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if Path(file).name in OWN else "shared"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByService:
+    return ByService(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from bench.chaos.work import base_images
 from tests.faults.conftest import OnDisks
 from tests.waiting import within
 
-pytestmark = [pytest.mark.usefixtures("callers"), pytest.mark.xdist_group("shared")]
+pytestmark = pytest.mark.usefixtures("callers")
 
 SECONDS = (3.0, 6.0)
 

@@ -21,8 +21,6 @@ from tests.object_stores import S3
 from tests.system.composition import ended
 from tests.waiting import within
 
-pytestmark = pytest.mark.xdist_group("object store")  # it has a service of its own
-
 HEAL = 60.0
 LONGER_THAN_ANYBODY_WAITS = 25.0
 WORKS = [work for work in WORK if work.kind != "evaluate" and work.name != "train, residual"]
