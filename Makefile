@@ -57,8 +57,8 @@ test: install-dev  ## Run the tests, a process for each core; for a single one: 
 test-slow: .venv/.installed-slow  ## Run the tests that measure, kill processes or fuzz, and so take minutes
 	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadgroup
 
-test-faults: install-dev  ## Break the running service in every way once, and look whether anything is lost; takes minutes
-	$(BIN)/pytest -m faults --numprocesses 2 --dist loadgroup tests/faults
+test-faults: .venv/.installed-slow  ## Break the running service in every way once, and look whether anything is lost; takes minutes
+	$(BIN)/pytest -m faults --numprocesses 2 --dist loadscope tests/faults
 
 chaos: install-dev  ## Break the running service again and again for MINUTES=20, and audit what is left
 	$(BIN)/python -m bench.chaos --minutes $(MINUTES) $(BENCH); status=$$?; $(BIN)/python -m docs.reliability; exit $$status

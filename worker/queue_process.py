@@ -7,10 +7,14 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pkgutil import resolve_name
 
-from rq import Queue, SpawnWorker
+from redis import Redis
+from rq import Queue, Worker
 from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import UnixSignalDeathPenalty
@@ -77,7 +81,7 @@ class OurJob(Job):
         """None, as above."""
 
 
-class QueueWorker(SpawnWorker):
+class QueueWorker(Worker):
     """Holds a job's lease while its process runs, and ends that process once the lease is refused.
 
     The lease is kept here and not in the job's process, because a long computation there may let no other thread run.
@@ -134,8 +138,11 @@ class QueueWorker(SpawnWorker):
                 return
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Start the job's process."""
-        super().fork_work_horse(job, queue)
+        """Start the job's process, with no more than names in its command line, which others can read."""
+        assert self.execution is not None  # noqa: S101  RQ has just made it
+        module = [sys.executable, "-m", "worker.job_process"]
+        command = [*module, queue.name, self.key, job.id, self.execution.id]
+        self._horse_pid = os.posix_spawn(sys.executable, command, os.environ, setpgroup=0)
         self._stillness = Stillness()
         if self._stop_requested:  # it was asked to stop while the process was being started
             self.kill_horse()
@@ -160,6 +167,22 @@ class QueueWorker(SpawnWorker):
         """End the job's process; the job goes back to its queue, and later goes on from its checkpoint."""
         if self.horse_pid:
             self.kill_horse()
+
+
+def work_of(redis: Redis, queue: str, worker: str, job_id: str, execution: str) -> Callable[[], None] | None:
+    """What a job's process is to do, by RQ's names for it, and which ends the process; None if it came too late.
+
+    Raises:
+        Away: Redis does not answer.
+    """
+    with answering():
+        horse = QueueWorker.find_by_key(worker, connection=redis, job_class=OurJob, serializer=SERIALIZER)
+        if horse is None:
+            return None
+        job = OurJob.fetch(job_id, connection=redis, serializer=SERIALIZER)
+        horse.execution = Execution.fetch(execution, job_id, connection=redis)
+    horse.execution._job = job  # RQ would read it again, and unpickle it
+    return partial(horse.main_work_horse, job, Queue(queue, connection=redis, job_class=OurJob, serializer=SERIALIZER))
 
 
 def serve(queue: str, settings: Settings) -> None:

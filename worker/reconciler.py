@@ -17,7 +17,7 @@ from redis import Redis
 from redis.exceptions import LockError
 
 from latentaug.errors import Away, LatentaugError
-from latentaug.runtime.jobs import Attempts, JobRecord, OldJobs, answering, connect
+from latentaug.runtime.jobs import Attempts, Calendar, JobRecord, OldJobs, answering, connect
 from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
@@ -102,7 +102,7 @@ def _round(settings: Settings, watch: Watch, number: int) -> None:
         try:
             with answering(), redis.lock("latentaug:reconciler", timeout=60, blocking=False):
                 reconcile(Attempts(redis, artefacts, settings), JobQueue(redis, settings), watch)
-                tend(redis, artefacts, settings, number)
+                tend(redis, artefacts, settings, number, datetime.now(UTC))
         except LockError:  # another process reconciles, or has taken over from this one
             pass
 
@@ -137,15 +137,17 @@ def _look_after(
         queue.enqueue([record])
 
 
-def tend(redis: Redis, artefacts: ArtefactStore, settings: Settings, number: int) -> None:
+def tend(redis: Redis, artefacts: ArtefactStore, settings: Settings, number: int, now: datetime) -> None:
     """Do what can wait, in the round of that number; where one part fails, the others are done all the same."""
     attempts, old = Attempts(redis, artefacts, settings), OldJobs(redis, artefacts)
-    now = datetime.now(UTC)
     _try("keep the records of ended jobs", attempts.keep_ended)
     if number % CLEANUP_EVERY == 0:
         _try("clean RQ's registries", JobQueue(redis, settings).clean)
     if number % SWEEP_EVERY == 0:
         _try("complete the index of jobs", attempts.complete_index)
+    if not Calendar(redis).believed(now):
+        return
+    if number % SWEEP_EVERY == 0:
         _try("delete unused uploads", partial(delete_unused_uploads, artefacts, attempts, settings, now))
         _try("sweep the store", partial(sweep, artefacts, attempts, old, now))
     _try("delete old jobs", partial(delete_old_jobs, old, attempts, settings, now))

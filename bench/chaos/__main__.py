@@ -44,10 +44,10 @@ def main(arguments: Sequence[str], folder: Path = HOME) -> int:
     ledger = Ledger()
     with ExitStack() as stack:
         home, store, of_disks = stack.enter_context(_places(folder, ledger))
-        settings = {"STORE_URL": store.absolute().as_uri(), "MAX_ATTEMPTS": ATTEMPTS}
+        settings = {"STORE_URL": store.as_uri(), "MAX_ATTEMPTS": ATTEMPTS}
         service = stack.enter_context(Stack(home, folder / "service.log", settings))
         print(f"seed {given.seed}; learning what is right on a quiet service", flush=True)
-        stage = Stage(service, store, ledger, given.seed, WORK)
+        stage = Stage(service, store.as_uri(), ledger, given.seed, WORK)
         with stage.used():
             suffered = list(_break(stage, [*faults.of_processes(), *of_disks], 60 * given.minutes, given.seed))
         print("auditing", flush=True)

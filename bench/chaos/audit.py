@@ -31,17 +31,17 @@ def of_jobs(jobs: Jobs, ledger: Ledger, seconds: float = JOBS_SECONDS) -> None:
     ledger.stuck += [f"job {job.record['id']} ({job.work.name}): {job.record}" for job in jobs.unfinished]
 
 
-def of_store(url: str, store: Path, uploads: Uploads, made: Collection[str], ledger: Ledger) -> None:
+def of_store(url: str, store: str, uploads: Uploads, made: Collection[str], ledger: Ledger) -> None:
     """Read every artefact from the store itself, against its checksums, and compare with what the service lists.
 
     Args:
         url: the service.
-        store: the folder of its store.
+        store: the URL of its store.
         uploads: who knows which data sets must be there.
         made: models that must be there.
         ledger: where to note what is not as it must be.
     """
-    artefacts = ArtefactStore(store.absolute().as_uri())
+    artefacts = ArtefactStore(store)
     for name, checksum in uploads.kept.items():
         try:
             datasets.load(name, artefacts, ())

@@ -12,7 +12,12 @@ PARTS: tuple[Part, ...] = get_args(Part)
 LASTING: tuple[Part, ...] = ("stack", "API", "model server", "Valkey", "worker", "queue")
 """Those that always run; a job's process lives no longer than its job."""
 
-_MODULES: dict[str, Part] = {"service.stack": "stack", "service.api": "API", "service.model_server": "model server"}
+_MODULES: dict[str, Part] = {
+    "service.stack": "stack",
+    "service.api": "API",
+    "service.model_server": "model server",
+    "worker.job_process": "job",
+}
 _STANDS_STILL, _DEAD = "Tt", "ZX"
 
 
@@ -49,8 +54,6 @@ def _part(words: list[str]) -> Part | None:
         return None
     if "valkey-server" in words[0]:
         return "Valkey"
-    if words[1:2] == ["-c"]:  # as RQ starts them
-        return "job"
     if words[1:3] == ["-m", "worker"]:
         return "queue" if "--queue" in words else "worker"
     return _MODULES.get(words[2]) if words[1:2] == ["-m"] and len(words) > 2 else None

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,7 +29,7 @@ ASKING = 2
 """Callers who send requests, each one at a time."""
 HEAL_SECONDS = 120.0
 """Seconds within which the service must heal after any fault."""
-JOB_SECONDS = 180.0
+JOB_SECONDS = 600.0
 """Longest wait for a job on a quiet service."""
 
 
@@ -57,9 +56,12 @@ class Stage:
         ledger: what callers have seen.
         jobs: who has jobs done.
         uploads: who uploads data sets.
+
+    Args:
+        store: the URL of its store.
     """
 
-    def __init__(self, stack: Stack, store: Path, ledger: Ledger, seed: int, works: Sequence[Work]) -> None:
+    def __init__(self, stack: Stack, store: str, ledger: Ledger, seed: int, works: Sequence[Work]) -> None:
         self.stack, self.ledger = stack, ledger
         self._store, self._seed = store, seed
         with httpx.Client(base_url=stack.url) as client:

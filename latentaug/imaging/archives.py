@@ -113,7 +113,7 @@ def _npy_header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.generic
 
 def write_npy(array: NDArray[np.generic]) -> bytes:
     """Write one array as npy 1.0."""
-    return _npy_head(array.shape, array.dtype) + array.tobytes()
+    return b"".join((_npy_head(array.shape, array.dtype), _bytes_of(array)))
 
 
 @lru_cache(maxsize=256)
@@ -137,6 +137,7 @@ def read_npz(data: bytes, limits: Limits) -> dict[str, NDArray[np.generic]]:
     with opened(data, "npz", MAX_ARRAYS) as archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
         check_sizes(infos, MAX_ARRAYS, limits.max_bytes, "npz")
+        limits.room(sum(info.file_size for info in infos))
         for info in infos:
             name = info.filename
             if not name.endswith(".npy"):
@@ -158,8 +159,13 @@ def write_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
             member.file_size = len(head) + array.nbytes
             with archive.open(member, "w") as file:  # straight from the array: a copy could be a gigabyte
                 file.write(head)
-                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+                file.write(_bytes_of(array))
     return out.getvalue()
+
+
+def _bytes_of(array: NDArray[np.generic]) -> memoryview:
+    """An array's bytes in C order, without a copy where they lie so."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def write_zip(

@@ -41,6 +41,7 @@ def to_uint8(array: NDArray[np.generic], limits: Limits) -> Pixels:
         raise TooLarge(f"images of the shape {list(array.shape)} are over the limit on pixels; send fewer or smaller")
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array, dtype=np.uint8)
+    limits.room(array.size)
     if array.dtype.kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind != "f":

@@ -137,6 +137,7 @@ class Intake:
                 f"there are more than {self._limits.max_images} images or {self._limits.max_bytes} bytes of pixels; "
                 "send fewer, or smaller ones"
             )
+        self._limits.room(levels.nbytes)
         self.names.append(name)
         self._levels.append(levels)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import math
 import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -51,6 +51,10 @@ libtiff.silence()
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
+def _room_for_all(size: int) -> None:
+    """Where the bounds on a batch are enough."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """Bounds that are checked before memory is allocated.
@@ -59,11 +63,13 @@ class Limits:
         max_images: most images in one batch.
         max_pixels: most pixels (height x width) of one image.
         max_bytes: most bytes of a batch, decompressed and decoded.
+        room: told of the bytes of images as they are taken one by one; raises where there is no room for more.
     """
 
     max_images: int = 4096
     max_pixels: int = 2**24
     max_bytes: int = 256 * 2**20
+    room: Callable[[int], None] = field(default=_room_for_all, compare=False)
 
 
 @dataclass(frozen=True)

@@ -126,8 +126,8 @@ class Settings(BaseSettings):
     max_dataset_bytes: int = Field(default=1024 * 2**20, ge=1024)
     """Most bytes of a data set, counted in its upload and again in its decoded images."""
     max_held_bytes: int = Field(default=512 * 2**20, ge=1024)
-    """Most bytes of images that encode, decode, augment and other such requests under way hold together, of those that
-    were sent and those to come; small requests are not counted. Another large one gets 429."""
+    """Most bytes that encode, decode, augment and other such requests under way hold together: bodies, the images in
+    them, and those to come; small requests are not counted. Another large one gets 429."""
     max_result_bytes: int = Field(default=1024 * 2**20, ge=1024)
     """Most bytes of new images in one file that a job makes, counted as a zip holds them: each takes 1 KiB beside its
     pixels. A job that asks for more is refused."""

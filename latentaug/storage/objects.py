@@ -118,16 +118,18 @@ class ArtefactStore:
             self._store.put(path, data)
 
     def create(self, path: str, data: bytes) -> None:
-        """Write `data` at `path` where nothing may be yet.
+        """Write `data` at `path` where nothing else may be yet.
 
         Raises:
-            Conflict: something is there.
+            Conflict: something else is there.
         """
         with _told():
             try:
                 self._store.put(path, data, mode="create")
             except AlreadyExistsError as error:
-                raise Conflict(f"{path} exists already") from error
+                # An object store may have written it and its answer was lost; obstore then tries again, and finds it.
+                if self._folder is not None or bytes(self._store.get(path).bytes()) != data:
+                    raise Conflict(f"{path} exists already") from error
 
     def get(self, path: str) -> bytes:
         """Read what stands at `path`.

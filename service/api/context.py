@@ -19,6 +19,7 @@ from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
 from service.api.compute.joining import Joiner
 from service.api.http.holding import Holding
+from service.api.http.places import Places
 from service.api.http.quotas import Quotas
 from service.api.jobs.submissions import Jobs
 from service.api.keys import Keys
@@ -53,6 +54,7 @@ class Context:
         upload_threads: threads that read them, apart from those of requests, which would wait for minutes.
         store_probe: what was last known of the store.
         job_threads: bounds the threads that wait for Redis, so that a slow Redis never holds up inference.
+        probe_threads: threads that ask whether the parts are ready, however many wait for a part that is not.
     """
 
     settings: Settings
@@ -67,10 +69,11 @@ class Context:
     holding: Holding
     metrics: Metrics
     pixel_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(max(2, available_cores())))
-    uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    uploads: Places = field(default_factory=lambda: Places(2))
     upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     store_probe: Probe = field(default_factory=Probe)
     job_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
+    probe_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
 
     @cached_property
     def limits(self) -> Limits:
@@ -92,8 +95,16 @@ class Context:
         return await to_thread.run_sync(work, limiter=self.upload_threads)
 
     async def on_jobs(self, work: Callable[[], Result]) -> Result:
-        """Run work that waits for Redis or the store in a thread."""
+        """Run work that waits for Redis in a thread."""
         return await to_thread.run_sync(work, limiter=self.job_threads)
+
+    async def on_store(self, work: Callable[[], Result]) -> Result:
+        """Run work that waits for the store in a thread, so that a slow store never holds up what Redis knows."""
+        return await to_thread.run_sync(work)
+
+    async def on_probe(self, question: Callable[[], object]) -> object:
+        """Ask a part whether it is ready, in a thread that is left behind where it does not answer in time."""
+        return await to_thread.run_sync(question, abandon_on_cancel=True, limiter=self.probe_threads)
 
 
 def context_of(request: Request) -> Context:

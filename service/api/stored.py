@@ -23,7 +23,7 @@ async def stored(request: Request, context: Context, path: str, form: str) -> Re
     Raises:
         NotFound: nothing is there.
     """
-    found = await context.on_jobs(lambda: context.store.look(path))
+    found = await context.on_store(lambda: context.store.look(path))
     headers = {"Accept-Ranges": "bytes", "ETag": found.tag}
     asked = request.headers.get("range")
     if request.headers.get("if-range", found.tag) != found.tag:
@@ -39,7 +39,7 @@ async def stored(request: Request, context: Context, path: str, form: str) -> Re
     if (start, stop) != (0, found.size):
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{found.size}"
         status = 206
-    content = _sent(pieces(context.store, path, start, stop), context.on_jobs)
+    content = _sent(pieces(context.store, path, start, stop), context.on_store)
     return StreamingResponse(content, status, headers, form)
 
 

@@ -106,7 +106,7 @@ def write_request(
     return _assemble(head, buffers)
 
 
-def parse_response(body: bytes, header_length: str | None) -> InferenceResponse:
+def parse_response(body: bytes | memoryview, header_length: str | None) -> InferenceResponse:
     """Read an inference response.
 
     Raises:
@@ -149,13 +149,13 @@ def write_response(response: InferenceResponse, binary: Mapping[str, bool]) -> t
     return _assemble(head, buffers)
 
 
-def _split(body: bytes, header_length: str | None) -> tuple[dict[str, Any], memoryview]:
+def _split(body: bytes | memoryview, header_length: str | None) -> tuple[dict[str, Any], memoryview]:
     """Cut a body into its JSON head, which is parsed, and the binary rest."""
     length = len(body) if header_length is None else _length(header_length, len(body))
     if length > MAX_HEAD_BYTES:
         raise TooLarge(f"the JSON part has {length} bytes, over the {MAX_HEAD_BYTES} taken; send tensors as binary")
     try:
-        head = _DECODER.decode(body[:length].decode())
+        head = _DECODER.decode(str(body[:length], "utf-8"))
     except (ValueError, RecursionError) as error:
         raise MalformedInput(f"the body's JSON part cannot be read: {_brief(error)}") from error
     if not isinstance(head, dict):

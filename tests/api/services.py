@@ -20,12 +20,13 @@ import torch
 from numpy.typing import NDArray
 from pydantic import SecretStr
 
+from latentaug.options import ArchitectureName
 from latentaug.runtime.settings import Settings
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.architectures import VAE, Architecture
-from latentaug.vae.networks import to_bytes
+from latentaug.vae.architectures import Architecture
+from latentaug.vae.networks import build, to_bytes
 from service.stack.valkey import EmbeddedRedis
 
 START_SECONDS = 60.0
@@ -132,6 +133,7 @@ def save_model(
     places: NDArray[np.float32] | None = None,
     labels: tuple[int, ...] = (0, 0, 0, 1, 1, 1),
     mse: float | None = None,
+    architecture: ArchitectureName = "paper",
 ) -> ModelDescription:
     """Put an untrained VAE with seeded weights, six latents with labels and perhaps places by UMAP into the store.
 
@@ -140,7 +142,7 @@ def save_model(
     reconstruction = None if mse is None else models.Reconstruction.of(mse)
     umap = None if places is None else models.places_bytes(places)
     torch.manual_seed(0)
-    network = VAE(Architecture(height, width, channels, latent_dim=4, hidden=16))
+    network = build(Architecture(height, width, channels, latent_dim=4, hidden=16, name=architecture))
     weights = to_bytes(network)
     latents = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
     projected = ProjectedDataset(
@@ -154,6 +156,7 @@ def save_model(
         channels=channels,
         latent_dim=4,
         hidden=16,
+        architecture=architecture,
         reconstruction=reconstruction,
         advice="" if reconstruction is None else models.advice(reconstruction, 4, 4),
         dataset=dataset,

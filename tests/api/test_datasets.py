@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import socket
+import time
 import zipfile
+from contextlib import suppress
 
 import httpx
 import numpy as np
 import pytest
 
 from latentaug.datasets import digits
+from service.api.http import places
 from tests.api import services
 from tests.api.bodies import NPY, NPZ, ZIP, arrays, npy, npz, pictures, png, post, zipped
 
@@ -267,6 +270,29 @@ def test_uploads_that_stall_make_room_for_others(api: httpx.Client) -> None:
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'"code": "stalled"' in answer
     assert upload_of(api, "after").status_code == 201
+
+
+@pytest.mark.slow
+def test_an_upload_that_drips_gives_way_to_others(api: httpx.Client) -> None:
+    head = f"POST {PATH}?name=x HTTP/1.1\r\nHost: localhost\r\nContent-Type: {ZIP}\r\nContent-Length: 500000\r\n\r\n"
+    address = (api.base_url.host, api.base_url.port)
+    with socket.create_connection(address) as one, socket.create_connection(address) as other:
+        for dripping in (one, other):
+            dripping.sendall(head.encode())
+        services.wait_until(lambda: upload_of(api, "between").status_code == 429, 5)
+        began, answer = time.monotonic(), None
+        while answer is None or answer.status_code == 429:
+            for dripping in (one, other):
+                with suppress(ConnectionError):
+                    dripping.sendall(bytes(4096))  # much more than the slowest rate
+            time.sleep(1)
+            answer = upload_of(api, "between")
+            assert time.monotonic() - began < places.FREE_SECONDS + 10
+        told = [dripping.makefile("rb").readline() for dripping in (one, other)]
+
+    assert answer.status_code == 201
+    assert time.monotonic() - began > places.FREE_SECONDS
+    assert all(line.startswith(b"HTTP/1.1 408 ") for line in told)
 
 
 def upload_of(api: httpx.Client, name: str) -> httpx.Response:

@@ -60,6 +60,28 @@ def test_what_a_failed_request_held_is_let_go_of_too() -> None:
             asyncio.run(Endpoint(failing)(scope(), received, sent))
 
 
+def test_what_a_request_lets_go_of_makes_room_for_others_before_it_is_answered() -> None:
+    holding = Holding(MOST)
+
+    async def inner(request: Request) -> Response:
+        holding.hold(request, 2 * SMALL)
+        return Response()
+
+    async def outer(request: Request) -> Response:
+        for _ in range(30):  # each too small to be counted alone
+            holding.hold(request, SMALL // 10)
+        with pytest.raises(TooManyRequests):
+            await Endpoint(inner)(scope(), received, sent)
+        holding.let_go(request, 2 * SMALL)
+        await Endpoint(inner)(scope(), received, sent)
+        holding.hold(request, 2 * SMALL)
+        holding.keep(request, SMALL // 2)
+        await Endpoint(inner)(scope(), received, sent)
+        return Response()
+
+    asyncio.run(Endpoint(outer)(scope(), received, sent))
+
+
 def test_a_request_alone_is_served_whatever_its_size_and_small_ones_beside_it() -> None:
     holding = Holding(MOST)
 

@@ -18,8 +18,6 @@ from latentaug.imaging.archives import write_npy
 from tests.faults.conftest import SETTINGS
 from tests.system.composition import ROOT, ended
 
-pytestmark = pytest.mark.xdist_group("own")  # these start services of their own
-
 CONFINE = """\
 mount --bind "$LATENTAUG_HOME" "$LATENTAUG_HOME"
 mount -o remount,bind,ro /

@@ -8,30 +8,30 @@ import pytest
 from bench.chaos import disks, faults
 from bench.chaos.asks import NPZ, send
 from bench.chaos.work import base_images
-from tests.faults.conftest import Ground
+from tests.faults.conftest import OnDisks
 from tests.waiting import within
 
-pytestmark = [pytest.mark.usefixtures("callers"), pytest.mark.xdist_group("shared")]
+pytestmark = pytest.mark.usefixtures("callers")
 
 SECONDS = (3.0, 6.0)
 
 
-def test_a_full_home_heals_by_itself(ground: Ground) -> None:
+def test_a_full_home_heals_by_itself(ground: OnDisks) -> None:
     ground.needs_disks()
     ground.check(faults.full("home", ground.home, ground.stage.ledger, SECONDS))
 
 
-def test_a_full_store_heals_by_itself(ground: Ground) -> None:
+def test_a_full_store_heals_by_itself(ground: OnDisks) -> None:
     ground.needs_disks()
     ground.check(faults.full("store", ground.store, ground.stage.ledger, SECONDS))
 
 
-def test_a_store_that_nobody_may_write_to_heals_by_itself(ground: Ground) -> None:
+def test_a_store_that_nobody_may_write_to_heals_by_itself(ground: OnDisks) -> None:
     ground.needs_disks()
     ground.check(faults.read_only("store", ground.store, ground.stage.ledger, SECONDS))
 
 
-def test_meanwhile_inference_goes_on_and_callers_are_told_why_nothing_is_kept(ground: Ground) -> None:
+def test_meanwhile_inference_goes_on_and_callers_are_told_why_nothing_is_kept(ground: OnDisks) -> None:
     ground.needs_disks()
     stage = ground.stage
     with httpx.Client(base_url=stage.stack.url, timeout=30) as client:

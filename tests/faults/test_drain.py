@@ -20,8 +20,6 @@ from bench.chaos.work import PAPER
 from tests.faults.conftest import Ground
 from tests.waiting import within
 
-pytestmark = pytest.mark.xdist_group("shared")  # one process has the service that most tests break
-
 CALLERS = 8
 ON_ITS_WAY = 0.1
 """Seconds before the signal by which a request must have been sent to have been begun for certain."""

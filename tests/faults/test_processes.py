@@ -9,7 +9,7 @@ from bench.chaos.faults import Fault
 from bench.chaos.parts import Part
 from tests.faults.conftest import Ground
 
-pytestmark = [pytest.mark.usefixtures("callers"), pytest.mark.xdist_group("shared")]
+pytestmark = pytest.mark.usefixtures("callers")
 
 STILL_AT_WORK = (1.0, 8.0)
 """Some of it is longer than a lease here."""

@@ -23,8 +23,6 @@ from tests.faults.conftest import SETTINGS
 from tests.system.composition import ended
 from tests.waiting import within
 
-pytestmark = pytest.mark.xdist_group("own")  # these start services of their own
-
 SECONDS = 240.0
 LONG_ENOUGH = 26.0
 """Seconds of training, so that a checkpoint is kept, every 20 seconds, well before the end."""

@@ -106,7 +106,7 @@ def test_the_life_of_the_queues_needs_no_more(valkey: Guarded, settings: Setting
         jobs.counts(), jobs.counted(), queue.depths(), queue.workers()
         reconcile(jobs, queue, Watch(0.0))
         with redis.lock("latentaug:reconciler", timeout=60, blocking=False):
-            tend(redis, store, settings, 0)
+            tend(redis, store, settings, 0, datetime.now(UTC))
         with jobs.deleting("datasets/mine") as users:
             assert users == []
         outbox = Outbox(redis)

@@ -20,7 +20,7 @@ from tests.api.services import Home
 from tests.certificates import LOOPBACK, Certified, certified
 from tests.runtime.test_acl import Guarded, guarded_valkey
 from tests.waiting import within
-from tests.worker.conftest import WorkerProcess
+from tests.worker.conftest import ENDLESS, WorkerProcess
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +93,30 @@ def test_a_job_goes_from_its_request_to_its_result(own: Home, valkey: Guarded) -
             worker.stop()
     with valkey.connect("operator") as operator:
         assert operator.acl_log() == []
+
+
+def test_no_process_shows_the_password_in_its_command_line(own: Home, valkey: Guarded) -> None:
+    with services.model_server(own), services.api(own) as client:
+        worker = WorkerProcess(own.settings)
+        try:
+            job = client.post("/v1/jobs/train", json=ENDLESS).json()["id"]
+            assert within(90, lambda: any(job.encode() in line for line in command_lines()))
+            shown = command_lines()
+        finally:
+            client.delete(f"/v1/jobs/{job}")
+            worker.stop()
+    for module in (b"service.api", b"service.model_server", b"--queue", b"worker.job_process"):
+        assert any(module in line for line in shown)
+    assert not [line for line in shown if valkey.passwords["latentaug"].encode() in line]
+
+
+def command_lines() -> list[bytes]:
+    """Those of all processes of this machine."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.append((process / "cmdline").read_bytes())
+    return found
 
 
 def test_a_server_with_another_certificate_is_not_spoken_to(own: Home, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from redis import Redis
@@ -145,7 +146,7 @@ def test_a_dead_job_is_put_back_while_the_record_of_another_cannot_be_stored(
     jobs.cancel(ended.id)
     redis.delete(f"latentaug:lease:{dead.id}")
     reconcile(jobs, queue, AT_ONCE)
-    tend(redis, nowhere, settings, 0)
+    tend(redis, nowhere, settings, 0, datetime.now(UTC))
     assert queue.waiting() == {(dead.id, 2)}
     assert redis.sismember("latentaug:unstored", ended.id), "it is tried again in each round"
 
@@ -160,6 +161,6 @@ def test_a_record_that_cannot_be_stored_holds_up_no_other(
         jobs.cancel(record.id)
         artefacts.delete(f"jobs/{second.id}/record.json")
         redis.sadd("latentaug:unstored", record.id)
-    tend(redis, artefacts, settings, 1)
+    tend(redis, artefacts, settings, 1, datetime.now(UTC))
     assert artefacts.exists(f"jobs/{second.id}/record.json")
     assert redis.smembers("latentaug:unstored") == {first.id.encode()}

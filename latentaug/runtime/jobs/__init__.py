@@ -16,6 +16,7 @@ tells RQ of records; it is not imported here, so that RQ is loaded only where jo
 """
 
 from latentaug.runtime.jobs.attempts import Attempts
+from latentaug.runtime.jobs.calendar import Calendar
 from latentaug.runtime.jobs.connection import answering, connect
 from latentaug.runtime.jobs.old_jobs import OldJobs
 from latentaug.runtime.jobs.record import (
@@ -40,6 +41,7 @@ __all__ = [
     "ENDS",
     "KINDS",
     "Attempts",
+    "Calendar",
     "Event",
     "JobError",
     "JobRecord",

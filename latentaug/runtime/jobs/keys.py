@@ -24,6 +24,7 @@
     latentaug:request:<digest>        hash: the job that an idempotency key stands for, and the request's digest
     latentaug:allowed:<name>:<caller>:<window>
                                       how much of something a caller has taken in a window of time
+    latentaug:clock                   hash: when somebody last looked at the clock, and for how long it is doubted
     latentaug:reserved:<name>         id of the unfinished job that holds a name; a tenant's is `<tenant>~<name>`
     latentaug:deleting:<path>         exists while the data set or model at that path is being deleted
     latentaug:stored                  hash: whose data set, model or job a path in the store is, "<owner> <bytes>"

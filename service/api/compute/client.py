@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal, TypeAlias
@@ -16,12 +15,14 @@ import aiohttp
 from latentaug.errors import BY_CODE, DeadlineExceeded, LatentaugError, Unavailable
 from latentaug.runtime import logs, tracing
 from service.oip import messages as oip
-from service.oip.tensors import Array, Parameters
+from service.oip.tensors import Array, Buffer, Parameters
 
 CONNECT_SECONDS = 1.0
 CONTROL_SECONDS = 2.0
 RETRY_PAUSE = 0.05
 """Seconds before a refused connection is tried once more: a server that restarts replaces its socket."""
+AT_ONCE = 2**16
+"""Bytes of a body that are sent, or read, as one."""
 GRACE_SECONDS = 0.5
 """Seconds that the server has beyond the deadline to say itself that the deadline has passed."""
 
@@ -90,8 +91,7 @@ class ModelServer:
         with tracing.span(f"infer {call.operation}", "CLIENT") as span:
             span.attributes["latentaug.model"] = call.model
             headers = {**headers, **_origin()}
-            body = b"".join(buffers)
-            answer, answer_headers = await self._post(f"{path}/infer", body, headers, timeout + GRACE_SECONDS)
+            answer, answer_headers = await self._post(f"{path}/infer", buffers, headers, timeout + GRACE_SECONDS)
         return oip.parse_response(answer, answer_headers.get(oip.HEADER_LENGTH)).outputs
 
     async def ready(self) -> bool:
@@ -110,7 +110,7 @@ class ModelServer:
             Unavailable: the server is away.
             DeadlineExceeded: no answer in time.
         """
-        await self._post(f"/v2/repository/models/{quote(model, safe='')}/unload", b"", {}, CONTROL_SECONDS)
+        await self._post(f"/v2/repository/models/{quote(model, safe='')}/unload", [], {}, CONTROL_SECONDS)
 
     async def metrics(self) -> bytes:
         """The server's metrics, in Prometheus's text form.
@@ -130,8 +130,8 @@ class ModelServer:
         await self._session.close()
 
     async def _post(
-        self, path: str, body: bytes, headers: Mapping[str, str], seconds: float
-    ) -> tuple[bytes, Mapping[str, str]]:
+        self, path: str, body: Sequence[Buffer], headers: Mapping[str, str], seconds: float
+    ) -> tuple[bytes | memoryview, Mapping[str, str]]:
         """Send a request, once more where nothing listened, and return the answer's body and headers."""
         try:
             async with asyncio.timeout(seconds):
@@ -145,14 +145,38 @@ class ModelServer:
         except TimeoutError as error:
             raise DeadlineExceeded("the model server did not answer in time; send less or allow more time") from error
 
-    async def _send(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]]:
+    async def _send(
+        self, path: str, body: Sequence[Buffer], headers: Mapping[str, str]
+    ) -> tuple[bytes | memoryview, Mapping[str, str]]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
-        data = io.BytesIO(body)  # written in pieces: a large body would hold up everyone else
+        size = sum(map(len, body))
+        data = b"".join(body) if size <= AT_ONCE else _pieces(body)
+        headers = {**headers, "Content-Length": str(size)}
         async with self._session.post(self._base + path, data=data, headers=headers, timeout=timeout) as response:
-            answer = await response.read()
+            answer = await _content(response)
             if response.status != HTTPStatus.OK:
-                raise error_from(response.status, answer, response.headers.get("Retry-After"))
+                raise error_from(response.status, bytes(answer), response.headers.get("Retry-After"))
             return answer, response.headers
+
+
+async def _pieces(buffers: Sequence[Buffer]) -> AsyncIterator[memoryview]:
+    """A large body in pieces, as it would hold up everyone else, and take as much memory again, in one."""
+    for buffer in buffers:
+        whole = memoryview(buffer)
+        for start in range(0, len(whole), AT_ONCE):
+            yield whole[start : start + AT_ONCE]
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes | memoryview:
+    """An answer's body; a large one is put together in place, as it would be in memory twice otherwise."""
+    size = response.content_length
+    if size is None or size <= AT_ONCE:
+        return await response.read()
+    whole, start = bytearray(size), 0
+    async for piece in response.content.iter_any():
+        whole[start : start + len(piece)] = piece
+        start += len(piece)
+    return memoryview(whole).toreadonly()
 
 
 def _origin() -> dict[str, str]:

@@ -22,6 +22,8 @@ from service.api.http.labels import Labels
 MAX_SHEET_IMAGES, MAX_SHEET_BYTES = 2048, 2**27
 MOST_AT_ONCE = 2**23
 """Bytes of pixels that are written into an answer whole; larger answers are written piece by piece."""
+SENT_IN_PIECES = {media.ZIP, media.JSON}
+"""The forms of these answers."""
 MOST_TALLY_BYTES = 4096
 """Of a tally as a header; callers and proxies take not much more."""
 SHEET_SIDE = 64
@@ -193,11 +195,9 @@ def _arrays(new: NewImages) -> dict[str, NDArray[np.generic]]:
 
 def images_in_pieces(form: str, new: NewImages) -> Iterator[bytes] | None:
     """Write images piece by piece, where there are so many that they would take much memory; None for all others."""
-    if new.images.nbytes <= MOST_AT_ONCE:
+    if new.images.nbytes <= MOST_AT_ONCE or form not in SENT_IN_PIECES:
         return None
-    if form == media.ZIP:
-        return _zip_in_pieces(new)
-    return joined(_json_in_pieces(new)) if form == media.JSON else None
+    return _zip_in_pieces(new) if form == media.ZIP else joined(_json_in_pieces(new))
 
 
 def _zip_in_pieces(new: NewImages) -> Iterator[bytes]:

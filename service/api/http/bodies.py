@@ -34,7 +34,7 @@ _DATA_URL, _BREAK = re.compile(r"\Adata:[\w/+.-]{1,100};base64,"), re.compile(r"
 _NO_FIELDS: Mapping[str, object] = {}
 
 
-@dataclass(frozen=True)
+@dataclass
 class ImageBatch:
     """The images of a request.
 

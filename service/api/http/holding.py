@@ -1,8 +1,12 @@
-"""How many bytes of images all requests under way hold together, so that no few of them use up the memory."""
+"""How many bytes all requests under way hold together, so that no few of them use up the memory.
+
+Counted are bodies as they come in, images as they are decoded, and answers before they are computed.
+"""
 
 from __future__ import annotations
 
 from functools import partial
+from threading import Lock
 
 from starlette.requests import Request
 
@@ -10,13 +14,13 @@ from latentaug.errors import TooManyRequests
 from service.asgi.endpoint import afterwards
 
 SMALL = 2**20
-"""Bytes that are not worth being counted."""
+"""Bytes of a request that are not worth being counted."""
 RETRY_SECONDS = 2.0
 _OWN = "latentaug.held"
 
 
 class Holding:
-    """Counts these bytes. Used from one event loop.
+    """Counts these bytes, also from threads that decode.
 
     Args:
         most: how many there may be; a request is always served while no other holds any.
@@ -25,25 +29,41 @@ class Holding:
     def __init__(self, most: int) -> None:
         self._most = most
         self._held = 0
+        self._lock = Lock()
 
     def hold(self, request: Request, size: int) -> None:
-        """Count bytes that a request holds until it is answered.
+        """Count bytes that a request holds besides, until it is answered or lets go of them.
 
         Raises:
             TooManyRequests: there would be too many.
         """
-        if size <= SMALL:
-            return
-        own: int = request.scope.get(_OWN, 0)
-        if self._held > own and self._held + size > self._most:
-            raise TooManyRequests(
-                "other large requests are under way, and with this one there would be too many images in memory; try "
-                "again soon, or send fewer images",
-                retry_after=RETRY_SECONDS,
-            )
-        self._held += size
-        request.scope[_OWN] = own + size
-        afterwards(request, partial(self._let_go, size))
+        with self._lock:
+            own: int = request.scope.get(_OWN, 0)
+            others, wanted = self._held - _counted(own), _counted(own + size)
+            if wanted and others and others + wanted > self._most:
+                raise TooManyRequests(
+                    "other large requests are under way, and with this one there would be too many images in memory; "
+                    "try again soon, or send fewer images",
+                    retry_after=RETRY_SECONDS,
+                )
+            if _OWN not in request.scope:
+                afterwards(request, partial(self.keep, request, 0))
+            self._set(request, own + size)
 
-    def _let_go(self, size: int) -> None:
-        self._held -= size
+    def let_go(self, request: Request, size: int) -> None:
+        """Count bytes no longer, of those that a request held."""
+        with self._lock:
+            self._set(request, request.scope[_OWN] - size)
+
+    def keep(self, request: Request, size: int) -> None:
+        """Count so many bytes of a request and no more, as it has let go of all others."""
+        with self._lock:
+            self._set(request, size)
+
+    def _set(self, request: Request, size: int) -> None:
+        self._held += _counted(size) - _counted(request.scope.get(_OWN, 0))
+        request.scope[_OWN] = size
+
+
+def _counted(size: int) -> int:
+    return size if size > SMALL else 0

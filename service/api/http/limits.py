@@ -15,17 +15,26 @@ from latentaug.runtime.settings import Settings
 
 LEAST_TIMEOUT = 0.001
 """Seconds: in less nothing can be answered, so that who asks for it is mistaken."""
+BLOCK = 2**20
+"""Bytes that are put together as they come: one array that grows to the whole body would leave holes in the memory."""
 PROGRESS_SECONDS = 10.0
 """Seconds within which as many bytes must come as the slowest rate allows."""
 
 
-async def read_body(request: Request, max_bytes: int, slowest: int) -> bytes:
+def _room_for_all(size: int) -> None:
+    """Where a body counts for nothing."""
+
+
+async def read_body(
+    request: Request, max_bytes: int, slowest: int, room: Callable[[int], None] = _room_for_all
+) -> bytes:
     """Read the body, and give up as soon as it is, or claims to be, too large, or comes too slowly.
 
     Args:
         request: whose body to read.
         max_bytes: most bytes.
         slowest: fewest bytes per second, over each `PROGRESS_SECONDS`; 0 where any rate will do.
+        room: told of the bytes as they come in; raises where there is no room for more.
 
     Raises:
         TooLarge: the body has more than `max_bytes`.
@@ -34,23 +43,27 @@ async def read_body(request: Request, max_bytes: int, slowest: int) -> bytes:
     claimed = request.headers.get("content-length", "0")
     if claimed.isdecimal() and int(claimed) > max_bytes:
         raise _too_large(max_bytes)
-    body, loop = bytearray(), asyncio.get_running_loop()
+    blocks, size, loop = [bytearray()], 0, asyncio.get_running_loop()
     needed = least = slowest * PROGRESS_SECONDS
     try:
         async with asyncio.timeout(PROGRESS_SECONDS if slowest else None) as patience:
             async for chunk in request.stream():
-                if len(body) + len(chunk) > max_bytes:
+                size += len(chunk)
+                if size > max_bytes:
                     raise _too_large(max_bytes)
-                body += chunk
-                if slowest and len(body) >= needed:
-                    needed = len(body) + least
+                room(len(chunk))
+                if len(blocks[-1]) >= BLOCK:
+                    blocks.append(bytearray())
+                blocks[-1] += chunk
+                if slowest and size >= needed:
+                    needed = size + least
                     patience.reschedule(loop.time() + PROGRESS_SECONDS)
     except TimeoutError as error:
         raise Stalled(
-            f"after {len(body)} bytes fewer than {slowest} bytes a second came in; send it again where the "
+            f"after {size} bytes fewer than {slowest} bytes a second came in; send it again where the "
             "connection is better"
         ) from error
-    return bytes(body)
+    return b"".join(blocks)
 
 
 def bound_json(body: bytes, max_values: int) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from anyio import WouldBlock, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -15,7 +14,7 @@ from starlette.responses import Response
 
 from latentaug import datasets
 from latentaug.datasets import DatasetDescription, NotRead, Reading, Unreadable
-from latentaug.errors import Damaged, NotFound, TooManyRequests
+from latentaug.errors import Damaged, NotFound
 from latentaug.imaging.intake import MOST_UNREADABLE
 from latentaug.imaging.intake import Unreadable as NotTaken
 from latentaug.imaging.pixels import Limits
@@ -34,7 +33,6 @@ from service.api.samples import sample
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 MAX_IMAGES = 1_000_000
-UPLOAD_RETRY_SECONDS = 5.0
 
 
 @router.post(
@@ -62,12 +60,12 @@ async def upload_dataset(
     """
     form = media.body_form(request, media.DATASET_BODIES)
     limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
-    with _one_of_few(context):
+    with context.uploads.one() as place:
         settings = context.settings
         announced = request.headers.get("content-length", "0")
         wanted = int(announced) if announced.isdecimal() else 0
         await context.on_jobs(lambda: context.jobs.check_room(own.caller.owner, wanted))
-        body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate)
+        body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate, place.room)
         description = await context.on_upload(lambda: _create(context, own.store, options, form, body, limits))
     path = own.path(f"datasets/{description.name}")
     await context.on_jobs(lambda: context.jobs.enter(path, own.caller.owner))
@@ -154,22 +152,6 @@ def _check_exists(name: str, store: ArtefactStore) -> None:
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise NotFound.named("datasets", name)
-
-
-@contextmanager
-def _one_of_few(context: Context) -> Iterator[None]:
-    """Hold one of the few places for uploads, as each has a whole data set in memory."""
-    borrower = object()
-    try:
-        context.uploads.acquire_on_behalf_of_nowait(borrower)
-    except WouldBlock as error:
-        raise TooManyRequests(
-            "other data sets are being uploaded; try again soon", retry_after=UPLOAD_RETRY_SECONDS
-        ) from error
-    try:
-        yield
-    finally:
-        context.uploads.release_on_behalf_of(borrower)
 
 
 def _create(

@@ -7,6 +7,7 @@ cost time.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from latentaug.storage.models import ModelDescription
 from service.api.context import Context, context_of
 from service.api.http import contract, media
 from service.api.http.answers import (
+    SENT_IN_PIECES,
     Encoded,
     NewImages,
     images_in_pieces,
@@ -85,12 +87,13 @@ async def decode(request: Request) -> Response:
     async with in_time(request, context.settings) as seconds_left:
         description = await asked_model(request)
         body_form = media.body_form(request, media.LATENT_BODIES)
-        body = await read_body(request, context.settings.max_body_bytes, context.settings.min_upload_rate)
+        room = partial(context.holding.hold, request)
+        body = await read_body(request, context.settings.max_body_bytes, context.settings.min_upload_rate, room)
         effort = media.read_effort(body_form, len(body))
         dim = description.latent_dim
         batch = await context.on_pixels(lambda: read_latents(body_form, body, dim, context.limits), effort)
         read_options(LatentOptions, request, batch.fields)
-        _bound_answer(request, len(batch.latents), description, context)
+        _bound_answer(request, form, len(batch.latents), description, context)
         call = compute(request, description, "decode", {"latents": batch.latents}, {}, ["images"], 1, seconds_left)
         images = (await while_connected(request, call))["images"]
         return await _answer(context, form, _decoded(images, description, SHEET_COLUMNS))
@@ -115,7 +118,7 @@ async def augment(request: Request) -> Response:
         codes = None if batch.labels is None else batch.labels.codes()
         counts = counted(options, len(batch.images), codes)
         children = len(batch.images) * options.children if counts is None else int(counts.sum())
-        _bound_answer(request, children, description, context)
+        _bound_answer(request, form, children, description, context)
         tensors: dict[str, NDArray[Any]] = {"images": await fitted(request, context, batch, description, options)}
         if counts is not None:
             tensors["counts"] = counts
@@ -196,7 +199,7 @@ async def _answer(context: Context, form: str, new: NewImages) -> Response:
     return Response(content, media_type=form, headers=headers)
 
 
-def _bound_answer(request: Request, images: int, description: ModelDescription, context: Context) -> None:
+def _bound_answer(request: Request, form: str, images: int, description: ModelDescription, context: Context) -> None:
     """Refuse a request whose answer would be too large, before anything is computed."""
     most = CHILDREN_PER_IMAGE * context.settings.max_images
     pixel_bytes = images * description.height * description.width * description.channels
@@ -205,7 +208,7 @@ def _bound_answer(request: Request, images: int, description: ModelDescription, 
             f"the answer would hold {images} images; it may hold {most} at most, and {context.limits.max_bytes} bytes "
             "of pixels: send fewer images or a smaller k, or augment a data set by a job"
         )
-    context.holding.hold(request, pixel_bytes)
+    context.holding.hold(request, pixel_bytes if form in SENT_IN_PIECES else 2 * pixel_bytes)
 
 
 def _decoded(images: Pixels, description: ModelDescription, columns: int) -> NewImages:

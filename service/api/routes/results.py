@@ -109,8 +109,8 @@ async def _in_layout(request: Request, record: JobRecord, layout: Converted, con
     _check_succeeded(record)
     folder, files = f"jobs/{record.id}", RESULTS[record.kind]
     try:
-        zipped = await context.on_jobs(lambda: StoredFile(context.store, f"{folder}/{files[media.ZIP]}"))
-        told = await context.on_jobs(lambda: context.store.get(f"{folder}/{files[media.JSON]}"))
+        zipped = await context.on_store(lambda: StoredFile(context.store, f"{folder}/{files[media.ZIP]}"))
+        told = await context.on_store(lambda: context.store.get(f"{folder}/{files[media.JSON]}"))
     except NotFound as error:
         raise _no_longer(record, "result") from error
     try:

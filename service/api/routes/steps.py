@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,8 @@ from service.oip.tensors import Parameters
 
 Tensors = Mapping[str, NDArray[Any]]
 PROBLEMS = contract.problems(400, 404, 406, 408, 409, 413, 415, 503, 504)
+_COPIES = {media.JSON: 2, media.MULTIPART: 2}
+"""Times that a body is in memory besides, while images are read from it: as what it was split into."""
 _THREE = (
     "Three grey images were resized. If it was one image in colour with its channels first, send "
     "images.transpose(1, 2, 0)[None] instead."
@@ -43,13 +47,15 @@ def endpoint(
 async def read_batch(request: Request, context: Context, readable: Sequence[str]) -> ImageBatch:
     """The request's images, labels and options."""
     form = media.body_form(request, readable)
-    data = await read_body(request, context.settings.max_body_bytes, context.settings.min_upload_rate)
+    room = partial(context.holding.hold, request)
+    data = await read_body(request, context.settings.max_body_bytes, context.settings.min_upload_rate, room)
+    room(_COPIES.get(form, 0) * len(data))
     body: bytes | Form = data
     if form == media.MULTIPART:
         body = await read_form(data, request.headers["content-type"], context.limits)
-    effort = media.read_effort(form, len(data))
-    batch = await context.on_pixels(lambda: read_images(form, body, context.limits), effort)
-    context.holding.hold(request, batch.nbytes)
+    limits, effort = replace(context.limits, room=room), media.read_effort(form, len(data))
+    batch = await context.on_pixels(lambda: read_images(form, body, limits), effort)
+    context.holding.keep(request, batch.nbytes)
     tell(request, batch.warnings)
     return batch
 
@@ -74,13 +80,15 @@ async def fitted(
         )
     if options.resize and isinstance(batch.images, np.ndarray) and batch.images.shape[::3] == (3, 1):
         batch.warnings.append(_THREE)
-    size = len(batch.images) * height * width * channels
+    sent, size = batch.nbytes, len(batch.images) * height * width * channels
     context.holding.hold(request, size)
 
     def fit_all() -> Pixels:
         return fit(scaled(batch, options.bits), height, width, channels, resize=options.resize)
 
-    return await context.on_pixels(fit_all, batch.nbytes + size)
+    images = batch.images = await context.on_pixels(fit_all, sent + size)  # those that were sent are let go of
+    context.holding.let_go(request, sent)
+    return images
 
 
 async def asked_model(request: Request) -> ModelDescription:

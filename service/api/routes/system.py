@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
-from anyio import to_thread
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
@@ -35,8 +34,8 @@ async def readyz(context: FromContext) -> dict[str, str]:
     Whether the store can be written to is tried by writing, at most every few seconds.
     """
     probes = {
-        "redis": _fault(_in_thread(context.jobs.ping)),
-        "store": context.store_probe.fault(lambda: _fault(_in_thread(context.store.probe))),
+        "redis": _fault(context.on_probe(context.jobs.ping)),
+        "store": context.store_probe.fault(lambda: _fault(context.on_probe(context.store.probe))),
         "model server": _fault(_model_server(context)),
     }
     faults = dict(zip(probes, await asyncio.gather(*probes.values()), strict=True))
@@ -77,11 +76,6 @@ async def model_server_metrics(context: FromContext) -> Response:
 async def _model_server(context: Context) -> None:
     if not await context.model_server.ready():
         raise Unavailable("the model server is not ready")
-
-
-async def _in_thread(question: Callable[[], object]) -> object:
-    """Ask in a thread, and leave it behind where it does not answer in time."""
-    return await to_thread.run_sync(question, abandon_on_cancel=True)
 
 
 async def _fault(question: Awaitable[object]) -> str | None:

@@ -112,7 +112,7 @@ def test_a_second_model_of_the_same_name_is_a_conflict(store: ArtefactStore) -> 
     description, weights, projected = _model()
     models.save(store, description, weights, projected)
     with pytest.raises(Conflict, match="exists"):
-        models.save(store, description, weights, projected)
+        models.save(store, description.model_copy(update={"version": "2" * 32}), weights, projected)
 
 
 def test_a_deleted_model_is_gone_whole(store: ArtefactStore) -> None:
