@@ -52,10 +52,10 @@ run: install  ## Start the service and keep it running; PORT=8000 sets its port
 # There is a process for each core, so each gets one thread: more would only wait for one another.
 test test-slow test-faults chaos: export OMP_NUM_THREADS = 1
 test: install-dev  ## Run the tests, a process for each core; for a single one: .venv/bin/pytest tests/...
-	$(BIN)/pytest -m "not slow and not faults" --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/pytest -m "not slow and not faults" --numprocesses auto --maxprocesses 4 --dist loadscope
 
 test-slow: .venv/.installed-slow  ## Run the tests that measure, kill processes or fuzz, and so take minutes
-	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadscope
 
 test-faults: .venv/.installed-slow  ## Break the running service in every way once, and look whether anything is lost; takes minutes
 	$(BIN)/pytest -m faults --numprocesses 2 --dist loadscope tests/faults
