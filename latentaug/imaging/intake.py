@@ -20,8 +20,6 @@ MOST_UNREADABLE = 100
 _MOST_IN_A_SENTENCE = 20
 MOST_EFFORT = 16
 """Pixels that are decoded at most for each byte that a batch may hold: of photos that are resized, or in many scans."""
-_FAINT_COLOUR = 64
-"""If no image of 16-bit colour has a value above this part of 256, its lower bits hold what is to be seen."""
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -49,8 +47,7 @@ class Remarks:
     def __init__(self) -> None:
         self._frames: list[str] = []
         self._laid_on: dict[str, list[str]] = {"white": [], "black": []}
-        self._coarse: list[str] = []
-        self._brightest_coarse = 0
+        self._left_over: list[str] = []
 
     def add(self, name: str, decoded: Decoded) -> None:
         """Note what is to be told about one image."""
@@ -58,21 +55,8 @@ class Remarks:
             self._frames.append(name)
         if decoded.background is not None:
             self._laid_on[decoded.background].append(name)
-        if decoded.coarse:
-            self._coarse.append(name)
-            self._brightest_coarse = max(self._brightest_coarse, decoded.brightest)
-
-    def check(self) -> None:
-        """Refuse 16-bit colour of which nothing would be seen.
-
-        Raises:
-            MalformedInput: names some of the images.
-        """
-        if self._coarse and self._brightest_coarse < _FAINT_COLOUR:
-            raise MalformedInput(
-                f"colour of 16 bits is read by its upper 8, in which nothing shows in {listed(self._coarse)}; save "
-                "them with 8 bits, or with values up to 65535"
-            )
+        if decoded.left_over:
+            self._left_over.append(name)
 
     def warnings(self) -> list[str]:
         """All of it, in sentences."""
@@ -80,6 +64,8 @@ class Remarks:
         if self._frames:
             shown = listed(self._frames)
             told.append(f"{_images(self._frames)} with several frames or pages: the first was taken ({shown}).")
+        if left := self._left_over:
+            told.append(f"{_images(left)} with more than grey or colour in each pixel: that was left ({listed(left)}).")
         if black := self._laid_on["black"]:
             drawn = f"{_images(black)} with nearly white drawings on nothing"
             told.append(f"{drawn} {_were(black)} laid on black ({listed(black)}).")
@@ -172,12 +158,7 @@ class Intake:
         )
 
     def images(self) -> list[Levels]:
-        """All images taken, in order.
-
-        Raises:
-            MalformedInput: 16-bit colour of which nothing would be seen.
-        """
-        self._remarks.check()
+        """All images taken, in order."""
         return self._levels
 
     def warnings(self) -> list[str]:

@@ -162,7 +162,6 @@ def _look(files: Mapping[str, Path], limits: Limits, bits: int | None) -> _Look:
     """Decode every image, several at a time, and keep none.
 
     Raises:
-        MalformedInput: 16-bit colour of which nothing would be seen.
         InvalidInput: values of more than `bits` bits.
     """
     unreadable, deep, remarks, sizes = [], list[Levels](), Remarks(), list[Size]()
@@ -176,7 +175,6 @@ def _look(files: Mapping[str, Path], limits: Limits, bits: int | None) -> _Look:
             sizes.append(size)
             if decoded.levels.dtype == np.uint16:
                 deep.append(decoded.levels)
-    remarks.check()
     eight_bit(deep, bits)  # only to see whether that many bits hold them
     told = [*scale_told(deep, bits), *remarks.warnings()]
     return _Look(unreadable, bits if bits and deep else used_bits(deep), told, sizes)
