@@ -35,6 +35,11 @@ MOST_IMAGES = 100_000
 """In a zip that is laid out anew: its directory is in memory, 700 bytes for each."""
 _ROW_GROUP, _ROW_GROUP_BYTES = 1000, 2**22
 """Images of a parquet file that are read together, and their bytes, at most but for one image."""
+_TOLD_EMPTY = (
+    "These folders are empty, as there are no images of these classes in these parts. Keep them: programs number the "
+    "classes by the folders that they see, and without these a number would mean another class in each part. git does "
+    "not keep empty folders, and neither do some programs that copy or zip; make the folders again after that.\n\n"
+)
 _TYPES: Sequence[tuple[type, pa.DataType]] = ((int, pa.int64()), (float, pa.float64()))
 
 
@@ -80,6 +85,10 @@ class MadeZip:
             file, label = line.pop("file"), line.pop("label", None)
             yield Example(file, self._archive.read(file), label or None, line)
 
+    def values(self, one: Example) -> dict[str, Any]:
+        """The other columns of an image: as numbers where a column holds nothing else, None where it is empty."""
+        return {name: _value(one.row[name], kind) for name, kind in self.columns.items()}
+
     def manifest(self, files: Mapping[str, str]) -> str:
         """The manifest, with these paths for its images instead of those in the zip."""
         told = io.StringIO(newline="")
@@ -121,11 +130,12 @@ def convert(layout: Converted, made: IO[bytes], dataset: Dataset) -> Iterator[by
     with the names of the classes: `load_dataset("parquet", data_files=...)`.
 
     `webdataset` is a tar in which each image has a `.png`, a `.cls` with its class's number unless it has none, and a
-    `.json` with its row of the manifest.
+    `.json` with its row of the manifest, numbers as numbers.
 
     `yolo` is a zip with a folder for each class in `train`, and in `val` and `test` the data set's own images of these
-    parts, as Ultralytics reads them for classification. Images without a label lie in `unlabelled` beside them. The
-    manifest names the images where they lie there.
+    parts, as Ultralytics reads them for classification. Each of them has a folder for every class, as readers number
+    the folders that they see; those that are empty are named in `README.txt`. Images without a label lie in
+    `unlabelled` beside them. The manifest names the images where they lie there.
 
     Args:
         layout: the layout.
@@ -140,9 +150,9 @@ def convert(layout: Converted, made: IO[bytes], dataset: Dataset) -> Iterator[by
 
 def _to_parquet(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
     """The layout of Hugging Face's `datasets`."""
-    number, columns = made.number, made.columns
+    number = made.number
     label = {"label": pa.int64()} if number else {}
-    plain = {"image": pa.struct({"bytes": pa.binary(), "path": pa.string()}), **label, **columns}
+    plain = {"image": pa.struct({"bytes": pa.binary(), "path": pa.string()}), **label, **made.columns}
     features = {name: _feature(name, kind, dataset.classes) for name, kind in plain.items()}
     told = json.dumps({"info": {"features": features}}, ensure_ascii=False).encode()
     schema = pa.schema(plain, metadata={b"huggingface": told})
@@ -153,7 +163,7 @@ def _to_parquet(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
                 {
                     "image": {"bytes": one.png, "path": one.file},
                     **({"label": None if one.label is None else number[one.label]} if label else {}),
-                    **{name: _value(one.row[name], kind) for name, kind in columns.items()},
+                    **made.values(one),
                 }
                 for one in group
             ]
@@ -191,7 +201,7 @@ def _to_webdataset(made: MadeZip, _: Dataset) -> Iterator[bytes]:
     out = Growing()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for i, one in enumerate(made.examples()):
-            told = {"file": one.file, "label": one.label, **one.row}
+            told = {"file": one.file, "label": one.label, **made.values(one)}
             files = {"png": one.png, "json": json.dumps(told, ensure_ascii=False).encode()}
             if one.label is not None:
                 files["cls"] = str(made.number[one.label]).encode()
@@ -206,20 +216,27 @@ def _to_webdataset(made: MadeZip, _: Dataset) -> Iterator[bytes]:
 def _to_yolo(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
     """The layout of Ultralytics' YOLO for classification."""
     folders = folder_names(dataset.classes)
+    empty = {f"{split}/{folder}": None for split in ("train", *SPLITS) for folder in map(folders.get, dataset.classes)}
     out, files = Growing(), dict[str, str]()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for one in made.examples():
             place = UNLABELLED_FOLDER if one.label is None else f"train/{folders[one.label]}"
             files[one.file] = f"{place}/{PurePosixPath(one.file).name}"
             archive.writestr(zipfile.ZipInfo(files[one.file], EPOCH), one.png)
+            empty.pop(place, None)
             yield from out.take(PIECE)
         for folder, part in SPLITS.items():
             rows = getattr(dataset, part)
             for row, label in zip(rows, dataset.names_of(rows) or [], strict=False):
                 if label is not None:
-                    place = f"{folder}/{folders[label]}/{row:06d}.png"
-                    archive.writestr(zipfile.ZipInfo(place, EPOCH), encode_png(dataset.images[row]))
+                    place = f"{folder}/{folders[label]}"
+                    archive.writestr(zipfile.ZipInfo(f"{place}/{row:06d}.png", EPOCH), encode_png(dataset.images[row]))
+                    empty.pop(place, None)
                     yield from out.take(PIECE)
+        for place in empty:
+            archive.writestr(zipfile.ZipInfo(f"{place}/", EPOCH), b"")
+        if empty:
+            archive.writestr(zipfile.ZipInfo("README.txt", EPOCH), _TOLD_EMPTY + "".join(f"{at}\n" for at in empty))
         archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), made.manifest(files))
     yield from out.take()
 
