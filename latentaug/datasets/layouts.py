@@ -27,7 +27,7 @@ from latentaug.imaging.growing import PIECE, Growing
 from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER
 from latentaug.imaging.pixels import encode_png
 from latentaug.imaging.spreadsheets import cell, text_of
-from latentaug.options import Converted
+from latentaug.options import Converted, Layout
 
 SPLITS = {"val": "validation", "test": "test"}
 """Folders of the YOLO layout beside `train`, and the parts of the data set that they hold."""
@@ -66,16 +66,19 @@ class MadeZip:
     Args:
         file: what `archives.write_zip` wrote, to be read from anywhere in it.
         classes: of the data set that the images were made of.
+        originals: names of the files of that data set's images, in its order, which the manifest only numbers; they
+            become a column `original`. By default there is none.
 
     Raises:
         TooLarge: it holds too many images to be laid out anew.
         Exception: one of those that `zipfile` and `csv` raise, or a `LookupError`, if it is not what was written.
     """
 
-    def __init__(self, file: IO[bytes], classes: Sequence[str]) -> None:
+    def __init__(self, file: IO[bytes], classes: Sequence[str], originals: Sequence[str] | None = None) -> None:
         self._archive = zipfile.ZipFile(file)
         if len(self._archive.infolist()) > MOST_IMAGES + 2:  # with the manifest and the tally
             raise TooLarge(f"layouts are made of at most {MOST_IMAGES:,} images; take them as folders or as npz")
+        self._originals = originals
         self.number = {name: i for i, name in enumerate(classes)}
         self.columns = self._columns()
 
@@ -104,7 +107,10 @@ class MadeZip:
             for line in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
                 if None in line or None in line.values():
                     raise csv.Error("a line of the manifest has too few columns, or too many")
-                yield {name: text_of(value) for name, value in line.items()}
+                told = {name: text_of(value) for name, value in line.items()}
+                if self._originals is not None:
+                    told["original"] = self._originals[int(told.get("row") or told["source"])]
+                yield told
 
     def _columns(self) -> dict[str, pa.DataType]:
         """The columns beside `file` and `label`, each with the narrowest type that holds all of its values."""
@@ -145,15 +151,16 @@ def convert(layout: Converted, made: IO[bytes], dataset: Dataset) -> Iterator[by
     Raises:
         TooLarge: there are too many images; before the first piece, like most of what `MadeZip` raises.
     """
-    yield from _CONVERTERS[layout](MadeZip(made, dataset.classes), dataset)
+    read = MadeZip(made, dataset.classes)
+    yield from _to_yolo(read, dataset) if layout == "yolo" else IN_ONE_FILE[layout](read)
 
 
-def _to_parquet(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
+def _to_parquet(made: MadeZip) -> Iterator[bytes]:
     """The layout of Hugging Face's `datasets`."""
     number = made.number
     label = {"label": pa.int64()} if number else {}
     plain = {"image": pa.struct({"bytes": pa.binary(), "path": pa.string()}), **label, **made.columns}
-    features = {name: _feature(name, kind, dataset.classes) for name, kind in plain.items()}
+    features = {name: _feature(name, kind, list(number)) for name, kind in plain.items()}
     told = json.dumps({"info": {"features": features}}, ensure_ascii=False).encode()
     schema = pa.schema(plain, metadata={b"huggingface": told})
     out = Growing()
@@ -196,7 +203,7 @@ def _feature(name: str, kind: pa.DataType, classes: Sequence[str]) -> dict[str, 
     return {"_type": "Value", "dtype": {pa.int64(): "int64", pa.float64(): "float64"}.get(kind, "string")}
 
 
-def _to_webdataset(made: MadeZip, _: Dataset) -> Iterator[bytes]:
+def _to_webdataset(made: MadeZip) -> Iterator[bytes]:
     """The layout of `webdataset`: files of one name belong together."""
     out = Growing()
     with tarfile.open(fileobj=out, mode="w") as archive:
@@ -253,8 +260,8 @@ def _groups(all_of: Iterator[Example]) -> Iterator[list[Example]]:
         yield group
 
 
-_CONVERTERS: dict[Converted, Callable[[MadeZip, Dataset], Iterator[bytes]]] = {
+IN_ONE_FILE: Mapping[Layout, Callable[[MadeZip], Iterator[bytes]]] = {
     "huggingface": _to_parquet,
     "webdataset": _to_webdataset,
-    "yolo": _to_yolo,
 }
+"""The layouts that need nothing but a job's zip, and how each is made of that, piece by piece."""

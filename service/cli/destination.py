@@ -13,6 +13,7 @@ from pathlib import Path
 
 from latentaug_client import Job
 
+from latentaug.datasets.layouts import IN_ONE_FILE, MadeZip
 from latentaug.imaging.layout import MANIFEST
 from latentaug.options import Layout
 
@@ -78,7 +79,9 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
-def unpack(job: Job, layout: Layout, folder: Path, files: Sequence[Path] | None = None) -> None:
+def unpack(
+    job: Job, layout: Layout, folder: Path, files: Sequence[Path] | None = None, classes: Sequence[str] = ()
+) -> None:
     """Write the images of a job into a folder: the files of its zip, or one file where the layout has one.
 
     Args:
@@ -86,7 +89,14 @@ def unpack(job: Job, layout: Layout, folder: Path, files: Sequence[Path] | None 
         layout: how they lie in the folder.
         folder: to write into.
         files: the images of its data set on this machine, in its order, to name them in the manifest; or None.
+        classes: of the data set, in its order; needed with `files`.
     """
+    if layout in ONE_FILE and files is not None:
+        names = [os.fsencode(path).decode(errors="replace") for path in files]
+        made = MadeZip(io.BytesIO(job.result("zip")), classes, names)
+        with (folder / ONE_FILE[layout]).open("wb") as file:
+            file.writelines(IN_ONE_FILE[layout](made))
+        return
     data = job.result("zip") if layout == "folders" else job.result(layout=layout)
     if layout in ONE_FILE:
         (folder / ONE_FILE[layout]).write_bytes(data)

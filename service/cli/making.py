@@ -169,7 +169,7 @@ def label(
         job = client.label_dataset(dataset, model, **options)
         show(job)
         described = client.dataset(dataset)
-        unpack(job, layout, unfinished, names.files(source, described, read_so))
+        unpack(job, layout, unfinished, names.files(source, described, read_so), described["classes"])
         made = job.record["result"]
     likely = made["expected_accuracy"]
     say(
@@ -217,7 +217,7 @@ def recommend(
         made = client.augment_dataset(dataset, recipe=job.id)
         show(made)
         described = client.dataset(dataset)
-        unpack(made, layout, unfinished, names.files(source, described, read_so))
+        unpack(made, layout, unfinished, names.files(source, described, read_so), described["classes"])
         for verdict in job.record["result"]["verdict"].values():
             say(verdict.partition(" In numbers:")[0])
         result = made.record["result"]

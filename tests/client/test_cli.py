@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -240,6 +242,9 @@ def test_label_writes_the_newly_labelled_images_into_class_folders(url: str, fol
     laid_out = ("--out", tmp_path / "tar", "--unlabelled", pool, "--model", MODEL, "--layout", "webdataset")
     assert run("--url", url, "label", folder, *laid_out).returncode == 0
     assert [path.name for path in (tmp_path / "tar").iterdir()] == ["train.tar"]
+    with tarfile.open(tmp_path / "tar" / "train.tar") as archive:
+        for told in (json.load(archive.extractfile(n)) for n in archive.getnames() if n.endswith(".json")):  # type: ignore[arg-type]
+            assert Path(told["original"]).parent == pool
     whole = run("--url", url, "label", folder, "--out", tmp_path / "other", "--model", MODEL)
     assert whole.returncode == 1
     assert "has a label already" in " ".join(whole.stderr.split())

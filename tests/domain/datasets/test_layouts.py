@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from latentaug.datasets import digits
 from latentaug.datasets.dataset import Dataset
-from latentaug.datasets.layouts import MadeZip, convert
+from latentaug.datasets.layouts import IN_ONE_FILE, MadeZip, convert
 from latentaug.imaging.archives import write_zip
 from latentaug.imaging.growing import Growing
 from latentaug.options import Converted
@@ -61,6 +61,22 @@ def test_yolo_has_the_data_sets_own_images_to_validate_and_test(made: bytes, dat
     assert [row["file"] for row in manifest] == [name for name in names if name.startswith(("train/", "unlabelled/"))]
     assert [int(row["source"]) for row in manifest] == list(range(COUNT))
     assert (np.asarray(held_out) == dataset.images[24, ..., 0]).all()
+
+
+def test_the_files_that_images_were_made_of_become_a_column(made: bytes, dataset: Dataset) -> None:
+    files = [f"photos/{i}.jpg" for i in range(30)]
+
+    table = parquet.read_table(io.BytesIO(b"".join(IN_ONE_FILE["huggingface"](_with(made, dataset, files)))))
+    tar = b"".join(IN_ONE_FILE["webdataset"](_with(made, dataset, files)))
+
+    assert table["original"].to_pylist() == files[:COUNT]
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        sidecars = [json.load(archive.extractfile(name)) for name in archive.getnames() if name.endswith(".json")]  # type: ignore[arg-type]
+    assert [told["original"] for told in sidecars] == files[:COUNT]
+
+
+def _with(made: bytes, dataset: Dataset, originals: list[str]) -> MadeZip:
+    return MadeZip(io.BytesIO(made), dataset.classes, originals)
 
 
 def test_every_part_of_yolo_has_a_folder_for_every_class(made: bytes, dataset: Dataset, tmp_path: Path) -> None:
