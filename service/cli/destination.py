@@ -79,6 +79,13 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+def write_beside(folder: Path, sheet: bytes) -> Path:
+    """Write a contact sheet of the images in a new folder beside it, and say where."""
+    beside = folder.resolve().with_name(f"{folder.resolve().name}-contact-sheet.png")
+    beside.write_bytes(sheet)
+    return beside
+
+
 def unpack(
     job: Job, layout: Layout, folder: Path, files: Sequence[Path] | None = None, classes: Sequence[str] = ()
 ) -> None:

@@ -15,8 +15,8 @@ from rich.table import Table
 from latentaug.imaging.phrases import counted, percent
 from service.cli import doctor as examination
 from service.cli import names, results, things
-from service.cli.context import LaidOut, client_of, out, say, told
-from service.cli.destination import check_new, new_folder
+from service.cli.context import LaidOut, Unlabelled, client_of, out, say, told
+from service.cli.destination import check_new, new_folder, write_beside
 from service.cli.progress import show, warn
 from service.cli.session import Target
 
@@ -81,6 +81,11 @@ def jobs(
         Path | None, typer.Option("--out", help="New folder for what the job makes, once it has succeeded.")
     ] = None,
     layout: LaidOut = "folders",
+    source: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder that the job was given, to name its files in what --out holds."),
+    ] = None,
+    unlabelled: Unlabelled = None,
 ) -> None:
     """List the newest jobs, follow one and keep what it makes, or stop one."""
     if to is not None:
@@ -91,11 +96,14 @@ def jobs(
     with client_of(context, computing=job_id is not None) as client:
         if job_id is not None:
             job = names.job(client, job_id)
+            originals = results.files(client, job, source, unlabelled)
             show(job)
             if to is not None:
                 with new_folder(to) as unfinished:
-                    results.write(client, job, layout, unfinished)
+                    sheet = results.write(client, job, layout, unfinished, originals)
                 say(f"What the {job.record['kind']} job {job.id} made is in {to}.")
+                if sheet is not None:
+                    say(f"Some of them, each beside its source: {write_beside(to, sheet)}")
             return
         if cancel is not None:
             names.job(client, cancel).cancel()

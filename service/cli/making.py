@@ -35,7 +35,7 @@ from service.cli.context import (
     say,
     told,
 )
-from service.cli.destination import check_new, new_folder, unpack
+from service.cli.destination import check_new, new_folder, unpack, write_beside
 from service.cli.folders import check_neighbours, check_one_size, read
 from service.cli.manifest import Manifest
 from service.cli.options import given, option
@@ -133,9 +133,7 @@ def augment(
     say(f"{counted(len(written), 'new image')} in {to}, made from {reading}")
     say(quality)
     with told(context):
-        beside = to.resolve().with_name(f"{to.resolve().name}-contact-sheet.png")
-        beside.write_bytes(sheet)
-        say(f"Some of them, each beside its source: {beside}")
+        say(f"Some of them, each beside its source: {write_beside(to, sheet)}")
 
 
 def label(
