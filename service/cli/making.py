@@ -42,14 +42,14 @@ from service.cli.options import given, option
 from service.cli.progress import console, show, warn
 from service.cli.quality import in_words, measured
 from service.cli.reading import path_of, read_as
-from service.cli.training import check_labels, check_untrained, chosen_model, own_model
+from service.cli.training import check_free, check_labels, check_there, check_untrained, chosen_model, own_model
 
 
 def train(
     context: typer.Context,
     source: Source,
     name: Annotated[
-        str | None, typer.Option(help="Name of the new model; by default it is named after the data set.")
+        str | None, option(TrainParams, "name", own="Name of the new model; by default it is named after the data set.")
     ] = None,
     latent_dim: Annotated[int | None, option(TrainParams, "latent_dim")] = None,
     epochs: Annotated[int | None, option(TrainParams, "epochs")] = None,
@@ -64,8 +64,10 @@ def train(
 ) -> None:
     """Train a VAE on images. Labels are not needed."""
     with client_of(context) as client:
+        check_free(client, name)
         dataset = names.dataset(client, source, console, read_as(unlabelled, size, skip_bad, bits))
         name = name or names.model_name(dataset)
+        check_free(client, name)
         how = given(latent_dim=latent_dim, epochs=epochs, beta=beta, architecture=architecture, max_seconds=max_seconds)
         job = client.train(dataset, name=name, **how, **given(seed=seed))
         show(job)
@@ -162,6 +164,7 @@ def label(
         check_new(to, path_of(source), unlabelled)
         read_so = read_as(unlabelled, size, skip_bad, bits)
     with client_of(context) as client, new_folder(to) as unfinished:
+        check_there(client, model)
         dataset = names.dataset(client, source, console, read_so)
         check_labels(client, dataset, to_spread=True)
         model = chosen_model(client, dataset, model, **how)
@@ -186,7 +189,7 @@ def recommend(
     source: Source,
     to: Annotated[Path, typer.Option("--out", help="New folder for the training set, with a folder for each class.")],
     model: Model = None,
-    budget: Annotated[float | None, option(RecommendParams, "budget_seconds", "--budget")] = None,
+    budget_seconds: Annotated[float | None, option(RecommendParams, "budget_seconds", "--budget")] = None,
     labelled: Annotated[int | None, option(RecommendParams, "labelled")] = None,
     classifiers: Annotated[list[str] | None, option(RecommendParams, "classifiers", "--classifier")] = None,
     epochs: Epochs = None,
@@ -207,11 +210,12 @@ def recommend(
         check_untrained(model, **how)
         check_new(to, path_of(source), unlabelled)
         read_so = read_as(unlabelled, size, skip_bad, bits)
+    asked = given(budget_seconds=budget_seconds, labelled=labelled, classifiers=classifiers, seed=seed)
     with client_of(context) as client, new_folder(to) as unfinished:
+        check_there(client, model)
         dataset = names.dataset(client, source, console, read_so)
-        check_labels(client, dataset)
+        check_labels(client, dataset, labelled=labelled)
         model = chosen_model(client, dataset, model, **how)
-        asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
         job = client.recommend(dataset, model=model, **asked)
         show(job)
         made = client.augment_dataset(dataset, recipe=job.id)

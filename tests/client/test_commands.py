@@ -109,6 +109,39 @@ def test_training_options_are_for_a_model_that_is_not_there_yet(url: str, tmp_pa
     assert kept.returncode == 0, kept.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["recommend", "photos", "--out", "new", "--budget", "-5"], "--budget is at least 1, and not -5"),
+        (["augment", "photos", "--out", "new", "--k", "100"], "--k is at most 64, and not 100"),
+        (["augment", "photos", "--out", "new", "--method", "foo"], "--method is noise, interpolation or extrapolation"),
+        (["augment", "photos", "--out", "new", "--alpha", "nan"], "--alpha is a finite number"),
+        (["label", "photos", "--out", "new", "--keep", "3"], "--keep is at most 1, and not 3"),
+        (
+            ["label", "photos", "--out", "new", "--layout", "tar"],
+            "--layout is folders, huggingface, webdataset or yolo",
+        ),
+        (["train", "photos", "--latent-dim", "0"], "--latent-dim is at least 1, and not 0"),
+        (["train", "photos", "--size", "4x4"], "--size is a height and a width of 8 to 256 pixels each"),
+        (["evaluate", "photos", "--draws", "0"], "--draws is at least 1, and not 0"),
+        (["evaluate", "photos", "--method", "foo"], "--method is noise, interpolation or extrapolation, and not foo"),
+        (["evaluate", "photos", "--classifier", "knn", "--classifier", "knn"], "--classifier: name each only once"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_told_before_anything_is_read(typed: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["--url", "http://127.0.0.1:9", *typed], env={"COLUMNS": "200"})
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: {said}")
+
+
+def test_a_taken_name_is_told_before_a_job_is_started(url: str, client: Client) -> None:
+    before = {job.id for job in client.jobs("train")}
+    done = CliRunner().invoke(app, ["--url", url, "train", "digits", "--name", MODEL])
+    assert done.exit_code == 1
+    assert f"there is a model named {MODEL} already; give another name with --name" in done.stderr
+    assert {job.id for job in client.jobs("train")} == before
+
+
 def test_labels_that_a_command_needs_are_missed_before_a_model_is_trained(url: str, tmp_path: Path) -> None:
     whole = write_digits(tmp_path / "whole", range(20), ["a", "b"])
     bare = write_digits(tmp_path / "bare", range(20), ["unlabelled"])
