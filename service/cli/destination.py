@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -78,14 +78,14 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
-def unpack(job: Job, layout: Layout, folder: Path, files: Sequence[Path] | None = None) -> None:
+def unpack(job: Job, layout: Layout, folder: Path, images: Mapping[str, Path] | None = None) -> None:
     """Write the images of a job into a folder: the files of its zip, or one file where the layout has one.
 
     Args:
         job: has made images.
         layout: how they lie in the folder.
         folder: to write into.
-        files: the images of its data set on this machine, in its order, to name them in the manifest; or None.
+        images: those of its data set on this machine, in its order, to name them in the manifest; or None.
     """
     data = job.result("zip") if layout == "folders" else job.result(layout=layout)
     if layout in ONE_FILE:
@@ -93,8 +93,8 @@ def unpack(job: Job, layout: Layout, folder: Path, files: Sequence[Path] | None 
         return
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)  # it leaves out what would lead out of the folder
-    if files is not None:
-        _name_originals(folder / MANIFEST, files)
+    if images is not None:
+        _name_originals(folder / MANIFEST, list(images.values()))
 
 
 def _name_originals(path: Path, files: Sequence[Path]) -> None:

@@ -12,6 +12,7 @@ from latentaug_client.retries import Retries
 from rich.markup import escape
 from rich.table import Table
 
+from latentaug.imaging.intake import MOST_IN_A_SENTENCE
 from latentaug.imaging.phrases import counted, percent
 from service.cli import doctor as examination
 from service.cli import names, results, things
@@ -51,6 +52,7 @@ def datasets(
             described = client.dataset(name)
             say(f"{name}: {names.look(described)}")
             warn(described["warnings"])
+            _say_unreadable(described["unreadable"])
             return
         found, damaged = client.datasets(), client.damaged("datasets")
     for dataset in found:
@@ -160,6 +162,17 @@ def doctor(context: typer.Context) -> None:
         table.add_row(finding.what, marks[finding.state], escape(finding.found + fix))
     out.print(table)
     raise typer.Exit(1 if any(finding.state == "error" for finding in findings) else 0)
+
+
+def _say_unreadable(unreadable: Mapping[str, Any] | None) -> None:
+    """A line for each image that was left out, where there are more than a warning names."""
+    if unreadable is None or unreadable["images"] <= MOST_IN_A_SENTENCE:
+        return
+    say(f"{counted(unreadable['images'], 'image')} left out, as they cannot be read:")
+    for bad in unreadable["files"]:
+        say(f"    {bad['file']}: {bad['reason']}")
+    if more := unreadable["images"] - len(unreadable["files"]):
+        say(f"    and {more:,} more")
 
 
 def _say_damaged(damaged: Sequence[Mapping[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from latentaug.imaging.phrases import counted, percent
+from latentaug.imaging.phrases import counted
 from latentaug.options import (
     AskedDecode,
     AugmentOptions,
@@ -18,7 +18,7 @@ from latentaug.options import (
     RecommendParams,
     TrainParams,
 )
-from service.cli import augmenting, names
+from service.cli import augmenting, names, new_labels, not_taken
 from service.cli.context import (
     Beta,
     Bits,
@@ -138,6 +138,8 @@ def augment(
         beside = to.resolve().with_name(f"{to.resolve().name}-contact-sheet.png")
         beside.write_bytes(sheet)
         say(f"Some of them, each beside its source: {beside}")
+        if without := not_taken.note(reading.not_taken, to):
+            say(without)
 
 
 def label(
@@ -155,6 +157,7 @@ def label(
     skip_bad: SkipBad = False,
     bits: Bits = None,
     layout: LaidOut = "folders",
+    whole: Annotated[bool, option(LabelParams, "whole", "--whole")] = False,
     seed: Annotated[int | None, option(LabelParams, "seed")] = None,
 ) -> None:
     """Label unlabelled images by the labelled ones, and say how many of the new labels are likely right."""
@@ -169,19 +172,20 @@ def label(
         check_labels(client, dataset, to_spread=True)
         model = chosen_model(client, dataset, model, **how)
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
-        job = client.label_dataset(dataset, model, **options)
+        job = client.label_dataset(dataset, model, whole=whole, **options)
         show(job)
         described = client.dataset(dataset)
-        unpack(job, layout, unfinished, names.files(source, described, read_so))
-        made = job.record["result"]
-    likely = made["expected_accuracy"]
-    say(
-        f"{made['kept']:,} of {counted(made['unlabelled'], 'unlabelled image')}, with labels from "
-        f"{counted(made['labelled'], 'labelled one')}, in {to}. Of all new labels, {percent(likely['mean'])} are "
-        f"likely right (between {percent(likely['low'])} and {percent(likely['high'])})."
-    )
-    if kept_apart := described["unlabelled"] - made["unlabelled"]:
-        say(f"Unlabelled images that get no label, as they are kept to validate models with: {kept_apart}.")
+        images = names.images(source, described, read_so)
+        unpack(job, layout, unfinished, images)
+        without = new_labels.left(job, images)
+    made = job.record["result"]
+    say(new_labels.summary(made))
+    for sentence in new_labels.unused(made, described):
+        say(sentence)
+    say(f"Those that got one are in {to}.")
+    with told(context):
+        if noted := not_taken.note(without, to):
+            say(noted)
 
 
 def recommend(
@@ -221,7 +225,7 @@ def recommend(
         made = client.augment_dataset(dataset, recipe=job.id)
         show(made)
         described = client.dataset(dataset)
-        unpack(made, layout, unfinished, names.files(source, described, read_so))
+        unpack(made, layout, unfinished, names.images(source, described, read_so))
         for verdict in job.record["result"]["verdict"].values():
             say(verdict.partition(" In numbers:")[0])
         result = made.record["result"]

@@ -8,36 +8,40 @@ from typing import Any
 from latentaug_client import Client, NotFound
 from latentaug_client.jobs import LIVING
 
+from latentaug.imaging.phrases import counted
 from service.cli import names
-from service.cli.progress import show
+from service.cli.progress import console, show
 
 
 def own_model(client: Client, dataset: str, **options: Any) -> str:
-    """The name of this data set's own model. An earlier command's training that still goes on is waited for.
+    """The name of this data set's own model, trained as `options` say; which one it is, is said where it is there.
+
+    An earlier command's training that still goes on is waited for.
 
     Args:
         client: of the service.
         dataset: name of the data set.
-        options: how to train it.
-
-    Raises:
-        ValueError: there are options, but the model is there already.
+        options: how to train it. Each way to train has a model of its own.
     """
-    name = names.model_name(dataset)
+    name = names.model_name(dataset, **options)
     try:
-        client.model(name)
+        console.print(_reused(client.model(name)), highlight=False, markup=False, soft_wrap=True)
     except NotFound:
         going_on = [
             job for job in client.jobs("train") if job.status in LIVING and job.record["params"]["name"] == name
         ]
         show(going_on[0] if going_on else client.train(dataset, name=name, **options))
-        return name
-    if options:
-        raise ValueError(
-            f"these images have the model {name} already, so {_typed(options)} would change nothing; leave that out, "
-            f"or delete the model first: latentaug delete {name}"
-        )
     return name
+
+
+def _reused(model: Mapping[str, Any]) -> str:
+    """Which model is used without being trained, how long it was trained, and how to train another."""
+    name, passes, most = model["name"], len(model["curve"]), model["training"].get("epochs")
+    limit = f" of at most {most:,}" if most and most > passes else ""
+    return (
+        f"Using the model {name}, which was trained on these images before, for {counted(passes, 'epoch')}{limit}. To "
+        f"train it anew, delete it first: latentaug delete {name}"
+    )
 
 
 def chosen_model(client: Client, dataset: str, model: str | None, **options: Any) -> str:

@@ -27,7 +27,7 @@ from service.cli.manifest import MOST_MEASURED, Manifest
 from service.cli.names import dataset, dataset_name
 from service.cli.reading import ReadAs
 from service.stack import ports
-from tests.client.commands import LATENTAUG, manifest, run, write_digits
+from tests.client.commands import LATENTAUG, manifest, not_taken, run, write_digits
 from tests.client.conftest import DIGITS, MODEL
 from tests.waiting import within
 
@@ -234,12 +234,24 @@ def test_label_writes_the_newly_labelled_images_into_class_folders(url: str, fol
     for row in rows:
         assert Path(row["original"]).parent == pool
         assert (np.asarray(Image.open(row["original"])) == np.asarray(Image.open(new / row["file"]))).all()
-    told = re.search(r"of (\d+) unlabelled images, .* validate models with: (\d+)\.", done.stdout, re.S)
+    told = re.search(r"of (\d+) unlabelled images .* validate models with: (\d+)\.", done.stdout, re.S)
     assert told is not None
     assert int(told[1]) + int(told[2]) == 30
-    laid_out = ("--out", tmp_path / "tar", "--unlabelled", pool, "--model", MODEL, "--layout", "webdataset")
-    assert run("--url", url, "label", folder, *laid_out).returncode == 0
+    unused = re.search(r"(\d+) of 40 labels were not used: their images are kept to validate and test", done.stdout)
+    assert unused is not None
+    assert f"from {40 - int(unused[1])} labelled ones" in done.stdout
+    left = not_taken(new)
+    assert f"not taken, each with the reason: {tmp_path / 'new-not-taken.csv'}" in done.stdout
+    assert {*left, *(row["original"] for row in rows)} == {str(path) for path in pool.iterdir()}
+    assert sum(reason.startswith("kept to validate") for reason in left.values()) == int(told[2])
+    laid_out = ("--out", tmp_path / "tar", "--unlabelled", pool, "--model", MODEL, "--layout", "webdataset", "--whole")
+    all_of_them = run("--url", url, "label", folder, *laid_out, "--keep", "0.5")
+    assert all_of_them.returncode == 0, all_of_them.stderr
+    assert "15 of 30 unlabelled images got a label, from 40 labelled ones." in all_of_them.stdout
+    assert "not used" not in all_of_them.stdout
     assert [path.name for path in (tmp_path / "tar").iterdir()] == ["train.tar"]
+    assert all("not among the surest" in reason for reason in not_taken(tmp_path / "tar").values())
+    assert len(not_taken(tmp_path / "tar")) == 15
     whole = run("--url", url, "label", folder, "--out", tmp_path / "other", "--model", MODEL)
     assert whole.returncode == 1
     assert "has a label already" in " ".join(whole.stderr.split())

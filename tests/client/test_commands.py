@@ -17,12 +17,13 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
+from latentaug.options import NAME
 from service.cli import names, scaling
 from service.cli.app import app
 from service.cli.reading import ReadAs
 from service.stack import address
 from service.stack.address import Address
-from tests.client.commands import LATENTAUG, manifest, run, write_digits
+from tests.client.commands import LATENTAUG, manifest, not_taken, run, write_digits
 from tests.client.conftest import MODEL
 from tests.waiting import within
 
@@ -53,6 +54,38 @@ def test_many_images_go_to_a_job_by_themselves_and_nothing_is_lost(url: str, tmp
     with Client(url) as client:
         (job,) = [job for job in client.jobs("augment") if job.id not in before]
         assert job.record["params"]["whole"]
+
+
+def test_every_image_that_is_not_taken_is_named_however_many_there_are(url: str, tmp_path: Path) -> None:
+    folder, new = write_digits(tmp_path / "many", range(40), ["a", "b"]), tmp_path / "new"
+    whole = (folder / "a" / "0.png").read_bytes()
+    for i in range(25):
+        (folder / "b" / f"torn-{i}.png").write_bytes(whole[: 40 + i])
+    (folder / "notes.txt").write_text("digits")
+    torn = [f"b/torn-{i}.png" for i in range(25)]
+    augment = ("--url", url, "augment", folder, "--out", new, "--model", MODEL, "--k", "1")
+    train = ("--url", url, "train", folder, "--epochs", "1")
+
+    refused = [run(*command) for command in (augment, train)]
+    made = run(*augment, "--skip-bad")
+    trained, again = run(*train, "--skip-bad", "--name", "many"), run(*train, "--skip-bad")
+
+    for done in refused:
+        assert done.returncode == 1
+        assert all(f"{name}, " in done.stderr or f"{name}: " in done.stderr for name in torn), done.stderr
+    assert made.returncode == 0, made.stderr
+    assert f"26 files not taken, each with the reason: {tmp_path / 'new-not-taken.csv'}" in made.stdout
+    assert set(not_taken(new)) == {*torn, "notes.txt"}
+    assert "broken" in not_taken(new)[torn[0]]
+    with Client(url) as client:
+        name = client.model("many")["dataset"]
+        for said in (trained.stderr, again.stderr):
+            assert f"To see all images that cannot be read, type: latentaug datasets {name}" in said
+            assert "is no image or is hidden, and was passed over: notes.txt" in said
+        shown = run("--url", url, "datasets", name).stdout
+        assert all(f"    {name}: " in shown for name in torn), shown
+        for model in (names.model_name(name), "many"):
+            client.delete_model(model)
 
 
 def test_from_folders_to_test_with_a_job_makes_nothing(url: str, tmp_path: Path) -> None:
@@ -92,21 +125,37 @@ def test_a_class_too_small_is_named_before_anything_is_trained(url: str, tmp_pat
         assert not [dataset for dataset in client.datasets() if dataset["images"] == 32]
 
 
-def test_training_options_are_for_a_model_that_is_not_there_yet(url: str, tmp_path: Path) -> None:
+def test_a_quick_try_is_a_model_of_its_own_and_which_model_is_used_is_said(url: str, tmp_path: Path) -> None:
     folder = write_digits(tmp_path / "own", range(40), ["a", "b"])
     first = run("--url", url, "augment", folder, "--out", tmp_path / "one", "--epochs", "1", "--beta", "0.5")
     assert first.returncode == 0, first.stderr
     with Client(url) as client:
         (model,) = [model for model in client.models() if model["name"].startswith("own-")]
     assert (model["training"]["epochs"], model["training"]["beta"]) == (1, 0.5)
-    again = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "2")
-    assert again.returncode == 1
-    assert f"latentaug delete {model['name']}" in again.stderr
-    both = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "2", "--model", MODEL)
+    again = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "1", "--beta", "0.5")
+    assert again.returncode == 0, again.stderr
+    assert f"Using the model {model['name']}, which was trained on these images before, for 1 epoch." in again.stderr
+    assert f"delete it first: latentaug delete {model['name']}" in again.stderr
+    both = run("--url", url, "augment", folder, "--out", tmp_path / "three", "--epochs", "2", "--model", MODEL)
     assert both.returncode == 1
     assert "--epochs says how a model is trained, and --model names one that is" in both.stderr
-    kept = run("--url", url, "augment", folder, "--out", tmp_path / "two")
-    assert kept.returncode == 0, kept.stderr
+    usual = run("--url", url, "augment", folder, "--out", tmp_path / "three")
+    assert usual.returncode == 0, usual.stderr
+    assert "Using the model" not in usual.stderr
+    with Client(url) as client:
+        assert client.model(names.model_name(model["dataset"]))["training"]["epochs"] == 100
+    assert {row["model"] for row in manifest(tmp_path / "three")} == {names.model_name(model["dataset"])}
+
+
+def test_each_way_to_train_has_a_model_of_its_own_whose_name_the_service_takes() -> None:
+    long = "x" * 64
+    ways: list[dict[str, float]] = [{}, {"epochs": 1}, {"epochs": 11}, {"beta": 1e-5}, {"beta": 0.25, "epochs": 1}]
+    found = [names.model_name(dataset, **way) for dataset in ("own-1a2b3c4d", long, f"{long[1:]}y") for way in ways]
+    assert len(set(found)) == 15
+    assert all(NAME.fullmatch(name) for name in found), found
+    assert found[0] == "own-1a2b3c4d-vae"
+    how = ReadAs(size=(128, 128), skip_bad=True, bits=16)
+    assert len(names.dataset_name(Path("examples/digits.zip"), how)) <= 64
 
 
 @pytest.mark.parametrize(
