@@ -60,6 +60,8 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
             return _typed(_by_option(error, options) or error.detail, options)
         case ValidationError():
             return _typed("; ".join(fault_words(fault, _option(fault, options)) for fault in error.errors()), options)
+        case JobFailed(record={"status": "cancelled", "kind": kind, "id": job}):
+            return f"the {kind} job {job} was cancelled"
         case JobFailed() | LatentaugError():
             return _typed(str(error), options)
         case OSError():

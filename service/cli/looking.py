@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from latentaug_client import Client
+from latentaug_client import Client, Job
 from latentaug_client.retries import Retries
 from rich.markup import escape
 from rich.table import Table
 
 from latentaug.imaging.intake import MOST_IN_A_SENTENCE
 from latentaug.imaging.phrases import counted, percent
+from latentaug.options import Layout
 from service.cli import doctor as examination
 from service.cli import names, results, things
 from service.cli.context import LaidOut, client_of, out, say, told
 from service.cli.destination import check_new, new_folder
-from service.cli.progress import show, warn
+from service.cli.progress import console, show, warn
 from service.cli.session import Target
 
 
@@ -70,7 +71,8 @@ def datasets(
 def jobs(
     context: typer.Context,
     job_id: Annotated[
-        str | None, typer.Argument(metavar="[JOB]", help="Id of a job to follow until it ends, or how it begins.")
+        str | None,
+        typer.Argument(metavar="[JOB]", help="Id of a job to follow to its end, or its last 8 characters."),
     ] = None,
     kind: Annotated[
         str | None, typer.Option(help="List only train, evaluate, augment, label or recommend jobs.")
@@ -78,7 +80,7 @@ def jobs(
     status: Annotated[
         str | None, typer.Option(help="List only queued, running, succeeded, failed or cancelled jobs.")
     ] = None,
-    cancel: Annotated[str | None, typer.Option(help="Id of a job to stop, or how it begins.")] = None,
+    cancel: Annotated[str | None, typer.Option(help="Id of a job to stop, or its last 8 characters.")] = None,
     to: Annotated[
         Path | None, typer.Option("--out", help="New folder for what the job makes, once it has succeeded.")
     ] = None,
@@ -92,15 +94,12 @@ def jobs(
                 raise ValueError("--out keeps what one job makes; name the job, as in latentaug jobs JOB --out FOLDER")
     with client_of(context, computing=job_id is not None) as client:
         if job_id is not None:
-            job = names.job(client, job_id)
-            show(job)
-            if to is not None:
-                with new_folder(to) as unfinished:
-                    results.write(client, job, layout, unfinished)
-                say(f"What the {job.record['kind']} job {job.id} made is in {to}.")
+            _follow(client, names.job(client, job_id), to, layout)
             return
         if cancel is not None:
-            names.job(client, cancel).cancel()
+            stopped = names.job(client, cancel).cancel()
+            say(f"Cancelled the {stopped.record['kind']} job {stopped.id}.")
+            return
         table = Table("id", "kind", "status", "done", "created", "stage", box=None, padding=(0, 1, 0, 0))
         for column in table.columns[:5]:
             column.no_wrap = True
@@ -111,8 +110,23 @@ def jobs(
             table.add_row(job.id, job.record["kind"], job.status, done, created, progress["stage"])
     if table.rows:
         out.print(table)
+        console.print("Of an id, its last 8 characters are enough.", highlight=False)
     else:
         say("There is no such job." if kind or status else "There is no job yet.")
+
+
+def _follow(client: Client, job: Job, to: Path | None, layout: Layout) -> None:
+    """Wait until a job has succeeded, say what came of it, and keep what it made in a new folder if there is one."""
+    show(job)
+    if to is not None:
+        with new_folder(to) as unfinished:
+            results.write(client, job, layout, unfinished)
+    for sentence in results.told(job):
+        say(sentence)
+    if to is not None:
+        say(f"What the {job.record['kind']} job {job.id} made is in {to}.")
+    elif job.record["kind"] != "train":
+        say(f"To keep what it made, type: latentaug jobs {job.id} --out FOLDER")
 
 
 def delete(
@@ -128,7 +142,7 @@ def delete(
 ) -> None:
     """Delete models, data sets, and jobs with what they made; a job that has not ended is stopped.
 
-    Of a job's id the first 8 characters are enough.
+    Of a job's id the last 8 characters are enough.
     """
     with client_of(context, computing=False) as client:
         chosen = [things.named(client, name, kind) for name in wanted]

@@ -18,7 +18,7 @@ from latentaug.options import (
     RecommendParams,
     TrainParams,
 )
-from service.cli import augmenting, names, new_labels, not_taken
+from service.cli import augmenting, names, new_labels, not_taken, results
 from service.cli.context import (
     Beta,
     Bits,
@@ -226,8 +226,8 @@ def recommend(
         show(made)
         described = client.dataset(dataset)
         unpack(made, layout, unfinished, names.images(source, described, read_so))
-        for verdict in job.record["result"]["verdict"].values():
-            say(verdict.partition(" In numbers:")[0])
+        for verdict in results.verdicts(job.record["result"]["verdict"]):
+            say(verdict)
         result = made.record["result"]
         if result.get("quality"):
             say(in_words(result["quality"]))

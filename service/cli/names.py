@@ -26,7 +26,9 @@ _REFUSED = re.compile(r"([\d,]+) images? cannot be read: ")
 """How the service begins to refuse images that cannot be read."""
 WHOLE_ID = re.compile(r"[0-9a-f]{32}")
 MOST_JOBS = 200
-"""Most jobs among which the beginning of an id is looked for."""
+"""Most jobs among which a part of an id is looked for."""
+ENOUGH_OF_ID = 8
+"""Characters at the end of a job's id that tell it from all others."""
 MOST_AT_ONCE = 2**31
 """Bytes of images, at most, that are put together to be sent: the zip of an upload is in memory, twice for a moment."""
 LONGEST_NAME = 64
@@ -194,24 +196,42 @@ def description(client: Client, model: str) -> dict[str, Any]:
         raise ValueError(f"there is no model named {model!r}; {_choice(others)}") from None
 
 
-def job(client: Client, job_id: str) -> Job:
-    """The job with this id, or the only one whose id begins so.
+def job(client: Client, typed: str) -> Job:
+    """The job with this id, or the only one whose id begins or ends so.
 
     Raises:
         ValueError: there is none, or there are several.
     """
-    if WHOLE_ID.fullmatch(job_id):
-        try:
-            return client.job(job_id)
-        except NotFound:
-            pass
-    found = [job for job in client.jobs(limit=MOST_JOBS) if job.id.startswith(job_id.lower())] if job_id else []
+    found = jobs_like(client, typed)
     if len(found) == 1:
         return found[0]
     if not found:
-        raise ValueError(f"there is no job with the id {job_id}; `latentaug jobs` lists the newest")
-    several = ", ".join(job.id for job in found[:5])
-    raise ValueError(f"{len(found)} jobs have ids that begin with {job_id}: {several}; type more of the one you mean")
+        raise ValueError(f"there is no job with the id {typed}; `latentaug jobs` lists the newest")
+    raise ValueError(several(found, typed))
+
+
+def jobs_like(client: Client, typed: str) -> list[Job]:
+    """The job with this id, or those of the newest whose ids begin or end so.
+
+    Ids begin with the time, so that jobs of one minute begin alike, and end in random characters.
+    """
+    if WHOLE_ID.fullmatch(typed):
+        try:
+            return [client.job(typed)]
+        except NotFound:
+            return []
+    part = typed.lower()
+    newest = client.jobs(limit=MOST_JOBS) if typed else []
+    return [job for job in newest if job.id.startswith(part) or job.id.endswith(part)]
+
+
+def several(jobs: Sequence[Job], typed: str) -> str:
+    """That more than one job may be meant, and how to say which."""
+    ids = listed([job.id for job in jobs])
+    return (
+        f"{len(jobs)} jobs have ids that begin or end with {typed}: {ids}; type more of the one you mean, or its last "
+        f"{ENOUGH_OF_ID} characters"
+    )
 
 
 def _existing_dataset(client: Client, name: str, how: ReadAs) -> str:

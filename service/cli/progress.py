@@ -28,7 +28,8 @@ def show(job: Job) -> None:
         JobFailed: it failed or was cancelled.
     """
     try:
-        _follow(job)
+        if job.status in LIVING:
+            _follow(job)
     except (KeyboardInterrupt, SystemExit):
         follow = "To follow it" if job.record["kind"] == "train" else "To follow it and keep what it makes"
         keep = "" if job.record["kind"] == "train" else " --out FOLDER"
@@ -64,7 +65,8 @@ def _follow(job: Job) -> None:
             shown.update(task, completed=progress["fraction"], description=_doing(job.record["kind"], progress))
             time.sleep(POLL_SECONDS)
             job.refresh()
-        shown.update(task, completed=1.0)
+        if job.status == "succeeded":
+            shown.update(task, completed=1.0)
 
 
 def _doing(kind: str, progress: Mapping[str, Any]) -> str:

@@ -273,6 +273,9 @@ def test_train_evaluate_and_jobs(url: str, folder: Path, tmp_path: Path) -> None
     listed = run("--url", url, "jobs", "--kind", "evaluate", "--status", "succeeded")
     assert listed.returncode == 0, listed.stderr
     assert "100 %" in listed.stdout
+    told = run("--url", url, "jobs", listed.stdout.splitlines()[1].split()[0][-8:])
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.split(".")[0] in " ".join(judged.stdout.split())
 
 
 @pytest.mark.slow
@@ -482,15 +485,22 @@ def test_the_best_training_set_of_a_folder_is_found_measured_and_written(url: st
     assert {row["label"] for row in made} == {path.name for path in (tmp_path / "best").iterdir() if path.is_dir()}
 
 
-def test_a_job_is_followed_to_its_end(url: str) -> None:
+def test_a_job_is_followed_to_its_end_and_what_came_of_it_is_said(url: str) -> None:
     with Client(url) as client:
         ended = client.augment_dataset("digits", MODEL, k=1)
         endless = client.train("digits", epochs=10_000, patience=10_000)
-        assert run("jobs", ended.id, LATENTAUG_URL=url).returncode == 0
-        assert run("jobs", "--cancel", endless.id, LATENTAUG_URL=url).returncode == 0
+        done = run("jobs", ended.id, LATENTAUG_URL=url)
+        assert done.returncode == 0
+        assert re.search(r"The augment job made 1,079 images\.\n\d+ % of the new images are near-copies", done.stdout)
+        assert f"To keep what it made, type: latentaug jobs {ended.id} --out FOLDER" in done.stdout
+        stopped = run("jobs", "--cancel", endless.id, LATENTAUG_URL=url)
+        assert stopped.stdout == f"Cancelled the train job {endless.id}.\n"
+        (trained,) = [job for job in client.jobs("train") if job.record["params"]["name"] == MODEL]
+        assert f"model {MODEL} (trained for 3 epochs)\n" in run("jobs", trained.id, LATENTAUG_URL=url).stdout
     followed = run("jobs", endless.id, LATENTAUG_URL=url)
     assert followed.returncode == 1
-    assert "cancelled" in followed.stderr
+    assert f"error: the train job {endless.id} was cancelled" in followed.stderr
+    assert "100 %" not in followed.stderr
 
 
 def test_the_doctor_calls_on_a_service(url: str) -> None:

@@ -224,10 +224,29 @@ def test_ids_are_whole_at_80_columns_and_may_be_typed_in_part(url: str) -> None:
     common = next(n for n in range(1, 33) if sum(other.startswith(done.id[:n]) for other in ids) == 1)
     followed = run("--url", url, "jobs", done.id[:common])
     assert followed.returncode == 0, followed.stderr
+    assert run("--url", url, "jobs", done.id[-8:]).returncode == 0
     several = run("--url", url, "jobs", "--cancel", done.id[:1])
     assert several.returncode == 1
-    assert "type more of the one you mean" in several.stderr
+    assert "type more of the one you mean, or its last 8 characters" in several.stderr
     assert done.id in several.stderr
+    assert "Of an id, its last 8 characters are enough." in listed.stderr
+
+
+def test_several_jobs_that_begin_alike_are_counted_and_listed(url: str) -> None:
+    with Client(url) as client:
+        made = [client.augment_dataset("digits", MODEL, k=1) for _ in range(2)]
+        while made[-1].id[:8] != made[-2].id[:8]:  # another minute has begun
+            made.append(client.augment_dataset("digits", MODEL, k=1))
+        begin = made[-1].id[:8]
+        alike = [job.id for job in client.jobs(limit=200) if job.id.startswith(begin)]
+        refused = run("--url", url, "delete", begin, "--yes")
+        assert refused.returncode == 1
+        assert f"{len(alike)} jobs have ids that begin or end with {begin}: {alike[0]}, " in refused.stderr
+        assert f" and {len(alike) - 5} more;" in refused.stderr or len(alike) <= 5
+        for job in made:
+            job.wait(timeout=120)
+            deleted = run("--url", url, "delete", job.id[-8:], "--yes")
+            assert f"Deleted the job {job.id}." in deleted.stdout, deleted.stderr
 
 
 def test_models_and_data_sets_are_listed_in_sentences(url: str) -> None:
