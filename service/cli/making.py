@@ -97,6 +97,9 @@ def augment(
     how = given(epochs=epochs, beta=beta)
     with told(context):
         folder = path_of(source)
+        if folder.suffix.lower() == ".zip" and folder.is_file():
+            unpack_it = f"python -m zipfile -e {folder} {folder.stem}"
+            raise ValueError(f"augment names each new image's source, so it takes a folder; unpack first: {unpack_it}")
         if not folder.is_dir():
             raise ValueError(f"there is no folder {folder}; name one that holds images, and unpack an archive first")
         check_untrained(model, **how, **given(size=size))

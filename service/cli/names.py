@@ -18,7 +18,7 @@ from latentaug.imaging.intake import MOST_IN_A_SENTENCE, Unreadable, listed_unre
 from latentaug.imaging.layout import listed, told_passed_over
 from latentaug.imaging.phrases import counted
 from service.cli.folders import read
-from service.cli.progress import warn
+from service.cli.progress import status, warn
 from service.cli.reading import PLAIN, ReadAs, path_of
 from service.cli.scaling import bytes_of, is_large, scaled
 
@@ -63,7 +63,7 @@ def dataset(
     try:
         described = client.dataset(name)
     except NotFound:
-        with console.status(f"Uploading {path} as the data set {name}"):
+        with status(f"Uploading {path} as the data set {name}", console):
             described = _upload(client, name, path, how)
         console.print(escape(look(described)), highlight=False)
         warn(described["warnings"], console)

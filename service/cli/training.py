@@ -30,7 +30,7 @@ def own_model(client: Client, dataset: str, **options: Any) -> str:
         going_on = [
             job for job in client.jobs("train") if job.status in LIVING and job.record["params"]["name"] == name
         ]
-        show(going_on[0] if going_on else client.train(dataset, name=name, **options))
+        show(going_on[0] if going_on else client.train(dataset, name=name, **options), first=True)
     return name
 
 

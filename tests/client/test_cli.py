@@ -26,7 +26,7 @@ from service.cli.folders import Batch, read
 from service.cli.manifest import MOST_MEASURED, Manifest
 from service.cli.names import dataset, dataset_name
 from service.cli.reading import ReadAs
-from service.stack import ports
+from service.stack import ports, valkey
 from tests.client.commands import LATENTAUG, manifest, not_taken, run, write_digits
 from tests.client.conftest import DIGITS, MODEL
 from tests.waiting import within
@@ -107,7 +107,9 @@ def test_nothing_of_a_mixed_folder_is_lost_without_a_word(url: str, tmp_path: Pa
     assert "1 image cannot be read: class-1/broken.png" in broken[1]
     assert "give --skip-bad to go on" in broken[1]
     assert "rare (2); take --k 1 at most" in small[1]
-    assert "2 files are no images or are hidden, and were passed over: .trash/, README.txt." in done[1]
+    assert (
+        "1 file and 1 hidden folder are no images or are hidden, and were passed over: .trash/, README.txt." in done[1]
+    )
     assert (
         f"240 new images in {tmp_path / 'new'}, made from 240 images; left out, as they cannot be read: class"
         in done[1]
@@ -437,6 +439,7 @@ def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, t
         (["jobs", "--cancel", "x"], "there is no job with the id x; `latentaug jobs` lists the newest"),
         (["jobs", "--kind", "bake"], "--kind"),
         (["augment", tmp_path / "notes.txt", *new], "unpack an archive first"),
+        (["augment", "examples/digits.zip", *new], "unpack first: python -m zipfile -e examples/digits.zip digits"),
         (["augment", folder, *new, "--k", "0"], "error: --k is at least 1, and not 0"),
         (["augment", folder, *new, "--alpha", "7"], "error: alpha must be at most 1 for interpolation"),
         (["augment", folder, *new, "--model", MODEL, "--size", "8x8"], "--size says how a model is trained"),
@@ -503,10 +506,19 @@ def test_a_job_is_followed_to_its_end_and_what_came_of_it_is_said(url: str) -> N
     assert "100 %" not in followed.stderr
 
 
-def test_the_doctor_calls_on_a_service(url: str) -> None:
-    there = run("--url", url, "doctor")
-    assert there.returncode == 0, there.stdout
+def test_the_doctor_calls_on_a_service_and_finds_the_one_of_its_home(url: str, home: Path) -> None:
+    damaged = home / "store" / "models" / "halved" / "model.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text('{"name": "ha')
+    own = {"LATENTAUG_HOME": str(home), "LATENTAUG_PORT": str(ports.free("127.0.0.1"))}
+    there, here = run("--url", url, "doctor"), run("doctor", **own)
+    shutil.rmtree(damaged.parent)
+    assert (there.returncode, here.returncode) == (0, 0), there.stdout + here.stdout
     assert "Redis, store and model server answer" in there.stdout
+    assert f"answers at {url}" in here.stdout
+    for said in (there.stdout, here.stdout):
+        assert [row.split()[0] for row in rows(said, "warning")] == ["contents"]
+        assert "the model 'halved' is damaged" in said
     gone = run("--url", f"http://127.0.0.1:{ports.free('127.0.0.1')}", "doctor")
     assert gone.returncode == 1
     assert "no answer from" in gone.stdout
@@ -524,7 +536,14 @@ def test_the_doctor_says_how_to_fix_what_it_finds(tmp_path: Path) -> None:
     own = {"LATENTAUG_HOME": str(tmp_path / "home"), "LATENTAUG_PORT": str(ports.free("127.0.0.1"))}
     idle = run("doctor", **own)
     assert idle.returncode == 0, idle.stdout
-    assert [row.split()[0] for row in rows(idle.stdout, "ok")] == ["settings", "device", "store", "disk", "redis"]
+    assert [row.split()[0] for row in rows(idle.stdout, "ok")] == [
+        "settings",
+        "device",
+        "store",
+        "contents",
+        "disk",
+        "redis",
+    ]
     assert len(rows(idle.stdout, "warning")) == 2, "neither the API nor the model server runs"
     assert idle.stdout.count("fix: `latentaug up` starts the whole service") == 2
     broken = run("doctor", **own, LATENTAUG_REDIS_URL="redis://127.0.0.1:9", LATENTAUG_DEVICE="cuda:7")
@@ -542,6 +561,10 @@ def test_up_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
     environment = {**os.environ, "LATENTAUG_HOME": str(tmp_path)}
     with subprocess.Popen([*LATENTAUG, "up", "--port", "0"], env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
+        assert within(60, lambda: valkey.in_use(tmp_path))
+        early = run("train", "digits", "--epochs", "1", LATENTAUG_HOME=str(tmp_path), LATENTAUG_PORT="9")
+        assert early.returncode == 0, early.stderr
+        assert "Waiting for the service that is starting" in early.stderr
         assert b"ready at http://127.0.0.1:" in process.stdout.readline()
         assert process.stdout.readline().decode() == f"It keeps models, data sets and results in {tmp_path}\n"
         found = run("datasets", LATENTAUG_HOME=str(tmp_path), LATENTAUG_PORT=str(ports.free("127.0.0.1")))

@@ -6,6 +6,7 @@ import io
 import re
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import httpx
@@ -21,7 +22,8 @@ from latentaug.options import NAME
 from service.cli import names, scaling
 from service.cli.app import app
 from service.cli.reading import ReadAs
-from service.stack import address
+from service.cli.session import Target, session
+from service.stack import address, valkey
 from service.stack.address import Address
 from tests.client.commands import LATENTAUG, manifest, not_taken, run, write_digits
 from tests.client.conftest import MODEL
@@ -365,6 +367,26 @@ def test_a_service_that_ends_with_another_command_is_not_relied_on(url: str, tmp
     computed = run("train", "digits", **own)
     assert computed.returncode == 1
     assert "start `latentaug up` once" in computed.stderr
+
+
+def test_a_service_that_is_still_starting_is_waited_for(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATENTAUG_HOME", str(tmp_path))
+    monkeypatch.setenv("LATENTAUG_PORT", "9")
+    said = io.StringIO()
+    starting = valkey.EmbeddedRedis(tmp_path)  # the first that a service starts
+    starting.start()
+    try:
+        assert valkey.in_use(tmp_path)
+        ready = threading.Timer(1, address.note, [tmp_path, Address(url, passing=False)])
+        ready.start()
+        with session(Target(), Console(file=said, width=200)) as client:
+            assert MODEL in [model["name"] for model in client.models()]
+    finally:
+        starting.stop()
+    assert f"Waiting for the service that is starting in {tmp_path} ..." in said.getvalue()
+    assert not valkey.in_use(tmp_path)
 
 
 def samples(url: str, dataset: str) -> np.ndarray:
