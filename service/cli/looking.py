@@ -16,7 +16,7 @@ from latentaug.imaging.intake import MOST_IN_A_SENTENCE
 from latentaug.imaging.phrases import counted, percent
 from latentaug.options import Layout
 from service.cli import doctor as examination
-from service.cli import names, results, things
+from service.cli import names, new_labels, not_taken, results, things
 from service.cli.context import LaidOut, client_of, out, say, told
 from service.cli.destination import check_new, new_folder
 from service.cli.progress import console, show, warn
@@ -125,6 +125,9 @@ def _follow(client: Client, job: Job, to: Path | None, layout: Layout) -> None:
         say(sentence)
     if to is not None:
         say(f"What the {job.record['kind']} job {job.id} made is in {to}.")
+        left = new_labels.left(job, None) if job.record["kind"] == "label" else []
+        if noted := not_taken.note(left, to):
+            say(noted)
     elif job.record["kind"] != "train":
         say(f"To keep what it made, type: latentaug jobs {job.id} --out FOLDER")
 

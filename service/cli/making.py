@@ -180,7 +180,7 @@ def label(
         described = client.dataset(dataset)
         images = names.images(source, described, read_so)
         unpack(job, layout, unfinished, images)
-        without = new_labels.left(job, images)
+        without = [*names.not_read(described), *new_labels.left(job, images)]
     made = job.record["result"]
     say(new_labels.summary(made))
     for sentence in new_labels.unused(made, described):

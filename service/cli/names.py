@@ -18,6 +18,7 @@ from latentaug.imaging.intake import MOST_IN_A_SENTENCE, Unreadable, listed_unre
 from latentaug.imaging.layout import listed, told_passed_over
 from latentaug.imaging.phrases import counted
 from service.cli.folders import read
+from service.cli.not_taken import Left
 from service.cli.progress import status, warn
 from service.cli.reading import PLAIN, ReadAs, path_of
 from service.cli.scaling import bytes_of, is_large, scaled
@@ -83,14 +84,17 @@ def dataset(
 
 def _left_out(described: Mapping[str, Any], path: Path, how: ReadAs) -> list[str]:
     """What was not taken of a folder or a file whose images were uploaded before, in sentences."""
-    told = []
-    if described["unreadable"]:
-        bad = [Unreadable(each["file"], each["reason"]) for each in described["unreadable"]["files"]]
-        told.append(f"Left out, as they cannot be read: {listed_unreadable(bad)}.")
+    bad = [Unreadable(*each) for each in not_read(described)]
+    told = [f"Left out, as they cannot be read: {listed_unreadable(bad)}."] if bad else []
     if path.is_dir():
         others = read_folder(path, how.unlabelled).others
         told += told_passed_over(others, has_classes=len(described["classes"]) > 1)
     return told
+
+
+def not_read(described: Mapping[str, Any]) -> Left:
+    """The images that a data set lacks as they cannot be read, each with the reason, as far as its description goes."""
+    return [(bad["file"], bad["reason"]) for bad in (described["unreadable"] or {"files": []})["files"]]
 
 
 def _upload(client: Client, name: str, path: Path, how: ReadAs) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _follow(job: Job) -> None:
             time.sleep(POLL_SECONDS)
             job.refresh()
         if job.status == "succeeded":
-            shown.update(task, completed=1.0)
+            shown.update(task, completed=1.0, description=job.record["kind"])
 
 
 def _doing(kind: str, progress: Mapping[str, Any]) -> str:

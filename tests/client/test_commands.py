@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import io
 import re
 import signal
@@ -21,6 +22,7 @@ from typer.testing import CliRunner
 from latentaug.options import NAME
 from service.cli import names, scaling
 from service.cli.app import app
+from service.cli.progress import show
 from service.cli.reading import ReadAs
 from service.cli.session import Target, session
 from service.stack import address, valkey
@@ -345,9 +347,23 @@ def test_a_job_left_behind_is_named(url: str, number: signal.Signals) -> None:
         (job,) = mine()
         assert f"train job {job} was not cancelled" in said
         assert f"type: latentaug jobs {job}" in said
+        assert "service that this command started" not in said, "it started none"
         assert f"type: latentaug jobs --cancel {job}" in said
         assert run("--url", url, "jobs", "--cancel", job[:16]).returncode == 0
         assert client.job(job).status == "cancelled"
+
+
+def test_where_a_command_waits_for_a_model_first_it_may_be_typed_again(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Client(url) as client:
+        job = client.train("digits", epochs=10_000, patience=10_000)
+        threading.Timer(0.5, _thread.interrupt_main).start()
+        with pytest.raises(KeyboardInterrupt):
+            show(job, first=True)
+        job.cancel()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "To wait for it and then go on, type the same command again. To follow it, type: latentaug jobs" in said
 
 
 def test_looking_starts_nothing_that_computes(tmp_path: Path) -> None:
