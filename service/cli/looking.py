@@ -15,10 +15,12 @@ from rich.table import Table
 from latentaug.imaging.intake import MOST_IN_A_SENTENCE
 from latentaug.imaging.phrases import counted, percent
 from latentaug.options import Layout
+from latentaug.runtime.jobs import Kind, Status
 from service.cli import doctor as examination
 from service.cli import names, new_labels, not_taken, results, things
 from service.cli.context import LaidOut, client_of, out, say, told
 from service.cli.destination import check_new, new_folder
+from service.cli.options import choice
 from service.cli.progress import console, show, warn
 from service.cli.session import Target
 
@@ -74,12 +76,8 @@ def jobs(
         str | None,
         typer.Argument(metavar="[JOB]", help="Id of a job to follow to its end, or its last 8 characters."),
     ] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="List only train, evaluate, augment, label or recommend jobs.")
-    ] = None,
-    status: Annotated[
-        str | None, typer.Option(help="List only queued, running, succeeded, failed or cancelled jobs.")
-    ] = None,
+    kind: Annotated[Kind | None, choice(Kind, "List only jobs of this kind.")] = None,
+    status: Annotated[Status | None, choice(Status, "List only jobs in this state.")] = None,
     cancel: Annotated[str | None, typer.Option(help="Id of a job to stop, or its last 8 characters.")] = None,
     to: Annotated[
         Path | None, typer.Option("--out", help="New folder for what the job makes, once it has succeeded.")
@@ -103,7 +101,7 @@ def jobs(
         table = Table("id", "kind", "status", "done", "created", "stage", box=None, padding=(0, 1, 0, 0))
         for column in table.columns[:5]:
             column.no_wrap = True
-        for job in client.jobs(kind, status):  # type: ignore[arg-type]  # the service says which there are
+        for job in client.jobs(kind, status):
             progress = job.record["progress"]
             created = job.record["created_at"][5:16].replace("T", " ")  # room for the stage at 80 columns
             done = percent(progress["fraction"])

@@ -84,12 +84,12 @@ def dataset(
 
 def _left_out(described: Mapping[str, Any], path: Path, how: ReadAs) -> list[str]:
     """What was not taken of a folder or a file whose images were uploaded before, in sentences."""
+    if not path.is_dir():  # the same file to the last byte
+        return list(described["warnings"])
     bad = [Unreadable(*each) for each in not_read(described)]
     told = [f"Left out, as they cannot be read: {listed_unreadable(bad)}."] if bad else []
-    if path.is_dir():
-        others = read_folder(path, how.unlabelled).others
-        told += told_passed_over(others, has_classes=len(described["classes"]) > 1)
-    return told
+    others = read_folder(path, how.unlabelled).others  # which may be others than at the upload
+    return told + told_passed_over(others, has_classes=len(described["classes"]) > 1)
 
 
 def not_read(described: Mapping[str, Any]) -> Left:

@@ -33,12 +33,25 @@ def option(options: type[BaseModel], name: str, *flags: str, before: str = "", o
     field = options.model_fields[name]
     shown = "" if field.is_required() or field.default is None else f" Default: {_plain(field.default)}."
     said = own or before + " ".join((field.description or "").split()) + shown
-    annotated: Any = Annotated[field.annotation, name, *field.metadata]
-    takes = TypeAdapter[Any](annotated)
-    how: dict[str, Any] = {"help": said, "show_default": False, "callback": checked(takes.validate_python)}
-    if choices := _choices(field.annotation):
-        how |= {"metavar": f"[{'|'.join(choices)}]", "parser": str}  # which of them it is, the callback looks at
-    return typer.Option(*flags, **how)
+    return typer.Option(*flags, help=said, **_taking(Annotated[field.annotation, name, *field.metadata]))
+
+
+def choice(words: Any, said: str) -> Any:
+    """A typer option that takes one of some words.
+
+    Args:
+        words: a `Literal` of them.
+        said: its help.
+    """
+    return typer.Option(help=said, **_taking(words))
+
+
+def _taking(annotation: Any) -> dict[str, Any]:
+    """How typer is told of an option that takes what pydantic makes of an annotation."""
+    how = {"show_default": False, "callback": checked(TypeAdapter[Any](annotation).validate_python)}
+    if words := _choices(annotation):
+        how |= {"metavar": f"[{'|'.join(words)}]", "parser": str}  # which of them it is, the callback looks at
+    return how
 
 
 def checked(check: Check) -> Callable[[typer.Context, typer.CallbackParam, Any], Any]:

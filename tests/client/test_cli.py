@@ -307,6 +307,11 @@ def test_a_file_is_uploaded_under_its_contents_and_never_taken_for_a_data_set_of
         file.write("examples/digits.zip", "digits.bin")
     assert re.fullmatch(r"digits-[0-9a-f]{8}", first)
     assert first != dataset_name(archive)
+    said = io.StringIO()
+    with Client(url) as client:
+        second = [dataset(client, str(archive), Console(file=said, width=200)) for _ in range(2)]
+        client.delete_dataset(second[0])
+    assert said.getvalue().count("passed over: digits.bin") == 2, "also where the same file was uploaded before"
 
 
 def test_an_upload_says_what_to_know_about_its_images(url: str, folder: Path) -> None:
