@@ -15,9 +15,10 @@ from latentaug.imaging.layout import MAX_LABEL, listed
 from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import Decoded, Limits, decode, fit
 
-MOST_UNREADABLE = 100
+MOST_UNREADABLE = 1000
 """Images that cannot be read, at most, that an error or a description lists."""
-_MOST_IN_A_SENTENCE = 20
+MOST_IN_A_SENTENCE = 20
+"""Of these, at most, that a sentence names."""
 MOST_EFFORT = 16
 """Pixels that are decoded at most for each byte that a batch may hold: of photos that are resized, or in many scans."""
 
@@ -187,13 +188,13 @@ def size_words(size: Size) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def listed_unreadable(unreadable: Sequence[Unreadable]) -> str:
-    """The first images that cannot be read, by what is wrong with them, and how many there are besides."""
+def listed_unreadable(unreadable: Sequence[Unreadable], most: int | None = MOST_IN_A_SENTENCE) -> str:
+    """The first images that cannot be read, or all, by what is wrong with them, and how many there are besides."""
     reasons: dict[str, list[str]] = {}
-    for bad in unreadable[:_MOST_IN_A_SENTENCE]:
+    for bad in unreadable[:most]:
         reasons.setdefault(bad.reason, []).append(bad.file)
     shown = "; ".join(f"{', '.join(files)}: {reason}" for reason, files in reasons.items())
-    more = len(unreadable) - _MOST_IN_A_SENTENCE
+    more = len(unreadable) - (len(unreadable) if most is None else most)
     return shown + (f"; and {more:,} more" if more > 0 else "")
 
 

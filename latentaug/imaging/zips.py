@@ -120,7 +120,7 @@ def _take(intake: Intake, archive: zipfile.ZipFile, name: str, info: zipfile.Zip
     if _is_link(info):
         if PurePosixPath(name).suffix and not is_image(name, b""):
             return False
-        intake.refuse(name, "a link that leads to nothing in the zip; zip what it stands for")
+        intake.refuse(name, "a link that leads to nothing; put what it stands for in its place")
         return True
     try:
         if not is_image(name, unpacked(archive, info, HEAD)):
