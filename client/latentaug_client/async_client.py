@@ -120,7 +120,7 @@ class AsyncClient:
         labels: ArrayLike | None = None,
         *,
         unlabelled: str | PathLike[str] | None = None,
-        size: tuple[int, int] | None = None,
+        size: tuple[int, int] | str | None = None,
         skip_bad: bool = False,
         bits: int | None = None,
     ) -> Record:

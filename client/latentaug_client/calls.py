@@ -149,7 +149,7 @@ def upload(
     source: Images | str | PathLike[str],
     labels: ArrayLike | None,
     unlabelled: str | PathLike[str] | None,
-    size: tuple[int, int] | None,
+    size: tuple[int, int] | str | None,
     *,
     skip_bad: bool | None = None,
     bits: int | None = None,
@@ -228,9 +228,12 @@ def _with_options(body: Body, options: Mapping[str, Any]) -> tuple[Body, Mapping
     return Body(files=body.files, data=fields), {}
 
 
-def _sides(size: tuple[int, int]) -> str:
-    if isinstance(size, str) or len(size) != 2:
-        raise ValueError(f"size is a height and a width in pixels, such as (48, 64), and not {size!r}")
+def _sides(size: tuple[int, int] | str) -> str:
+    """A height and a width as the service takes them, which is how a text gives them."""
+    if isinstance(size, str):
+        return size
+    if len(size) != 2:
+        raise ValueError(f"size is a height and a width in pixels, such as (48, 64) or '48x64', and not {size!r}")
     return f"{size[0]}x{size[1]}"
 
 

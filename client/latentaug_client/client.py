@@ -192,7 +192,7 @@ class Client:
         labels: ArrayLike | None = None,
         *,
         unlabelled: str | PathLike[str] | None = None,
-        size: tuple[int, int] | None = None,
+        size: tuple[int, int] | str | None = None,
         skip_bad: bool = False,
         bits: int | None = None,
     ) -> Record:
@@ -204,7 +204,8 @@ class Client:
             labels: one label for each image, as for `augment`; a file or folder has its own. In a zip or folder, images
                 below a folder `unlabelled` have none.
             unlabelled: a folder of more images, without labels, beside the `source` folder.
-            size: height and width in pixels to resize every image to; needed if the images have several sizes.
+            size: height and width in pixels to resize every image to, such as (48, 64) or "48x64"; needed if the images
+                have several sizes.
             skip_bad: whether to go on without images that cannot be read; they are named either way.
             bits: how many bits 16-bit images use, 8 to 16; by default as few as hold the largest value of all.
 

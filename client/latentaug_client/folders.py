@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
@@ -87,15 +88,23 @@ def content(path: Path) -> bytes:
 def zipped(folder: Folder, read: Callable[[Path], bytes] = content) -> bytes:
     """A zip of the images of a folder, each as `read` gives it.
 
-    What was passed over is in it by name alone, and a link to nothing as an empty file, for the service to name.
+    What was passed over is in it by name alone, and a link to nothing as one, for the service to name.
     """
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
         for name, path in folder.images.items():
-            archive.writestr(_member(name), read(path))
+            member, data = (_member(name), read(path)) if path.exists() else _link_to_nothing(name)
+            archive.writestr(member, data)
         for name in folder.others:
             archive.writestr(_member(f"{name}..." if name.endswith("/") else name), b"")
     return out.getvalue()
+
+
+def _link_to_nothing(name: str) -> tuple[zipfile.ZipInfo, bytes]:
+    """A link of a zip that leads nowhere in it."""
+    member = _member(name)
+    member.create_system, member.external_attr = 3, (stat.S_IFLNK | 0o777) << 16  # as Unix has links
+    return member, b"/nothing"
 
 
 def _member(name: str) -> zipfile.ZipInfo:

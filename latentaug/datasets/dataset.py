@@ -55,7 +55,7 @@ class Unreadable(BaseModel):
     images: int
     """How many there are."""
     files: list[NotRead]
-    """The first hundred of them."""
+    """The first thousand of them."""
 
 
 class DatasetDescription(BaseModel):

@@ -27,7 +27,7 @@ from latentaug.imaging.growing import PIECE, Growing
 from latentaug.imaging.layout import MANIFEST, UNLABELLED_FOLDER
 from latentaug.imaging.pixels import encode_png
 from latentaug.imaging.spreadsheets import cell, text_of
-from latentaug.options import Converted
+from latentaug.options import Converted, Layout
 
 SPLITS = {"val": "validation", "test": "test"}
 """Folders of the YOLO layout beside `train`, and the parts of the data set that they hold."""
@@ -35,6 +35,11 @@ MOST_IMAGES = 100_000
 """In a zip that is laid out anew: its directory is in memory, 700 bytes for each."""
 _ROW_GROUP, _ROW_GROUP_BYTES = 1000, 2**22
 """Images of a parquet file that are read together, and their bytes, at most but for one image."""
+_TOLD_EMPTY = (
+    "These folders are empty, as there are no images of these classes in these parts. Keep them: programs number the "
+    "classes by the folders that they see, and without these a number would mean another class in each part. git does "
+    "not keep empty folders, and neither do some programs that copy or zip; make the folders again after that.\n\n"
+)
 _TYPES: Sequence[tuple[type, pa.DataType]] = ((int, pa.int64()), (float, pa.float64()))
 
 
@@ -61,16 +66,19 @@ class MadeZip:
     Args:
         file: what `archives.write_zip` wrote, to be read from anywhere in it.
         classes: of the data set that the images were made of.
+        originals: names of the files of that data set's images, in its order, which the manifest only numbers; they
+            become a column `original`. By default there is none.
 
     Raises:
         TooLarge: it holds too many images to be laid out anew.
         Exception: one of those that `zipfile` and `csv` raise, or a `LookupError`, if it is not what was written.
     """
 
-    def __init__(self, file: IO[bytes], classes: Sequence[str]) -> None:
+    def __init__(self, file: IO[bytes], classes: Sequence[str], originals: Sequence[str] | None = None) -> None:
         self._archive = zipfile.ZipFile(file)
         if len(self._archive.infolist()) > MOST_IMAGES + 2:  # with the manifest and the tally
             raise TooLarge(f"layouts are made of at most {MOST_IMAGES:,} images; take them as folders or as npz")
+        self._originals = originals
         self.number = {name: i for i, name in enumerate(classes)}
         self.columns = self._columns()
 
@@ -79,6 +87,10 @@ class MadeZip:
         for line in self._lines():
             file, label = line.pop("file"), line.pop("label", None)
             yield Example(file, self._archive.read(file), label or None, line)
+
+    def values(self, one: Example) -> dict[str, Any]:
+        """The other columns of an image: as numbers where a column holds nothing else, None where it is empty."""
+        return {name: _value(one.row[name], kind) for name, kind in self.columns.items()}
 
     def manifest(self, files: Mapping[str, str]) -> str:
         """The manifest, with these paths for its images instead of those in the zip."""
@@ -95,7 +107,10 @@ class MadeZip:
             for line in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
                 if None in line or None in line.values():
                     raise csv.Error("a line of the manifest has too few columns, or too many")
-                yield {name: text_of(value) for name, value in line.items()}
+                told = {name: text_of(value) for name, value in line.items()}
+                if self._originals is not None:
+                    told["original"] = self._originals[int(told.get("row") or told["source"])]
+                yield told
 
     def _columns(self) -> dict[str, pa.DataType]:
         """The columns beside `file` and `label`, each with the narrowest type that holds all of its values."""
@@ -121,11 +136,12 @@ def convert(layout: Converted, made: IO[bytes], dataset: Dataset) -> Iterator[by
     with the names of the classes: `load_dataset("parquet", data_files=...)`.
 
     `webdataset` is a tar in which each image has a `.png`, a `.cls` with its class's number unless it has none, and a
-    `.json` with its row of the manifest.
+    `.json` with its row of the manifest, numbers as numbers.
 
     `yolo` is a zip with a folder for each class in `train`, and in `val` and `test` the data set's own images of these
-    parts, as Ultralytics reads them for classification. Images without a label lie in `unlabelled` beside them. The
-    manifest names the images where they lie there.
+    parts, as Ultralytics reads them for classification. Each of them has a folder for every class, as readers number
+    the folders that they see; those that are empty are named in `README.txt`. Images without a label lie in
+    `unlabelled` beside them. The manifest names the images where they lie there.
 
     Args:
         layout: the layout.
@@ -135,15 +151,16 @@ def convert(layout: Converted, made: IO[bytes], dataset: Dataset) -> Iterator[by
     Raises:
         TooLarge: there are too many images; before the first piece, like most of what `MadeZip` raises.
     """
-    yield from _CONVERTERS[layout](MadeZip(made, dataset.classes), dataset)
+    read = MadeZip(made, dataset.classes)
+    yield from _to_yolo(read, dataset) if layout == "yolo" else IN_ONE_FILE[layout](read)
 
 
-def _to_parquet(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
+def _to_parquet(made: MadeZip) -> Iterator[bytes]:
     """The layout of Hugging Face's `datasets`."""
-    number, columns = made.number, made.columns
+    number = made.number
     label = {"label": pa.int64()} if number else {}
-    plain = {"image": pa.struct({"bytes": pa.binary(), "path": pa.string()}), **label, **columns}
-    features = {name: _feature(name, kind, dataset.classes) for name, kind in plain.items()}
+    plain = {"image": pa.struct({"bytes": pa.binary(), "path": pa.string()}), **label, **made.columns}
+    features = {name: _feature(name, kind, list(number)) for name, kind in plain.items()}
     told = json.dumps({"info": {"features": features}}, ensure_ascii=False).encode()
     schema = pa.schema(plain, metadata={b"huggingface": told})
     out = Growing()
@@ -153,7 +170,7 @@ def _to_parquet(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
                 {
                     "image": {"bytes": one.png, "path": one.file},
                     **({"label": None if one.label is None else number[one.label]} if label else {}),
-                    **{name: _value(one.row[name], kind) for name, kind in columns.items()},
+                    **made.values(one),
                 }
                 for one in group
             ]
@@ -186,12 +203,12 @@ def _feature(name: str, kind: pa.DataType, classes: Sequence[str]) -> dict[str, 
     return {"_type": "Value", "dtype": {pa.int64(): "int64", pa.float64(): "float64"}.get(kind, "string")}
 
 
-def _to_webdataset(made: MadeZip, _: Dataset) -> Iterator[bytes]:
+def _to_webdataset(made: MadeZip) -> Iterator[bytes]:
     """The layout of `webdataset`: files of one name belong together."""
     out = Growing()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for i, one in enumerate(made.examples()):
-            told = {"file": one.file, "label": one.label, **one.row}
+            told = {"file": one.file, "label": one.label, **made.values(one)}
             files = {"png": one.png, "json": json.dumps(told, ensure_ascii=False).encode()}
             if one.label is not None:
                 files["cls"] = str(made.number[one.label]).encode()
@@ -206,20 +223,27 @@ def _to_webdataset(made: MadeZip, _: Dataset) -> Iterator[bytes]:
 def _to_yolo(made: MadeZip, dataset: Dataset) -> Iterator[bytes]:
     """The layout of Ultralytics' YOLO for classification."""
     folders = folder_names(dataset.classes)
+    empty = {f"{split}/{folder}": None for split in ("train", *SPLITS) for folder in map(folders.get, dataset.classes)}
     out, files = Growing(), dict[str, str]()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for one in made.examples():
             place = UNLABELLED_FOLDER if one.label is None else f"train/{folders[one.label]}"
             files[one.file] = f"{place}/{PurePosixPath(one.file).name}"
             archive.writestr(zipfile.ZipInfo(files[one.file], EPOCH), one.png)
+            empty.pop(place, None)
             yield from out.take(PIECE)
         for folder, part in SPLITS.items():
             rows = getattr(dataset, part)
             for row, label in zip(rows, dataset.names_of(rows) or [], strict=False):
                 if label is not None:
-                    place = f"{folder}/{folders[label]}/{row:06d}.png"
-                    archive.writestr(zipfile.ZipInfo(place, EPOCH), encode_png(dataset.images[row]))
+                    place = f"{folder}/{folders[label]}"
+                    archive.writestr(zipfile.ZipInfo(f"{place}/{row:06d}.png", EPOCH), encode_png(dataset.images[row]))
+                    empty.pop(place, None)
                     yield from out.take(PIECE)
+        for place in empty:
+            archive.writestr(zipfile.ZipInfo(f"{place}/", EPOCH), b"")
+        if empty:
+            archive.writestr(zipfile.ZipInfo("README.txt", EPOCH), _TOLD_EMPTY + "".join(f"{at}\n" for at in empty))
         archive.writestr(zipfile.ZipInfo(MANIFEST, EPOCH), made.manifest(files))
     yield from out.take()
 
@@ -236,8 +260,8 @@ def _groups(all_of: Iterator[Example]) -> Iterator[list[Example]]:
         yield group
 
 
-_CONVERTERS: dict[Converted, Callable[[MadeZip, Dataset], Iterator[bytes]]] = {
+IN_ONE_FILE: Mapping[Layout, Callable[[MadeZip], Iterator[bytes]]] = {
     "huggingface": _to_parquet,
     "webdataset": _to_webdataset,
-    "yolo": _to_yolo,
 }
+"""The layouts that need nothing but a job's zip, and how each is made of that, piece by piece."""

@@ -6,13 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentaug.errors import InvalidInput, TooLarge
+from latentaug.imaging.depth import in_unit_range, of_unit_range
 from latentaug.imaging.pixels import MIN_SIDE, Limits, Pixels
 
 DARK = 16
 """Where no value of a whole batch is above this, of 255, its images are nearly black and probably in another range."""
-
-_TOGETHER = 2**20
-"""Values that are converted together."""
 
 
 def to_uint8(array: NDArray[np.generic], limits: Limits) -> Pixels:
@@ -49,17 +47,12 @@ def to_uint8(array: NDArray[np.generic], limits: Limits) -> Pixels:
             f"images are {array.dtype}; send uint8 in 0..255 (if the values are, images.astype('uint8')) or float32 in "
             "0..1 (divide by the largest value that there can be)"
         )
-    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+    if not in_unit_range(array):
         raise InvalidInput(
             f"float images must be finite and lie in 0..1, and these {_range(array)}; "
             "scale them to 0..1, or send uint8 for 0..255"
         )
-    images = np.empty(array.shape, np.uint8)
-    step = max(1, _TOGETHER // max(1, array[:1].size))
-    for start in range(0, len(array), step):  # as float64 takes up to eight times the memory
-        part = slice(start, start + step)
-        images[part] = np.rint(array[part].astype(np.float64) * 255)
-    return images
+    return of_unit_range(array)
 
 
 def largest(images: Pixels) -> int:

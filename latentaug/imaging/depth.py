@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,22 @@ from latentaug.imaging.phrases import counted
 from latentaug.options import BITS
 
 Levels = NDArray[np.uint8] | NDArray[np.uint16]
+
+_TOGETHER = 2**20
+"""Values that are converted together."""
+
+
+def in_unit_range(values: NDArray[np.generic]) -> bool:
+    """Whether all floats are finite and lie in 0..1."""
+    return bool(np.isfinite(values).all() and values.min(initial=0) >= 0 and values.max(initial=0) <= 1)
+
+
+def of_unit_range(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Floats in 0..1, [n, ...], as the nearest of 256 levels: those of files and those of arrays."""
+    levels = np.empty(values.shape, np.uint8)
+    for part in parts(values):
+        levels[part] = np.rint(values[part].astype(np.float64) * 255)
+    return levels
 
 
 def used_bits(images: Sequence[Levels]) -> int | None:
@@ -38,7 +54,7 @@ def eight_bit(images: Sequence[Levels], bits: int | None = None) -> list[NDArray
         message = f"there are values up to {max(int(i.max()) for i in images if i.dtype == np.uint16)}, which {bits}"
         raise InvalidInput(f"{message} bits cannot hold; set bits={used}", fields=[("bits", f"must be {used} or more")])
     top = 2**bits - 1
-    return [image.view(np.uint8) if image.dtype == np.uint8 else _scaled(image, top) for image in images]
+    return [image.view(np.uint8) if image.dtype == np.uint8 else scaled(image, top) for image in images]
 
 
 def scale_told(images: Sequence[Levels], bits: int | None = None) -> list[str]:
@@ -51,6 +67,15 @@ def scale_told(images: Sequence[Levels], bits: int | None = None) -> list[str]:
     return [f"{counted(deep, 'image')} of 16 bits: values from 0 to {2 ** (bits or used) - 1} became 0 to 255 ({how})."]
 
 
-def _scaled(image: Levels, top: int) -> NDArray[np.uint8]:
-    """Values 0..top spread over 0..255, rounded to the nearest."""
-    return ((image.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
+def scaled(image: Levels, top: int) -> NDArray[np.uint8]:
+    """Values 0..top of an image [h, ...] spread over 0..255, rounded to the nearest."""
+    levels = np.empty(image.shape, np.uint8)
+    for part in parts(image):
+        levels[part] = (image[part].astype(np.uint32) * 255 + top // 2) // top
+    return levels
+
+
+def parts(values: NDArray[np.generic]) -> Iterator[slice]:
+    """Rows of an array, so many at a time that what is computed of them does not take several times its memory."""
+    step = max(1, _TOGETHER // max(1, values[:1].size))
+    return (slice(start, start + step) for start in range(0, len(values), step))

@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 
 from PIL import features
 
+from latentaug.imaging.tiff_tags import HEADS as TIFF_HEADS
+
 _AVIF = features.check("avif")  # not in every build of Pillow
 FORMATS = ("PNG", "JPEG", "WEBP", *(["AVIF"] if _AVIF else []), "BMP", "GIF", "TIFF")
 """Pillow's names of the formats that are read. JPEG covers MPO, a JPEG with further pictures, as some phones write."""
@@ -28,7 +30,7 @@ OTHER_IMAGES = frozenset(
 HEAD = 32
 """First bytes of a file by which `is_image` and `kind` tell what it is."""
 
-_IMAGE_HEADS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_IMAGE_HEADS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", *TIFF_HEADS)
 _OTHER_HEADS = {
     b"8BPS": "a Photoshop file",
     b"%PDF": "a PDF",

@@ -15,13 +15,12 @@ from latentaug.imaging.layout import MAX_LABEL, listed
 from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import Decoded, Limits, decode, fit
 
-MOST_UNREADABLE = 100
+MOST_UNREADABLE = 1000
 """Images that cannot be read, at most, that an error or a description lists."""
-_MOST_IN_A_SENTENCE = 20
+MOST_IN_A_SENTENCE = 20
+"""Of these, at most, that a sentence names."""
 MOST_EFFORT = 16
 """Pixels that are decoded at most for each byte that a batch may hold: of photos that are resized, or in many scans."""
-_FAINT_COLOUR = 64
-"""If no image of 16-bit colour has a value above this part of 256, its lower bits hold what is to be seen."""
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -49,8 +48,7 @@ class Remarks:
     def __init__(self) -> None:
         self._frames: list[str] = []
         self._laid_on: dict[str, list[str]] = {"white": [], "black": []}
-        self._coarse: list[str] = []
-        self._brightest_coarse = 0
+        self._left_over: list[str] = []
 
     def add(self, name: str, decoded: Decoded) -> None:
         """Note what is to be told about one image."""
@@ -58,21 +56,8 @@ class Remarks:
             self._frames.append(name)
         if decoded.background is not None:
             self._laid_on[decoded.background].append(name)
-        if decoded.coarse:
-            self._coarse.append(name)
-            self._brightest_coarse = max(self._brightest_coarse, decoded.brightest)
-
-    def check(self) -> None:
-        """Refuse 16-bit colour of which nothing would be seen.
-
-        Raises:
-            MalformedInput: names some of the images.
-        """
-        if self._coarse and self._brightest_coarse < _FAINT_COLOUR:
-            raise MalformedInput(
-                f"colour of 16 bits is read by its upper 8, in which nothing shows in {listed(self._coarse)}; save "
-                "them with 8 bits, or with values up to 65535"
-            )
+        if decoded.left_over:
+            self._left_over.append(name)
 
     def warnings(self) -> list[str]:
         """All of it, in sentences."""
@@ -80,6 +65,8 @@ class Remarks:
         if self._frames:
             shown = listed(self._frames)
             told.append(f"{_images(self._frames)} with several frames or pages: the first was taken ({shown}).")
+        if left := self._left_over:
+            told.append(f"{_images(left)} with more than grey or colour in each pixel: that was left ({listed(left)}).")
         if black := self._laid_on["black"]:
             drawn = f"{_images(black)} with nearly white drawings on nothing"
             told.append(f"{drawn} {_were(black)} laid on black ({listed(black)}).")
@@ -173,12 +160,7 @@ class Intake:
         )
 
     def images(self) -> list[Levels]:
-        """All images taken, in order.
-
-        Raises:
-            MalformedInput: 16-bit colour of which nothing would be seen.
-        """
-        self._remarks.check()
+        """All images taken, in order."""
         return self._levels
 
     def warnings(self) -> list[str]:
@@ -207,13 +189,13 @@ def size_words(size: Size) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def listed_unreadable(unreadable: Sequence[Unreadable]) -> str:
-    """The first images that cannot be read, by what is wrong with them, and how many there are besides."""
+def listed_unreadable(unreadable: Sequence[Unreadable], most: int | None = MOST_IN_A_SENTENCE) -> str:
+    """The first images that cannot be read, or all, by what is wrong with them, and how many there are besides."""
     reasons: dict[str, list[str]] = {}
-    for bad in unreadable[:_MOST_IN_A_SENTENCE]:
+    for bad in unreadable[:most]:
         reasons.setdefault(bad.reason, []).append(bad.file)
     shown = "; ".join(f"{', '.join(files)}: {reason}" for reason, files in reasons.items())
-    more = len(unreadable) - _MOST_IN_A_SENTENCE
+    more = len(unreadable) - (len(unreadable) if most is None else most)
     return shown + (f"; and {more:,} more" if more > 0 else "")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from latentaug.errors import InvalidInput
+from latentaug.imaging.phrases import counted
 
 MANIFEST, TALLY = "manifest.csv", "tally.json"
 """What our own zips hold beside the images."""
@@ -31,6 +32,8 @@ CONTAINERS = {"images", "image", "imgs", "img"}
 """Names, in lower case, of folders that only hold a class's images and are no class."""
 TABLES = {".csv", ".tsv", ".xls", ".xlsx", ".ods", ".parquet", ".json"}
 """Suffixes, in lower case, of files in which labels may stand."""
+WHOLE_FOLDER = ("/", "/...")
+"""How names end that stand for all that a hidden folder holds: in a folder, and in a zip that the client makes."""
 MAX_LABEL = 100  # characters
 MOST_NAMED = 5
 """Files that a sentence names at most."""
@@ -143,12 +146,12 @@ def told_passed_over(names: Sequence[str], *, has_classes: bool = True) -> list[
         names: their paths.
         has_classes: whether there are several; if not, a table among the files may have been meant to give them.
     """
-    what = Counter(passed_over(name) or name for name in names if PurePosixPath(name).name not in (MANIFEST, TALLY))
+    others = [name for name in names if PurePosixPath(name).name not in (MANIFEST, TALLY)]
+    what = dict.fromkeys(passed_over(name) or name for name in others)
     if not what:
         return []
-    count, shown = what.total(), listed(list(what))
-    files = "1 file is no image or is hidden, and was" if count == 1 else f"{count:,} files are no images or are hidden"
-    told = [f"{files}{' ' if count == 1 else ', and were '}passed over: {shown}."]
+    folders = sum(name.endswith(WHOLE_FOLDER) for name in others)
+    told = [f"{_others(len(others) - folders, folders)} passed over: {listed(list(what))}."]
     tables = [name for name in what if PurePosixPath(name).suffix.lower() in TABLES]
     if tables and not has_classes:
         told.append(
@@ -156,6 +159,17 @@ def told_passed_over(names: Sequence[str], *, has_classes: bool = True) -> list[
             "into a folder of its own."
         )
     return told
+
+
+def _others(files: int, folders: int) -> str:
+    """How many files and folders were passed over, and why, up to "were"."""
+    hidden = counted(folders, "hidden folder")
+    if not files:
+        return f"{hidden} {'was' if folders == 1 else 'were'}"
+    if files + folders == 1:
+        return "1 file is no image or is hidden, and was"
+    both = f"{counted(files, 'file')} and {hidden}" if folders else counted(files, "file")
+    return f"{both} are no images or are hidden, and were"
 
 
 Folders = list[tuple[str, ...]]

@@ -9,19 +9,31 @@ from __future__ import annotations
 import io
 import math
 import struct
+<<<<<<< HEAD
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+=======
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+>>>>>>> files17-with-cli17b
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging import libtiff
 from latentaug.imaging.depth import Levels
 from latentaug.imaging.formats import FORMATS, HEAD, READ, is_known_head, kind
 from latentaug.imaging.jpeg import MOST_SCANS, USUAL_SCANS, scans
+from latentaug.imaging.layers import Background, Deep, flattened, laid
+from latentaug.imaging.orientation import turned
+from latentaug.imaging.png import deep
+from latentaug.imaging.tiff import picture
+from latentaug.imaging.tiff_kinds import check_kind
+from latentaug.imaging.tiff_samples import MOST_PADDED, padded_pixels
+from latentaug.imaging.tiff_tags import HEADS, first_page
 
 MIN_SIDE, MAX_SIDE = 8, 256
 """Shortest and longest side, in pixels, of images that a VAE learns."""
@@ -44,9 +56,6 @@ _BROKEN = (
     UserWarning,
     struct.error,
 )
-_SEEN = 1024
-_FAINT = 40.0
-"""Grey levels, root mean square, by which a drawing must differ from white to be seen on it."""
 libtiff.silence()
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -77,23 +86,18 @@ class Decoded:
     """One image as it is in its file, and what to tell about how it was read.
 
     Attributes:
-        levels: uint8 [h, w, 1 or 3]; uint16 [h, w, 1] from a file of 16-bit grey, whose values may use fewer bits.
+        levels: uint8 [h, w, 1 or 3]; or uint16 from a file of 16 bits, whose values may use fewer bits.
         frames: whether the file holds further frames or pages, which are left.
         background: what the image was laid on, if it is transparent.
-        coarse: whether each value is the upper 8 of 16 bits, which colour is reduced to.
+        left_over: whether the file holds values for each pixel besides grey or colour and transparency, which are left.
         effort: how many pixels were decoded: more than there are where they came in unusually many scans.
     """
 
     levels: Levels
     frames: bool = False
-    background: Literal["black", "white"] | None = None
-    coarse: bool = False
+    background: Background | None = None
+    left_over: bool = False
     effort: int = 0
-
-    @property
-    def brightest(self) -> int:
-        """The largest value."""
-        return int(self.levels.max(initial=0))
 
 
 def decode(data: bytes, limits: Limits) -> Decoded:
@@ -105,29 +109,24 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         MalformedInput: not an image of the formats that are read, or broken.
         TooLarge: more than `limits.max_pixels`, found from the header before decoding.
     """
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except _BOMB as error:
-        raise TooLarge(f"the image claims more than {limits.max_pixels} pixels; send a smaller one") from error
-    except _BROKEN as error:
-        head = data[:HEAD]
-        what = f"not an image, but {found}" if (found := kind(head)) else f"no image of {READ}"
-        raise MalformedInput("broken, or of a kind that is not read" if is_known_head(head) else what) from error
+    if data.startswith(HEADS):
+        return _from_tiff(data, limits)
+    image = _opened(data, limits)
     width, height = image.size
-    if width * height > limits.max_pixels:
-        raise TooLarge(
-            f"the image is {width}x{height}, and at most {limits.max_pixels} pixels are accepted; send a smaller one"
-        )
-    if _tile(image) > limits.max_pixels:
-        raise TooLarge(f"the TIFF has tiles of more than {limits.max_pixels} pixels; save it without such tiles")
+    _check_pixels(width, height, limits)
     if (passes := scans(data)) > MOST_SCANS:
         raise TooLarge(f"the JPEG has more than {MOST_SCANS} scans; save it anew")
-    coarse = _is_coarse(image)
+    levels: Levels
     try:
-        levels, background = _levels(_upright(image))
+        if (found := deep(image, data)) is not None:
+            levels, background = laid(found)
+            levels = turned(levels, _orientation(image))
+        else:
+            levels, background = _levels(_upright(image))
     except _BROKEN as error:
         raise MalformedInput(f"broken or cut short ({error})") from error
-    return Decoded(levels, _has_more(image), background, coarse, width * height * max(1, passes // USUAL_SCANS))
+    effort = width * height * max(1, passes // USUAL_SCANS)
+    return Decoded(levels, _has_more(image), background, effort=effort)
 
 
 def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
@@ -196,56 +195,66 @@ def contact_sheet(rows: Sequence[Sequence[Pixels]], scale: int = 1, gap: int = 2
     return sheet
 
 
+def _opened(data: bytes, limits: Limits, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """Open an image by Pillow, which reads its header and no pixels."""
+    try:
+        return Image.open(io.BytesIO(data), formats=formats)
+    except _BOMB as error:
+        raise TooLarge(f"the image claims more than {limits.max_pixels} pixels; send a smaller one") from error
+    except _BROKEN as error:
+        head = data[:HEAD]
+        what = f"not an image, but {found}" if (found := kind(head)) else f"no image of {READ}"
+        raise MalformedInput("broken, or of a kind that is not read" if is_known_head(head) else what) from error
+
+
+def _from_tiff(data: bytes, limits: Limits) -> Decoded:
+    """Decode the first page of a TIFF."""
+    page = first_page(data)
+    check_kind(page)
+    _check_pixels(page.width, page.height, limits)
+    effort = max(page.width * page.height, padded_pixels(page))
+    if effort > MOST_PADDED * limits.max_pixels or math.prod(page.block) > limits.max_pixels:
+        raise TooLarge(f"the TIFF has tiles of more than {limits.max_pixels} pixels; save it without such tiles")
+    try:
+        image = picture(page, data, limits.max_pixels) if page.of_bytes else _opened(data, limits, ("TIFF",))
+        levels, background = laid(image) if isinstance(image, Deep) else _levels(_upright(image))
+    except _BROKEN as error:
+        raise MalformedInput(f"broken or cut short ({error})") from error
+    return Decoded(levels, page.more, background, page.left_over, effort)
+
+
+def _check_pixels(width: int, height: int, limits: Limits) -> None:
+    if width * height > limits.max_pixels:
+        raise TooLarge(
+            f"the image is {width}x{height}, and at most {limits.max_pixels} pixels are accepted; send a smaller one"
+        )
+
+
 def _upright(image: Image.Image) -> Image.Image:
     """The image turned as its EXIF orientation says, or as it is if its EXIF data is broken."""
+    image.load()  # or else broken pixels are taken for broken EXIF data, and are black when they are read again
     try:
         return ImageOps.exif_transpose(image)
-    except _BROKEN:  # if it is the pixels that are, that shows when they are read
+    except _BROKEN:
         return image
 
 
-def _levels(image: Image.Image) -> tuple[Levels, Literal["black", "white"] | None]:
-    """A Pillow image of any mode as uint8 [h, w, 1 or 3] or uint16 [h, w, 1], and what it was laid on."""
-    if image.mode.startswith(("I", "F")):  # Pillow's own conversion would clip at 255
-        return _deep(np.asarray(image))[..., None], None
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except _BROKEN:
+        return 1
+
+
+def _levels(image: Image.Image) -> tuple[Pixels, Background | None]:
+    """A Pillow image of 8 bits as uint8 [h, w, 1 or 3], and what it was laid on."""
     if image.has_transparency_data:
-        grey = image.mode in ("1", "L", "LA", "La")
-        layers = np.asarray(image.convert("RGBA"))  # [h, w, 4]
-        if layers[..., 3].min(initial=255) < 255:
-            background = _background(layers)
-            flat = Image.alpha_composite(Image.new("RGBA", image.size, background), image.convert("RGBA")).convert(
-                "RGB"
-            )
-            return _without_colour(np.asarray(flat), grey), background
-        return _without_colour(layers[..., :3], grey), None
+        colour, background = flattened(image)
+        return _without_colour(colour, image.mode in ("1", "L", "LA", "La")), background
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))[..., None], None
     colour = np.asarray(image.convert("RGB"))
     return _without_colour(colour, image.mode == "P" and _is_grey(colour)), None
-
-
-def _deep(values: NDArray[np.generic]) -> NDArray[np.uint16]:
-    """Values of more than 8 bits as uint16: whole ones as they are, floats in 0..1 spread over all 16 bits.
-
-    Raises:
-        MalformedInput: values of another range.
-    """
-    if values.dtype.kind == "f":
-        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-            raise MalformedInput("it holds floating-point values outside 0..1; scale them, or save 8 or 16 bits")
-        return np.rint(values.astype(np.float64) * 65535).astype(np.uint16)
-    if values.min() < 0 or values.max() > 65535:
-        raise MalformedInput("it holds values outside 0..65535; save 8 or 16 bits")
-    return values.astype(np.uint16)
-
-
-def _background(layers: Pixels) -> Literal["black", "white"]:
-    """What shows the drawing of a transparent image, uint8 [h, w, 4]: white, unless it is itself nearly white."""
-    step = 1 + max(layers.shape[:2]) // _SEEN  # some pixels of a large photo tell as much
-    red, green, blue, alpha = (layers[::step, ::step, i].astype(np.float64) for i in range(4))
-    apart = (255 - (0.299 * red + 0.587 * green + 0.114 * blue)) ** 2
-    drawn = alpha.sum()
-    return "black" if drawn and (alpha * apart).sum() / drawn < _FAINT**2 else "white"
 
 
 def _without_colour(image: Pixels, grey: bool) -> Pixels:
@@ -254,19 +263,6 @@ def _without_colour(image: Pixels, grey: bool) -> Pixels:
 
 def _is_grey(image: Pixels) -> bool:
     return bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())
-
-
-def _is_coarse(image: Image.Image) -> bool:
-    """Whether Pillow will reduce 16 bits to the upper 8, as it does with colour."""
-    return not image.mode.startswith("I") and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-
-
-def _tile(image: Image.Image) -> int:
-    """Pixels in each tile of a TIFF, which are decoded together, however small the image itself is; 0 without tiles."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return 0
-    sides = [image.tag_v2.get(tag) for tag in (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH)]
-    return math.prod(side if isinstance(side, int) else 0 for side in sides)
 
 
 def _has_more(image: Image.Image) -> bool:

@@ -45,7 +45,7 @@ class Folder:
     """The images of a zip.
 
     Attributes:
-        images: each uint8 [h, w, 1 or 3], or uint16 [h, w, 1] if it has 16 bits; sizes may differ.
+        images: each uint8 [h, w, 1 or 3], or uint16 if it has 16 bits; sizes may differ.
         labels: each image's label, None for one without; or None where no image has one.
         names: each image's path in the zip.
         parts: each image's part, train, validation or test; or None where no folders are parts.
@@ -120,7 +120,7 @@ def _take(intake: Intake, archive: zipfile.ZipFile, name: str, info: zipfile.Zip
     if _is_link(info):
         if PurePosixPath(name).suffix and not is_image(name, b""):
             return False
-        intake.refuse(name, "a link that leads to nothing in the zip; zip what it stands for")
+        intake.refuse(name, "a link that leads to nothing; put what it stands for in its place")
         return True
     try:
         if not is_image(name, unpacked(archive, info, HEAD)):

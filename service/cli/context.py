@@ -15,8 +15,9 @@ from rich.markup import escape
 from latentaug.errors import LatentaugError as ServiceError
 from latentaug.options import ImageOptions, Layout, LayoutOptions, TrainParams
 from service.cli.errors import words
-from service.cli.options import option
+from service.cli.options import checked, option
 from service.cli.progress import console
+from service.cli.reading import pair
 from service.cli.session import session
 
 out = Console()
@@ -41,7 +42,10 @@ Unlabelled = Annotated[
     ),
 ]
 Bits = Annotated[int | None, option(ImageOptions, "bits")]
-Size = Annotated[str | None, typer.Option(help="Height and width in pixels to resize every image to, such as 28x28.")]
+Size = Annotated[
+    str | None,
+    typer.Option(help="Height and width in pixels to resize every image to, such as 28x28.", callback=checked(pair)),
+]
 LaidOut = Annotated[Layout, option(LayoutOptions, "layout")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without images that cannot be read, and name them.")]
 

@@ -7,12 +7,13 @@ import io
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from latentaug_client import Job
 
+from latentaug.datasets.layouts import IN_ONE_FILE, MadeZip
 from latentaug.imaging.layout import MANIFEST
 from latentaug.options import Layout
 
@@ -78,23 +79,39 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
-def unpack(job: Job, layout: Layout, folder: Path, files: Sequence[Path] | None = None) -> None:
+def write_beside(folder: Path, sheet: bytes) -> Path:
+    """Write a contact sheet of the images in a new folder beside it, and say where."""
+    beside = folder.resolve().with_name(f"{folder.resolve().name}-contact-sheet.png")
+    beside.write_bytes(sheet)
+    return beside
+
+
+def unpack(
+    job: Job, layout: Layout, folder: Path, images: Mapping[str, Path] | None = None, classes: Sequence[str] = ()
+) -> None:
     """Write the images of a job into a folder: the files of its zip, or one file where the layout has one.
 
     Args:
         job: has made images.
         layout: how they lie in the folder.
         folder: to write into.
-        files: the images of its data set on this machine, in its order, to name them in the manifest; or None.
+        images: those of its data set on this machine, in its order, to name them in the manifest; or None.
+        classes: of the data set, in its order; needed with `images`.
     """
+    if layout in ONE_FILE and images is not None:
+        names = [os.fsencode(path).decode(errors="replace") for path in images.values()]
+        made = MadeZip(io.BytesIO(job.result("zip")), classes, names)
+        with (folder / ONE_FILE[layout]).open("wb") as file:
+            file.writelines(IN_ONE_FILE[layout](made))
+        return
     data = job.result("zip") if layout == "folders" else job.result(layout=layout)
     if layout in ONE_FILE:
         (folder / ONE_FILE[layout]).write_bytes(data)
         return
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)  # it leaves out what would lead out of the folder
-    if files is not None:
-        _name_originals(folder / MANIFEST, files)
+    if images is not None:
+        _name_originals(folder / MANIFEST, list(images.values()))
 
 
 def _name_originals(path: Path, files: Sequence[Path]) -> None:

@@ -6,28 +6,34 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
 from latentaug_client import Client, Denied, Unreachable
 from latentaug_client import LatentaugError as ClientError
+from latentaug_client.calls import Things
 from redis.exceptions import RedisError
 
-from latentaug.errors import LatentaugError
+from latentaug import datasets
+from latentaug.errors import Damaged, LatentaugError, NotFound
 from latentaug.imaging.phrases import counted
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.jobs.connection import connect
 from latentaug.runtime.settings import PREFIX, Settings
+from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
-from service.stack import health
+from service.stack import address, health
 from service.stack.valkey import EmbeddedRedis
 
 State = Literal["ok", "warning", "error"]
 FREE_BYTES = 2 * 2**30
 """Less free disk than this is worth a warning."""
+_CONTENTS = "contents"
+_THINGS: tuple[Things, ...] = ("models", "datasets")
 _START = "`latentaug up` starts the whole service"
 
 
@@ -54,7 +60,7 @@ def examine() -> list[Finding]:
         settings = configuration.load()
     except ValueError as error:
         return [Finding("settings", "error", str(error), "correct that environment variable (docs/configuration.md)")]
-    checks: list[Callable[[Settings], Finding]] = [_device, _store, _disk, _redis, _model_server, _api]
+    checks: list[Callable[[Settings], Finding]] = [_device, _store, _contents, _disk, _redis, _model_server, _api]
     return [Finding("settings", "ok", f"home {settings.home.absolute()}"), *(check(settings) for check in checks)]
 
 
@@ -67,7 +73,7 @@ def examine_service(client: Client) -> list[Finding]:
         ),
         "jobs": lambda: f"{len(client.jobs(status='running'))} running, {len(client.jobs(status='queued'))} queued",
     }
-    return [_asked(what, question) for what, question in questions.items()]
+    return [*(_asked(what, question) for what, question in questions.items()), _contents_of_service(client)]
 
 
 def _asked(what: str, question: Callable[[], str]) -> Finding:
@@ -147,7 +153,40 @@ def _model_server(settings: Settings) -> Finding:
 
 
 def _api(settings: Settings) -> Finding:
-    address = health.url(settings.host, settings.port)
-    if health.alive("api", settings):
-        return Finding("API", "ok", f"answers at {address}")
-    return Finding("API", "warning", f"does not answer at {address}", _START)
+    usual, noted = health.url(settings.host, settings.port), address.noted(settings.home)
+    for url in (usual, *([noted.url] if noted else [])):
+        if health.ready(url, computing=False):
+            return Finding("API", "ok", f"answers at {url}")
+    return Finding("API", "warning", f"does not answer at {usual}", _START)
+
+
+def _contents(settings: Settings) -> Finding:
+    """Look for models and data sets whose descriptions cannot be read."""
+    damaged = []
+    try:
+        store = ArtefactStore(settings.resolved_store_url)
+        looks: list[Callable[[], object]] = [partial(models.describe, store, name) for name in models.names(store)]
+        looks += [partial(datasets.describe, name, store) for name in datasets.names(store)]
+        for look in looks:
+            try:
+                look()
+            except NotFound:  # deleted since it was listed
+                continue
+            except Damaged as error:
+                damaged.append(error.detail)
+    except (LatentaugError, OSError, ValueError) as error:
+        return Finding(_CONTENTS, "error", f"they cannot be listed: {error}", "see what is said of the store")
+    return _told_damage(damaged)
+
+
+def _contents_of_service(client: Client) -> Finding:
+    try:
+        return _told_damage([one["detail"] for of in _THINGS for one in client.damaged(of)])
+    except ClientError as error:
+        return Finding(_CONTENTS, "error", str(error), "see what is said of the service and the key")
+
+
+def _told_damage(damaged: Sequence[str]) -> Finding:
+    if damaged:
+        return Finding(_CONTENTS, "warning", "\n".join(damaged), "type latentaug delete NAME for each of them")
+    return Finding(_CONTENTS, "ok", "all descriptions of models and data sets can be read")

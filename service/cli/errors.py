@@ -12,6 +12,7 @@ from pathlib import Path
 from latentaug_client import Busy, Denied, JobFailed, NotFound, Problem, TooLate, Unreachable
 from latentaug_client.errors import nothing_named
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from latentaug.errors import LatentaugError
 
@@ -58,7 +59,9 @@ def words(error: Exception, options: Mapping[str, str]) -> str:
         case Problem():
             return _typed(_by_option(error, options) or error.detail, options)
         case ValidationError():
-            return "; ".join(_option(fault["loc"], options) + _plain(fault["msg"]) for fault in error.errors())
+            return _typed("; ".join(fault_words(fault, _option(fault, options)) for fault in error.errors()), options)
+        case JobFailed(record={"status": "cancelled", "kind": kind, "id": job}):
+            return f"the {kind} job {job} was cancelled"
         case JobFailed() | LatentaugError():
             return _typed(str(error), options)
         case OSError():
@@ -84,14 +87,39 @@ def _by_option(problem: Problem, options: Mapping[str, str]) -> str | None:
     return "; ".join(f"{options.get(name.partition('.')[0], name)}: {fault}" for name, fault in problem.errors)
 
 
-def _option(place: Sequence[int | str], options: Mapping[str, str]) -> str:
+def fault_words(fault: ErrorDetails, flag: str | None) -> str:
+    """What pydantic found wrong with a value, in a sentence that says what is allowed.
+
+    Args:
+        fault: one of those that it found.
+        flag: the option as it is typed; None for a fault of several together.
+    """
+    bound = fault.get("ctx", {})
+    match fault["type"]:
+        case "greater_than_equal":
+            allowed = f"at least {_shown(bound['ge'])}"
+        case "greater_than":
+            allowed = f"more than {_shown(bound['gt'])}"
+        case "less_than_equal":
+            allowed = f"at most {_shown(bound['le'])}"
+        case "less_than":
+            allowed = f"less than {_shown(bound['lt'])}"
+        case "finite_number":
+            allowed = "a finite number"
+        case "literal_error":
+            allowed = str(bound["expected"]).replace("'", "")
+        case _:  # a rule of our own is a whole sentence
+            return (f"{flag}: " if flag else "") + fault["msg"].removeprefix("Value error, ")
+    return f"{flag or 'this'} is {allowed}, and not {_shown(fault['input'])}"
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _option(fault: ErrorDetails, options: Mapping[str, str]) -> str | None:
     """The option in which pydantic found a fault; a fault of several together has no place."""
-    return f"{options.get(str(place[0]), place[0])}: " if place else ""
-
-
-def _plain(fault: str) -> str:
-    """What pydantic says, without how it calls a rule of our own."""
-    return fault.removeprefix("Value error, ")
+    return options.get(str(fault["loc"][0]), str(fault["loc"][0])) if fault["loc"] else None
 
 
 def _typed(detail: str, options: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from latentaug.imaging.layout import UNLABELLED_FOLDER, arrange, listed, told_pa
 from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import Decoded, Limits, decode
 from latentaug.imaging.sizes import sizes_differ
+from service.cli.not_taken import NO_IMAGE, Left
 from service.cli.reading import PLAIN, ReadAs
 from service.cli.scaling import HERE
 
@@ -50,6 +51,7 @@ class Reading:
         bits: how many bits the images of 16 bits use, so that all requests scale them alike; None if there are none.
         warnings: about the files and folders, in sentences.
         sizes: height and width of each of the `files`.
+        others: files that are no images, and hidden ones, which were passed over.
     """
 
     batches: list[Batch]
@@ -59,6 +61,12 @@ class Reading:
     bits: int | None
     warnings: list[str]
     sizes: Sizes = ()
+    others: Sequence[str] = ()
+
+    @property
+    def not_taken(self) -> Left:
+        """All that no image was made from, as it is none that can be read."""
+        return [*((bad.file, bad.reason) for bad in self.unreadable), *((name, NO_IMAGE) for name in self.others)]
 
     @property
     def images(self) -> int:
@@ -96,13 +104,13 @@ def read(folder: Path, how: ReadAs = PLAIN) -> Reading:
     unreadable = look.unreadable
     if unreadable and not how.skip_bad:
         raise MalformedInput(
-            f"{counted(len(unreadable), 'image')} cannot be read: {listed_unreadable(unreadable)}; save such images "
-            "anew, or give --skip-bad to go on without them"
+            f"{counted(len(unreadable), 'image')} cannot be read: {listed_unreadable(unreadable, None)}; save such "
+            "images anew, or give --skip-bad to go on without them"
         )
     bad = {each.file for each in unreadable}
     names = [name for name in found.images if name not in bad]
     if not names:
-        raise MalformedInput(f"no image in {folder} can be read: {listed_unreadable(unreadable)}")
+        raise MalformedInput(f"no image in {folder} can be read: {listed_unreadable(unreadable, None)}")
     layout = arrange(names)
     classes: dict[str | None, list[Path]] = {}
     held = 0
@@ -117,7 +125,7 @@ def read(folder: Path, how: ReadAs = PLAIN) -> Reading:
     files = [found.images[name] for name in names]
     others = told_passed_over(found.others, has_classes=layout.has_classes)
     warnings = [*others, *layout.warnings, *look.warnings]
-    return Reading(made, files, held, unreadable, look.bits, warnings, look.sizes)
+    return Reading(made, files, held, unreadable, look.bits, warnings, look.sizes, found.others)
 
 
 def check_neighbours(batches: Sequence[Batch], k: int) -> None:
@@ -162,7 +170,6 @@ def _look(files: Mapping[str, Path], limits: Limits, bits: int | None) -> _Look:
     """Decode every image, several at a time, and keep none.
 
     Raises:
-        MalformedInput: 16-bit colour of which nothing would be seen.
         InvalidInput: values of more than `bits` bits.
     """
     unreadable, deep, remarks, sizes = [], list[Levels](), Remarks(), list[Size]()
@@ -176,7 +183,6 @@ def _look(files: Mapping[str, Path], limits: Limits, bits: int | None) -> _Look:
             sizes.append(size)
             if decoded.levels.dtype == np.uint16:
                 deep.append(decoded.levels)
-    remarks.check()
     eight_bit(deep, bits)  # only to see whether that many bits hold them
     told = [*scale_told(deep, bits), *remarks.warnings()]
     return _Look(unreadable, bits if bits and deep else used_bits(deep), told, sizes)

@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from latentaug_client import Client
+from latentaug_client import Client, Job
 from latentaug_client.retries import Retries
 from rich.markup import escape
 from rich.table import Table
 
+from latentaug.imaging.intake import MOST_IN_A_SENTENCE
 from latentaug.imaging.phrases import counted, percent
+from latentaug.options import Layout
+from latentaug.runtime.jobs import Kind, Status
 from service.cli import doctor as examination
-from service.cli import names, results, things
-from service.cli.context import LaidOut, client_of, out, say, told
-from service.cli.destination import check_new, new_folder
-from service.cli.progress import show, warn
+from service.cli import names, new_labels, not_taken, results, things
+from service.cli.context import LaidOut, Unlabelled, client_of, out, say, told
+from service.cli.destination import check_new, new_folder, write_beside
+from service.cli.options import choice
+from service.cli.progress import console, show, warn
 from service.cli.session import Target
 
 
@@ -51,6 +55,7 @@ def datasets(
             described = client.dataset(name)
             say(f"{name}: {names.look(described)}")
             warn(described["warnings"])
+            _say_unreadable(described["unreadable"])
             return
         found, damaged = client.datasets(), client.damaged("datasets")
     for dataset in found:
@@ -68,19 +73,21 @@ def datasets(
 def jobs(
     context: typer.Context,
     job_id: Annotated[
-        str | None, typer.Argument(metavar="[JOB]", help="Id of a job to follow until it ends, or how it begins.")
+        str | None,
+        typer.Argument(metavar="[JOB]", help="Id of a job to follow to its end, or its last 8 characters."),
     ] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="List only train, evaluate, augment, label or recommend jobs.")
-    ] = None,
-    status: Annotated[
-        str | None, typer.Option(help="List only queued, running, succeeded, failed or cancelled jobs.")
-    ] = None,
-    cancel: Annotated[str | None, typer.Option(help="Id of a job to stop, or how it begins.")] = None,
+    kind: Annotated[Kind | None, choice(Kind, "List only jobs of this kind.")] = None,
+    status: Annotated[Status | None, choice(Status, "List only jobs in this state.")] = None,
+    cancel: Annotated[str | None, typer.Option(help="Id of a job to stop, or its last 8 characters.")] = None,
     to: Annotated[
         Path | None, typer.Option("--out", help="New folder for what the job makes, once it has succeeded.")
     ] = None,
     layout: LaidOut = "folders",
+    source: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder that the job was given, to name its files in what --out holds."),
+    ] = None,
+    unlabelled: Unlabelled = None,
 ) -> None:
     """List the newest jobs, follow one and keep what it makes, or stop one."""
     if to is not None:
@@ -91,26 +98,46 @@ def jobs(
     with client_of(context, computing=job_id is not None) as client:
         if job_id is not None:
             job = names.job(client, job_id)
-            show(job)
-            if to is not None:
-                with new_folder(to) as unfinished:
-                    results.write(client, job, layout, unfinished)
-                say(f"What the {job.record['kind']} job {job.id} made is in {to}.")
+            _follow(client, job, to, layout, results.images(client, job, source, unlabelled))
             return
         if cancel is not None:
-            names.job(client, cancel).cancel()
+            stopped = names.job(client, cancel).cancel()
+            say(f"Cancelled the {stopped.record['kind']} job {stopped.id}.")
+            return
         table = Table("id", "kind", "status", "done", "created", "stage", box=None, padding=(0, 1, 0, 0))
         for column in table.columns[:5]:
             column.no_wrap = True
-        for job in client.jobs(kind, status):  # type: ignore[arg-type]  # the service says which there are
+        for job in client.jobs(kind, status):
             progress = job.record["progress"]
             created = job.record["created_at"][5:16].replace("T", " ")  # room for the stage at 80 columns
             done = percent(progress["fraction"])
             table.add_row(job.id, job.record["kind"], job.status, done, created, progress["stage"])
     if table.rows:
         out.print(table)
+        console.print("Of an id, its last 8 characters are enough.", highlight=False)
     else:
         say("There is no such job." if kind or status else "There is no job yet.")
+
+
+def _follow(
+    client: Client, job: Job, to: Path | None, layout: Layout, images: Mapping[str, Path] | None = None
+) -> None:
+    """Wait until a job has succeeded, say what came of it, and keep what it made in a new folder if there is one."""
+    show(job)
+    if to is not None:
+        with new_folder(to) as unfinished:
+            sheet = results.write(client, job, layout, unfinished, images)
+    for sentence in results.told(job):
+        say(sentence)
+    if to is not None:
+        say(f"What the {job.record['kind']} job {job.id} made is in {to}.")
+        if sheet is not None:
+            say(f"Some of them, each beside its source: {write_beside(to, sheet)}")
+        left = new_labels.left(job, images) if job.record["kind"] == "label" else []
+        if noted := not_taken.note(left, to):
+            say(noted)
+    elif job.record["kind"] != "train":
+        say(f"To keep what it made, type: latentaug jobs {job.id} --out FOLDER")
 
 
 def delete(
@@ -126,7 +153,7 @@ def delete(
 ) -> None:
     """Delete models, data sets, and jobs with what they made; a job that has not ended is stopped.
 
-    Of a job's id the first 8 characters are enough.
+    Of a job's id the last 8 characters are enough.
     """
     with client_of(context, computing=False) as client:
         chosen = [things.named(client, name, kind) for name in wanted]
@@ -160,6 +187,17 @@ def doctor(context: typer.Context) -> None:
         table.add_row(finding.what, marks[finding.state], escape(finding.found + fix))
     out.print(table)
     raise typer.Exit(1 if any(finding.state == "error" for finding in findings) else 0)
+
+
+def _say_unreadable(unreadable: Mapping[str, Any] | None) -> None:
+    """A line for each image that was left out, where there are more than a warning names."""
+    if unreadable is None or unreadable["images"] <= MOST_IN_A_SENTENCE:
+        return
+    say(f"{counted(unreadable['images'], 'image')} left out, as they cannot be read:")
+    for bad in unreadable["files"]:
+        say(f"    {bad['file']}: {bad['reason']}")
+    if more := unreadable["images"] - len(unreadable["files"]):
+        say(f"    and {more:,} more")
 
 
 def _say_damaged(damaged: Sequence[Mapping[str, Any]]) -> None:

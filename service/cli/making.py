@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from latentaug.imaging.phrases import counted, percent
+from latentaug.imaging.phrases import counted
 from latentaug.options import (
     AskedDecode,
     AugmentOptions,
@@ -18,7 +18,7 @@ from latentaug.options import (
     RecommendParams,
     TrainParams,
 )
-from service.cli import augmenting, names
+from service.cli import augmenting, names, new_labels, not_taken, results
 from service.cli.context import (
     Beta,
     Bits,
@@ -35,21 +35,21 @@ from service.cli.context import (
     say,
     told,
 )
-from service.cli.destination import check_new, new_folder, unpack
+from service.cli.destination import check_new, new_folder, unpack, write_beside
 from service.cli.folders import check_neighbours, check_one_size, read
 from service.cli.manifest import Manifest
 from service.cli.options import given, option
 from service.cli.progress import console, show, warn
 from service.cli.quality import in_words, measured
 from service.cli.reading import path_of, read_as
-from service.cli.training import check_labels, check_untrained, chosen_model, own_model
+from service.cli.training import check_free, check_labels, check_there, check_untrained, chosen_model, own_model
 
 
 def train(
     context: typer.Context,
     source: Source,
     name: Annotated[
-        str | None, typer.Option(help="Name of the new model; by default it is named after the data set.")
+        str | None, option(TrainParams, "name", own="Name of the new model; by default it is named after the data set.")
     ] = None,
     latent_dim: Annotated[int | None, option(TrainParams, "latent_dim")] = None,
     epochs: Annotated[int | None, option(TrainParams, "epochs")] = None,
@@ -64,8 +64,10 @@ def train(
 ) -> None:
     """Train a VAE on images. Labels are not needed."""
     with client_of(context) as client:
+        check_free(client, name)
         dataset = names.dataset(client, source, console, read_as(unlabelled, size, skip_bad, bits))
         name = name or names.model_name(dataset)
+        check_free(client, name)
         how = given(latent_dim=latent_dim, epochs=epochs, beta=beta, architecture=architecture, max_seconds=max_seconds)
         job = client.train(dataset, name=name, **how, **given(seed=seed))
         show(job)
@@ -95,6 +97,9 @@ def augment(
     how = given(epochs=epochs, beta=beta)
     with told(context):
         folder = path_of(source)
+        if folder.suffix.lower() == ".zip" and folder.is_file():
+            unpack_it = f"python -m zipfile -e {folder} {folder.stem}"
+            raise ValueError(f"augment names each new image's source, so it takes a folder; unpack first: {unpack_it}")
         if not folder.is_dir():
             raise ValueError(f"there is no folder {folder}; name one that holds images, and unpack an archive first")
         check_untrained(model, **how, **given(size=size))
@@ -133,9 +138,9 @@ def augment(
     say(f"{counted(len(written), 'new image')} in {to}, made from {reading}")
     say(quality)
     with told(context):
-        beside = to.resolve().with_name(f"{to.resolve().name}-contact-sheet.png")
-        beside.write_bytes(sheet)
-        say(f"Some of them, each beside its source: {beside}")
+        say(f"Some of them, each beside its source: {write_beside(to, sheet)}")
+        if without := not_taken.note(reading.not_taken, to):
+            say(without)
 
 
 def label(
@@ -153,6 +158,7 @@ def label(
     skip_bad: SkipBad = False,
     bits: Bits = None,
     layout: LaidOut = "folders",
+    whole: Annotated[bool, option(LabelParams, "whole", "--whole")] = False,
     seed: Annotated[int | None, option(LabelParams, "seed")] = None,
 ) -> None:
     """Label unlabelled images by the labelled ones, and say how many of the new labels are likely right."""
@@ -162,23 +168,25 @@ def label(
         check_new(to, path_of(source), unlabelled)
         read_so = read_as(unlabelled, size, skip_bad, bits)
     with client_of(context) as client, new_folder(to) as unfinished:
+        check_there(client, model)
         dataset = names.dataset(client, source, console, read_so)
         check_labels(client, dataset, to_spread=True)
         model = chosen_model(client, dataset, model, **how)
         options = given(space=space, keep=keep, per_class=per_class, seed=seed)
-        job = client.label_dataset(dataset, model, **options)
+        job = client.label_dataset(dataset, model, whole=whole, **options)
         show(job)
         described = client.dataset(dataset)
-        unpack(job, layout, unfinished, names.files(source, described, read_so))
-        made = job.record["result"]
-    likely = made["expected_accuracy"]
-    say(
-        f"{made['kept']:,} of {counted(made['unlabelled'], 'unlabelled image')}, with labels from "
-        f"{counted(made['labelled'], 'labelled one')}, in {to}. Of all new labels, {percent(likely['mean'])} are "
-        f"likely right (between {percent(likely['low'])} and {percent(likely['high'])})."
-    )
-    if kept_apart := described["unlabelled"] - made["unlabelled"]:
-        say(f"Unlabelled images that get no label, as they are kept to validate models with: {kept_apart}.")
+        images = names.images(source, described, read_so)
+        unpack(job, layout, unfinished, images, described["classes"])
+        without = [*names.not_read(described), *new_labels.left(job, images)]
+    made = job.record["result"]
+    say(new_labels.summary(made))
+    for sentence in new_labels.unused(made, described):
+        say(sentence)
+    say(f"Those that got one are in {to}.")
+    with told(context):
+        if noted := not_taken.note(without, to):
+            say(noted)
 
 
 def recommend(
@@ -186,7 +194,7 @@ def recommend(
     source: Source,
     to: Annotated[Path, typer.Option("--out", help="New folder for the training set, with a folder for each class.")],
     model: Model = None,
-    budget: Annotated[float | None, option(RecommendParams, "budget_seconds", "--budget")] = None,
+    budget_seconds: Annotated[float | None, option(RecommendParams, "budget_seconds", "--budget")] = None,
     labelled: Annotated[int | None, option(RecommendParams, "labelled")] = None,
     classifiers: Annotated[list[str] | None, option(RecommendParams, "classifiers", "--classifier")] = None,
     epochs: Epochs = None,
@@ -207,19 +215,20 @@ def recommend(
         check_untrained(model, **how)
         check_new(to, path_of(source), unlabelled)
         read_so = read_as(unlabelled, size, skip_bad, bits)
+    asked = given(budget_seconds=budget_seconds, labelled=labelled, classifiers=classifiers, seed=seed)
     with client_of(context) as client, new_folder(to) as unfinished:
+        check_there(client, model)
         dataset = names.dataset(client, source, console, read_so)
-        check_labels(client, dataset)
+        check_labels(client, dataset, labelled=labelled)
         model = chosen_model(client, dataset, model, **how)
-        asked = given(budget_seconds=budget, labelled=labelled, classifiers=classifiers, seed=seed)
         job = client.recommend(dataset, model=model, **asked)
         show(job)
         made = client.augment_dataset(dataset, recipe=job.id)
         show(made)
         described = client.dataset(dataset)
-        unpack(made, layout, unfinished, names.files(source, described, read_so))
-        for verdict in job.record["result"]["verdict"].values():
-            say(verdict.partition(" In numbers:")[0])
+        unpack(made, layout, unfinished, names.images(source, described, read_so), described["classes"])
+        for verdict in results.verdicts(job.record["result"]["verdict"]):
+            say(verdict)
         result = made.record["result"]
         if result.get("quality"):
             say(in_words(result["quality"]))

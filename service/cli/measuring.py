@@ -16,6 +16,10 @@ from service.cli.options import given, option
 from service.cli.progress import console, show
 from service.cli.reading import path_of, read_as
 from service.cli.results import write_report
+from service.cli.training import check_there
+
+UNREAD = "unread"
+"""Stands for a data set where options are looked at together, before any image is read."""
 
 
 def evaluate(
@@ -40,15 +44,15 @@ def evaluate(
     seed: Annotated[int | None, option(EvaluateParams, "seed")] = None,
 ) -> None:
     """Measure whether new images help classifiers, compared with no new images and with affine copies."""
-    if to is not None:
-        with told(context):
+    what = given(labelled=labelled, draws=draws, classifiers=classifiers, spaces=spaces, methods=methods, seed=seed)
+    how = given(model=model, alpha=alpha, k=k, decode=decode, epochs=epochs, beta=beta)
+    with told(context):
+        EvaluateParams(dataset=UNREAD, **what, **how)
+        if to is not None:
             check_new(to, path_of(source), unlabelled)
     with client_of(context) as client:
+        check_there(client, model)
         dataset = names.dataset(client, source, console, read_as(unlabelled, size, skip_bad, bits))
-        if model is not None:
-            names.description(client, model)
-        what = given(labelled=labelled, draws=draws, classifiers=classifiers, spaces=spaces, methods=methods, seed=seed)
-        how = given(model=model, alpha=alpha, k=k, decode=decode, epochs=epochs, beta=beta)
         job = client.evaluate(dataset, **what, **how)
         show(job)
         out.print(Markdown(job.result("markdown").decode()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,26 @@ from latentaug_client.folders import content, read_folder
 from rich.console import Console
 from rich.markup import escape
 
-from latentaug.imaging.layout import listed
+from latentaug.imaging.intake import MOST_IN_A_SENTENCE, Unreadable, listed_unreadable
+from latentaug.imaging.layout import listed, told_passed_over
 from latentaug.imaging.phrases import counted
 from service.cli.folders import read
-from service.cli.progress import warn
+from service.cli.not_taken import Left
+from service.cli.progress import status, warn
 from service.cli.reading import PLAIN, ReadAs, path_of
 from service.cli.scaling import bytes_of, is_large, scaled
 
+_REFUSED = re.compile(r"([\d,]+) images? cannot be read: ")
+"""How the service begins to refuse images that cannot be read."""
 WHOLE_ID = re.compile(r"[0-9a-f]{32}")
 MOST_JOBS = 200
-"""Most jobs among which the beginning of an id is looked for."""
+"""Most jobs among which a part of an id is looked for."""
+ENOUGH_OF_ID = 8
+"""Characters at the end of a job's id that tell it from all others."""
 MOST_AT_ONCE = 2**31
 """Bytes of images, at most, that are put together to be sent: the zip of an upload is in memory, twice for a moment."""
+LONGEST_NAME = 64
+"""Characters of the name of a data set or a model, at most."""
 ARCHIVES = {".zip", ".npz"}
 SCALED = "Images were resized to {}x{} on this machine before they were sent, with the aspect kept and the rest filled."
 
@@ -54,12 +62,12 @@ def dataset(
         return _existing_dataset(client, source, how)
     name = dataset_name(path, how)
     try:
-        client.dataset(name)
+        described = client.dataset(name)
     except NotFound:
-        with console.status(f"Uploading {path} as the data set {name}"):
-            uploaded = _upload(client, name, path, how)
-        console.print(escape(look(uploaded)), highlight=False)
-        warn(uploaded["warnings"], console)
+        with status(f"Uploading {path} as the data set {name}", console):
+            described = _upload(client, name, path, how)
+        console.print(escape(look(described)), highlight=False)
+        warn(described["warnings"], console)
     else:
         console.print(
             f"The same images were uploaded before. To see what there is to know about them, type: latentaug datasets "
@@ -67,7 +75,26 @@ def dataset(
             highlight=False,
             soft_wrap=True,
         )
+        warn(_left_out(described, path, how), console)
+    if (described["unreadable"] or {"images": 0})["images"] > MOST_IN_A_SENTENCE:
+        said = f"To see all images that cannot be read, type: latentaug datasets {name}"
+        console.print(said, highlight=False, soft_wrap=True)
     return name
+
+
+def _left_out(described: Mapping[str, Any], path: Path, how: ReadAs) -> list[str]:
+    """What was not taken of a folder or a file whose images were uploaded before, in sentences."""
+    if not path.is_dir():  # the same file to the last byte
+        return list(described["warnings"])
+    bad = [Unreadable(*each) for each in not_read(described)]
+    told = [f"Left out, as they cannot be read: {listed_unreadable(bad)}."] if bad else []
+    others = read_folder(path, how.unlabelled).others  # which may be others than at the upload
+    return told + told_passed_over(others, has_classes=len(described["classes"]) > 1)
+
+
+def not_read(described: Mapping[str, Any]) -> Left:
+    """The images that a data set lacks as they cannot be read, each with the reason, as far as its description goes."""
+    return [(bad["file"], bad["reason"]) for bad in (described["unreadable"] or {"files": []})["files"]]
 
 
 def _upload(client: Client, name: str, path: Path, how: ReadAs) -> dict[str, Any]:
@@ -86,9 +113,21 @@ def _upload(client: Client, name: str, path: Path, how: ReadAs) -> dict[str, Any
     try:
         return client.upload(name, path, unlabelled=how.unlabelled, **how.upload)
     except Invalid as error:
+        if refused := _REFUSED.match(error.detail):
+            raise ValueError(_naming_all(int(refused[1].replace(",", "")), error.errors)) from error
         if error.status != 413 or size is not None or not path.is_dir():
             raise
         raise ValueError(f"{path} holds too much to send as it is; {advice}") from error
+
+
+def _naming_all(count: int, errors: Sequence[tuple[str, str]]) -> str:
+    """That images cannot be read, with all their names, of which the service's own sentence has the first alone."""
+    all_of_them = listed_unreadable([Unreadable(file, reason) for file, reason in errors], None)
+    more = f"; and {count - len(errors):,} more" if count > len(errors) else ""
+    return (
+        f"{counted(count, 'image')} cannot be read: {all_of_them}{more}; save such images anew, or give --skip-bad to "
+        "go on without them"
+    )
 
 
 def look(described: Mapping[str, Any]) -> str:
@@ -115,12 +154,13 @@ def dataset_name(path: Path, how: ReadAs = PLAIN) -> str:
     """
     digest = _digest_of_folder(path, how.unlabelled) if path.is_dir() else _digest_of_file(path)
     stem = path.resolve().name if path.is_dir() else path.stem
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "images"
-    return f"{readable}-{digest[:8]}{how.marks}"
+    rest = f"-{digest[:8]}{how.marks}"
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[: min(40, LONGEST_NAME - len(rest))] or "images"
+    return readable + rest
 
 
-def files(source: str, described: Mapping[str, Any], how: ReadAs) -> list[Path] | None:
-    """The images of a data set on this machine, in its order; None if it was made of no folder here.
+def images(source: str, described: Mapping[str, Any], how: ReadAs) -> dict[str, Path] | None:
+    """The images of a data set on this machine, in its order, by name; None if it was made of no folder here.
 
     Args:
         source: what the data set was made of, as for `dataset`.
@@ -130,15 +170,21 @@ def files(source: str, described: Mapping[str, Any], how: ReadAs) -> list[Path] 
     folder = Path(source)
     if not folder.is_dir():
         return None
-    found = list(read_folder(folder, how.unlabelled).images.values())
+    found = read_folder(folder, how.unlabelled).images
     if how.skip_bad and len(found) != described["images"]:
-        found = read(folder, how).files
+        taken = set(read(folder, how).files)
+        found = {name: path for name, path in found.items() if path in taken}
     return found if len(found) == described["images"] else None
 
 
-def model_name(dataset: str) -> str:
-    """The name of a data set's own model, unless the caller chooses one."""
-    return f"{dataset[:60]}-vae"
+def model_name(dataset: str, **options: Any) -> str:
+    """The name of a data set's own model, unless the caller chooses one.
+
+    It tells ways to train apart, so that a quick try is never taken for the model that is trained by default.
+    """
+    marks = "".join(f"-{option}-{value:.15g}" for option, value in sorted(options.items())).replace(".", "_")
+    name = f"{dataset}-vae{marks.replace('+', '')}"
+    return name if len(name) <= LONGEST_NAME else f"{name[:40]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}-vae"
 
 
 def description(client: Client, model: str) -> dict[str, Any]:
@@ -154,24 +200,42 @@ def description(client: Client, model: str) -> dict[str, Any]:
         raise ValueError(f"there is no model named {model!r}; {_choice(others)}") from None
 
 
-def job(client: Client, job_id: str) -> Job:
-    """The job with this id, or the only one whose id begins so.
+def job(client: Client, typed: str) -> Job:
+    """The job with this id, or the only one whose id begins or ends so.
 
     Raises:
         ValueError: there is none, or there are several.
     """
-    if WHOLE_ID.fullmatch(job_id):
-        try:
-            return client.job(job_id)
-        except NotFound:
-            pass
-    found = [job for job in client.jobs(limit=MOST_JOBS) if job.id.startswith(job_id.lower())] if job_id else []
+    found = jobs_like(client, typed)
     if len(found) == 1:
         return found[0]
     if not found:
-        raise ValueError(f"there is no job with the id {job_id}; `latentaug jobs` lists the newest")
-    several = ", ".join(job.id for job in found[:5])
-    raise ValueError(f"{len(found)} jobs have ids that begin with {job_id}: {several}; type more of the one you mean")
+        raise ValueError(f"there is no job with the id {typed}; `latentaug jobs` lists the newest")
+    raise ValueError(several(found, typed))
+
+
+def jobs_like(client: Client, typed: str) -> list[Job]:
+    """The job with this id, or those of the newest whose ids begin or end so.
+
+    Ids begin with the time, so that jobs of one minute begin alike, and end in random characters.
+    """
+    if WHOLE_ID.fullmatch(typed):
+        try:
+            return [client.job(typed)]
+        except NotFound:
+            return []
+    part = typed.lower()
+    newest = client.jobs(limit=MOST_JOBS) if typed else []
+    return [job for job in newest if job.id.startswith(part) or job.id.endswith(part)]
+
+
+def several(jobs: Sequence[Job], typed: str) -> str:
+    """That more than one job may be meant, and how to say which."""
+    ids = listed([job.id for job in jobs])
+    return (
+        f"{len(jobs)} jobs have ids that begin or end with {typed}: {ids}; type more of the one you mean, or its last "
+        f"{ENOUGH_OF_ID} characters"
+    )
 
 
 def _existing_dataset(client: Client, name: str, how: ReadAs) -> str:

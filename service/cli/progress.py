@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from latentaug_client import Job, JobFailed
@@ -21,21 +22,26 @@ def warn(warnings: Sequence[str], to: Console = console) -> None:
         to.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
 
 
-def show(job: Job) -> None:
+def show(job: Job, *, first: bool = False) -> None:
     """Show a progress bar until a job has succeeded. Ctrl+C or a signal ends the wait and not the job.
+
+    Args:
+        job: to wait for.
+        first: whether the command does something with what the job makes; typed again, it goes on from there.
 
     Raises:
         JobFailed: it failed or was cancelled.
     """
     try:
-        _follow(job)
+        if job.status in LIVING:
+            _follow(job)
     except (KeyboardInterrupt, SystemExit):
         follow = "To follow it" if job.record["kind"] == "train" else "To follow it and keep what it makes"
         keep = "" if job.record["kind"] == "train" else " --out FOLDER"
+        again = "To wait for it and then go on, type the same command again.\n" if first else ""
         console.print(
-            f"The {job.record['kind']} job {job.id} was not cancelled. It goes on as long as the service runs; a "
-            "service that this command started ends now, and the job goes on with the next one.\n"
-            f"{follow}, type: latentaug jobs {job.id}{keep}\n"
+            f"The {job.record['kind']} job {job.id} was not cancelled: it goes on as long as a service runs.\n"
+            f"{again}{follow}, type: latentaug jobs {job.id}{keep}\n"
             f"To stop it, type: latentaug jobs --cancel {job.id}",
             highlight=False,
             soft_wrap=True,
@@ -43,6 +49,15 @@ def show(job: Job) -> None:
         raise
     if job.status != "succeeded":
         raise JobFailed(job.record)
+
+
+@contextmanager
+def status(doing: str, to: Console = console) -> Iterator[None]:
+    """Say what takes a while: on a terminal until it is done, elsewhere as a line, so that nobody waits for nothing."""
+    if not to.is_terminal:
+        to.print(f"{doing} ...", highlight=False, markup=False, soft_wrap=True)
+    with to.status(escape(doing)):
+        yield
 
 
 def bar() -> Progress:
@@ -64,7 +79,8 @@ def _follow(job: Job) -> None:
             shown.update(task, completed=progress["fraction"], description=_doing(job.record["kind"], progress))
             time.sleep(POLL_SECONDS)
             job.refresh()
-        shown.update(task, completed=1.0)
+        if job.status == "succeeded":
+            shown.update(task, completed=1.0, description=job.record["kind"])
 
 
 def _doing(kind: str, progress: Mapping[str, Any]) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE
+
 
 @dataclass(frozen=True)
 class ReadAs:
@@ -52,19 +54,20 @@ def path_of(typed: str) -> Path:
 
 
 def read_as(unlabelled: Path | None, size: str | None, skip_bad: bool, bits: int | None) -> ReadAs:
-    """What these options, as they were typed, say.
+    """What these options, as they were typed, say; raises what `pair` raises."""
+    return ReadAs(unlabelled, None if size is None else pair(size), skip_bad, bits)
+
+
+def pair(size: str) -> tuple[int, int]:
+    """The height and width that `28x28` says.
 
     Raises:
-        ValueError: a size that is no height and width.
+        ValueError: it says none, or one that no model is made for.
     """
-    return ReadAs(unlabelled, _pair(size), skip_bad, bits)
-
-
-def _pair(size: str | None) -> tuple[int, int] | None:
-    """The height and width that `28x28` says."""
-    if size is None:
-        return None
     sides = re.fullmatch(r"(\d+) ?[xX] ?(\d+)", size.strip(), re.ASCII)
     if sides is None:
-        raise ValueError(f"--size is a height and a width in pixels, such as 28x28, and not {size!r}")
-    return int(sides[1]), int(sides[2])
+        raise ValueError(f"is a height and a width in pixels, such as 28x28, and not {size!r}")
+    height, width = int(sides[1]), int(sides[2])
+    if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
+        raise ValueError(f"is a height and a width of {MIN_SIDE} to {MAX_SIDE} pixels each, and not {size!r}")
+    return height, width

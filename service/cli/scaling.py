@@ -52,7 +52,7 @@ def _scaled(size: tuple[int, int], path: Path) -> bytes:
         image = decode(data, HERE)
     except LatentaugError:
         return data
-    if image.levels.dtype != np.uint8 or image.frames or image.background or image.coarse:
+    if image.levels.dtype != np.uint8 or image.frames or image.background or image.left_over:
         return data
     levels = image.levels.astype(np.uint8, copy=False)
     return encode_png(fit([levels], *size, levels.shape[2], resize=True)[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from latentaug.errors import Conflict
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.settings import Settings
 from service.cli.errors import FULL
-from service.stack import address, health
-from service.stack.local import local_service
+from service.cli.progress import status
+from service.stack import address, health, valkey
+from service.stack.local import POLL, START_TIMEOUT, local_service
 
 TIMEOUT = 300.0
 """Seconds for one answer; the upload of a whole data set takes longest."""
@@ -57,13 +59,24 @@ def session(target: Target, console: Console, *, computing: bool = True) -> Iter
         return
     settings = configuration.load()
     with ExitStack() as until_the_end:
-        url = _running(settings, computing=computing)
+        url = _running(settings, computing=computing) or _awaited(settings, console, computing=computing)
         if url is None:
-            started = console.status(f"Starting a local service for this command, in {settings.home}")
-            with _told_room(settings), started:
+            starting = f"Starting a local service for this command, in {settings.home}"
+            with _told_room(settings), status(starting, console):
                 service = local_service(settings.home, os.environ, computing=computing)
                 url = until_the_end.enter_context(service)
+            until_the_end.enter_context(_told_end(console))
         yield until_the_end.enter_context(Client(url, target.key, timeout=TIMEOUT))
+
+
+@contextmanager
+def _told_end(console: Console) -> Iterator[None]:
+    """Where Ctrl+C or a signal ends the command, say that its service ends too."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        console.print("The service that this command started ends now; jobs go on with the next one.", highlight=False)
+        raise
 
 
 @contextmanager
@@ -81,6 +94,28 @@ def _told_room(settings: Settings) -> Iterator[None]:
             f"that disk. As long as no service runs, you may also remove folders of {unquote(store.path)}: in its "
             "folders datasets, models and jobs, each is one data set, model or job"
         ) from error
+
+
+def _awaited(settings: Settings, console: Console, *, computing: bool) -> str | None:
+    """The URL of a service that starts in the home, or has started meanwhile, once it is ready; None if none does.
+
+    Raises:
+        Conflict: it has not become ready in time, or ends with another command.
+    """
+    if not valkey.in_use(settings.home):
+        return None
+    deadline = time.monotonic() + START_TIMEOUT
+    with status(f"Waiting for the service that is starting in {settings.home}", console):
+        while valkey.in_use(settings.home):
+            if url := _running(settings, computing=computing):
+                return url
+            if time.monotonic() > deadline:
+                raise Conflict(
+                    f"a service runs in {settings.home}, but has not become ready within {START_TIMEOUT:.0f} s; see "
+                    "what it says where it was started, and try again"
+                )
+            time.sleep(POLL)
+    return None
 
 
 def _running(settings: Settings, *, computing: bool) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from latentaug_client import Client
+from latentaug_client import Client, Job
 from latentaug_client.jobs import LIVING
 
 from latentaug.imaging.phrases import counted
@@ -13,9 +13,6 @@ from service.cli import names
 
 KINDS = {"model": "model", "dataset": "data set", "job": "job"}
 """What things are, as they are typed and as they are called."""
-
-LEAST_OF_ID = 8
-"""Characters of a job's id that are typed at least, so that no mistyped name is taken for the beginning of one."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Thing:
 
 
 def named(client: Client, name: str, kind: str | None) -> Thing:
-    """The thing with this name, or whose id begins so.
+    """The thing with this name, or the job whose id begins or ends so.
 
     Args:
         client: of the service.
@@ -46,16 +43,20 @@ def named(client: Client, name: str, kind: str | None) -> Thing:
         kind: one of `KINDS`, or None to look at all.
 
     Raises:
-        ValueError: there is none, or there are several of different kinds.
+        ValueError: there is none, or there are several.
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"--kind is model, dataset or job, and not {kind!r}")
-    finders = {"model": _model, "dataset": _dataset, "job": _job}
+    jobs = _jobs(client, name) if kind in (None, "job") else []
+    finders = {"model": _model, "dataset": _dataset}
     found = [thing for what, find in finders.items() if kind in (None, what) and (thing := find(client, name))]
+    found += [_job(client, job) for job in jobs if len(jobs) == 1]
     if len(found) == 1:
         return found[0]
     if found:
         raise ValueError(f"{name} is both a model and a data set; say which with --kind model or --kind dataset")
+    if jobs:
+        raise ValueError(names.several(jobs, name))
     what = "model, data set or job" if kind is None else KINDS[kind]
     raise ValueError(f"there is no {what} named {name!r}; `latentaug models`, `datasets` and `jobs` list what there is")
 
@@ -85,13 +86,12 @@ def _dataset(client: Client, name: str) -> Thing | None:
     return None
 
 
-def _job(client: Client, job_id: str) -> Thing | None:
-    if len(job_id) < LEAST_OF_ID:
-        return None
-    try:
-        job = names.job(client, job_id)
-    except ValueError:
-        return None
+def _jobs(client: Client, typed: str) -> list[Job]:
+    """The jobs that may be meant; of fewer characters none, so that no mistyped name is taken for a part of an id."""
+    return names.jobs_like(client, typed) if len(typed) >= names.ENOUGH_OF_ID else []
+
+
+def _job(client: Client, job: Job) -> Thing:
     what = f"The {job.record['kind']} job {job.id}"
     if job.status in LIVING:
         return Thing("job", job.id, f"{what}, which is {job.status}; it would be stopped.", job.cancel, "Stopped")

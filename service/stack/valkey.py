@@ -32,10 +32,27 @@ START_SECONDS = 30.0
 """Seconds within which a server that has been started must answer; it reads its data first."""
 ANSWER_SECONDS = 5.0
 """Seconds to wait for one answer of a server, which may stand still."""
+LOOK_SECONDS = 0.1
+"""Seconds after which a home that seems to be in use is looked at again."""
 STOP_SECONDS = 10.0
 """Seconds after which a server that was told to stop is killed."""
 
 _log = logging.getLogger(__name__)
+
+
+def in_use(home: Path) -> bool:
+    """Return whether a service with an embedded server starts, runs or stops in this home."""
+    try:
+        lock = os.open(home.absolute() / "redis" / "lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 class EmbeddedRedis:
@@ -133,13 +150,17 @@ class EmbeddedRedis:
 
     def _lock_folder(self) -> None:
         """Lock the folder for as long as this process lives; the system unlocks it however the process ends."""
-        self._lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._lock)
-            self._lock = None
-            raise Conflict(f"the service already runs in {self._folder.parent}; stop it first") from error
+        lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        for last in (False, True):  # `in_use` holds it for a moment
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if last:
+                    os.close(lock)
+                    raise Conflict(f"the service already runs in {self._folder.parent}; stop it first") from error
+                time.sleep(LOOK_SECONDS)
+        self._lock = lock
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -28,6 +28,12 @@ def manifest(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def not_taken(folder: Path) -> dict[str, str]:
+    """The files that were not taken for a folder of new images, each with the reason."""
+    with folder.with_name(f"{folder.name}-not-taken.csv").open(newline="") as file:
+        return {row["file"]: row["reason"] for row in csv.DictReader(file)}
+
+
 def write_digits(folder: Path, numbers: range, classes: list[str]) -> Path:
     """Digits as PNG files, in class folders by what they show."""
     assert DIGITS.labels is not None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -26,8 +28,8 @@ from service.cli.folders import Batch, read
 from service.cli.manifest import MOST_MEASURED, Manifest
 from service.cli.names import dataset, dataset_name
 from service.cli.reading import ReadAs
-from service.stack import ports
-from tests.client.commands import LATENTAUG, manifest, run, write_digits
+from service.stack import ports, valkey
+from tests.client.commands import LATENTAUG, manifest, not_taken, run, write_digits
 from tests.client.conftest import DIGITS, MODEL
 from tests.waiting import within
 
@@ -107,7 +109,9 @@ def test_nothing_of_a_mixed_folder_is_lost_without_a_word(url: str, tmp_path: Pa
     assert "1 image cannot be read: class-1/broken.png" in broken[1]
     assert "give --skip-bad to go on" in broken[1]
     assert "rare (2); take --k 1 at most" in small[1]
-    assert "2 files are no images or are hidden, and were passed over: .trash/, README.txt." in done[1]
+    assert (
+        "1 file and 1 hidden folder are no images or are hidden, and were passed over: .trash/, README.txt." in done[1]
+    )
     assert (
         f"240 new images in {tmp_path / 'new'}, made from 240 images; left out, as they cannot be read: class"
         in done[1]
@@ -234,12 +238,27 @@ def test_label_writes_the_newly_labelled_images_into_class_folders(url: str, fol
     for row in rows:
         assert Path(row["original"]).parent == pool
         assert (np.asarray(Image.open(row["original"])) == np.asarray(Image.open(new / row["file"]))).all()
-    told = re.search(r"of (\d+) unlabelled images, .* validate models with: (\d+)\.", done.stdout, re.S)
+    told = re.search(r"of (\d+) unlabelled images .* validate models with: (\d+)\.", done.stdout, re.S)
     assert told is not None
     assert int(told[1]) + int(told[2]) == 30
-    laid_out = ("--out", tmp_path / "tar", "--unlabelled", pool, "--model", MODEL, "--layout", "webdataset")
-    assert run("--url", url, "label", folder, *laid_out).returncode == 0
+    unused = re.search(r"(\d+) of 40 labels were not used: their images are kept to validate and test", done.stdout)
+    assert unused is not None
+    assert f"from {40 - int(unused[1])} labelled ones" in done.stdout
+    left = not_taken(new)
+    assert f"not taken, each with the reason: {tmp_path / 'new-not-taken.csv'}" in done.stdout
+    assert {*left, *(row["original"] for row in rows)} == {str(path) for path in pool.iterdir()}
+    assert sum(reason.startswith("kept to validate") for reason in left.values()) == int(told[2])
+    laid_out = ("--out", tmp_path / "tar", "--unlabelled", pool, "--model", MODEL, "--layout", "webdataset", "--whole")
+    all_of_them = run("--url", url, "label", folder, *laid_out, "--keep", "0.5")
+    assert all_of_them.returncode == 0, all_of_them.stderr
+    assert "15 of 30 unlabelled images got a label, from 40 labelled ones." in all_of_them.stdout
+    assert "not used" not in all_of_them.stdout
     assert [path.name for path in (tmp_path / "tar").iterdir()] == ["train.tar"]
+    with tarfile.open(tmp_path / "tar" / "train.tar") as archive:
+        for one in (json.load(archive.extractfile(n)) for n in archive.getnames() if n.endswith(".json")):  # type: ignore[arg-type]
+            assert Path(one["original"]).parent == pool
+    assert all("not among the surest" in reason for reason in not_taken(tmp_path / "tar").values())
+    assert len(not_taken(tmp_path / "tar")) == 15
     whole = run("--url", url, "label", folder, "--out", tmp_path / "other", "--model", MODEL)
     assert whole.returncode == 1
     assert "has a label already" in " ".join(whole.stderr.split())
@@ -261,6 +280,9 @@ def test_train_evaluate_and_jobs(url: str, folder: Path, tmp_path: Path) -> None
     listed = run("--url", url, "jobs", "--kind", "evaluate", "--status", "succeeded")
     assert listed.returncode == 0, listed.stderr
     assert "100 %" in listed.stdout
+    told = run("--url", url, "jobs", listed.stdout.splitlines()[1].split()[0][-8:])
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.split(".")[0] in " ".join(judged.stdout.split())
 
 
 @pytest.mark.slow
@@ -290,6 +312,11 @@ def test_a_file_is_uploaded_under_its_contents_and_never_taken_for_a_data_set_of
         file.write("examples/digits.zip", "digits.bin")
     assert re.fullmatch(r"digits-[0-9a-f]{8}", first)
     assert first != dataset_name(archive)
+    said = io.StringIO()
+    with Client(url) as client:
+        second = [dataset(client, str(archive), Console(file=said, width=200)) for _ in range(2)]
+        client.delete_dataset(second[0])
+    assert said.getvalue().count("passed over: digits.bin") == 2, "also where the same file was uploaded before"
 
 
 def test_an_upload_says_what_to_know_about_its_images(url: str, folder: Path) -> None:
@@ -408,19 +435,22 @@ def test_errors_name_what_is_typed_and_never_a_request(url: str, folder: Path, t
         (["train", "digits", "--unlabelled", folder], "--unlabelled goes with a folder of class folders"),
         (["train", "digits", "--bits", "12"], "'digits' is a data set that the service has"),
         (["datasets", "nothing"], "there is no data set named 'nothing'; `latentaug datasets` lists what there is"),
-        (["augment", folder, *new, "--bits", "9"], "error: --bits: Input should be 8, 10, 12, 14 or 16"),
+        (["augment", folder, *new, "--bits", "9"], "error: --bits is 8, 10, 12, 14 or 16, and not 9"),
         (["train", folder, "--unlabelled", folder / "odd"], "lies inside"),
         (["train", folder, "--size", "28"], "--size is a height and a width in pixels, such as 28x28"),
         (["augment", folder, *new, "--model", MODEL], "other.png is 12x9, but 8x8 (height x width) is needed"),
         (["augment", folder, *new, "--model", MODEL], "--resize"),
-        (["train", "digits", "--epochs", "0"], "--epochs"),
-        (["train", "digits", "--name", "no name"], "--name"),
-        (["evaluate", "digits", "--classifier", "forest"], "--classifier: "),
+        (["train", "digits", "--epochs", "0"], "error: --epochs is at least 1, and not 0"),
+        (["train", "digits", "--name", "no name"], "error: --name: use 1 to 64 letters"),
+        (["evaluate", "digits", "--classifier", "forest"], "--classifier is svm, knn, mlp or cnn, and not forest"),
+        (["evaluate", "digits", "--alpha", "7"], "error: alpha must be at most 1 for interpolation"),
+        (["recommend", "digits", *new, "--labelled", "5"], "error: --labelled is 10 to 1079 here, from one image of"),
         (["jobs", "0" * 32], "there is no job with the id 0"),
         (["jobs", "--cancel", "x"], "there is no job with the id x; `latentaug jobs` lists the newest"),
         (["jobs", "--kind", "bake"], "--kind"),
         (["augment", tmp_path / "notes.txt", *new], "unpack an archive first"),
-        (["augment", folder, *new, "--k", "0"], "error: --k: "),
+        (["augment", "examples/digits.zip", *new], "unpack first: python -m zipfile -e examples/digits.zip digits"),
+        (["augment", folder, *new, "--k", "0"], "error: --k is at least 1, and not 0"),
         (["augment", folder, *new, "--alpha", "7"], "error: alpha must be at most 1 for interpolation"),
         (["augment", folder, *new, "--model", MODEL, "--size", "8x8"], "--size says how a model is trained"),
     ]:
@@ -468,21 +498,37 @@ def test_the_best_training_set_of_a_folder_is_found_measured_and_written(url: st
     assert {row["label"] for row in made} == {path.name for path in (tmp_path / "best").iterdir() if path.is_dir()}
 
 
-def test_a_job_is_followed_to_its_end(url: str) -> None:
+def test_a_job_is_followed_to_its_end_and_what_came_of_it_is_said(url: str) -> None:
     with Client(url) as client:
         ended = client.augment_dataset("digits", MODEL, k=1)
         endless = client.train("digits", epochs=10_000, patience=10_000)
-        assert run("jobs", ended.id, LATENTAUG_URL=url).returncode == 0
-        assert run("jobs", "--cancel", endless.id, LATENTAUG_URL=url).returncode == 0
+        done = run("jobs", ended.id, LATENTAUG_URL=url)
+        assert done.returncode == 0
+        assert re.search(r"The augment job made 1,079 images\.\n\d+ % of the new images are near-copies", done.stdout)
+        assert f"To keep what it made, type: latentaug jobs {ended.id} --out FOLDER" in done.stdout
+        stopped = run("jobs", "--cancel", endless.id, LATENTAUG_URL=url)
+        assert stopped.stdout == f"Cancelled the train job {endless.id}.\n"
+        (trained,) = [job for job in client.jobs("train") if job.record["params"]["name"] == MODEL]
+        assert f"model {MODEL} (trained for 3 epochs)\n" in run("jobs", trained.id, LATENTAUG_URL=url).stdout
     followed = run("jobs", endless.id, LATENTAUG_URL=url)
     assert followed.returncode == 1
-    assert "cancelled" in followed.stderr
+    assert f"error: the train job {endless.id} was cancelled" in followed.stderr
+    assert "100 %" not in followed.stderr
 
 
-def test_the_doctor_calls_on_a_service(url: str) -> None:
-    there = run("--url", url, "doctor")
-    assert there.returncode == 0, there.stdout
+def test_the_doctor_calls_on_a_service_and_finds_the_one_of_its_home(url: str, home: Path) -> None:
+    damaged = home / "store" / "models" / "halved" / "model.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text('{"name": "ha')
+    own = {"LATENTAUG_HOME": str(home), "LATENTAUG_PORT": str(ports.free("127.0.0.1"))}
+    there, here = run("--url", url, "doctor"), run("doctor", **own)
+    shutil.rmtree(damaged.parent)
+    assert (there.returncode, here.returncode) == (0, 0), there.stdout + here.stdout
     assert "Redis, store and model server answer" in there.stdout
+    assert f"answers at {url}" in here.stdout
+    for said in (there.stdout, here.stdout):
+        assert [row.split()[0] for row in rows(said, "warning")] == ["contents"]
+        assert "the model 'halved' is damaged" in said
     gone = run("--url", f"http://127.0.0.1:{ports.free('127.0.0.1')}", "doctor")
     assert gone.returncode == 1
     assert "no answer from" in gone.stdout
@@ -500,7 +546,14 @@ def test_the_doctor_says_how_to_fix_what_it_finds(tmp_path: Path) -> None:
     own = {"LATENTAUG_HOME": str(tmp_path / "home"), "LATENTAUG_PORT": str(ports.free("127.0.0.1"))}
     idle = run("doctor", **own)
     assert idle.returncode == 0, idle.stdout
-    assert [row.split()[0] for row in rows(idle.stdout, "ok")] == ["settings", "device", "store", "disk", "redis"]
+    assert [row.split()[0] for row in rows(idle.stdout, "ok")] == [
+        "settings",
+        "device",
+        "store",
+        "contents",
+        "disk",
+        "redis",
+    ]
     assert len(rows(idle.stdout, "warning")) == 2, "neither the API nor the model server runs"
     assert idle.stdout.count("fix: `latentaug up` starts the whole service") == 2
     broken = run("doctor", **own, LATENTAUG_REDIS_URL="redis://127.0.0.1:9", LATENTAUG_DEVICE="cuda:7")
@@ -518,6 +571,10 @@ def test_up_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
     environment = {**os.environ, "LATENTAUG_HOME": str(tmp_path)}
     with subprocess.Popen([*LATENTAUG, "up", "--port", "0"], env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
+        assert within(60, lambda: valkey.in_use(tmp_path))
+        early = run("train", "digits", "--epochs", "1", LATENTAUG_HOME=str(tmp_path), LATENTAUG_PORT="9")
+        assert early.returncode == 0, early.stderr
+        assert "Waiting for the service that is starting" in early.stderr
         assert b"ready at http://127.0.0.1:" in process.stdout.readline()
         assert process.stdout.readline().decode() == f"It keeps models, data sets and results in {tmp_path}\n"
         found = run("datasets", LATENTAUG_HOME=str(tmp_path), LATENTAUG_PORT=str(ports.free("127.0.0.1")))

@@ -139,7 +139,7 @@ def test_a_data_set_is_uploaded_from_an_array_a_zip_or_a_folder(client: Client, 
     (tmp_path / "photos.zip").write_bytes(out.getvalue())
     by_array = client.upload("by-array", DIGITS.images[:20], [i % 2 for i in range(20)])
     by_zip = client.upload("by-zip", tmp_path / "photos.zip")
-    by_folder = client.upload("by-folder", folder, size=(16, 16))
+    by_folder = client.upload("by-folder", folder, size="16x16")
     assert by_array["images"] == by_zip["images"] == by_folder["images"] == 20
     assert by_folder["height"] == 16
     assert {"by-array", "by-zip", "by-folder"} <= {dataset["name"] for dataset in client.datasets()}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import io
 import re
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import httpx
@@ -17,12 +19,15 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
+from latentaug.options import NAME
 from service.cli import names, scaling
 from service.cli.app import app
+from service.cli.progress import show
 from service.cli.reading import ReadAs
-from service.stack import address
+from service.cli.session import Target, session
+from service.stack import address, valkey
 from service.stack.address import Address
-from tests.client.commands import LATENTAUG, manifest, run, write_digits
+from tests.client.commands import LATENTAUG, manifest, not_taken, run, write_digits
 from tests.client.conftest import MODEL
 from tests.waiting import within
 
@@ -53,6 +58,38 @@ def test_many_images_go_to_a_job_by_themselves_and_nothing_is_lost(url: str, tmp
     with Client(url) as client:
         (job,) = [job for job in client.jobs("augment") if job.id not in before]
         assert job.record["params"]["whole"]
+
+
+def test_every_image_that_is_not_taken_is_named_however_many_there_are(url: str, tmp_path: Path) -> None:
+    folder, new = write_digits(tmp_path / "many", range(40), ["a", "b"]), tmp_path / "new"
+    whole = (folder / "a" / "0.png").read_bytes()
+    for i in range(25):
+        (folder / "b" / f"torn-{i}.png").write_bytes(whole[: 40 + i])
+    (folder / "notes.txt").write_text("digits")
+    torn = [f"b/torn-{i}.png" for i in range(25)]
+    augment = ("--url", url, "augment", folder, "--out", new, "--model", MODEL, "--k", "1")
+    train = ("--url", url, "train", folder, "--epochs", "1")
+
+    refused = [run(*command) for command in (augment, train)]
+    made = run(*augment, "--skip-bad")
+    trained, again = run(*train, "--skip-bad", "--name", "many"), run(*train, "--skip-bad")
+
+    for done in refused:
+        assert done.returncode == 1
+        assert all(f"{name}, " in done.stderr or f"{name}: " in done.stderr for name in torn), done.stderr
+    assert made.returncode == 0, made.stderr
+    assert f"26 files not taken, each with the reason: {tmp_path / 'new-not-taken.csv'}" in made.stdout
+    assert set(not_taken(new)) == {*torn, "notes.txt"}
+    assert "broken" in not_taken(new)[torn[0]]
+    with Client(url) as client:
+        name = client.model("many")["dataset"]
+        for said in (trained.stderr, again.stderr):
+            assert f"To see all images that cannot be read, type: latentaug datasets {name}" in said
+            assert "is no image or is hidden, and was passed over: notes.txt" in said
+        shown = run("--url", url, "datasets", name).stdout
+        assert all(f"    {name}: " in shown for name in torn), shown
+        for model in (names.model_name(name), "many"):
+            client.delete_model(model)
 
 
 def test_from_folders_to_test_with_a_job_makes_nothing(url: str, tmp_path: Path) -> None:
@@ -92,21 +129,70 @@ def test_a_class_too_small_is_named_before_anything_is_trained(url: str, tmp_pat
         assert not [dataset for dataset in client.datasets() if dataset["images"] == 32]
 
 
-def test_training_options_are_for_a_model_that_is_not_there_yet(url: str, tmp_path: Path) -> None:
+def test_a_quick_try_is_a_model_of_its_own_and_which_model_is_used_is_said(url: str, tmp_path: Path) -> None:
     folder = write_digits(tmp_path / "own", range(40), ["a", "b"])
     first = run("--url", url, "augment", folder, "--out", tmp_path / "one", "--epochs", "1", "--beta", "0.5")
     assert first.returncode == 0, first.stderr
     with Client(url) as client:
         (model,) = [model for model in client.models() if model["name"].startswith("own-")]
     assert (model["training"]["epochs"], model["training"]["beta"]) == (1, 0.5)
-    again = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "2")
-    assert again.returncode == 1
-    assert f"latentaug delete {model['name']}" in again.stderr
-    both = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "2", "--model", MODEL)
+    again = run("--url", url, "augment", folder, "--out", tmp_path / "two", "--epochs", "1", "--beta", "0.5")
+    assert again.returncode == 0, again.stderr
+    assert f"Using the model {model['name']}, which was trained on these images before, for 1 epoch." in again.stderr
+    assert f"delete it first: latentaug delete {model['name']}" in again.stderr
+    both = run("--url", url, "augment", folder, "--out", tmp_path / "three", "--epochs", "2", "--model", MODEL)
     assert both.returncode == 1
     assert "--epochs says how a model is trained, and --model names one that is" in both.stderr
-    kept = run("--url", url, "augment", folder, "--out", tmp_path / "two")
-    assert kept.returncode == 0, kept.stderr
+    usual = run("--url", url, "augment", folder, "--out", tmp_path / "three")
+    assert usual.returncode == 0, usual.stderr
+    assert "Using the model" not in usual.stderr
+    with Client(url) as client:
+        assert client.model(names.model_name(model["dataset"]))["training"]["epochs"] == 100
+    assert {row["model"] for row in manifest(tmp_path / "three")} == {names.model_name(model["dataset"])}
+
+
+def test_each_way_to_train_has_a_model_of_its_own_whose_name_the_service_takes() -> None:
+    long = "x" * 64
+    ways: list[dict[str, float]] = [{}, {"epochs": 1}, {"epochs": 11}, {"beta": 1e-5}, {"beta": 0.25, "epochs": 1}]
+    found = [names.model_name(dataset, **way) for dataset in ("own-1a2b3c4d", long, f"{long[1:]}y") for way in ways]
+    assert len(set(found)) == 15
+    assert all(NAME.fullmatch(name) for name in found), found
+    assert found[0] == "own-1a2b3c4d-vae"
+    how = ReadAs(size=(128, 128), skip_bad=True, bits=16)
+    assert len(names.dataset_name(Path("examples/digits.zip"), how)) <= 64
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["recommend", "photos", "--out", "new", "--budget", "-5"], "--budget is at least 1, and not -5"),
+        (["augment", "photos", "--out", "new", "--k", "100"], "--k is at most 64, and not 100"),
+        (["augment", "photos", "--out", "new", "--method", "foo"], "--method is noise, interpolation or extrapolation"),
+        (["augment", "photos", "--out", "new", "--alpha", "nan"], "--alpha is a finite number"),
+        (["label", "photos", "--out", "new", "--keep", "3"], "--keep is at most 1, and not 3"),
+        (
+            ["label", "photos", "--out", "new", "--layout", "tar"],
+            "--layout is folders, huggingface, webdataset or yolo",
+        ),
+        (["train", "photos", "--latent-dim", "0"], "--latent-dim is at least 1, and not 0"),
+        (["train", "photos", "--size", "4x4"], "--size is a height and a width of 8 to 256 pixels each"),
+        (["evaluate", "photos", "--draws", "0"], "--draws is at least 1, and not 0"),
+        (["evaluate", "photos", "--method", "foo"], "--method is noise, interpolation or extrapolation, and not foo"),
+        (["evaluate", "photos", "--classifier", "knn", "--classifier", "knn"], "--classifier: name each only once"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_told_before_anything_is_read(typed: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["--url", "http://127.0.0.1:9", *typed], env={"COLUMNS": "200"})
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: {said}")
+
+
+def test_a_taken_name_is_told_before_a_job_is_started(url: str, client: Client) -> None:
+    before = {job.id for job in client.jobs("train")}
+    done = CliRunner().invoke(app, ["--url", url, "train", "digits", "--name", MODEL])
+    assert done.exit_code == 1
+    assert f"there is a model named {MODEL} already; give another name with --name" in done.stderr
+    assert {job.id for job in client.jobs("train")} == before
 
 
 def test_labels_that_a_command_needs_are_missed_before_a_model_is_trained(url: str, tmp_path: Path) -> None:
@@ -142,10 +228,29 @@ def test_ids_are_whole_at_80_columns_and_may_be_typed_in_part(url: str) -> None:
     common = next(n for n in range(1, 33) if sum(other.startswith(done.id[:n]) for other in ids) == 1)
     followed = run("--url", url, "jobs", done.id[:common])
     assert followed.returncode == 0, followed.stderr
+    assert run("--url", url, "jobs", done.id[-8:]).returncode == 0
     several = run("--url", url, "jobs", "--cancel", done.id[:1])
     assert several.returncode == 1
-    assert "type more of the one you mean" in several.stderr
+    assert "type more of the one you mean, or its last 8 characters" in several.stderr
     assert done.id in several.stderr
+    assert "Of an id, its last 8 characters are enough." in listed.stderr
+
+
+def test_several_jobs_that_begin_alike_are_counted_and_listed(url: str) -> None:
+    with Client(url) as client:
+        made = [client.augment_dataset("digits", MODEL, k=1) for _ in range(2)]
+        while made[-1].id[:8] != made[-2].id[:8]:  # another minute has begun
+            made.append(client.augment_dataset("digits", MODEL, k=1))
+        begin = made[-1].id[:8]
+        alike = [job.id for job in client.jobs(limit=200) if job.id.startswith(begin)]
+        refused = run("--url", url, "delete", begin, "--yes")
+        assert refused.returncode == 1
+        assert f"{len(alike)} jobs have ids that begin or end with {begin}: {alike[0]}, " in refused.stderr
+        assert f" and {len(alike) - 5} more;" in refused.stderr or len(alike) <= 5
+        for job in made:
+            job.wait(timeout=120)
+            deleted = run("--url", url, "delete", job.id[-8:], "--yes")
+            assert f"Deleted the job {job.id}." in deleted.stdout, deleted.stderr
 
 
 def test_models_and_data_sets_are_listed_in_sentences(url: str) -> None:
@@ -242,9 +347,23 @@ def test_a_job_left_behind_is_named(url: str, number: signal.Signals) -> None:
         (job,) = mine()
         assert f"train job {job} was not cancelled" in said
         assert f"type: latentaug jobs {job}" in said
+        assert "service that this command started" not in said, "it started none"
         assert f"type: latentaug jobs --cancel {job}" in said
         assert run("--url", url, "jobs", "--cancel", job[:16]).returncode == 0
         assert client.job(job).status == "cancelled"
+
+
+def test_where_a_command_waits_for_a_model_first_it_may_be_typed_again(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Client(url) as client:
+        job = client.train("digits", epochs=10_000, patience=10_000)
+        threading.Timer(0.5, _thread.interrupt_main).start()
+        with pytest.raises(KeyboardInterrupt):
+            show(job, first=True)
+        job.cancel()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "To wait for it and then go on, type the same command again. To follow it, type: latentaug jobs" in said
 
 
 def test_looking_starts_nothing_that_computes(tmp_path: Path) -> None:
@@ -264,6 +383,26 @@ def test_a_service_that_ends_with_another_command_is_not_relied_on(url: str, tmp
     computed = run("train", "digits", **own)
     assert computed.returncode == 1
     assert "start `latentaug up` once" in computed.stderr
+
+
+def test_a_service_that_is_still_starting_is_waited_for(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATENTAUG_HOME", str(tmp_path))
+    monkeypatch.setenv("LATENTAUG_PORT", "9")
+    said = io.StringIO()
+    starting = valkey.EmbeddedRedis(tmp_path)  # the first that a service starts
+    starting.start()
+    try:
+        assert valkey.in_use(tmp_path)
+        ready = threading.Timer(1, address.note, [tmp_path, Address(url, passing=False)])
+        ready.start()
+        with session(Target(), Console(file=said, width=200)) as client:
+            assert MODEL in [model["name"] for model in client.models()]
+    finally:
+        starting.stop()
+    assert f"Waiting for the service that is starting in {tmp_path} ..." in said.getvalue()
+    assert not valkey.in_use(tmp_path)
 
 
 def samples(url: str, dataset: str) -> np.ndarray:

@@ -9,6 +9,7 @@ import zipfile
 from typing import Any
 
 import numpy as np
+import tifffile
 from PIL import Image
 
 from service.oip import messages as oip
@@ -23,6 +24,12 @@ def saved(image: Image.Image, form: str, **how: Any) -> bytes:
     """An image as a file."""
     out = io.BytesIO()
     image.copy().save(out, form, **how)  # saving leaves its settings on the image
+    return out.getvalue()
+
+
+def _written(colour: np.ndarray, **how: Any) -> bytes:
+    out = io.BytesIO()
+    tifffile.imwrite(out, colour, photometric="rgb", compression="zlib", **how)
     return out.getvalue()
 
 
@@ -64,6 +71,11 @@ def _images() -> dict[str, bytes]:
         "tiff, fax": saved(grey.convert("1"), "TIFF", compression="group4"),
         "tiff of floats": saved(Image.fromarray(GREY.astype(np.float32) / 255), "TIFF"),
         "tiff of 16 bits": saved(deep, "TIFF"),
+        "tiff of 16 bits in planes": _written(np.stack([GREY.astype(np.uint16) * 257] * 3), planarconfig="separate"),
+        "tiff of 16 bits in tiles": _written(
+            np.dstack([GREY.astype(np.uint16) * 257] * 3), tile=(16, 16), predictor=True
+        ),
+        "tiff, large": _written(np.dstack([GREY] * 4), bigtiff=True, byteorder=">", extrasamples=["assocalpha"]),
         "tiff of pages": saved(colour, "TIFF", **frames()),
     }
 

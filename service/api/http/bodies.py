@@ -39,7 +39,7 @@ class ImageBatch:
     """The images of a request.
 
     Attributes:
-        images: each uint8 [h, w, 1 or 3], or uint16 [h, w, 1] from a file of 16 bits, of any sizes; or one uint8
+        images: each uint8 [h, w, 1 or 3], or uint16 from a file of 16 bits, of any sizes; or one uint8
             [n, h, w, c].
         labels: one per image, or None.
         fields: the options in the body.

@@ -7,7 +7,8 @@ import io
 import json
 import tarfile
 import zipfile
-from pathlib import PurePosixPath
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ from pyarrow import parquet
 
 from latentaug.datasets import digits
 from latentaug.datasets.dataset import Dataset
-from latentaug.datasets.layouts import MadeZip, convert
+from latentaug.datasets.layouts import IN_ONE_FILE, MadeZip, convert
 from latentaug.imaging.archives import write_zip
 from latentaug.imaging.growing import Growing
 from latentaug.options import Converted
@@ -62,6 +63,55 @@ def test_yolo_has_the_data_sets_own_images_to_validate_and_test(made: bytes, dat
     assert (np.asarray(held_out) == dataset.images[24, ..., 0]).all()
 
 
+def test_the_files_that_images_were_made_of_become_a_column(made: bytes, dataset: Dataset) -> None:
+    files = [f"photos/{i}.jpg" for i in range(30)]
+
+    table = parquet.read_table(io.BytesIO(b"".join(IN_ONE_FILE["huggingface"](_with(made, dataset, files)))))
+    tar = b"".join(IN_ONE_FILE["webdataset"](_with(made, dataset, files)))
+
+    assert table["original"].to_pylist() == files[:COUNT]
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        sidecars = [json.load(archive.extractfile(name)) for name in archive.getnames() if name.endswith(".json")]  # type: ignore[arg-type]
+    assert [told["original"] for told in sidecars] == files[:COUNT]
+
+
+def _with(made: bytes, dataset: Dataset, originals: list[str]) -> MadeZip:
+    return MadeZip(io.BytesIO(made), dataset.classes, originals)
+
+
+def test_every_part_of_yolo_has_a_folder_for_every_class(made: bytes, dataset: Dataset, tmp_path: Path) -> None:
+    few = replace(dataset, validation=dataset.validation[:1], test=dataset.test[:0])
+    with zipfile.ZipFile(io.BytesIO(converted("yolo", made, few))) as archive:
+        archive.extractall(tmp_path)  # noqa: S202 (we made it)
+
+    classes = {part: sorted(path.name for path in (tmp_path / part).iterdir()) for part in ("train", "val", "test")}
+    assert classes == dict.fromkeys(classes, sorted({"a_b", "a b", "ten"}))
+    empty = {
+        path.relative_to(tmp_path).as_posix()
+        for path in tmp_path.glob("*/*")
+        if path.is_dir() and not any(path.iterdir())
+    }
+    assert len(empty) == 5, "one class has an image to validate with, and none has one to test with"
+    assert set((tmp_path / "README.txt").read_text().splitlines()[2:]) == empty
+
+
+def test_where_no_folder_of_yolo_is_empty_nothing_is_said(made: bytes, dataset: Dataset) -> None:
+    with zipfile.ZipFile(io.BytesIO(converted("yolo", made, dataset))) as archive:
+        assert "README.txt" not in archive.namelist()
+        assert not any(name.endswith("/") for name in archive.namelist())
+
+
+def test_what_webdataset_tells_of_an_image_is_what_parquet_tells(made: bytes, dataset: Dataset) -> None:
+    rows = parquet.read_table(io.BytesIO(converted("huggingface", made, dataset))).drop_columns(["image", "label"])
+    with tarfile.open(fileobj=io.BytesIO(converted("webdataset", made, dataset))) as archive:
+        sidecars = [json.load(archive.extractfile(name)) for name in archive.getnames() if name.endswith(".json")]  # type: ignore[arg-type]
+
+    assert [{name: told[name] for name in rows.column_names} for told in sidecars] == rows.to_pylist()
+    assert sidecars[1]["neighbour"] == 2
+    assert sidecars[1]["alpha"] == 0.5
+    assert sidecars[1]["seed"] is None
+
+
 @pytest.mark.parametrize("layout", ["huggingface", "webdataset", "yolo"])
 def test_images_without_any_label_need_no_classes(layout: Converted) -> None:
     rows = np.arange(10)
@@ -78,7 +128,7 @@ def test_images_without_any_label_need_no_classes(layout: Converted) -> None:
                 assert len(archive.getnames()) == 8
                 told = archive.extractfile("000003.json")
                 assert told is not None
-                assert json.load(told) == {"file": "000003.png", "label": None, "source": "3"}
+                assert json.load(told) == {"file": "000003.png", "label": None, "source": 3}
         case "yolo":
             with zipfile.ZipFile(io.BytesIO(laid_out)) as archive:
                 assert sum(name.startswith("unlabelled/") for name in archive.namelist()) == 4

@@ -45,5 +45,5 @@ def test_webdataset_reads_the_tar(made: bytes, dataset: Dataset, tmp_path: Path)
     assert [one["cls"] for one in read[:-1]] == [i % 3 for i in range(COUNT - 1)]
     assert "cls" not in read[-1]
     assert read[1]["json"]["label"] == CLASSES[1]
-    assert read[1]["json"]["neighbour"] == "2"
+    assert read[1]["json"]["neighbour"] == 2
     assert (read[4]["png"] == dataset.images[4, ..., 0]).all()

@@ -116,6 +116,23 @@ def test_a_table_that_was_meant_to_give_labels_is_named_where_there_are_none() -
     assert "none is read from labels.csv: put the images of each class into a folder of its own" in told
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ([".trash/"], "1 hidden folder was passed over: .trash/."),
+        ([".trash/...", "a/@eaDir/..."], "2 hidden folders were passed over: .trash/, a/@eaDir/."),
+        (["a.txt"], "1 file is no image or is hidden, and was passed over: a.txt."),
+        (
+            [".git/", "a.txt"],
+            "1 file and 1 hidden folder are no images or are hidden, and were passed over: .git/, a.txt.",
+        ),
+        ([".x/1.png", ".x/2.png"], "2 files are no images or are hidden, and were passed over: .x/."),
+    ],
+)
+def test_a_hidden_folder_that_stands_for_all_it_holds_is_no_file(names: list[str], told: str) -> None:
+    assert told_passed_over(names) == [told]
+
+
 def test_plain_class_folders_need_no_word() -> None:
     assert arrange(_paths("a", "b", "unlabelled")).warnings == []
     assert arrange(_paths("a", "A", "é", "e", "+", ",", "c", "c++")).warnings == []

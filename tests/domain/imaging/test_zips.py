@@ -154,12 +154,12 @@ def test_every_image_that_cannot_be_read_is_named_at_once() -> None:
 
 
 def test_many_images_that_cannot_be_read_are_counted() -> None:
-    entries = {"a/1.png": PNG} | {f"b/{i}.png": b"x" for i in range(500)}
+    entries = {"a/1.png": PNG} | {f"b/{i}.png": b"x" for i in range(1500)}
 
-    with pytest.raises(MalformedInput, match=r"500 images .* and 480 more; leave such images out") as refused:
+    with pytest.raises(MalformedInput, match=r"1,500 images .* and 1,480 more; leave such images out") as refused:
         read_zip(zipped(entries), Limits())
 
-    assert len(refused.value.fields) == 100
+    assert len(refused.value.fields) == 1000
 
 
 def test_those_that_cannot_be_read_are_left_out_if_that_is_asked_for() -> None:
