@@ -118,7 +118,12 @@ def test_labels_name_folders_or_are_refused() -> None:
     assert folder_labels(["train", "a/b", "cat", None]).tolist() == ["label 3", "label 1", "cat", ""]
 
 
-@pytest.mark.parametrize("size", ["48x64", (48,), (48, 64, 3)])
+@pytest.mark.parametrize("size", [(48,), (48, 64, 3)])
 def test_a_size_is_a_height_and_a_width(size: Any) -> None:
-    with pytest.raises(ValueError, match=r"such as \(48, 64\)"):
+    with pytest.raises(ValueError, match=r"such as \(48, 64\) or '48x64'"):
         calls.upload("photos", GREY, None, None, size)
+
+
+def test_a_size_may_be_typed_as_on_the_command_line() -> None:
+    for size in ("48x64", (48, 64)):
+        assert calls.upload("photos", GREY, None, None, size).params["size"] == "48x64"
