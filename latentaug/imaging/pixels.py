@@ -9,14 +9,8 @@ from __future__ import annotations
 import io
 import math
 import struct
-<<<<<<< HEAD
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
-=======
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
->>>>>>> files17-with-cli17b
 
 import numpy as np
 from numpy.typing import NDArray
