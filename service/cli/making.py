@@ -158,7 +158,7 @@ def label(
     skip_bad: SkipBad = False,
     bits: Bits = None,
     layout: LaidOut = "folders",
-    whole: Annotated[bool, option(LabelParams, "whole", "--whole")] = False,
+    whole: Annotated[bool | None, option(LabelParams, "whole", "--whole")] = None,
     seed: Annotated[int | None, option(LabelParams, "seed")] = None,
 ) -> None:
     """Label unlabelled images by the labelled ones, and say how many of the new labels are likely right."""
@@ -172,8 +172,8 @@ def label(
         dataset = names.dataset(client, source, console, read_so)
         check_labels(client, dataset, to_spread=True)
         model = chosen_model(client, dataset, model, **how)
-        options = given(space=space, keep=keep, per_class=per_class, seed=seed)
-        job = client.label_dataset(dataset, model, whole=whole, **options)
+        options = given(space=space, keep=keep, per_class=per_class, whole=whole, seed=seed)
+        job = client.label_dataset(dataset, model, **options)
         show(job)
         described = client.dataset(dataset)
         images = names.images(source, described, read_so)

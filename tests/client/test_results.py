@@ -28,7 +28,7 @@ def test_what_a_job_makes_is_fetched_by_its_id(
 
 
 def test_a_job_that_is_fetched_later_names_its_files_and_shows_some(url: str, client: Client, tmp_path: Path) -> None:
-    folder = write_digits(tmp_path / "digits", range(40), ["even", "odd"])
+    folder = write_digits(tmp_path / "digits", range(60, 100), ["even", "odd"])
     name = dataset_name(folder)
     client.upload(name, folder)
     job = client.augment_dataset(name, MODEL, method="noise", k=1)

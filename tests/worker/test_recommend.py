@@ -65,7 +65,7 @@ class TestRecommend:
         tried = json.loads(desk.file(work, "result.json"))["tried"]
         assert set(tried) == {"all", "knn"}
         spread = [one for one in tried["all"] if one["recipe"]["spread"]]
-        alone = [one for one in tried["all"] if not one["recipe"]["spread"] and not one["recipe"]["parts"]]
+        alone = [one for one in tried["all"] if not one["recipe"]["spread"]]
         assert spread[0]["accuracy"]["knn"] > alone[0]["accuracy"]["knn"]
         assert "newly labelled" in spread[0]["described"]
 
