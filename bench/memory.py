@@ -91,9 +91,8 @@ def _resident(pid: int) -> int:
 
 def _part(words: list[str]) -> str | None:
     """Which part of the service a process is; None for what only starts others, and for the embedded Valkey."""
-    if words[1:2] == ["-c"]:  # as RQ starts them
-        return JOB
-    return next((name for name, module in {**PARTS, WORKER: "worker"}.items() if words[1:3] == ["-m", module]), None)
+    modules = PARTS | {WORKER: "worker", JOB: "worker.job_process"}
+    return next((name for name, module in modules.items() if words[1:3] == ["-m", module]), None)
 
 
 def _peak(pid: int) -> int:
