@@ -3,8 +3,10 @@ PYTHON ?= python3
 PORT ?= 8000
 # For torch's CPU-only wheels: make install PIP_FLAGS="--extra-index-url <PyTorch's CPU wheel index>"
 PIP_FLAGS ?=
-# Compiling every module of every package takes as long as all else, and most of them are never imported.
+# Compiling every module of every package takes as long as all else, and most of them are never imported. Those that are
+# must be compiled once only, as nearly all that is run here starts processes by the hundred.
 QUICKLY := --quiet --no-compile
+unexport PYTHONDONTWRITEBYTECODE
 # Options of the benchmarks, such as: make bench-serving BENCH="--rounds 1 --turn 0.5 --seconds 0.5 --requests 500"
 BENCH ?=
 # How long `make chaos` and `make fuzz` go on.
