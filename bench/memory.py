@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -26,11 +26,14 @@ def resident() -> dict[str, int]:
 
 
 @contextmanager
-def peaks() -> Iterator[dict[str, int]]:
+def peaks(without: Collection[int] = ()) -> Iterator[dict[str, int]]:
     """Watch what this process has started; at the end of the `with` block the most bytes in memory, by part.
 
     A part is the API, the model server, the worker with the processes of its queues, or the job that one of those runs.
     The peaks of its processes are added up, so that pages which they share count more than once.
+
+    Args:
+        without: processes that are not looked at.
     """
     found, over = dict[str, int](), Event()
     highest = dict[int, tuple[str, int]]()  # by process
@@ -39,7 +42,7 @@ def peaks() -> Iterator[dict[str, int]]:
             Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
 
     def look() -> None:
-        for pid in descendants(os.getpid()):
+        for pid in set(descendants(os.getpid())).difference(without):
             if (part := _part(command(pid))) is not None and (peak := _peak(pid)):
                 highest[pid] = part, peak
 

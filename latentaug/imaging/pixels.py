@@ -54,7 +54,7 @@ libtiff.silence()
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
-def _room_for_all(size: int) -> None:
+def room_for_all(size: int) -> None:
     """Where the bounds on a batch are enough."""
 
 
@@ -72,7 +72,7 @@ class Limits:
     max_images: int = 4096
     max_pixels: int = 2**24
     max_bytes: int = 256 * 2**20
-    room: Callable[[int], None] = field(default=_room_for_all, compare=False)
+    room: Callable[[int], None] = field(default=room_for_all, compare=False)
 
 
 @dataclass(frozen=True)

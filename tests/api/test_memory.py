@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from base64 import b64encode
@@ -37,7 +38,13 @@ BOUND = 2**28 + max(DEFAULTS.max_held_bytes, 12 * DEFAULTS.max_body_bytes)
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def others() -> list[int]:
+    """Processes of services that other tests have started and still use."""
+    return memory.descendants(os.getpid())
+
+
+@pytest.fixture(scope="module")
+def url(others: list[int]) -> Iterator[str]:
     with services.home() as home:
         services.save_model(home.store, "photos", SIDE, SIDE, 3, architecture="residual")
         with services.model_server(home), services.api(home) as client:
@@ -84,7 +91,7 @@ WORST: dict[str, tuple[str, Callable[[], tuple[bytes, str]], str]] = {
 
 
 @pytest.mark.parametrize("worst", WORST)
-def test_the_most_expensive_requests_together_stay_within_it(url: str, worst: str) -> None:
+def test_the_most_expensive_requests_together_stay_within_it(url: str, others: list[int], worst: str) -> None:
     path, make, accept = WORST[worst]
     body, form = make()
     headers = {"Content-Type": form, "Accept": accept, "X-Request-Timeout": SECONDS}
@@ -92,7 +99,7 @@ def test_the_most_expensive_requests_together_stay_within_it(url: str, worst: st
     def ask(_: int) -> int:
         return httpx.post(url + path, content=body, headers=headers, timeout=60).status_code
 
-    with memory.peaks() as found, ThreadPoolExecutor(AT_ONCE) as pool:
+    with memory.peaks(others) as found, ThreadPoolExecutor(AT_ONCE) as pool:
         statuses = set(pool.map(ask, range(2 * AT_ONCE)))
     print(worst, {part: f"{peak / 2**30:.2f} GiB" for part, peak in found.items()}, statuses)
 
@@ -101,7 +108,7 @@ def test_the_most_expensive_requests_together_stay_within_it(url: str, worst: st
     assert found["API"] < BOUND
 
 
-def test_bodies_that_come_slowly_are_counted_as_they_come(url: str) -> None:
+def test_bodies_that_come_slowly_are_counted_as_they_come(url: str, others: list[int]) -> None:
     size, sent = DEFAULTS.max_body_bytes, bytes(DEFAULTS.max_body_bytes - 2**20)
     address = url.removeprefix("http://").split(":")
     head = (
@@ -118,7 +125,7 @@ def test_bodies_that_come_slowly_are_counted_as_they_come(url: str) -> None:
             except ConnectionError:  # it was refused before all of it was sent
                 told.append(b"refused")
 
-    with memory.peaks() as found:
+    with memory.peaks(others) as found:
         senders = [threading.Thread(target=send) for _ in range(20)]
         for sender in senders:
             sender.start()

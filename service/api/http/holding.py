@@ -37,26 +37,31 @@ class Holding:
         Raises:
             TooManyRequests: there would be too many.
         """
+        own: int = request.scope.get(_OWN, 0)
+        if own + size <= SMALL:  # as of nearly all requests, which then need no lock
+            request.scope[_OWN] = own + size
+            return
         with self._lock:
-            own: int = request.scope.get(_OWN, 0)
-            others, wanted = self._held - _counted(own), _counted(own + size)
-            if wanted and others and others + wanted > self._most:
+            others, wanted = self._held - _counted(own), own + size
+            if others and others + wanted > self._most:
                 raise TooManyRequests(
                     "other large requests are under way, and with this one there would be too many images in memory; "
                     "try again soon, or send fewer images",
                     retry_after=RETRY_SECONDS,
                 )
-            if _OWN not in request.scope:
+            if own <= SMALL:
                 afterwards(request, partial(self.keep, request, 0))
-            self._set(request, own + size)
+            self._set(request, wanted)
 
     def let_go(self, request: Request, size: int) -> None:
         """Count bytes no longer, of those that a request held."""
-        with self._lock:
-            self._set(request, request.scope[_OWN] - size)
+        self.keep(request, request.scope[_OWN] - size)
 
     def keep(self, request: Request, size: int) -> None:
         """Count so many bytes of a request and no more, as it has let go of all others."""
+        if max(size, request.scope.get(_OWN, 0)) <= SMALL:
+            request.scope[_OWN] = size
+            return
         with self._lock:
             self._set(request, size)
 

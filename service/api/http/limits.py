@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from starlette.requests import Request
 
 from latentaug.errors import DeadlineExceeded, InvalidInput, Stalled, TooLarge
+from latentaug.imaging.pixels import room_for_all
 from latentaug.runtime.settings import Settings
 
 LEAST_TIMEOUT = 0.001
@@ -21,12 +22,8 @@ PROGRESS_SECONDS = 10.0
 """Seconds within which as many bytes must come as the slowest rate allows."""
 
 
-def _room_for_all(size: int) -> None:
-    """Where a body counts for nothing."""
-
-
 async def read_body(
-    request: Request, max_bytes: int, slowest: int, room: Callable[[int], None] = _room_for_all
+    request: Request, max_bytes: int, slowest: int, room: Callable[[int], None] = room_for_all
 ) -> bytes:
     """Read the body, and give up as soon as it is, or claims to be, too large, or comes too slowly.
 
