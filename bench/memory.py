@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 AVAILABLE = Path("/proc/self/statm").exists()
 PARTS = {"API": "service.api", "model server": "service.model_server"}
-WORKER, JOB = "worker", "job"
+WORKER, FORK_SERVER, JOB = "worker", "fork server", "job"
 OFTEN = 0.1
 """Seconds between two looks at the peaks, so that those of a process that ends are not missed."""
 _RESET_PEAK = "5"  # of clear_refs, as proc(5) has it
@@ -29,7 +29,7 @@ def resident() -> dict[str, int]:
 def peaks(without: Collection[int] = ()) -> Iterator[dict[str, int]]:
     """Watch what this process has started; at the end of the `with` block the most bytes in memory, by part.
 
-    A part is the API, the model server, the worker with the processes of its queues, or the job that one of those runs.
+    A part is the API, the model server, the worker with the processes of its queues, the fork server, or a job.
     The peaks of its processes are added up, so that pages which they share count more than once.
 
     Args:
@@ -43,7 +43,7 @@ def peaks(without: Collection[int] = ()) -> Iterator[dict[str, int]]:
 
     def look() -> None:
         for pid in set(descendants(os.getpid())).difference(without):
-            if (part := _part(command(pid))) is not None and (peak := _peak(pid)):
+            if (part := _part(pid)) is not None and (peak := _peak(pid)):
                 highest[pid] = part, peak
 
     def watch() -> None:
@@ -60,6 +60,15 @@ def peaks(without: Collection[int] = ()) -> Iterator[dict[str, int]]:
         look()
         for part, peak in highest.values():
             found[part] = found.get(part, 0) + peak
+
+
+def forked(pid: int) -> bool:
+    """Whether a process has been forked and still has its parent's command line, as the processes of jobs have."""
+    try:
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return command(parent) == command(pid) != []
 
 
 def descendants(root: int) -> list[int]:
@@ -92,10 +101,11 @@ def _resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _part(words: list[str]) -> str | None:
+def _part(pid: int) -> str | None:
     """Which part of the service a process is; None for what only starts others, and for the embedded Valkey."""
-    modules = PARTS | {WORKER: "worker", JOB: "worker.job_process"}
-    return next((name for name, module in modules.items() if words[1:3] == ["-m", module]), None)
+    words, modules = command(pid), PARTS | {WORKER: "worker", FORK_SERVER: "worker.fork_server"}
+    part = next((name for name, module in modules.items() if words[1:3] == ["-m", module]), None)
+    return JOB if part == FORK_SERVER and forked(pid) else part
 
 
 def _peak(pid: int) -> int:

@@ -1,14 +1,15 @@
 """Run the worker, which does the jobs that wait in the queues.
 
 Without an option, `python -m worker` is the supervisor: it starts the processes of each queue and keeps them running.
-With `--queue train` it is the process that serves that queue. With `--health` it only checks that every queue has a
-live process on this host, and exits with 0 if so and 1 if not; the container's health check runs this.
+With `--queue train --requests 5` it is the process that serves that queue. With `--health` it only checks that every
+queue has a live process on this host, and exits with 0 if so and 1 if not; the container's health check runs this.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import socket
 import sys
 from importlib.util import find_spec
 
@@ -26,6 +27,7 @@ def main() -> int:
     """Run until told to stop; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("--queue", choices=KINDS, help="serve this queue only; the supervisor starts such processes")
+    parser.add_argument("--requests", type=int, help="the open file by which the fork server is asked for processes")
     parser.add_argument(
         "--health",
         action="store_true",
@@ -46,7 +48,8 @@ def main() -> int:
         if arguments.health:
             return 0 if not unserved(settings) else 1
         if queue:
-            serve(queue, settings)
+            with socket.socket(fileno=arguments.requests) as requests:
+                serve(queue, requests, settings)
         else:
             folders.check_store(settings)
             supervise(settings)

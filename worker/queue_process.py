@@ -7,9 +7,9 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pkgutil import resolve_name
 
@@ -21,14 +21,15 @@ from rq.timeouts import UnixSignalDeathPenalty
 
 from latentaug.errors import Away, Forbidden
 from latentaug.runtime import logs
-from latentaug.runtime.jobs import Attempts, answering, connect
+from latentaug.runtime.jobs import Attempts, Kind, answering, connect
 from latentaug.runtime.jobs.queue import SERIALIZER, TASK, JobQueue, attempt_of
 from latentaug.runtime.settings import Settings
 from latentaug.runtime.stillness import Stillness
 from latentaug.storage.objects import ArtefactStore
+from worker.forked import Forked, Request, fork
 
 PARENT = "WORKER_PID"
-"""Environment variable that tells a job's process which process has started it."""
+"""Environment variable that tells a job's process which process has forked it."""
 
 PAUSE = 1.0
 """Seconds between two tries to put a job back while Redis is away."""
@@ -89,7 +90,11 @@ class QueueWorker(Worker):
 
     attempts: Attempts
     job_queue: JobQueue
+    kind: Kind
+    threads: int
+    requests: socket.socket
     job_class = OurJob
+    _forked: Forked
     _stillness: Stillness
     death_penalty_class = Insistent
     log_result_lifespan = False
@@ -113,6 +118,7 @@ class QueueWorker(Worker):
             _log.warning("ending the process of %s: %s", job.description, away)
             died = False
             self._end_horse()
+        self._forked.connection.close()
         self._put_back(*attempt, died=died and not self._stop_requested)
         logs.job_id.set(None)
 
@@ -138,14 +144,24 @@ class QueueWorker(Worker):
                 return
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Start the job's process, with no more than names in its command line, which others can read."""
+        """Have the job's process started, with the lease renewed until it is."""
         assert self.execution is not None  # noqa: S101  RQ has just made it
-        module = [sys.executable, "-m", "worker.job_process"]
-        command = [*module, queue.name, self.key, job.id, self.execution.id]
-        self._horse_pid = os.posix_spawn(sys.executable, command, os.environ, setpgroup=0)
+        arguments = (queue.name, self.key, job.id, self.execution.id)
+        request = Request(kind=self.kind, arguments=arguments, threads=self.threads)
+        self._forked = fork(self.requests, request, partial(self._renew, job))
+        self._horse_pid = self._forked.pid
         self._stillness = Stillness()
         if self._stop_requested:  # it was asked to stop while the process was being started
             self.kill_horse()
+
+    def wait_for_horse(self) -> tuple[int, int, None]:
+        """Wait until the job's process has ended; return its id and status, as RQ does of a child of its own."""
+        return self.horse_pid, self._forked.wait(), None
+
+    def _renew(self, job: Job) -> None:
+        """Renew the lease; whether it was refused is looked at once the process is there."""
+        with suppress(Away):
+            self.attempts.renew(*self.attempts.working_at(**job.kwargs))
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Renew the lease, once a second, and end the process of a job that is no longer ours, or that stands still."""
@@ -185,13 +201,12 @@ def work_of(redis: Redis, queue: str, worker: str, job_id: str, execution: str) 
     return partial(horse.main_work_horse, job, Queue(queue, connection=redis, job_class=OurJob, serializer=SERIALIZER))
 
 
-def serve(queue: str, settings: Settings) -> None:
-    """Serve one queue until SIGTERM or SIGINT.
+def serve(queue: Kind, requests: socket.socket, settings: Settings) -> None:
+    """Serve one queue until SIGTERM or SIGINT, with processes that the fork server starts.
 
     Raises:
         Unavailable: Redis does not answer.
     """
-    os.environ[PARENT] = str(os.getpid())
     connection = connect(settings, socket_timeout=None)
     worker = QueueWorker(
         [queue],
@@ -205,5 +220,7 @@ def serve(queue: str, settings: Settings) -> None:
     redis = connect(settings)
     worker.attempts = Attempts(redis, ArtefactStore(settings.resolved_store_url), settings)
     worker.job_queue = JobQueue(redis, settings)
+    worker.kind, worker.requests = queue, requests
+    worker.threads = max(1, settings.threads // settings.processes(queue))
     with answering():
         worker.work(logging_level="WARNING")

@@ -1,8 +1,9 @@
-"""Keeps the processes of each queue, the reconciler and the senders of webhooks running until told to stop."""
+"""Keeps the fork server, the processes of the queues, the reconciler and the senders of webhooks running."""
 
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from types import FrameType
 
@@ -14,8 +15,6 @@ from worker.webhooks import start_senders
 POLL = 0.2
 """Seconds between two looks at the processes."""
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
 
 def supervise(settings: Settings) -> None:
     """Serve all queues until SIGTERM or SIGINT; jobs that are running then go back to their queues."""
@@ -26,18 +25,19 @@ def supervise(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, tell)
     signal.signal(signal.SIGINT, tell)
-    processes = [process for queue in settings.queues for process in _serving(queue, settings)]
+    requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)  # for as long as this lives, whoever else dies
+    asking, answering = (end.fileno() for end in requests)
+    fork_server = ModuleProcess(["worker.fork_server", str(answering)], {}, inherits=[answering])
+    queues = [
+        ModuleProcess(["worker", "--queue", queue, "--requests", str(asking)], {}, inherits=[asking])
+        for queue in settings.queues
+        for _ in range(settings.processes(queue))
+    ]
     threading.Thread(target=reconcile_until, args=(told_to_stop, settings), name="reconciler", daemon=True).start()
     start_senders(told_to_stop, settings)
     while not told_to_stop.is_set():
-        for process in processes:
+        for process in (fork_server, *queues):
             process.keep_running()
         told_to_stop.wait(POLL)
-    stop(processes, max(1.0, 0.8 * settings.drain_seconds))
-
-
-def _serving(queue: str, settings: Settings) -> list[ModuleProcess]:
-    """The processes of one queue, which share the threads that a single one would have."""
-    count = settings.evaluate_processes if queue == "evaluate" else 1
-    threads = dict.fromkeys(_THREAD_VARIABLES, str(max(1, settings.threads // count)))
-    return [ModuleProcess(["worker", "--queue", queue], threads) for _ in range(count)]
+    stop(queues, max(1.0, 0.8 * settings.drain_seconds))  # first, or they would take their jobs to have died
+    stop([fork_server], 1.0)

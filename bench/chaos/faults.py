@@ -24,7 +24,7 @@ STILL = (1.0, 8.0)
 """Fewest and most seconds that a process stands still. Some of them are longer than the wait for an answer of Redis."""
 STILL_AT_WORK = (1.0, 25.0)
 """The same for what does jobs. Some of them are longer than a lease."""
-AT_WORK: tuple[Part, ...] = ("worker", "queue", "job")
+AT_WORK: tuple[Part, ...] = ("worker", "queue", "fork server", "job")
 """The parts that do jobs."""
 BROKEN_DISK = (2.0, 8.0)
 """Fewest and most seconds for which a disk is full or read-only."""

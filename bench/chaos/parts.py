@@ -7,16 +7,16 @@ from typing import Literal, get_args
 
 from bench import memory
 
-Part = Literal["stack", "API", "model server", "Valkey", "worker", "queue", "job"]
+Part = Literal["stack", "API", "model server", "Valkey", "worker", "queue", "fork server", "job"]
 PARTS: tuple[Part, ...] = get_args(Part)
-LASTING: tuple[Part, ...] = ("stack", "API", "model server", "Valkey", "worker", "queue")
+LASTING: tuple[Part, ...] = ("stack", "API", "model server", "Valkey", "worker", "queue", "fork server")
 """Those that always run; a job's process lives no longer than its job."""
 
 _MODULES: dict[str, Part] = {
     "service.stack": "stack",
     "service.api": "API",
     "service.model_server": "model server",
-    "worker.job_process": "job",
+    "worker.fork_server": "fork server",
 }
 _STANDS_STILL, _DEAD = "Tt", "ZX"
 
@@ -26,6 +26,8 @@ def find(root: int) -> dict[Part, list[int]]:
     found: dict[Part, list[int]] = {part: [] for part in PARTS}
     for pid in [root, *memory.descendants(root)]:
         part = _part(memory.command(pid))
+        if part == "fork server" and memory.forked(pid):
+            part = "job"
         if part is not None and there(pid):
             found[part].append(pid)
     return found

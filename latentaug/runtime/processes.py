@@ -28,10 +28,12 @@ class ModuleProcess:
     Args:
         arguments: the module and its arguments, as after `python -m`.
         variables: environment variables added to this process's.
+        inherits: the open files, by number, that it has in common with this process.
     """
 
-    def __init__(self, arguments: Sequence[str], variables: Mapping[str, str]) -> None:
+    def __init__(self, arguments: Sequence[str], variables: Mapping[str, str], inherits: Sequence[int] = ()) -> None:
         self.arguments = list(arguments)
+        self._inherits = inherits
         self._environment = {**os.environ, **variables}
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
@@ -60,7 +62,9 @@ class ModuleProcess:
         if now >= self._next_start:
             # In a process group of its own, so that Ctrl+C reaches only the process that stops all others in order.
             command = tied([sys.executable, "-m", *self.arguments])
-            self._process = subprocess.Popen(command, env=self._environment, process_group=0)  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603
+                command, env=self._environment, process_group=0, pass_fds=self._inherits
+            )
             self._started = now
 
     def ask_to_stop(self) -> None:

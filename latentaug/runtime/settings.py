@@ -271,6 +271,10 @@ class Settings(BaseSettings):
             )
         return self
 
+    def processes(self, queue: str) -> int:
+        """How many processes serve a queue; they share the threads that a single one would have."""
+        return self.evaluate_processes if queue == "evaluate" else 1
+
     @property
     def on_loopback(self) -> bool:
         """Whether `host` is a loopback address."""

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("callers")
 STILL_AT_WORK = (1.0, 8.0)
 """Some of it is longer than a lease here."""
 
-HELD: tuple[Part, ...] = ("API", "model server", "Valkey", "worker", "queue", "job")
+HELD: tuple[Part, ...] = ("API", "model server", "Valkey", "worker", "queue", "fork server", "job")
 """All that somebody else keeps running."""
 
 

@@ -27,7 +27,7 @@ SECONDS = 240.0
 LONG_ENOUGH = 26.0
 """Seconds of training, so that a checkpoint is kept, every 20 seconds, well before the end."""
 TIMES = {"seconds", "images_per_second"}
-KILLED: tuple[Part, ...] = ("job", "queue", "stack")
+KILLED: tuple[Part, ...] = ("job", "fork server", "queue", "stack")
 
 
 def _params(architecture: str, epochs: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from redis import Redis
 
+from bench.memory import command
 from latentaug.runtime.jobs import Attempts, JobRecord, Kind, connect
 from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
@@ -91,7 +92,7 @@ def submit(queue: JobQueue, jobs: Attempts) -> Callable[..., JobRecord]:
 
 
 class WorkerProcess:
-    """`python -m worker`, and what stands below it: one queue process, and the job's process while there is one."""
+    """`python -m worker`, and below it one queue process, the fork server, and the job's process while there is one."""
 
     def __init__(self, settings: Settings, **variables: str) -> None:
         assert settings.redis_url is not None
@@ -115,18 +116,33 @@ class WorkerProcess:
         return self.process.pid
 
     @property
+    def fork_server_pid(self) -> int:
+        assert within(10, lambda: bool(self._below("worker.fork_server")))
+        return self._below("worker.fork_server")[0]
+
+    @property
+    def queue_pids(self) -> list[int]:
+        return self._below("--queue")
+
+    @property
     def queue_pid(self) -> int:
-        assert within(10, lambda: bool(children(self.pid)))
-        return children(self.pid)[0]
+        assert within(10, lambda: bool(self.queue_pids))
+        return self.queue_pids[0]
+
+    @property
+    def job_pids(self) -> list[int]:
+        return children(self.fork_server_pid)
 
     @property
     def job_pid(self) -> int:
-        queue_pid = self.queue_pid
-        assert within(10, lambda: bool(children(queue_pid)))
-        return children(queue_pid)[0]
+        assert within(10, lambda: bool(self.job_pids))
+        return self.job_pids[0]
 
     def pids(self) -> list[int]:
-        return [self.pid, self.queue_pid, self.job_pid]
+        return [self.pid, self.queue_pid, self.fork_server_pid, self.job_pid]
+
+    def _below(self, word: str) -> list[int]:
+        return [pid for pid in children(self.pid) if word in command(pid)]
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)

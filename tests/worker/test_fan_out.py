@@ -16,7 +16,7 @@ from latentaug.runtime.jobs import Attempts, JobRecord
 from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.storage.objects import ArtefactStore
 from tests.waiting import within
-from tests.worker.conftest import WorkerProcess, alive, children
+from tests.worker.conftest import WorkerProcess, alive
 from tests.worker.desk import Desk
 
 pytestmark = pytest.mark.slow
@@ -54,10 +54,6 @@ def cells_told(jobs: Attempts, job_id: str) -> list[tuple[Any, ...]]:
     return [(*(cell[key] for key in ("draw", "space", "arm", "decode", "classifier")),) for cell in told]
 
 
-def job_pids(worker: WorkerProcess) -> list[int]:
-    return [pid for queue_process in children(worker.pid) for pid in children(queue_process)]
-
-
 def measures(jobs: Attempts, job_id: str, cells: int) -> Callable[[], bool]:
     return lambda: len(cells_told(jobs, job_id)) >= cells and len(jobs.sub_jobs(job_id, "running")) == 2
 
@@ -67,9 +63,9 @@ def test_two_processes_measure_what_one_does_and_the_result_outlives_redis(
 ) -> None:
     alone = desk.result(desk.evaluate(EvaluateParams.model_validate(GRID)))
     worker = two_processes(start_worker)
-    assert within(10, lambda: len(children(worker.pid)) == 2)
+    assert within(10, lambda: len(worker.queue_pids) == 2)
     record = submit("evaluate", **GRID)
-    assert within(SOON, lambda: len(job_pids(worker)) == 2), "both have a part of it"
+    assert within(SOON, lambda: len(worker.job_pids) == 2), "both have a part of it"
     assert within(SOON, ended(jobs, record.id))
     assert within(5, lambda: artefacts.exists(f"jobs/{record.id}/record.json"))
     redis.flushall()
@@ -86,7 +82,7 @@ def test_a_killed_process_costs_only_its_cell(
     worker = two_processes(start_worker)
     record = submit("evaluate", **SLOW)
     assert within(SOON, measures(jobs, record.id, cells=2))
-    os.kill(job_pids(worker)[0], signal.SIGKILL)
+    os.kill(worker.job_pids[0], signal.SIGKILL)
     assert within(SOON, ended(jobs, record.id))
     done = jobs.get(record.id)
     assert (done.status, done.error) == ("succeeded", None)
@@ -102,7 +98,7 @@ def test_a_killed_queue_process_is_made_up_for(jobs: Attempts, submit: Submit, s
     worker = two_processes(start_worker)
     record = submit("evaluate", **ENDLESS)
     assert within(SOON, measures(jobs, record.id, cells=2))
-    queue_process = children(worker.pid)[0]
+    queue_process = worker.queue_pid
     os.kill(queue_process, signal.SIGKILL)
     again = lambda: any(sub_job.attempt == 2 for sub_job in jobs.sub_jobs(record.id, "queued", "running", "succeeded"))  # noqa: E731
     assert within(3 + 9 + 30, again), "the lease has run out and the reconciler has seen it"
@@ -115,11 +111,11 @@ def test_cancelling_stops_every_process_within_seconds(
     worker = two_processes(start_worker)
     record = submit("evaluate", **ENDLESS)
     assert within(SOON, measures(jobs, record.id, cells=2))
-    pids = job_pids(worker)
+    pids = worker.job_pids
     assert len(pids) == 2
     jobs.cancel(record.id)
     assert within(3, lambda: not any(alive(pid) for pid in pids))
     assert within(10, lambda: not queue.depths()["evaluate"]), "those that waited were dropped"
-    assert job_pids(worker) == []
+    assert worker.job_pids == []
     assert not list(redis.scan_iter(f"latentaug:*{record.id}_*"))
     assert jobs.get(record.id).status == "cancelled"

@@ -47,14 +47,14 @@ def ended(jobs: Attempts, job_id: str) -> Callable[[], bool]:
     return lambda: jobs.get(job_id).ended
 
 
-def test_a_job_is_done_and_only_its_own_process_imports_torch(
+def test_a_job_is_done_and_only_its_process_and_the_fork_server_import_torch(
     jobs: Attempts, submit: Submit, start_worker: Start, artefacts: ArtefactStore, redis: Redis
 ) -> None:
     worker = start_worker()
     record, hopeless = submit(dataset="digits", epochs=15, patience=15, name="mine"), submit(dataset="nothing")
     assert within(SOON, trains(jobs, record.id))
     has_torch = ["libtorch" in Path(f"/proc/{pid}/maps").read_text() for pid in worker.pids()]
-    assert has_torch == [False, False, True]
+    assert has_torch == [False, False, True, True]
     assert within(SOON, ended(jobs, record.id))
     done = jobs.get(record.id)
     assert (done.status, done.attempt, done.error) == ("succeeded", 1, None)
@@ -104,7 +104,7 @@ def test_a_job_goes_on_whichever_process_is_killed_until_it_has_died_too_often(
     assert within(SOON, trains(jobs, record.id))
     os.kill(worker.job_pid, signal.SIGKILL)
     assert within(3, starts(jobs, record.id, attempt=2))
-    _, queue_process, job_process = worker.pids()
+    _, queue_process, _, job_process = worker.pids()
     os.kill(queue_process, signal.SIGKILL)
     assert within(3 + 9, starts(jobs, record.id, attempt=3)), "the lease has run out and the reconciler has seen it"
     assert within(10, lambda: not alive(job_process))
