@@ -36,6 +36,8 @@ SEEN: dict[str, tuple[str, str]] = {
     "worker stands still": ("nothing", _KILL),
     "queue killed": ("nothing; its job starts again once the lease has run out", _KILL),
     "queue stands still": ("nothing; past a lease its job is started again elsewhere, and the first one ends", _KILL),
+    "fork server killed": ("nothing; the jobs that run are at their next attempt within a second", _KILL),
+    "fork server stands still": ("nothing; the jobs that run are soon at their next attempt", _KILL),
     "job killed": ("nothing; the job is at its next attempt at once", _KILL),
     "job stands still": ("its progress stands still", _KILL),
     "home full": ("jobs get 503 with Retry-After; inference goes on", _DISK + "test_a_full_home_heals_by_itself"),

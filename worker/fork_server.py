@@ -17,9 +17,9 @@ from importlib import import_module
 
 from threadpoolctl import threadpool_limits
 
+from latentaug.runtime.lifeline import tie
 from worker import job_process
 from worker.forked import ANSWER, Request
-from worker.queue_process import PARENT
 from worker.tasks import TASKS
 
 IDLE = 600.0
@@ -77,8 +77,10 @@ class ForkServer:
         message, (end,), _, _ = socket.recv_fds(self._requests, LONGEST_REQUEST, 1)
         connection, request = socket.socket(fileno=end), Request.model_validate_json(message)
         import_module(TASKS[request.kind].partition(":")[0])
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
+            tie(parent, signal.SIGKILL)
             connection.close()
             self._become(request)
         with suppress(PermissionError, ProcessLookupError):  # it has done so itself, or has ended
@@ -101,7 +103,7 @@ class ForkServer:
 
 def main(descriptor: str) -> None:
     """Serve for ever."""
-    os.environ |= {PARENT: str(os.getpid())} | dict.fromkeys(THREAD_VARIABLES, "1")
+    os.environ |= dict.fromkeys(THREAD_VARIABLES, "1")
     with socket.socket(fileno=int(descriptor)) as requests:
         ForkServer(requests).serve()
         os.execv(sys.executable, [sys.executable, "-m", "worker.fork_server", descriptor])  # noqa: S606

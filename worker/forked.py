@@ -55,19 +55,28 @@ class Forked(NamedTuple):
 
 
 def fork(requests: socket.socket, request: Request, meanwhile: Callable[[], object]) -> Forked:
-    """Have the fork server start a process; `meanwhile` is called every second until it has."""
+    """Have the fork server start a process; `meanwhile` is called every second until it has, and may raise."""
     while True:
         ours, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(requests, [request.model_dump_json().encode()], [theirs.fileno()])
-        ours.settimeout(PAUSE)
-        while True:
-            with suppress(TimeoutError):
-                answer = ours.recv(ANSWER.size)
-                break
-            meanwhile()
-        ours.settimeout(None)
+        try:
+            answer = _answer(ours, meanwhile)
+        except BaseException:
+            ours.close()
+            raise
         if answer:
             (pid,) = ANSWER.unpack(answer)
             return Forked(pid, ours)
-        ours.close()  # the fork server has died; the next one will read the request
+        ours.close()  # the fork server has died; the next one is asked
+
+
+def _answer(connection: socket.socket, meanwhile: Callable[[], object]) -> bytes:
+    """Wait for the fork server's first answer; it is empty where that has died."""
+    connection.settimeout(PAUSE)
+    while True:
+        with suppress(TimeoutError):
+            answer = connection.recv(ANSWER.size)
+            connection.settimeout(None)
+            return answer
+        meanwhile()

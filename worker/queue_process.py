@@ -15,6 +15,7 @@ from pkgutil import resolve_name
 
 from redis import Redis
 from rq import Queue, Worker
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import UnixSignalDeathPenalty
@@ -27,9 +28,6 @@ from latentaug.runtime.settings import Settings
 from latentaug.runtime.stillness import Stillness
 from latentaug.storage.objects import ArtefactStore
 from worker.forked import Forked, Request, fork
-
-PARENT = "WORKER_PID"
-"""Environment variable that tells a job's process which process has forked it."""
 
 PAUSE = 1.0
 """Seconds between two tries to put a job back while Redis is away."""
@@ -94,7 +92,7 @@ class QueueWorker(Worker):
     threads: int
     requests: socket.socket
     job_class = OurJob
-    _forked: Forked
+    _forked: Forked | None = None
     _stillness: Stillness
     death_penalty_class = Insistent
     log_result_lifespan = False
@@ -118,7 +116,11 @@ class QueueWorker(Worker):
             _log.warning("ending the process of %s: %s", job.description, away)
             died = False
             self._end_horse()
-        self._forked.connection.close()
+        except StopRequested:  # before there was a process
+            self.executions.clear()
+        if self._forked is not None:
+            self._forked.connection.close()
+            self._forked = None
         self._put_back(*attempt, died=died and not self._stop_requested)
         logs.job_id.set(None)
 
@@ -144,11 +146,15 @@ class QueueWorker(Worker):
                 return
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Have the job's process started, with the lease renewed until it is."""
+        """Have the job's process started, with the lease renewed until it is.
+
+        Raises:
+            StopRequested: this process was told to stop before that.
+        """
         assert self.execution is not None  # noqa: S101  RQ has just made it
         arguments = (queue.name, self.key, job.id, self.execution.id)
         request = Request(kind=self.kind, arguments=arguments, threads=self.threads)
-        self._forked = fork(self.requests, request, partial(self._renew, job))
+        self._forked = fork(self.requests, request, partial(self._go_on_waiting, job))
         self._horse_pid = self._forked.pid
         self._stillness = Stillness()
         if self._stop_requested:  # it was asked to stop while the process was being started
@@ -156,10 +162,13 @@ class QueueWorker(Worker):
 
     def wait_for_horse(self) -> tuple[int, int, None]:
         """Wait until the job's process has ended; return its id and status, as RQ does of a child of its own."""
+        assert self._forked is not None  # noqa: S101  there would be no id to wait for
         return self.horse_pid, self._forked.wait(), None
 
-    def _renew(self, job: Job) -> None:
-        """Renew the lease; whether it was refused is looked at once the process is there."""
+    def _go_on_waiting(self, job: Job) -> None:
+        """Renew the lease of a job that has no process yet; whether it was refused is looked at once it has one."""
+        if self._stop_requested:
+            raise StopRequested
         with suppress(Away):
             self.attempts.renew(*self.attempts.working_at(**job.kwargs))
 

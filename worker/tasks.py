@@ -6,7 +6,6 @@ A process that has done one sub-job goes on with another of the same job, becaus
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -22,10 +21,8 @@ from latentaug.runtime import settings as configuration
 from latentaug.runtime.jobs import Attempts, JobError, JobRecord, Json, Kind, connect
 from latentaug.runtime.jobs.params import PARAMS
 from latentaug.runtime.jobs.queue import JobQueue, TimedOut
-from latentaug.runtime.lifeline import tie
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
-from worker.queue_process import PARENT
 from worker.work import Failed, Work
 
 TASKS: dict[Kind, str] = {
@@ -53,7 +50,6 @@ _log = logging.getLogger(__name__)
 
 def run(job_id: str, attempt: int) -> None:
     """Do the claimed attempt at a job or sub-job, and write down how it ended."""
-    tie(int(os.environ.get(PARENT, os.getppid())), signal.SIGKILL)
     settings = configuration.load()
     logs.configure(settings)
     tracing.configure(settings, "latentaug-worker")

@@ -144,5 +144,21 @@ def test_jobs_of_one_worker_come_from_one_fork_server_and_go_on_with_the_next_wh
     (job,) = children(server)
     os.kill(server, signal.SIGKILL)
     assert within(SOON, lambda: (jobs.get(last.id).status, jobs.get(last.id).attempt) == ("running", 2))
-    assert not alive(job)
+    assert within(3, lambda: not alive(job))
     assert worker.fork_server_pid != server
+
+
+def test_a_worker_told_to_stop_while_a_process_is_awaited_puts_the_job_back(
+    jobs: Attempts, submit: Submit, start_worker: Start
+) -> None:
+    worker = start_worker()
+    os.kill(worker.fork_server_pid, signal.SIGSTOP)
+    record = submit(dataset="digits", epochs=1)
+    assert within(SOON, lambda: jobs.get(record.id).status == "running")
+    queue = worker.queue_pid
+    os.kill(queue, signal.SIGTERM)
+    assert within(4, lambda: not alive(queue))
+    os.kill(worker.fork_server_pid, signal.SIGCONT)
+    assert jobs.get(record.id).status in {"queued", "running"}, "by now the next process may have it"
+    assert jobs.get(record.id).error is None
+    assert within(SOON, lambda: jobs.get(record.id).status == "succeeded")
