@@ -70,6 +70,21 @@ def _values(images: Pixels, files: Sequence[str] | None) -> list[str]:
 
 def _classes(labels: Rows, classes: Sequence[str]) -> list[str]:
     counts = np.bincount(labels[labels != UNLABELLED], minlength=len(classes))
+    return [*_alike(classes), *_tiny(counts, classes)]
+
+
+def _alike(classes: Sequence[str]) -> list[str]:
+    """Names that only capital letters tell apart; of single letters they are as they should be."""
+    spelt: dict[str, list[str]] = {}
+    for name in classes:
+        spelt.setdefault(name.casefold(), []).append(name)
+    alike = [" and ".join(names) for names in spelt.values() if len(names) > 1 and len(names[0]) > 1]
+    if not alike:
+        return []
+    return [f"Only capital letters tell these classes apart: {listed(alike)}. Give those that are one the same name."]
+
+
+def _tiny(counts: Rows, classes: Sequence[str]) -> list[str]:
     tiny = [f"{name} ({count})" for name, count in zip(classes, counts.tolist(), strict=True) if count < _NEEDED]
     if not tiny:
         return []

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging.archives import check_sizes, opened, unpacked
@@ -24,6 +24,8 @@ from latentaug.imaging.pixels import Limits
 
 MOST_OTHER_FILES = 1000
 """Files besides images that a zip may hold, or as many as images if that is more."""
+MOST_UNPACKED, MOST_UNPACKED_BYTES = 200_000, 16 * 2**30
+"""Most files and bytes that are unpacked on a person's own machine."""
 _LEAST_BYTES = 100
 """Of a zip that any file in it takes, its names and headers included; the first so many files may take less."""
 _LONGEST_NAME = 2048  # bytes
@@ -113,6 +115,28 @@ def read_zip(
     if intake.unreadable:
         warnings.insert(0, f"Left out, as they cannot be read: {listed_unreadable(intake.unreadable)}.")
     return Folder(intake.images(), layout.labels, intake.names, layout.parts, warnings, intake.unreadable)
+
+
+def unpack_zip(data: bytes, folder: Path) -> None:
+    """Write the files of a zip into a new folder, for `read_folder`, which finds there what `read_zip` would read.
+
+    Links become what they lead to. A link to nothing and a damaged file become files that are no images, and so are
+    named by whoever reads the folder.
+
+    Raises:
+        MalformedInput: not a zip, a path that leaves it, or names in an unknown encoding.
+        TooLarge: more files or bytes than are read of a folder.
+    """
+    with opened(data, "zip", MOST_UNPACKED) as archive:
+        entries, _ = _entries(archive, data, MOST_UNPACKED)
+        check_sizes([info for _, info in entries], MOST_UNPACKED, MOST_UNPACKED_BYTES, "zip")
+        for name, info in entries:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.write_bytes(unpacked(archive, info))
+            except (zipfile.BadZipFile, zlib.error, EOFError):
+                path.write_bytes(b"")
 
 
 def _take(intake: Intake, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> bool:

@@ -68,6 +68,10 @@ def client_of(context: typer.Context, *, computing: bool = True) -> Iterator[Cli
         yield client
 
 
+OPENED = "latentaug.opened"
+"""Where a command notes the folder that it reads, for errors to name its files as they were typed."""
+
+
 @contextmanager
 def told(context: typer.Context) -> Iterator[None]:
     """An error ends the command with a sentence about it and exit status 1."""
@@ -75,7 +79,10 @@ def told(context: typer.Context) -> Iterator[None]:
     try:
         yield
     except (LatentaugError, ServiceError, ValueError, OSError) as error:
-        console.print(f"[red]error:[/] {escape(words(error, options))}", highlight=False, soft_wrap=True)
+        said = words(error, options)
+        if OPENED in context.meta:
+            said = context.meta[OPENED].tell(said)
+        console.print(f"[red]error:[/] {escape(said)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

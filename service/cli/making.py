@@ -20,6 +20,7 @@ from latentaug.options import (
 )
 from service.cli import augmenting, names, new_labels, not_taken, results
 from service.cli.context import (
+    OPENED,
     Beta,
     Bits,
     Epochs,
@@ -43,6 +44,7 @@ from service.cli.progress import console, show, warn
 from service.cli.quality import in_words, measured
 from service.cli.reading import path_of, read_as
 from service.cli.training import check_free, check_labels, check_there, check_untrained, chosen_model, own_model
+from service.cli.unzipping import opened
 
 
 def train(
@@ -77,7 +79,7 @@ def train(
 
 def augment(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder of images, or of a folder per class.")],
+    source: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder of images, or of class folders; or its zip.")],
     to: NewFolder,
     model: Model = None,
     method: Annotated[Method | None, option(AugmentOptions, "method")] = None,
@@ -93,21 +95,16 @@ def augment(
     resize: Annotated[bool, typer.Option(help="Resize the images to the size that the model takes.")] = False,
     seed: Annotated[int | None, option(AugmentOptions, "seed")] = None,
 ) -> None:
-    """Make new images from a folder of images, with a manifest.csv that says how each was made, and a contact sheet."""
+    """Make new images from a folder's images, with a manifest.csv that says how each was made, and a contact sheet."""
     how = given(epochs=epochs, beta=beta)
     with told(context):
-        folder = path_of(source)
-        if folder.suffix.lower() == ".zip" and folder.is_file():
-            unpack_it = f"python -m zipfile -e {folder} {folder.stem}"
-            raise ValueError(f"augment names each new image's source, so it takes a folder; unpack first: {unpack_it}")
-        if not folder.is_dir():
-            raise ValueError(f"there is no folder {folder}; name one that holds images, and unpack an archive first")
+        images = context.meta[OPENED] = context.with_resource(opened(path_of(source)))
         check_untrained(model, **how, **given(size=size))
-        check_new(to, folder, unlabelled)
+        check_new(to, images.folder, unlabelled)
         given_options = given(method=method, alpha=alpha, k=k, decode=decode, seed=seed)
         options = AugmentOptions(**given_options, **given(bits=bits), resize=resize or size is not None)
         read_so = read_as(unlabelled, size, skip_bad, bits)
-        reading = read(folder, read_so)
+        reading = read(images.folder, read_so)
         if model is None and size is None:
             check_one_size(reading)
         if options.method != "noise":
@@ -120,17 +117,19 @@ def augment(
         described = names.description(client, model)
         advise(described)
         noted = options.model_dump(include={"method", "alpha", "k", "seed", "resize"})
-        written = Manifest(unfinished, {**noted, "model": model, "version": described["version"]}, reading.bits)
+        noted |= {"model": model, "version": described["version"]}
+        written = Manifest(unfinished, noted, reading.bits, images.name)
         if augmenting.are_few(reading, options):
             if dataset is None:
                 warn(reading.warnings)
             augmenting.by_requests(client, model, reading, options, written)
             quality = measured(client, model, written)
         else:
+            as_folder = dataset if images.folder == images.typed else None  # the order of a zip's images is another
             shape = (described["height"], described["width"]) if options.resize else None
             fitting = replace(read_so, size=shape)
             with augmenting.sources(
-                client, reading, shape, lambda: dataset or names.dataset(client, source, console, fitting)
+                client, reading, shape, lambda: as_folder or names.dataset(client, str(images.folder), console, fitting)
             ) as (sources, files):
                 quality = in_words(augmenting.by_job(client, model, sources, files, reading.batches, options, written))
         written.close()

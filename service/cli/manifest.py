@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,19 @@ class Manifest:
         folder: to write into.
         settings: what is the same for all images, as columns.
         bits: how many bits the sources of 16 bits use, to show them as they were read; or None.
+        name: the path by which a person knows a source.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, object], bits: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, object],
+        bits: int | None = None,
+        name: Callable[[Path], Path] = lambda path: path,
+    ) -> None:
         self._folder = folder
         self._bits = bits
+        self._name = name
         self._settings = settings
         self._names: set[str] = set()
         self._rows: list[dict[str, Any]] = []
@@ -89,7 +97,9 @@ class Manifest:
         with (self._folder / MANIFEST).open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
-            writer.writerows(cells(row) for row in self._rows)
+            for row in self._rows:
+                parents = {key: self._name(row[key]) for key in ("source", "neighbour") if row[key] is not None}
+                writer.writerow(cells(row | parents))
 
     def _read(self, path: Path) -> Pixels:
         return eight_bit([decode(path.read_bytes(), HERE).levels], self._bits)[0]

@@ -70,6 +70,20 @@ def test_classes_too_small_for_neighbours_are_named_with_what_they_can_have(stor
     ]
 
 
+def test_classes_that_only_capital_letters_tell_apart_are_pointed_out_but_not_letters(store: ArtefactStore) -> None:
+    words, letters = ["cat"] * 10 + ["Cat"] * 10 + ["dog"] * 10, ["a"] * 10 + ["A"] * 20
+
+    of_words, of_letters = (
+        datasets.create(store, name, _images(30), labels, MAX_BYTES).warnings
+        for name, labels in (("words", words), ("letters", letters))
+    )
+
+    assert of_words == [
+        "Only capital letters tell these classes apart: Cat and cat. Give those that are one the same name."
+    ]
+    assert of_letters == []
+
+
 def test_images_of_several_sizes_are_refused_with_names_and_a_size_that_suits(store: ArtefactStore) -> None:
     mixed = [*_images(3, 16, 24), *_images(2, 16, 16)]
     with pytest.raises(
