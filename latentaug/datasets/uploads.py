@@ -18,7 +18,15 @@ from safetensors.numpy import save as save_tensors
 
 from latentaug.datasets import duplicates, inspection
 from latentaug.datasets.built_in import BUILT_IN
-from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, LeftOut, Unreadable, label_names
+from latentaug.datasets.dataset import (
+    UNLABELLED,
+    Dataset,
+    DatasetDescription,
+    LeftOut,
+    Unreadable,
+    counts_of,
+    label_names,
+)
 from latentaug.datasets.splitting import Parts, check_enough, split, split_as_given, split_partly_labelled
 from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, NotStored, TooLarge
 from latentaug.imaging.intake import resized
@@ -103,7 +111,7 @@ def create(
     named = [None] * len(pixels) if codes is None else label_names(codes, classes)
     found = duplicates.describe(copies, named, files)
     warnings = [*reading.warnings, *([] if size is None else resized(sizes, size))]
-    warnings += inspection.look(pixels, codes, classes, files)
+    warnings += inspection.look(pixels, codes, rows[0], classes, files)
     if reading.parts is None:
         warnings += duplicates.warnings(found, len(pixels))
     else:
@@ -121,7 +129,8 @@ def create(
         width=pixels.shape[2],
         channels=pixels.shape[3],
         classes=classes,
-        class_counts=None if codes is None else np.bincount(codes[labelled], minlength=len(classes)).tolist(),
+        class_counts=None if codes is None else counts_of(codes, len(classes)).tolist(),
+        train_counts=None if codes is None else counts_of(codes[rows[0]], len(classes)).tolist(),
         parts={name: len(part) for name, part in parts.items()},
         labelled_parts={name: int(labelled[part].sum()) for name, part in parts.items()},
         parts_given=reading.parts is not None,
