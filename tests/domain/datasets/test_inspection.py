@@ -136,7 +136,10 @@ def test_images_of_several_sizes_are_refused_with_names_and_a_size_that_suits(st
     assert "2 images were resized to 16x24 from 16x16, with the aspect kept and the rest filled." in told
 
 
-@pytest.mark.parametrize(("size", "better"), [((3024, 4032), "96x128"), ((28, 28), "28x28"), ((4, 400), "8x128")])
+@pytest.mark.parametrize(
+    ("size", "better"),
+    [((3024, 4032), "96x128"), ((28, 28), "28x28"), ((4, 400), "8x128"), ((4, 6), "8x12"), ((1, 200), "8x256")],
+)
 def test_the_size_proposed_keeps_the_shape(size: tuple[int, int], better: str) -> None:
     assert proposed([size] * 3) == better
 
