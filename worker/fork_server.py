@@ -7,6 +7,7 @@ serves all queues, so that what was imported is in memory once. After ten minute
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
@@ -14,6 +15,7 @@ import socket
 import sys
 from contextlib import suppress
 from importlib import import_module
+from typing import NoReturn
 
 from threadpoolctl import threadpool_limits
 
@@ -27,6 +29,9 @@ IDLE = 600.0
 LONGEST_REQUEST = 4096
 """Bytes; the arguments are a few names."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+_log = logging.getLogger(__name__)
 
 
 class ForkServer:
@@ -76,7 +81,10 @@ class ForkServer:
         """Start the process that the next request asks for."""
         message, (end,), _, _ = socket.recv_fds(self._requests, LONGEST_REQUEST, 1)
         connection, request = socket.socket(fileno=end), Request.model_validate_json(message)
-        import_module(TASKS[request.kind].partition(":")[0])
+        try:
+            import_module(TASKS[request.kind].partition(":")[0])
+        except Exception:  # noqa: BLE001 (the job's process meets it again, and fails with it; this one must live)
+            _log.exception("what jobs of the kind %s need cannot be imported", request.kind)
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -89,8 +97,8 @@ class ForkServer:
         with suppress(OSError):
             connection.send(ANSWER.pack(pid))
 
-    def _become(self, request: Request) -> None:
-        """Do the job, in the new process, with nothing of this one but what it has imported."""
+    def _become(self, request: Request) -> NoReturn:
+        """Do the job, in the new process, with nothing of this one but what it has imported; and end."""
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -99,6 +107,7 @@ class ForkServer:
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(request.threads)))
         threadpool_limits(request.threads)
         job_process.main(request.arguments)
+        sys.exit()
 
 
 def main(descriptor: str) -> None:

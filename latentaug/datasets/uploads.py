@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from latentaug.datasets.dataset import (
     counts_of,
     label_names,
 )
+from latentaug.datasets.duplicates import Copies, Duplicates
 from latentaug.datasets.splitting import Parts, check_enough, split, split_as_given, split_partly_labelled
 from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, NotStored, TooLarge
 from latentaug.imaging.intake import resized
@@ -110,14 +111,12 @@ def create(
     data = save_tensors(arrays)
     named = [None] * len(pixels) if codes is None else label_names(codes, classes)
     found = duplicates.describe(copies, named, files)
-    warnings = [*reading.warnings, *([] if size is None else resized(sizes, size))]
-    warnings += inspection.look(pixels, codes, rows[0], classes, files)
-    if reading.parts is None:
-        warnings += duplicates.warnings(found, len(pixels))
-    else:
-        warnings += inspection.given(reading.parts, {name: len(part) for name, part in parts.items()})
-        warnings += inspection.leaks(reading.parts, copies.pictures, files)
-        warnings += duplicates.conflicts(found)
+    warnings = [
+        *reading.warnings,
+        *([] if size is None else resized(sizes, size)),
+        *inspection.look(pixels, codes, rows[0], classes, files),
+        *_of_parts(reading.parts, parts, copies, found, files),
+    ]
     description = DatasetDescription(
         name=name,
         built_in=False,
@@ -144,6 +143,23 @@ def create(
     )
     _store(store, description, data)
     return description
+
+
+def _of_parts(
+    given: Sequence[str | None] | None,
+    parts: Mapping[str, Rows],
+    copies: Copies,
+    found: Duplicates,
+    files: Sequence[str] | None,
+) -> list[str]:
+    """What to know about repeated images, and about the parts if the upload gives them."""
+    if given is None:
+        return duplicates.warnings(found, len(copies.pictures))
+    return [
+        *inspection.given(given, {name: len(part) for name, part in parts.items()}),
+        *inspection.leaks(given, copies.pictures, files),
+        *duplicates.conflicts(found),
+    ]
 
 
 def _store(store: ArtefactStore, description: DatasetDescription, data: bytes) -> None:

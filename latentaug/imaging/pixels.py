@@ -74,6 +74,10 @@ class Limits:
     max_bytes: int = 256 * 2**20
     room: Callable[[int], None] = field(default=room_for_all, compare=False)
 
+    def within(self, room: Callable[[int], None]) -> Limits:
+        """The same bounds, for images of which `room` is told."""
+        return Limits(self.max_images, self.max_pixels, self.max_bytes, room)
+
 
 @dataclass(frozen=True)
 class Decoded:

@@ -7,12 +7,14 @@ record. Those counts outlive the processes, add up over all workers and hosts, a
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latentaug.runtime.jobs.record import ENDS, Kind, Status
@@ -105,24 +107,62 @@ class JobMetrics:
         yield stored
 
 
+class Answered:
+    """Counts and times requests.
+
+    All of them are answered in one thread, so this needs none of the locks that Prometheus's own counters take, and
+    which would cost each request as much as its checks do.
+    """
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self._requests = Counter[tuple[str, str, int]]()
+        self._seconds: dict[tuple[str, str], _Times] = {}
+
+    def add(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request by its route, method and status, and the time that it took by the first two."""
+        self._requests[route, method, status] += 1
+        times = self._seconds.get((route, method))
+        if times is None:
+            times = self._seconds[route, method] = _Times()
+        times.buckets[bisect_left(_SECONDS, seconds)] += 1
+        times.sum += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """What was counted, for Prometheus."""
+        labels = ("route", "method", "status")
+        requests = CounterMetricFamily("http_requests", "Requests that were answered.", labels=labels)
+        for (route, method, status), count in self._requests.items():
+            requests.add_metric((route, method, str(status)), count)
+        meaning = "Seconds from the first byte of a request to the last of its answer."
+        seconds = HistogramMetricFamily("http_request_seconds", meaning, labels=("route", "method"))
+        ends = [*map(str, _SECONDS), "+Inf"]
+        for of, times in self._seconds.items():
+            up_to = [(end, float(count)) for end, count in zip(ends, accumulate(times.buckets), strict=True)]
+            seconds.add_metric(of, up_to, times.sum)
+        yield requests
+        yield seconds
+        yield GaugeMetricFamily("http_requests_in_flight", "Requests that are being answered.", self.in_flight)
+
+
+@dataclass
+class _Times:
+    """How many requests took up to each of `_SECONDS`, and longer, and how long all of them took."""
+
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(_SECONDS) + 1))
+    sum: float = 0.0
+
+
 class Metrics:
     """The metrics of one API process, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        labels = ("route", "method", "status")
-        self.requests = Counter("http_requests", "Requests that were answered.", labels, registry=self.registry)
-        self.seconds = Histogram(
-            "http_request_seconds",
-            "Seconds from the first byte of a request to the last of its answer.",
-            ("route", "method"),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.in_flight = Gauge("http_requests_in_flight", "Requests that are being answered.", registry=self.registry)
+        self.answered = Answered()
         self._jobs = JobMetrics()
-        self.registry.register(self._jobs)
+        for collector in (self.answered, self._jobs):
+            self.registry.register(collector)
 
     def expose(self, figures: JobFigures) -> bytes:
         """The metrics in Prometheus's text form, with these figures of jobs and workers."""
@@ -135,9 +175,7 @@ class RequestMetrics:
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
-        self._metrics = metrics
-        # What has these labels is looked up once: that takes longer than to count.
-        self._requests, self._seconds = cache(metrics.requests.labels), cache(metrics.seconds.labels)
+        self._answered = metrics.answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -153,11 +191,11 @@ class RequestMetrics:
             await send(message)
 
         started = time.perf_counter()
+        self._answered.in_flight += 1
         try:
-            with self._metrics.in_flight.track_inprogress():
-                await self._app(scope, receive, watched)
+            await self._app(scope, receive, watched)
         finally:
+            self._answered.in_flight -= 1
             route = getattr(scope.get("route"), "path", "unmatched")
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._requests(route, method, status).inc()
-            self._seconds(route, method).observe(time.perf_counter() - started)
+            self._answered.add(route, method, status, time.perf_counter() - started)

@@ -34,7 +34,8 @@ def main(arguments):
     open(path, "w").write(f"{os.environ['OMP_NUM_THREADS']} {' '.join(pools)}")
     if what == "wait":
         time.sleep(600)
-    os._exit(int(what))
+    if what != "return":
+        os._exit(int(what))
 
 job_process.main = main
 fork_server.main(sys.argv[1])
@@ -91,6 +92,14 @@ def test_the_exit_status_of_a_process_is_told_as_often_as_it_is_asked_for(
     process = forks.ask(tmp_path / "told", str(status))
     assert [os.waitstatus_to_exitcode(process.wait()) for _ in range(2)] == [status] * 2
     process.connection.close()
+
+
+def test_a_process_that_finds_nothing_to_do_ends(forks: Forks, tmp_path: Path) -> None:
+    process, other = forks.ask(tmp_path / "told", "return"), forks.ask(tmp_path / "other", "3")
+    assert process.wait() == 0
+    assert os.waitstatus_to_exitcode(other.wait()) == 3, "the fork server itself goes on"
+    for each in (process, other):
+        each.connection.close()
 
 
 def test_a_killed_process_is_told_to_have_been_killed(forks: Forks, tmp_path: Path) -> None:

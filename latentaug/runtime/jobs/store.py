@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from redis import Redis
 
-from latentaug.errors import Conflict, InvalidInput, NotStored, TooManyRequests, Unavailable
+from latentaug.errors import Conflict, InvalidInput, LatentaugError, NotStored, TooManyRequests, Unavailable
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
@@ -97,11 +97,10 @@ class JobStore(JobReader):
         whose = [owner] if tenant is None else [tenant, owner]
         request = "" if idempotency_key is None else _digest([*whose, idempotency_key])
         digest = _digest([kind, record.params])
-        most = self._settings.max_queued_jobs
         arguments: list[str | int | float] = [
             job_id,
             kind,
-            most,
+            self._settings.max_queued_jobs,
             request,
             digest,
             KEPT_SECONDS,
@@ -120,20 +119,23 @@ class JobStore(JobReader):
                 return record, True
             case "earlier":
                 return self.get(other), False
+        raise self._refusal(outcome, kind, reserve, other)
+
+    def _refusal(self, outcome: str, kind: Kind, reserve: str | None, other: str) -> LatentaugError:
+        """Why no job was created: what the script answers, and what it names."""
+        match outcome:
             case "other_request":
-                raise Conflict(f"this Idempotency-Key was used for another request, job {other}; use a new key")
+                return Conflict(f"this Idempotency-Key was used for another request, job {other}; use a new key")
             case "reserved":
-                raise Conflict(f"{reserve!r} is being made by job {other}; choose another name or wait for it")
+                return Conflict(f"{reserve!r} is being made by job {other}; choose another name or wait for it")
             case "deleting":
-                raise Conflict(f"{in_words(other)} is being deleted; choose another one, or make it again first")
+                return Conflict(f"{in_words(other)} is being deleted; choose another one, or make it again first")
             case "enough":
-                raise TooManyRequests(
-                    f"{self._settings.max_jobs_per_key} jobs of your key wait or run already; wait for one of them or "
-                    "cancel it",
-                    retry_after=10,
-                )
+                most = self._settings.max_jobs_per_key
+                detail = f"{most} jobs of your key wait or run already; wait for one of them or cancel it"
             case _:
-                raise TooManyRequests(f"{most} {kind} jobs are waiting already; try again later", retry_after=10)
+                detail = f"{self._settings.max_queued_jobs} {kind} jobs are waiting already; try again later"
+        return TooManyRequests(detail, retry_after=10)
 
     def cancel(self, job_id: str) -> JobRecord:
         """Cancel a job; one that is running loses its lease and stops, and so do all its sub-jobs.

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from latentaug.errors import DeadlineExceeded, InvalidInput, Stalled, TooLarge
 from latentaug.imaging.pixels import room_for_all
 from latentaug.runtime.settings import Settings
+from service.asgi import headers
 
 LEAST_TIMEOUT = 0.001
 """Seconds: in less nothing can be answered, so that who asks for it is mistaken."""
@@ -37,7 +38,7 @@ async def read_body(
         TooLarge: the body has more than `max_bytes`.
         Stalled: it comes more slowly than `slowest`.
     """
-    claimed = request.headers.get("content-length", "0")
+    claimed = headers.sent(request.scope, b"content-length") or "0"
     if claimed.isdecimal() and int(claimed) > max_bytes:
         raise _too_large(max_bytes)
     blocks, size, loop = [bytearray()], 0, asyncio.get_running_loop()
@@ -103,7 +104,7 @@ async def in_time(request: Request, settings: Settings) -> AsyncIterator[Callabl
 
 
 def _timeout(request: Request, settings: Settings) -> float:
-    sent = request.headers.get("x-request-timeout")
+    sent = headers.sent(request.scope, b"x-request-timeout")
     if sent is None:
         return settings.request_timeout
     try:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from starlette.requests import Request
 
 from latentaug.errors import NotAcceptable, UnsupportedMediaType
+from service.asgi import headers
 
 JSON = "application/json"
 NPY = "application/x-npy"
@@ -50,7 +51,7 @@ def body_form(request: Request, readable: Sequence[str]) -> str:
     if form not in readable:
         sent = f"Content-Type {form[:80]!r} cannot be read here" if form else "the request has no Content-Type"
         raise UnsupportedMediaType(f"{sent}; send one of {', '.join(readable)}")
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    encoding = (headers.sent(request.scope, b"content-encoding") or "identity").strip().lower()
     if encoding != "identity":
         raise UnsupportedMediaType(f"Content-Encoding {encoding[:40]!r} cannot be read; send the body as it is")
     return form
@@ -94,7 +95,7 @@ def is_json(request: Request) -> bool:
 
 def _content_type(request: Request) -> str:
     """The media type that the request names, without its parameters; empty where it names none."""
-    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+    return (headers.sent(request.scope, b"content-type") or "").split(";")[0].strip().lower()
 
 
 def _media_range(text: str) -> tuple[str, float] | None:

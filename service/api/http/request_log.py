@@ -7,11 +7,11 @@ import re
 import secrets
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latentaug.runtime.logs import request_id
 from service.api.http import problems
+from service.asgi import headers
 
 logger = logging.getLogger("latentaug.api")
 
@@ -29,7 +29,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent = Headers(scope=scope).get("x-request-id", "")
+        sent = headers.sent(scope, b"x-request-id") or ""
         current = sent if _ID.fullmatch(sent) else secrets.token_hex(16)
         token = request_id.set(current)
         started = time.perf_counter()
@@ -39,7 +39,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).append("X-Request-ID", current)
+                message["headers"] = [*message["headers"], (b"x-request-id", current.encode())]
             await send(message)
 
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -54,7 +53,7 @@ async def read_batch(request: Request, context: Context, readable: Sequence[str]
     body: bytes | Form = data
     if form == media.MULTIPART:
         body = await read_form(data, request.headers["content-type"], context.limits)
-    limits, effort = replace(context.limits, room=room), media.read_effort(form, len(data))
+    limits, effort = context.limits.within(room), media.read_effort(form, len(data))
     batch = await context.on_pixels(lambda: read_images(form, body, limits), effort)
     context.holding.keep(request, batch.nbytes)
     tell(request, batch.warnings)
