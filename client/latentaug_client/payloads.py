@@ -100,7 +100,7 @@ def images_body(images: Images, labels: ArrayLike | None) -> Body:
     _check_length(labels, len(batch))
     if isinstance(batch, np.ndarray):
         return Body(_npz({"images": batch}, labels), {"Content-Type": NPZ})
-    files = [("images", (f"{i}", file)) for i, file in enumerate(batch)]
+    files = [("images", (f"image {i}", file)) for i, file in enumerate(batch)]
     data = None if labels is None else {"labels": json.dumps(as_list(labels))}
     return Body(files=files, data=data)
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentaug_client.client import Client
 from latentaug_client.labels import as_array, unlabelled
-from latentaug_client.rows import as_rows, intensities, whole_columns
+from latentaug_client.rows import as_rows, intensities, white_of, whole_columns
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ def training_set(client: Client, recipe: Mapping[str, Any] | str, rows: NDArray[
     Args:
         client: of the service.
         recipe: a recipe, or the id of a recommend job that found one.
-        rows: images in 0..1, [n, h, w], [n, h, w, c] or flattened.
+        rows: images in 0..1, or whole numbers in 0..255, [n, h, w], [n, h, w, c] or flattened.
         labels: one for each row; -1, NaN, None or an empty text for none.
 
     Raises:
-        ValueError: values outside 0..1, or flattened images of which nothing tells the sides.
+        ValueError: values outside these ranges, or flattened images of which nothing tells the sides.
     """
     given: Mapping[str, Any] = client.job(recipe).record["result"]["recipe"] if isinstance(recipe, str) else recipe
-    images = intensities(rows).reshape(-1, *_shape(client, given.get("model"), rows))
+    images = intensities(rows, white_of(rows)).reshape(-1, *_shape(client, given.get("model"), rows))
     name = f"recipe-{uuid4().hex}"
     client.upload(name, np.rint(255 * images).astype(np.uint8), labels)
     try:
@@ -64,7 +64,7 @@ def training_set(client: Client, recipe: Mapping[str, Any] | str, rows: NDArray[
 def _read(arrays: Mapping[str, NDArray[Any]], rows: NDArray[Any], labels: NDArray[Any]) -> TrainingSet:
     kind, source = arrays["kind"], arrays["source"]
     new = kind == "new"
-    made = as_rows(arrays["images"][new], rows, whole_columns(rows, rows.dtype))
+    made = as_rows(arrays["images"][new], rows, whole_columns(rows, rows.dtype), white_of(rows))
     # The service tells labels by name; an image of the same name that was given tells which one that is.
     known = np.flatnonzero((kind == "real") & ~unlabelled(labels)[source])
     names, first = np.unique(arrays["labels"][known], return_index=True)

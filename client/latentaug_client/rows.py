@@ -7,21 +7,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_DARK = 16
+"""Whole numbers up to this, but beyond 1, are no levels of 255: all would be nearly black."""
 _ROUNDING = 1e-5
 """How far a value may lie outside 0..1, because a scaler has rounded it."""
 
 
-def intensities(rows: NDArray[Any]) -> NDArray[np.float32]:
+def white_of(rows: NDArray[Any]) -> int:
+    """The value of white: 255 in whole numbers of which one is above `_DARK`, as image files have them, else 1."""
+    return 255 if rows.dtype.kind in "iu" and rows.max(initial=0) > _DARK else 1
+
+
+def intensities(rows: NDArray[Any], white: int = 1) -> NDArray[np.float32]:
     """Rows as intensities in 0..1, float32.
+
+    Args:
+        rows: from 0 for black to `white`.
+        white: what `white_of` says of all rows, of which these may be some.
 
     Raises:
         ValueError: values that are none, and not only because of rounding.
     """
     low, high = float(rows.min()), float(rows.max())
-    if low < -_ROUNDING or high > 1 + _ROUNDING:
-        advice = ", for instance X / 255" if 2 < high <= 255 and low >= 0 and rows.dtype.kind in "iu" else ""
+    if low < -_ROUNDING or high > white + _ROUNDING:
+        advice = f", for instance X / {high:g}" if low >= 0 and rows.dtype.kind in "iu" else ""
         raise ValueError(f"X has values from {low:g} to {high:g}; scale it to 0..1{advice}")
-    return rows.astype(np.float32).clip(0, 1)
+    return (rows / np.float32(white)).astype(np.float32).clip(0, 1)
 
 
 def check_order(shape: tuple[int, ...], wanted: tuple[int, int, int]) -> None:
@@ -42,7 +53,7 @@ def check_order(shape: tuple[int, ...], wanted: tuple[int, int, int]) -> None:
 
 
 def whole_columns(X: Any, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
-    """Which columns of X hold whole numbers or truths, so that only 0 and 1 have a meaning: bool [features] or [].
+    """Which columns of X hold whole numbers or truths, so that nothing between has a meaning: bool [features] or [].
 
     Args:
         X: what the caller gave; a data frame's columns may be of several types.
@@ -52,13 +63,14 @@ def whole_columns(X: Any, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
     return np.array([kind in "biu" for kind in kinds]) if kinds else np.array(dtype.kind in "biu")
 
 
-def as_rows(images: NDArray[np.uint8], like: NDArray[Any], whole: NDArray[np.bool_]) -> NDArray[Any]:
-    """New images as rows of the form and type of given ones; where these are whole, a pixel is ink or it is not.
+def as_rows(images: NDArray[np.uint8], like: NDArray[Any], whole: NDArray[np.bool_], white: int = 1) -> NDArray[Any]:
+    """New images as rows of the form, type and range of given ones, rounded where these are whole.
 
     Args:
         images: uint8 [m, ...].
         like: the given rows, [n, ...].
         whole: what `whole_columns` says.
+        white: what `white_of` says.
     """
-    rows = (images / 255).reshape(len(images), *like.shape[1:])
+    rows = (images * (white / 255)).reshape(len(images), *like.shape[1:])
     return np.where(whole, np.rint(rows), rows).astype(like.dtype)

@@ -33,7 +33,7 @@ from latentaug_client.labels import as_array, unlabelled
 from latentaug_client.options import AskedDecode, AugmentOptions, Method
 from latentaug_client.payloads import Augmented
 from latentaug_client.recipes import training_set
-from latentaug_client.rows import as_rows, check_order, intensities, whole_columns
+from latentaug_client.rows import as_rows, check_order, intensities, white_of, whole_columns
 
 MOST_K = 64
 """Most neighbours of an image; where more new images are made of each, neighbours serve again, each a shorter way."""
@@ -51,10 +51,10 @@ class _Secret(str):
 class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-learn has no types
     """Adds images made by a service's VAE until each class has as many as you want.
 
-    The rows of X are images in 0..1 of the size that the model takes, as [n, h, w] or [n, h, w, c], or flattened as
-    `images.reshape(n, -1)`. The new rows follow the given ones and have the same form and type: their values are those
-    of 256 grey levels, or 0 and 1 where X holds whole numbers or truths. They are made from rows of their own class,
-    from each of them equally often as far as possible.
+    The rows of X are images of the size that the model takes, in 0..1 or as whole numbers in 0..255, as [n, h, w] or
+    [n, h, w, c], or flattened as `images.reshape(n, -1)`. The new rows follow the given ones and have the same form,
+    type and range: their values are those of 256 grey levels, or 0 and 1 where X holds no other whole numbers, or
+    truths. They are made from rows of their own class, from each of them equally often as far as possible.
     Rows without a label (-1, NaN, None or an empty text in y) stay as they are and where they are, and are no class.
     A pipeline of imbalanced-learn samples only the training part of each fold, never the part that is scored.
 
@@ -182,14 +182,16 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         """X followed by the new rows; `sampling_strategy_` says how many of each class."""
         dense = X.toarray() if sparse.issparse(X) else np.asarray(X)
         random = check_random_state(0 if self.random_state is None else self.random_state)
+        white = white_of(dense)
         parts, sources, neighbours = [dense], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         with Client(self.url, self.key) as client:
             shape = self._image_shape(client, dense.shape[1:])
             for label, wanted in self.sampling_strategy_.items():
                 if wanted:
                     rows = np.flatnonzero(y == label)
-                    made = self._children(client, dense[rows].reshape(-1, *shape), wanted, random, label)
-                    parts.append(as_rows(made.images, dense, self._whole))
+                    images = intensities(dense[rows].reshape(-1, *shape), white)
+                    made = self._children(client, images, wanted, random, label)
+                    parts.append(as_rows(made.images, dense, self._whole, white))
                     sources.append(rows[made.source])
                     neighbours.append(np.where(made.neighbour < 0, -1, rows[made.neighbour]))
         self.source_ = np.concatenate(sources)
@@ -211,17 +213,17 @@ class LatentAugmenter(BaseOverSampler):  # type: ignore[misc]  # imbalanced-lear
         return shape
 
     def _children(
-        self, client: Client, rows: NDArray[Any], wanted: int, random: np.random.RandomState, label: Any
+        self, client: Client, images: NDArray[np.float32], wanted: int, random: np.random.RandomState, label: Any
     ) -> Augmented:
-        """Make `wanted` new images of one class: first one from each row, in random order, then another, and so on."""
-        each = -(-wanted // len(rows))
+        """Make `wanted` new images of one class: first one of each image, in random order, then another, and so on."""
+        each = -(-wanted // len(images))
         try:
-            made = client.augment(intensities(rows), model=self.model, **self._options(each, len(rows), random))
+            made = client.augment(images, model=self.model, **self._options(each, len(images), random))
         except Invalid as error:
             if error.code != "too_few_images":
                 raise
-            raise ValueError(_too_few(label, len(rows))) from error
-        order = each * random.permutation(len(rows)) + np.arange(each)[:, None]  # [each, n], places in `made`
+            raise ValueError(_too_few(label, len(images))) from error
+        order = each * random.permutation(len(images)) + np.arange(each)[:, None]  # [each, n], places in `made`
         chosen = order.ravel()[:wanted]
         return Augmented(made.images[chosen], None, made.source[chosen], made.neighbour[chosen], made.decode)
 

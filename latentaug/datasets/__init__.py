@@ -12,6 +12,7 @@ from pathlib import Path
 from latentaug.datasets import digits, mnist, ujipen, uploads
 from latentaug.datasets.built_in import BUILT_IN
 from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, NotRead, Unreadable, label_names
+from latentaug.datasets.inspection import told_missing
 from latentaug.datasets.uploads import Reading
 from latentaug.errors import Conflict
 from latentaug.storage.objects import ArtefactStore
@@ -32,6 +33,7 @@ __all__ = [
     "label_names",
     "load",
     "names",
+    "told_missing",
 ]
 
 create = uploads.create

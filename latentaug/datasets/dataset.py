@@ -28,6 +28,11 @@ def label_names(labels: NDArray[np.int64], classes: Sequence[str]) -> list[str |
     return [None if label == UNLABELLED else classes[label] for label in labels]
 
 
+def counts_of(labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """How many of these labels, int64 [n], are of each class; those that are `UNLABELLED` are of none."""
+    return np.bincount(labels[labels != UNLABELLED], minlength=classes)
+
+
 class LeftOut(BaseModel):
     """Images of a data set that are in none of its parts."""
 
@@ -78,6 +83,8 @@ class DatasetDescription(BaseModel):
     """Label names by label number; empty if there are no labels."""
     class_counts: list[int] | None = None
     """Number of labelled images of each class, if that is known without reading them."""
+    train_counts: list[int] | None = None
+    """Of these, how many are in the training part; null where that is not known."""
     parts: dict[str, int]
     """Number of images in the training, validation and test parts."""
     labelled_parts: dict[str, int] = {}

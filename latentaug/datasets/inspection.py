@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentaug.datasets.dataset import UNLABELLED
+from latentaug.datasets.dataset import counts_of
 from latentaug.imaging.arrays import largest, told_dark
 from latentaug.imaging.layout import listed
 from latentaug.imaging.phrases import counted
@@ -17,14 +17,39 @@ from latentaug.options import Strength
 
 NEARLY_BLACK = 31
 """An image with no value above this, of 255, is told of."""
+_MISSING = {"nan", "NaN", "NaT", "None", "<NA>", "null"}
+"""What NaN and its like become as texts."""
 _NEEDED = Strength.model_fields["k"].default + 1
 
 Rows = NDArray[np.int64]
 
 
-def look(images: Pixels, labels: Rows | None, classes: Sequence[str], files: Sequence[str] | None) -> list[str]:
-    """What to know about the images, uint8 [n, h, w, c], and the classes of labelled ones, int64 [n]."""
-    return _values(images, files) + ([] if labels is None else _classes(labels, classes))
+def look(
+    images: Pixels, labels: Rows | None, train: Rows, classes: Sequence[str], files: Sequence[str] | None
+) -> list[str]:
+    """What to know about the images, uint8 [n, h, w, c], and the classes of labelled ones, int64 [n].
+
+    `train` has the rows of the training part.
+    """
+    told = _values(images, files)
+    if labels is None:
+        return told
+    told += told_missing(classes)
+    if files is None:  # folders were compared when they were read
+        told += _alike(classes)
+    counts, to_train_on = (counts_of(some, len(classes)) for some in (labels, labels[train]))
+    return [*told, *_tiny(counts, classes), *_few(counts, to_train_on, classes)]
+
+
+def told_missing(classes: Iterable[str]) -> list[str]:
+    """That a class may stand for labels that are missing, in a sentence; nothing if none may."""
+    missing = [name for name in classes if name in _MISSING]
+    if not missing:
+        return []
+    return [
+        f"There is a class named {' and one named '.join(map(repr, missing))}, as missing labels read once they are "
+        "texts. If those images have no label, send an empty text for each, or put them into a folder 'unlabelled'."
+    ]
 
 
 def given(folders: Sequence[str | None], parts: Mapping[str, int]) -> list[str]:
@@ -57,20 +82,15 @@ def leaks(given: Sequence[str | None], pictures: Rows, files: Sequence[str] | No
 def _values(images: Pixels, files: Sequence[str] | None) -> list[str]:
     if told := told_dark(largest(images)):
         return told
-    lightest, darkest = images.max(axis=(1, 2, 3)), images.min(axis=(1, 2, 3))  # [n]
-    flat = np.flatnonzero(lightest == darkest)
+    lightest = images.max(axis=(1, 2))  # [n, c]
+    flat = np.flatnonzero((lightest == images.min(axis=(1, 2))).all(axis=1))
     if len(flat):
         told.append(f"{how_many(len(flat))} of one colour all over: {_named(files, flat)}.")
-    dark = np.flatnonzero((lightest <= NEARLY_BLACK) & (lightest != darkest))
+    dark = np.setdiff1d(np.flatnonzero((lightest <= NEARLY_BLACK).all(axis=1)), flat)
     if len(dark):
         black = f"nearly black, with no value above {NEARLY_BLACK} of 255"
         told.append(f"{how_many(len(dark))} {black}: {_named(files, dark)}.")
     return told
-
-
-def _classes(labels: Rows, classes: Sequence[str]) -> list[str]:
-    counts = np.bincount(labels[labels != UNLABELLED], minlength=len(classes))
-    return [*_alike(classes), *_tiny(counts, classes)]
 
 
 def _alike(classes: Sequence[str]) -> list[str]:
@@ -88,13 +108,35 @@ def _tiny(counts: Rows, classes: Sequence[str]) -> list[str]:
     tiny = [f"{name} ({count})" for name, count in zip(classes, counts.tolist(), strict=True) if count < _NEEDED]
     if not tiny:
         return []
-    which = f"{counted(len(tiny), 'class')} {'has' if len(tiny) == 1 else 'have'}"
-    most = int(counts.min()) - 1
-    advice = f"set k to {most} at most" if most else "use noise, which needs none"
     return [
-        f"{which} fewer than {_NEEDED} images, too few for {_NEEDED - 1} neighbours each: {listed(tiny)}. Add images, "
-        f"or {advice}."
+        f"{_have(tiny)} fewer than {_NEEDED} images, too few for {_NEEDED - 1} neighbours each: {listed(tiny)}. Add "
+        f"images, or {_most(counts)}."
     ]
+
+
+def _few(counts: Rows, to_train_on: Rows, classes: Sequence[str]) -> list[str]:
+    """Classes that are large enough, but not without the images of the other parts."""
+    few = [
+        f"{name} ({left} of {count})"
+        for name, count, left in zip(classes, counts.tolist(), to_train_on.tolist(), strict=True)
+        if left < _NEEDED <= count
+    ]
+    if not few:
+        return []
+    return [
+        f"{_have(few)} fewer than {_NEEDED} images to train on, as the others are for validation and test: "
+        f"{listed(few)}. For a job that makes new images of the training part alone, {_most(to_train_on)}."
+    ]
+
+
+def _have(classes: Sequence[str]) -> str:
+    return f"{counted(len(classes), 'class')} {'has' if len(classes) == 1 else 'have'}"
+
+
+def _most(counts: Rows) -> str:
+    """What to do where the smallest class has so few images."""
+    most = int(counts.min()) - 1
+    return f"set k to {most} at most" if most > 0 else "use noise, which needs no neighbours"
 
 
 def _named(files: Sequence[str] | None, rows: Rows) -> str:

@@ -40,7 +40,12 @@ _TOLD_EMPTY = (
     "classes by the folders that they see, and without these a number would mean another class in each part. git does "
     "not keep empty folders, and neither do some programs that copy or zip; make the folders again after that.\n\n"
 )
-_TYPES: Sequence[tuple[type, pa.DataType]] = ((int, pa.int64()), (float, pa.float64()))
+_TYPES: Mapping[pa.DataType, tuple[str, Callable[[str], Any]]] = {
+    pa.bool_(): ("bool", {"True": True, "False": False}.__getitem__),
+    pa.int64(): ("int64", int),
+    pa.float64(): ("float64", float),
+}
+"""What a column may be besides text, the narrowest first: its name for `datasets`, and how its values are read."""
 
 
 @dataclass(frozen=True)
@@ -114,19 +119,18 @@ class MadeZip:
 
     def _columns(self) -> dict[str, pa.DataType]:
         """The columns beside `file` and `label`, each with the narrowest type that holds all of its values."""
-        fitting: dict[str, list[type]] = {}
+        fitting: dict[str, list[pa.DataType]] = {}
         filled = set[str]()
         for line in self._lines():
             self._archive.getinfo(line.pop("file"))
             if label := line.pop("label", None):
                 self.number[label]  # or it is none of the classes
             for name, value in line.items():
-                kinds = fitting.setdefault(name, [kind for kind, _ in _TYPES])
+                kinds = fitting.setdefault(name, list(_TYPES))
                 if value:
                     filled.add(name)
                     fitting[name] = [kind for kind in kinds if _reads(kind, value)]
-        of = dict(_TYPES)
-        return {name: of[kinds[0]] if kinds and name in filled else pa.string() for name, kinds in fitting.items()}
+        return {name: kinds[0] if kinds and name in filled else pa.string() for name, kinds in fitting.items()}
 
 
 def convert(layout: Converted, made: IO[bytes], dataset: Dataset) -> Iterator[bytes]:
@@ -179,10 +183,10 @@ def _to_parquet(made: MadeZip) -> Iterator[bytes]:
     yield from out.take()
 
 
-def _reads(read: type, text: str) -> bool:
+def _reads(kind: pa.DataType, text: str) -> bool:
     try:
-        read(text)
-    except ValueError:
+        _value(text, kind)
+    except (KeyError, ValueError):
         return False
     return True
 
@@ -191,7 +195,7 @@ def _value(text: str, kind: pa.DataType) -> Any:
     """A value of the manifest in its column's type; None where the manifest has nothing."""
     if not text:
         return None
-    return next((read(text) for read, other in _TYPES if kind == other), text)
+    return _TYPES[kind][1](text) if kind in _TYPES else text
 
 
 def _feature(name: str, kind: pa.DataType, classes: Sequence[str]) -> dict[str, Any]:
@@ -200,7 +204,7 @@ def _feature(name: str, kind: pa.DataType, classes: Sequence[str]) -> dict[str, 
         return {"_type": "Image"}
     if name == "label":
         return {"_type": "ClassLabel", "names": list(classes)}
-    return {"_type": "Value", "dtype": {pa.int64(): "int64", pa.float64(): "float64"}.get(kind, "string")}
+    return {"_type": "Value", "dtype": _TYPES[kind][0] if kind in _TYPES else "string"}
 
 
 def _to_webdataset(made: MadeZip) -> Iterator[bytes]:

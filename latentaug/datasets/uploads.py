@@ -18,7 +18,15 @@ from safetensors.numpy import save as save_tensors
 
 from latentaug.datasets import duplicates, inspection
 from latentaug.datasets.built_in import BUILT_IN
-from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, LeftOut, Unreadable, label_names
+from latentaug.datasets.dataset import (
+    UNLABELLED,
+    Dataset,
+    DatasetDescription,
+    LeftOut,
+    Unreadable,
+    counts_of,
+    label_names,
+)
 from latentaug.datasets.duplicates import Copies, Duplicates
 from latentaug.datasets.splitting import Parts, check_enough, split, split_as_given, split_partly_labelled
 from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, NotStored, TooLarge
@@ -106,7 +114,7 @@ def create(
     warnings = [
         *reading.warnings,
         *([] if size is None else resized(sizes, size)),
-        *inspection.look(pixels, codes, classes, files),
+        *inspection.look(pixels, codes, rows[0], classes, files),
         *_of_parts(reading.parts, parts, copies, found, files),
     ]
     description = DatasetDescription(
@@ -120,7 +128,8 @@ def create(
         width=pixels.shape[2],
         channels=pixels.shape[3],
         classes=classes,
-        class_counts=None if codes is None else np.bincount(codes[labelled], minlength=len(classes)).tolist(),
+        class_counts=None if codes is None else counts_of(codes, len(classes)).tolist(),
+        train_counts=None if codes is None else counts_of(codes[rows[0]], len(classes)).tolist(),
         parts={name: len(part) for name, part in parts.items()},
         labelled_parts={name: int(labelled[part].sum()) for name, part in parts.items()},
         parts_given=reading.parts is not None,

@@ -80,8 +80,8 @@ def read_npy(data: bytes, limits: Limits) -> NDArray[np.generic]:
     if dtype.hasobject or dtype.kind not in "biufUS":
         why = ", which is never read because it may hold code" if dtype.hasobject else ""
         raise MalformedInput(
-            f"the array holds {dtype}{why}; send numbers or texts: "
-            "labels.astype(str) for labels, and images of one size as one uint8 array, or of several as a zip"
+            f"the array holds {dtype}{why}; send numbers or texts: labels.astype(str) for labels, with '' where "
+            "there is none, and images of one size as one uint8 array, or of several as a zip"
         )
     size = math.prod(shape) * dtype.itemsize
     if size > limits.max_bytes:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from latentaug.errors import InvalidInput, TooLarge
 from latentaug.imaging.depth import in_unit_range, of_unit_range
-from latentaug.imaging.pixels import MIN_SIDE, Limits, Pixels
+from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Limits, Pixels
 
 DARK = 16
 """Where no value of a whole batch is above this, of 255, its images are nearly black and probably in another range."""
@@ -92,6 +92,10 @@ def _mistaken_shape(shape: tuple[int, ...]) -> str | None:
         )
     if len(shape) == 3 and shape[2] in (3, 4) and shape[1] >= MIN_SIDE:
         return f"{found}, which is one image in colour; add the axis of the batch, images[None]"
+    if len(shape) == 3 and shape[0] == shape[1] and shape[2] > MAX_SIDE:
+        return f"{found}: the images come first here, [n, h, w]; send images.transpose(2, 0, 1)"
+    if len(shape) == 4 and shape[0] == shape[1] and shape[2] in (1, 3) and shape[3] not in (1, 3):
+        return f"{found}: the images come first here, [n, h, w, c]; send images.transpose(3, 0, 1, 2)"
     if len(shape) == 4 and shape[3] == 4 and shape[1] not in (1, 3):
         return f"{found}, with alpha as a fourth channel; leave it out, images[..., :3], or send PNG files"
     if len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3):

@@ -34,6 +34,7 @@ TABLES = {".csv", ".tsv", ".xls", ".xlsx", ".ods", ".parquet", ".json"}
 """Suffixes, in lower case, of files in which labels may stand."""
 WHOLE_FOLDER = ("/", "/...")
 """How names end that stand for all that a hidden folder holds: in a folder, and in a zip that the client makes."""
+_NO_CLASSES = "No image lies in the folder of a class, so none has a label. If there are classes, give each a folder."
 MAX_LABEL = 100  # characters
 MOST_NAMED = 5
 """Files that a sentence names at most."""
@@ -103,7 +104,7 @@ def arrange(names: Sequence[str]) -> Layout:
     for label in sorted(found):
         check_label(label)
     if not found:
-        return Layout(None, parts)
+        return Layout(None, parts, [] if parts is None or all(unlabelled) else [_NO_CLASSES])
     if len(found) == 1 and None not in labels and _is_no_class(only := found.pop()):
         told = (
             f"All images lie in the folder {only!r}, so they have no labels. If there are classes, give each a folder."

@@ -10,7 +10,7 @@ from latentaug.imaging.phrases import counted
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE
 
 PROPOSED_SIDE = 128
-"""Longer side, in pixels, of the size that is proposed for images of many or large sizes."""
+"""Longer side, in pixels, of the size that is proposed for large images."""
 
 
 def sizes_differ(sizes: Sizes, files: Sequence[str] | None) -> str:
@@ -26,12 +26,17 @@ def sizes_differ(sizes: Sizes, files: Sequence[str] | None) -> str:
 
 
 def proposed(sizes: Sizes) -> str:
-    """A size that suits images of these heights and widths: the commonest one, smaller where that is large."""
+    """A size that suits images of these heights and widths: the commonest one, brought within the bounds."""
     height, width = Counter(sizes).most_common(1)[0][0]
-    if min(height, width) >= MIN_SIDE and max(height, width) <= MAX_SIDE:
-        return size_words((height, width))
-    scale = PROPOSED_SIDE / max(height, width)
-    return size_words((max(MIN_SIDE, round(height * scale)), max(MIN_SIDE, round(width * scale))))
+    if max(height, width) > MAX_SIDE:
+        scale = PROPOSED_SIDE / max(height, width)
+    else:
+        scale = max(1, MIN_SIDE / min(height, width))
+    return size_words((_within(height * scale), _within(width * scale)))
+
+
+def _within(side: float) -> int:
+    return min(max(MIN_SIDE, round(side)), MAX_SIDE)
 
 
 def named_file(files: Sequence[str] | None, row: int) -> str:

@@ -62,7 +62,10 @@ def new_folder(path: Path) -> Iterator[Path]:
     partial = path / _PARTIAL if empty else path.with_name(f".{path.name}{_PARTIAL}")
     shutil.rmtree(partial, ignore_errors=True)  # of a command that was killed
     new_parents = [parent for parent in path.parents if not parent.exists()]
-    partial.mkdir(parents=True)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be made ({error.strerror}); name another folder, or make room") from error
     try:
         yield partial
         if empty:

@@ -43,4 +43,5 @@ def opened(path: Path) -> Iterator[Opened]:
             unpack_zip(path.read_bytes(), folder)
             yield Opened(folder, path)
     else:
-        raise ValueError(f"there is no folder or zip {path}; name one that holds images")
+        found = f"{path} is neither a folder nor a zip" if path.exists() else f"there is no folder or zip {path}"
+        raise ValueError(f"{found}; name one that holds images, in a folder for each class")

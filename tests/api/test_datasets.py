@@ -194,8 +194,8 @@ def test_copies_of_pictures_are_told_by_the_names_of_their_files(api: httpx.Clie
     }
     assert [(copy["row"], copy["label"]) for copy in found["examples"][0]] == [(1, "dog"), (13, "cat")]
     assert all(copy["file"].endswith(".png") for example in found["examples"] for copy in example)
-    assert len(created["warnings"]) == 2
-    assert repr(found["examples"][0][0]["file"]) in created["warnings"][1]
+    assert len(created["warnings"]) == 3
+    assert repr(found["examples"][0][0]["file"]) in created["warnings"][2]
     assert api.get(f"{PATH}/repeated").json() == created
     api.delete(f"{PATH}/repeated")
 

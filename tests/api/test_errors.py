@@ -105,6 +105,14 @@ def test_what_is_over_a_limit_is_too_large(api: httpx.Client, name: str) -> None
     check(post(api, f"{TINY}/encode", body, form), 413, "too_large")
 
 
+@pytest.mark.parametrize("operation", ["augment", "label"])
+def test_what_a_job_can_do_is_said_to_be_so(api: httpx.Client, operation: str) -> None:
+    labels = np.array(["a", ""] * 32 + ["a"])
+    answer = post(api, f"{TINY}/{operation}", npz(images=pictures(65), labels=labels), NPZ)
+
+    check(answer, 413, "too_large", f"upload them as a data set and {operation} that by a job")
+
+
 def test_a_chunked_body_over_the_bound_is_too_large(api: httpx.Client) -> None:
     answer = api.post(f"{TINY}/encode", content=(b"\0" * 2**16 for _ in range(64)), headers={"Content-Type": NPY})
 

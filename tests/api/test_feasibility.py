@@ -22,9 +22,11 @@ pytestmark = pytest.mark.usefixtures("empty_redis")
 
 @pytest.fixture(scope="module", autouse=True)
 def uploads(api: httpx.Client) -> Iterator[None]:
-    """Of the shape of `tiny`: `bare` without labels, `rare` with a class of two, `partly` with unlabelled images."""
-    rare = npz(images=pictures(12), labels=np.array(["many"] * 10 + ["few"] * 2))
-    partly = npz(images=pictures(30), labels=np.array(["many"] * 6 + ["few"] * 4 + [""] * 20))
+    """Of the shape of `tiny`: `bare` without labels, `rare` with a class of three, of which two are to train on, and
+    `partly` with unlabelled images.
+    """
+    rare = npz(images=pictures(13), labels=np.array(["many"] * 10 + ["few"] * 3))
+    partly = npz(images=pictures(34), labels=np.array(["many"] * 7 + ["few"] * 7 + [""] * 20))
     for name, body in (("bare", npz(images=pictures(8))), ("rare", rare), ("partly", partly)):
         assert post(api, "/v1/datasets", body, NPZ, "*/*", name=name).status_code == 201
     yield
@@ -61,9 +63,15 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int, str]] = {
         "augment",
         {"dataset": "partly", "model": "tiny", "k": 4},
         422,
-        "class 'few' has 4 labelled images in all",
+        "class 'few' has 4 labelled images to train on",
     ),
-    "more labelled than train with a label": ("evaluate", {"dataset": "partly", "labelled": 8}, 422, "2 to 6, all"),
+    "a class with few images in all": (
+        "augment",
+        {"dataset": "rare", "model": "tiny", "k": 3, "whole": True},
+        422,
+        "class 'few' has 3 images in all, too few to find 3 neighbours among; use k up to 2",
+    ),
+    "more labelled than train with a label": ("evaluate", {"dataset": "partly", "labelled": 9}, 422, "2 to 8, all"),
     "too many of each image": (
         "augment",
         {"dataset": "digits", "model": "eight", "per_image": 1000},
@@ -103,6 +111,7 @@ ACCEPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "unlabelled images beside a class large enough": ("augment", {"dataset": "partly", "model": "tiny", "k": 3}),
     "labels to spread over unlabelled images": ("label", {"dataset": "partly", "model": "tiny"}),
     "the largest k": ("augment", {"dataset": "rare", "model": "tiny", "k": 1}),
+    "the largest k among all images": ("augment", {"dataset": "rare", "model": "tiny", "k": 2, "whole": True}),
     "as many of each image as fit": ("augment", {"dataset": "digits", "model": "eight", "per_image": 914}),
     "training without labels": ("train", {"dataset": "bare"}),
     "the whole training part": ("evaluate", {"dataset": "digits", "labelled": 1079}),

@@ -340,6 +340,24 @@ def test_every_file_that_cannot_be_read_is_named_at_once(api: httpx.Client) -> N
     assert [error["loc"] for error in refused["errors"]] == ["images.1", "images.2"]
     assert "2 images cannot be read: image 1: no image of PNG" in refused["detail"]
 
+    files = [("images", ("cat.png", png(pictures(1)[0]))), ("images", ("dog.png", b"x"))]
+    refused = api.post(f"{TINY}/encode", files=files).json()
+    assert [error["loc"] for error in refused["errors"]] == ["images.1"]
+    assert "1 image cannot be read: dog.png: no image of PNG" in refused["detail"]
+
+
+def test_a_label_that_reads_like_a_missing_one_is_pointed_out(api: httpx.Client) -> None:
+    answer = post(
+        api,
+        f"{TINY}/augment",
+        npz(images=pictures(8), labels=np.array(["nan", "cat"] * 4)),
+        NPZ,
+        "application/json",
+        k=1,
+    )
+
+    assert "There is a class named 'nan'" in answer.json()["warnings"][0]
+
 
 def test_labels_come_back_as_they_were_or_are_told_how_to_be_sent(api: httpx.Client) -> None:
     images = pictures(8)

@@ -27,6 +27,12 @@ def test_an_empty_folder_is_filled_and_stays_the_same_folder(tmp_path: Path) -> 
     assert [path.relative_to(there).as_posix() for path in sorted(there.rglob("*"))] == ["a", "a/1.png"]
 
 
+def test_where_no_folder_can_be_made_another_one_is_asked_for() -> None:
+    told = r"/proc/new cannot be made \(.*\); name another folder"
+    with pytest.raises(ValueError, match=told), new_folder(Path("/proc/new")):
+        pass
+
+
 def test_an_empty_folder_is_empty_again_after_an_error(tmp_path: Path) -> None:
     def fill() -> None:
         with new_folder(tmp_path) as unfinished:

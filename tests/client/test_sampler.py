@@ -245,6 +245,24 @@ def test_what_cannot_be_done_is_said(url: str) -> None:
         LatentAugmenter(url, "nobody").fit_resample(X, Y)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_levels_of_image_files_stay_what_they_are(url: str, dtype: type[np.integer[Any]]) -> None:
+    few = (Y != 3) | (np.cumsum(Y == 3) <= 20)
+    levels = np.rint(255 * X[few]).astype(dtype)
+    new_x, new_y = LatentAugmenter(url, MODEL).fit_resample(levels, Y[few])
+    of_floats, same_y = LatentAugmenter(url, MODEL).fit_resample(levels / 255, Y[few])
+    assert new_x.dtype == dtype
+    assert (new_y == same_y).all()
+    assert np.array_equal(new_x, np.rint(255 * of_floats))
+
+    recipe = LatentAugmenter(url, recipe={"parts": [{"source": "elastic"}]})
+    assert recipe.fit_resample(levels[:60], Y[few][:60])[0].max() > 200
+    with pytest.raises(ValueError, match=r"values from 0 to 16; scale it to 0\.\.1, for instance X / 16"):
+        LatentAugmenter(url, MODEL).fit_resample(np.rint(16 * X).astype(dtype), Y)
+    with pytest.raises(ValueError, match=r"values from 0 to 4095; .* X / 4095"):
+        LatentAugmenter(url, MODEL).fit_resample(np.rint(4095 * X).astype(np.int64), Y)
+
+
 CHECKS = {check.func.__name__: check for _, check in parametrize_with_checks([LatentAugmenter()]).args[1]}
 
 

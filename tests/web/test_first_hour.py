@@ -163,6 +163,7 @@ def test_a_zip_with_broken_images_is_taken_without_them_once_they_were_named(
     page.get_by_role("button", name="Upload").click()
     problem = page.get_by_role("alert")
     expect(problem).to_contain_text("3 images cannot be read")
+    expect(problem).to_contain_text("save such images anew, or go on without them.")
     for file in ("roof/empty.png", "roof/torn.jpg", "sky/phone.heic"):
         expect(problem).to_contain_text(file)
     page.get_by_role("button", name="Go on without what cannot be read").click()

@@ -8,11 +8,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentaug.datasets import told_missing
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.imaging.archives import read_npy, read_npz
 from latentaug.imaging.arrays import largest, refuse_masks, to_uint8, told_dark
@@ -88,6 +90,8 @@ def read_images(form: str, body: bytes | Form, limits: Limits) -> ImageBatch:
         top = largest(batch.images)
         refuse_masks(top)
         batch.warnings.extend(told_dark(top))
+    if batch.labels is not None:
+        batch.warnings.extend(told_missing(batch.labels.classes))
     return _checked(batch)
 
 
@@ -140,7 +144,7 @@ def _images_from_form(form: Form, limits: Limits) -> ImageBatch:
     text = form.fields.get("labels")
     fields.pop("labels", None)
     labels = None if text is None else Labels.from_list(_labels_from_text(text))
-    return _images_from_files(form.files, limits, labels, fields)
+    return _images_from_files(form.files, limits, labels, fields, form.names)
 
 
 def _images_from_npz(body: bytes, limits: Limits) -> ImageBatch:
@@ -190,14 +194,18 @@ def only(arrays: Mapping[str, NDArray[np.generic]], needed: str) -> NDArray[np.g
 
 
 def _images_from_files(
-    files: Sequence[bytes], limits: Limits, labels: Labels | None = None, fields: Mapping[str, object] = _NO_FIELDS
+    files: Sequence[bytes],
+    limits: Limits,
+    labels: Labels | None = None,
+    fields: Mapping[str, object] = _NO_FIELDS,
+    names: Sequence[str] = (),
 ) -> ImageBatch:
     """Decode image files one by one, within the limits of the whole batch; those that cannot be read are all named."""
     if len(files) > limits.max_images:
         raise TooLarge(f"{len(files)} images in one request; send at most {limits.max_images}")
     intake = Intake(limits)
-    for i, data in enumerate(files):
-        intake.take(f"image {i}", data, f"images.{i}")
+    for i, (data, name) in enumerate(zip_longest(files, names)):
+        intake.take(name or f"image {i}", data, f"images.{i}")
     intake.check()
     return ImageBatch(intake.images(), labels, fields, warnings=intake.warnings())
 

@@ -16,9 +16,10 @@ MAX_OPTIONS = 32
 
 @dataclass(frozen=True)
 class Form:
-    """A multipart form: the bytes of its image files, and its fields."""
+    """A multipart form: the bytes of its image files, what they are called, if anything, and its fields."""
 
     files: list[bytes]
+    names: list[str]
     fields: dict[str, str]
 
 
@@ -67,17 +68,19 @@ async def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
 async def _sorted(form: FormData) -> Form:
     """The parts of a form, by what they are."""
     files: list[bytes] = []
+    names: list[str] = []
     fields: dict[str, str] = {}
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
             if name != "images":
                 raise InvalidInput(f"a file is named {name[:40]!r}; name every image part 'images'")
             files.append(await value.read())
+            names.append(value.filename or "")
         elif name in fields:
             raise InvalidInput(f"{name[:40]!r} is given twice", fields=[(name[:40], "given twice")])
         else:
             fields[name] = value
-    return Form(files, fields)
+    return Form(files, names, fields)
 
 
 async def _once(body: bytes) -> AsyncGenerator[bytes, None]:

@@ -113,7 +113,8 @@ def check_augment(params: AugmentParams, dataset: DatasetDescription, model: Mod
 
     Raises:
         Conflict: a model for images of another size.
-        TooFewImages: a class that cannot have k neighbours, even if all its images were in the training part.
+        TooFewImages: a class that cannot have k neighbours among the images that are taken, or among all where it is
+            not known how many are to train on.
         TooLarge: more new images than fit into a file of `most_bytes`.
     """
     if (dataset.height, dataset.width) != (model.height, model.width):
@@ -123,7 +124,8 @@ def check_augment(params: AugmentParams, dataset: DatasetDescription, model: Mod
     check_job(_at_least(params, dataset, sources), max(1, sources), shape, most_bytes)
     if params.method == "noise":
         return
-    known = dict(zip(dataset.classes, dataset.class_counts or (), strict=False))  # empty where not known
+    alone = dataset.train_counts if not params.whole else None
+    known = dict(zip(dataset.classes, alone or dataset.class_counts or (), strict=False))  # empty where not known
     sizes = known if dataset.classes else {"": sources}
     name, size = min(sizes.items(), key=lambda item: item[1], default=("", params.k + 1))
     if size <= params.k:
@@ -131,7 +133,8 @@ def check_augment(params: AugmentParams, dataset: DatasetDescription, model: Mod
         labelled = f"labelled {images}" if dataset.unlabelled else images
         part = "image" if params.whole else "training image"
         are = f"there is {size} {part}" if size == 1 else f"there are {size} {part}s"
-        where = f"class {name!r} has {size} {labelled} in all" if name else are
+        among = "to train on" if alone else "in all"
+        where = f"class {name!r} has {size} {labelled} {among}" if name else are
         advice = f"use k up to {size - 1}, add images" if size > 1 else "add images"
         sought = "1 neighbour" if params.k == 1 else f"{params.k} neighbours"
         message = f"{where}, too few to find {sought} among; {advice}, or use noise, which needs none"

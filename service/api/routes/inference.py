@@ -46,7 +46,16 @@ from service.api.http.bodies import ImageBatch
 from service.api.http.latents import read_latents
 from service.api.http.limits import in_time, read_body
 from service.api.http.options import read_options
-from service.api.routes.steps import PROBLEMS, Tensors, asked_model, compute, endpoint, fitted, read_batch
+from service.api.routes.steps import (
+    PROBLEMS,
+    Tensors,
+    asked_model,
+    compute,
+    endpoint,
+    fitted,
+    or_by_a_job,
+    read_batch,
+)
 from service.api.stored import made
 from service.asgi.disconnect import while_connected
 from service.oip.tensors import Parameters
@@ -109,10 +118,8 @@ async def augment(request: Request) -> Response:
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
         description = await asked_model(request)
-        try:
+        with or_by_a_job("augment"):
             batch = await read_batch(request, context, media.IMAGE_BODIES)
-        except TooLarge as error:
-            raise TooLarge(f"{error.detail}, or upload them as a data set and augment that by a job") from error
         options = read_options(AugmentOptions, request, batch.fields)
         options = options.model_copy(update={"decode": description.decode(options.decode)})
         codes = None if batch.labels is None else batch.labels.codes()

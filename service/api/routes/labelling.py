@@ -13,7 +13,7 @@ from service.api.http import contract, media
 from service.api.http.answers import SpreadLabels, write_spread
 from service.api.http.limits import in_time
 from service.api.http.options import read_options
-from service.api.routes.steps import PROBLEMS, asked_model, compute, endpoint, fitted, read_batch
+from service.api.routes.steps import PROBLEMS, asked_model, compute, endpoint, fitted, or_by_a_job, read_batch
 from service.asgi.disconnect import while_connected
 
 
@@ -28,7 +28,8 @@ async def label(request: Request) -> Response:
     context = context_of(request)
     async with in_time(request, context.settings) as seconds_left:
         description = await asked_model(request)
-        batch = await read_batch(request, context, media.LABELLED_BODIES)
+        with or_by_a_job("label"):
+            batch = await read_batch(request, context, media.LABELLED_BODIES)
         options = read_options(LabelRequest, request, batch.fields)
         if batch.labels is None:
             message = "there are no labels to spread; send them too, with none for the images that are to get one"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -57,6 +58,15 @@ async def read_batch(request: Request, context: Context, readable: Sequence[str]
     context.holding.keep(request, batch.nbytes)
     tell(request, batch.warnings)
     return batch
+
+
+@contextmanager
+def or_by_a_job(kind: str) -> Iterator[None]:
+    """Say of a request that is too large that a job of this kind takes as much."""
+    try:
+        yield
+    except TooLarge as error:
+        raise TooLarge(f"{error.detail}, or upload them as a data set and {kind} that by a job") from error
 
 
 async def fitted(

@@ -43,6 +43,7 @@ def made(dataset: Dataset) -> bytes:
             "method": "noise",
             "alpha": 0.5,
             "seed": None,
+            "reject_label": i == 2,
             "label": name,
         }
         for i, name in enumerate(names)

@@ -48,6 +48,16 @@ def test_images_of_one_colour_and_dark_ones_are_named(store: ArtefactStore) -> N
     ]
 
 
+def test_one_colour_need_not_be_grey(store: ArtefactStore) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+    images[7] = (200, 30, 0)
+    images[9, ..., 1:] = 0  # shades of red
+
+    told = datasets.create(store, "poster", images, None, MAX_BYTES, files=_files(40)).warnings
+
+    assert told == ["1 image is of one colour all over: 7.png."]
+
+
 @pytest.mark.parametrize(("top", "factor"), [(1, 255), (16, 15)])
 def test_values_that_are_all_next_to_nothing_are_pointed_out_once(store: ArtefactStore, top: int, factor: int) -> None:
     images = (_images(40) % (top + 1)).astype(np.uint8)
@@ -68,6 +78,36 @@ def test_classes_too_small_for_neighbours_are_named_with_what_they_can_have(stor
         "2 classes have fewer than 4 images, too few for 3 neighbours each: rare (2), rarer (3). Add images, or set k "
         "to 1 at most."
     ]
+
+
+def test_classes_with_too_few_images_to_train_on_are_told_apart_from_small_ones(store: ArtefactStore) -> None:
+    labels = ["a"] * 30 + ["few"] * 5 + ["rare"] * 3
+
+    described = datasets.create(store, "few", _images(38), labels, MAX_BYTES)
+
+    assert (described.classes, described.class_counts) == (["a", "few", "rare"], [30, 5, 3])
+    loaded = datasets.load("few", store, [])
+    assert loaded.labels is not None
+    assert described.train_counts == np.bincount(loaded.labels[loaded.train]).tolist() == [18, 3, 2]
+    assert described.warnings == [
+        "1 class has fewer than 4 images, too few for 3 neighbours each: rare (3). Add images, or set k to 2 at most.",
+        "1 class has fewer than 4 images to train on, as the others are for validation and test: few (3 of 5). For a "
+        "job that makes new images of the training part alone, set k to 1 at most.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["nan", "None", "<NA>"])
+def test_a_class_that_reads_like_a_missing_label_is_pointed_out(store: ArtefactStore, name: str) -> None:
+    told = datasets.create(store, "gaps", _images(40), [name, "cat"] * 20, MAX_BYTES).warnings
+
+    assert len(told) == 1
+    assert f"There is a class named {name!r}, as missing labels read once they are texts." in told[0]
+
+
+def test_folders_that_capital_letters_tell_apart_are_pointed_out_once(store: ArtefactStore) -> None:
+    labels = ["Cat", "cat"] * 20
+
+    assert datasets.create(store, "read", _images(40), labels, MAX_BYTES, files=_files(40)).warnings == []
 
 
 def test_classes_that_only_capital_letters_tell_apart_are_pointed_out_but_not_letters(store: ArtefactStore) -> None:
@@ -96,7 +136,10 @@ def test_images_of_several_sizes_are_refused_with_names_and_a_size_that_suits(st
     assert "2 images were resized to 16x24 from 16x16, with the aspect kept and the rest filled." in told
 
 
-@pytest.mark.parametrize(("size", "better"), [((3024, 4032), "96x128"), ((28, 28), "28x28"), ((4, 400), "8x128")])
+@pytest.mark.parametrize(
+    ("size", "better"),
+    [((3024, 4032), "96x128"), ((28, 28), "28x28"), ((4, 400), "8x128"), ((4, 6), "8x12"), ((1, 200), "8x256")],
+)
 def test_the_size_proposed_keeps_the_shape(size: tuple[int, int], better: str) -> None:
     assert proposed([size] * 3) == better
 

@@ -39,8 +39,10 @@ def test_a_zip_is_read_in_the_order_of_its_manifest(made: bytes, dataset: Datase
 def test_parquet_columns_have_the_narrowest_type_that_holds_them(made: bytes, dataset: Dataset) -> None:
     table = parquet.read_table(io.BytesIO(converted("huggingface", made, dataset)))
 
-    types = {name: table.schema.field(name).type for name in ("source", "alpha", "method", "seed")}
-    assert types == {"source": pa.int64(), "alpha": pa.float64(), "method": pa.string(), "seed": pa.string()}
+    types = {name: table.schema.field(name).type for name in ("source", "alpha", "method", "seed", "reject_label")}
+    numbers = {"source": pa.int64(), "alpha": pa.float64(), "reject_label": pa.bool_()}
+    assert types == {**numbers, "method": pa.string(), "seed": pa.string()}
+    assert table["reject_label"].to_pylist() == [i == 2 for i in range(COUNT)]
     assert table["seed"].null_count == COUNT
     assert table["image"].to_pylist()[0]["path"].endswith(".png")
 

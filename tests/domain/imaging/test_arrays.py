@@ -58,6 +58,8 @@ def test_a_wrong_batch_is_refused(batch: np.ndarray, error: type[LatentaugError]
         ((96, 128, 3), r"images\[None\]"),
         ((96, 128, 4), r"images\[None\]"),
         ((2, 1, 8, 8), r"images\.transpose\(0, 2, 3, 1\)"),
+        ((28, 28, 500), r"images come first here, \[n, h, w\]; send images\.transpose\(2, 0, 1\)"),
+        ((32, 32, 3, 40), r"images come first here, \[n, h, w, c\]; send images\.transpose\(3, 0, 1, 2\)"),
         ((2, 3, 8, 8), r"images\.transpose\(0, 2, 3, 1\)"),
         ((2, 8, 8, 4), r"images\[\.\.\., :3\]"),
         ((), r"\[n, h, w\]"),

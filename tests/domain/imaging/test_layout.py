@@ -108,6 +108,17 @@ def test_what_may_be_meant_otherwise_is_said(folders: list[str], told: str) -> N
     assert told in " ".join(arrange(_paths(*folders)).warnings)
 
 
+@pytest.mark.parametrize("folders", [["train", "test"], ["train/images", "valid/images"], ["set/train", "set/test1"]])
+def test_parts_without_classes_are_said_to_give_no_labels(folders: list[str]) -> None:
+    laid_out = arrange(_paths(*folders))
+
+    assert laid_out.labels is None
+    assert laid_out.warnings == [
+        "No image lies in the folder of a class, so none has a label. If there are classes, give each a folder."
+    ]
+    assert arrange(_paths("train/unlabelled", "test/unlabelled")).warnings == []
+
+
 def test_a_table_that_was_meant_to_give_labels_is_named_where_there_are_none() -> None:
     passed_over = ["labels.csv", "README.md", "manifest.csv"]
 

@@ -42,6 +42,7 @@ export const explained = ({ code, detail }) => sentence(plain(WORDS[code]?.text 
 /** A text of the API without what only programs send: addresses to ask, and options as they are written in them. */
 const plain = (text) => text
   .replace(/[;,]?\s*GET \/v1\/\S+ lists [^.;]*/g, "")
+  .replace("set skip_bad=true to go on", "go on")
   .replace(/\?size=/g, "size=")
   .replace(/\b(?:such as )?size=(\d+x\d+)/g, "such as $1 under Size")
   .replace(/\b([a-z_]+)=([a-z0-9_]+)/g, (_, name, value) => `${name.replaceAll("_", " ")} ${value}`);
