@@ -66,6 +66,13 @@ def test_a_taken_name_is_a_conflict(api: httpx.Client) -> None:
     api.delete(f"{PATH}/taken")
 
 
+def test_a_zip_may_go_by_the_name_that_windows_has_for_it(api: httpx.Client) -> None:
+    created = post(api, PATH, zipped(pictures(8), None), "application/x-zip-compressed", JSON, name="from-windows")
+
+    assert created.status_code == 201, created.text
+    api.delete(f"{PATH}/from-windows")
+
+
 @pytest.mark.parametrize("name", ["digits", "mnist"])
 def test_a_built_in_data_set_is_there_and_stays(api: httpx.Client, name: str) -> None:
     assert api.get(f"{PATH}/{name}").json()["built_in"]

@@ -27,6 +27,9 @@ TAR = "application/x-tar"
 EVENTS = "text/event-stream"
 PROBLEM = "application/problem+json"
 
+_ZIP_OF_WINDOWS = "application/x-zip-compressed"
+"""What Windows, and so browsers there, call a zip."""
+
 IMAGE_BODIES = (JSON, NPY, NPZ, MULTIPART, ZIP, PNG, JPEG, WEBP, *OTHER_IMAGES)
 LABELLED_BODIES = (JSON, NPZ, MULTIPART, ZIP)
 PAIR_BODIES = (JSON, NPY, NPZ, MULTIPART, ZIP)
@@ -95,7 +98,8 @@ def is_json(request: Request) -> bool:
 
 def _content_type(request: Request) -> str:
     """The media type that the request names, without its parameters; empty where it names none."""
-    return (headers.sent(request.scope, b"content-type") or "").split(";")[0].strip().lower()
+    form = (headers.sent(request.scope, b"content-type") or "").split(";")[0].strip().lower()
+    return ZIP if form == _ZIP_OF_WINDOWS else form
 
 
 def _media_range(text: str) -> tuple[str, float] | None:
