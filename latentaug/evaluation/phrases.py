@@ -103,7 +103,13 @@ def size(gain: Gain, most: float = 100.0, whose: str = "") -> str:
     return f"{told} (95 % interval {_plain(low, digits)} to {_plain(high, digits)})"
 
 
-def beside_copies(copies: str, over: Gain, verdict: str | None, unproven: str) -> str:
+def unproven(gain: Gain) -> str:
+    """Why a gain that is no more than likely is not told as one; its interval is of the gain alone."""
+    alone = gain.low is not None and gain.high is not None and gain.low * gain.high > 0
+    return "which is likely, but not proven" if alone else "which may be chance"
+
+
+def beside_copies(copies: str, over: Gain, verdict: str | None) -> str:
     """How copies do beside an arm that is `over` points above them, or below. `copies` begins the sentence."""
     if verdict == HELPS:
         return f"{copies} do worse, by {size(over)}."
@@ -112,7 +118,7 @@ def beside_copies(copies: str, over: Gain, verdict: str | None, unproven: str) -
     if round(over.mean, 2) == 0:
         return f"{copies} do as well on average: the difference is {size(over)}."
     where = "behind" if over.mean >= 0 else "ahead"
-    return f"{copies} may do as well: they are {size(over)} {where}, {unproven}."
+    return f"{copies} may do as well: they are {size(over)} {where}, {unproven(over)}."
 
 
 def change(row: Row, digits: int | None = None) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from latentaug.evaluation.phrases import TITLES, beside_copies, change, changed, points, size
+from latentaug.evaluation.phrases import TITLES, beside_copies, change, changed, points, size, unproven
 from latentaug.evaluation.recommendation import AFFINE, RECOMMENDED, Spreads
 from latentaug.evaluation.result import Result
 from latentaug.evaluation.statistics import HARMS, HELPS, Gain
@@ -108,7 +108,7 @@ def _words(row: Row, gain: Gain, title: str) -> tuple[str, str]:
         return USE, f"Use the recommended training set: +{told}, {change(row)}."
     if row.verdict == HARMS:
         return LEAVE_OUT, f"Leave it out: the recommended training set lowers accuracy for {title} by {size(gain)}."
-    chance = ", which may be chance" if round(gain.mean, 2) else ""
+    chance = f", {unproven(gain)}" if round(gain.mean, 2) else ""
     return NO_CLEAR_EFFECT, f"No clear effect: for {title} the recommended training set {changed(row)}{chance}."
 
 
@@ -117,7 +117,7 @@ def _beside(row: Row) -> str:
     over = row.gain_over_affine
     if over is None:
         return "As many affine copies were not measured beside it."
-    return beside_copies("As many affine copies", over, row.verdict_against_affine, "which may be chance")
+    return beside_copies("As many affine copies", over, row.verdict_against_affine)
 
 
 def _numbers(row: Row, compared: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from latentaug.evaluation.phrases import TITLES, beside_copies, change, changed, describe, place, recipe, size
+from latentaug.evaluation.phrases import TITLES, beside_copies, change, changed, describe, place, recipe, size, unproven
 from latentaug.evaluation.statistics import CANNOT_TELL, HARMS, HELPS, OVER_IMAGES, Gain
 from latentaug.evaluation.summary import Row
 from latentaug.evaluation.training_sets import BASELINE, control, parts_of
@@ -159,7 +159,7 @@ def _beside_affine(arm: Row) -> str:
     copies = "Affine copies of the labelled images alone" if arm.of_the_pool else "As many affine copies"
     if over is None:
         return "Affine copies were not measured beside them; they need no VAE, and may do as well."
-    return beside_copies(copies, over, arm.verdict_against_affine, _unproven(over))
+    return beside_copies(copies, over, arm.verdict_against_affine)
 
 
 def _beside_the_pool(arm: Row, rows: Sequence[Row], children: int) -> str:
@@ -190,17 +190,12 @@ def _beside_a_vae(arm: Row, rows: Sequence[Row], children: int) -> str:
     instead = f"{recipe(rival, children)} instead are {size(over)}"
     if rival.verdict_against_affine == HELPS:
         return f"VAE images do better still: {instead} ahead."
-    chance = "" if rival.verdict_against_affine == HARMS else f", {_unproven(over)}"
+    chance = "" if rival.verdict_against_affine == HARMS else f", {unproven(over)}"
     if over.mean > 0:
         doubt = "add to them" if mixed else "do better in their place"
         return f"Whether VAE images {doubt} is not clear: {instead} ahead{chance}."
     claim = "add nothing to them" if mixed else "do no better in their place"
     return f"VAE images {claim}: {instead} behind{chance}."
-
-
-def _unproven(gain: Gain) -> str:
-    alone = gain.low is not None and gain.high is not None and gain.low * gain.high > 0
-    return "which is not proven beside so many comparisons" if alone else "which may be chance"
 
 
 def _leave_out(arm: Row, group: Sequence[Row], arms: Sequence[Row], children: int, title: str) -> str:
