@@ -111,12 +111,17 @@ def test_a_time_that_is_none_is_refused(sent: str) -> None:
         asyncio.run(seconds_given(x_request_timeout=sent))
 
 
-def test_work_past_the_deadline_is_given_up() -> None:
+@pytest.mark.parametrize(
+    ("job", "advice"),
+    [
+        ("label", r"fewer images, raise X-Request-Timeout .*, or upload them as a data set and label that by a job"),
+        (None, r"fewer images, or raise X-Request-Timeout \(at most [0-9]+\)$"),
+    ],
+)
+def test_work_past_the_deadline_is_given_up(job: str | None, advice: str) -> None:
     async def slow() -> None:
-        async with in_time(request(Client([]), x_request_timeout="0.01"), Settings()):
+        async with in_time(request(Client([]), x_request_timeout="0.01"), Settings(), job):
             await asyncio.sleep(10)
 
-    with pytest.raises(
-        DeadlineExceeded, match=r"0\.01 seconds; .* or upload them as a data set and augment that by a job"
-    ):
+    with pytest.raises(DeadlineExceeded, match=rf"0\.01 seconds; send {advice}"):
         asyncio.run(slow())

@@ -200,6 +200,15 @@ def test_an_error_names_what_is_missing(page: Page, service: Service, path: str,
     assert page.evaluate(ask, path) == title
 
 
+def test_an_address_that_is_no_page_is_told(page: Page, service: Service) -> None:
+    page.goto(f"{service.url}/#/nowhere")
+    expect(page.get_by_text("There is no page of that name here.")).to_be_visible()
+
+    page.goto(f"{service.url}/#/playground")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_text("There is no page of that name here.")).to_be_hidden()
+
+
 def test_a_model_whose_name_is_taken_is_refused_in_plain_words(page: Page, service: Service) -> None:
     page.goto(f"{service.url}/#/train?dataset=digits")
     name = page.get_by_label("Name of the model")

@@ -78,10 +78,15 @@ def bound_json(body: bytes, max_values: int) -> None:
 
 
 @asynccontextmanager
-async def in_time(request: Request, settings: Settings) -> AsyncIterator[Callable[[], float]]:
+async def in_time(request: Request, settings: Settings, job: str | None = None) -> AsyncIterator[Callable[[], float]]:
     """Bound the time that an answer may take.
 
     The bound is `settings.request_timeout`, or less where the caller's `X-Request-Timeout` (seconds) says so.
+
+    Args:
+        request: to be answered.
+        settings: with that bound.
+        job: the kind of job that does the same for a whole data set, if there is one.
 
     Yields:
         A function that returns how many seconds are left.
@@ -96,11 +101,10 @@ async def in_time(request: Request, settings: Settings) -> AsyncIterator[Callabl
         async with asyncio.timeout(seconds):
             yield lambda: max(0.0, end - time.monotonic())
     except TimeoutError as error:
-        raise DeadlineExceeded(
-            f"no answer within {seconds:g} seconds; send fewer images, raise X-Request-Timeout "
-            f"(at most {settings.request_timeout:g}), or upload them as a data set and augment that by a job, which "
-            "may take as long as it needs"
-        ) from error
+        most = f"raise X-Request-Timeout (at most {settings.request_timeout:g})"
+        by_a_job = f"upload them as a data set and {job} that by a job, which may take as long as it needs"
+        instead = f"{most}, or {by_a_job}" if job else f"or {most}"
+        raise DeadlineExceeded(f"no answer within {seconds:g} seconds; send fewer images, {instead}") from error
 
 
 def _timeout(request: Request, settings: Settings) -> float:

@@ -116,7 +116,7 @@ async def augment(request: Request) -> Response:
     """
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     context = context_of(request)
-    async with in_time(request, context.settings) as seconds_left:
+    async with in_time(request, context.settings, "augment") as seconds_left:
         description = await asked_model(request)
         with or_by_a_job("augment"):
             batch = await read_batch(request, context, media.IMAGE_BODIES)

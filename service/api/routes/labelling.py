@@ -26,7 +26,7 @@ async def label(request: Request) -> Response:
     """
     form = media.answer_form(request, media.LABEL_ANSWERS)
     context = context_of(request)
-    async with in_time(request, context.settings) as seconds_left:
+    async with in_time(request, context.settings, "label") as seconds_left:
         description = await asked_model(request)
         with or_by_a_job("label"):
             batch = await read_batch(request, context, media.LABELLED_BODIES)

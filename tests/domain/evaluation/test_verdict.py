@@ -84,7 +84,7 @@ def test_what_the_same_images_again_do_is_not_put_down_to_new_ones() -> None:
     [
         ((3.2, "helps"), "As many affine copies do worse, by 3.2 points (95 % interval 2.2 to 4.2)."),
         ((-1.5, "harms"), "As many affine copies do better, by 1.5 points (95 % interval 0.5 to 2.5)."),
-        ((1.2, "cannot tell"), "they are 1.2 points (95 % interval 0.2 to 2.2) behind, which is likely, but not proven"),
+        ((1.2, "cannot tell"), "1.2 points (95 % interval 0.2 to 2.2) behind, which is likely, but not proven"),
         ((-0.2, "cannot tell"), "ahead, which may be chance."),
         (None, "Affine copies were not measured beside them; they need no VAE, and may do as well."),
     ],

@@ -20,6 +20,7 @@ const VIEWS = {
 };
 
 const LEAD = "Give it your images, a folder for each class. It learns to make new ones like them, and measures whether they make a classifier better.";
+const NO_PAGE = "There is no page of that name here. This is the playground.";
 const LED = ["start", "playground"]; // views where a person may know nothing yet
 
 const main = document.getElementById("main");
@@ -31,7 +32,7 @@ async function show() {
   leaving = new AbortController();
   const { signal } = leaving;
   const [name, query] = location.hash.replace(/^#\//, "").split("?");
-  const view = VIEWS[name] ? name : "playground";
+  const view = Object.hasOwn(VIEWS, name) ? name : "playground";
   markLink(view);
   const moved = current !== null && current !== view;
   current = view;
@@ -39,9 +40,10 @@ async function show() {
   if (signal.aborted) return;
   tab.view(title);
   watchJobs();
+  const unknown = name && view !== name;
   const problems = el("div");
   const place = el("div", { class: `view-${view}` });
-  main.replaceChildren(...(LED.includes(view) ? [el("p", { class: "lead" }, LEAD)] : []), steps(view, signal), el("h1", {}, title), problems, place);
+  main.replaceChildren(...(LED.includes(view) ? [el("p", { class: "lead" }, LEAD)] : []), steps(view, signal), el("h1", {}, title), ...(unknown ? [el("p", { class: "warning" }, NO_PAGE)] : []), problems, place);
   if (moved) main.focus(); // for those who use a screen reader; within a view the focus stays where it is
   await attempt(problems, () => render(place, new URLSearchParams(query ?? ""), signal));
 }
