@@ -175,6 +175,29 @@ def _frame(*written: Any) -> tuple[str | None, bytes]:
 FRAMES = [
     _frame({"images": _RNG.integers(0, 256, (2, 12, 10, 1), np.uint8)}, {"k": 2, "method": "noise"}, ["images"]),
     _frame({"latents": np.zeros((3, 4), np.float32), "labels": np.array([0, -1, 1])}, {"timeout": 1000}, ["labels"]),
+    (
+        None,
+        json.dumps(
+            {
+                "id": "1",
+                "parameters": {"k": 2, "binary_data_output": False},
+                "inputs": [
+                    {"name": "latents", "datatype": "FP32", "shape": [2, 2], "data": [[0.5, -1e3], [1e-9, 0]]},
+                    {"name": "labels", "datatype": "INT64", "shape": [2], "data": [0, -1]},
+                ],
+                "outputs": [{"name": "images", "parameters": {"binary_data": True}}],
+            }
+        ).encode(),
+    ),
+    (
+        None,
+        json.dumps(
+            {
+                "model_name": "m",
+                "outputs": [{"name": "found", "datatype": "BOOL", "shape": [1, 2, 1], "data": [[[True], [False]]]}],
+            }
+        ).encode(),
+    ),
 ]
 
 STROKES_1 = b""".COMMENT by hand
