@@ -7,6 +7,7 @@ import re
 import resource
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.fuzz.decoders import DECODERS
@@ -42,6 +43,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("forms", nargs="*", help="some decoders; all by default")
     asked = parser.parse_args()
+    if find_spec("atheris") is None:
+        sys.exit("atheris is not installed; it is for Linux on x86-64, by pip install -e '.[slow]'")
     forms = asked.forms or list(DECODERS)
     tried, all_found = 0, list[str]()
     for form in forms:

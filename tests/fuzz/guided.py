@@ -32,6 +32,9 @@ for written in (npy._read_array_header, npy.descr_to_dtype):
 
 LONGEST = 2**16
 """Bytes of an input, at most."""
+MOST_MEMORY = 1024
+"""MiB of the whole process, so that what piles up over many inputs is found too. atheris itself never frees what `==`
+gives for two arrays: where that is large for every input, `numpy.array_equal` serves."""
 _HANGS = 60
 """Seconds, by the clock, after which an input is given up that does not come back to Python."""
 
@@ -53,7 +56,7 @@ def fuzz(form: str, seconds: int, folder: Path, again: list[str]) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     for data in DECODERS[form].seeds.values():
         (corpus / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
-    options = [f"-artifact_prefix={folder / form}-", f"-timeout={_HANGS}", "-rss_limit_mb=1024"]
+    options = [f"-artifact_prefix={folder / form}-", f"-timeout={_HANGS}", f"-rss_limit_mb={MOST_MEMORY}"]
     options += again or [
         f"-max_total_time={seconds}",
         f"-max_len={LONGEST}",
