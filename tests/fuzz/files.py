@@ -126,6 +126,17 @@ def _with_links() -> bytes:
     return out.getvalue()
 
 
+def _as_if_large() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.comment = b"by hand"
+        with archive.open("a\\1.png", "w", force_zip64=True) as file:
+            file.write(IMAGES["png"])
+        archive.writestr("__MACOSX/a/._1.png", b"\0\5\x16\7")
+        archive.mkdir("b")
+    return out.getvalue()
+
+
 ZIPS = {
     "classes": zipped({f"{name}/{i}.png": IMAGES["png"] for name in ("cat", "dog") for i in range(3)}),
     "stored": zipped({"train/a/1.jpg": IMAGES["jpeg"], "test/b/2.webp": IMAGES["webp"]}, zipfile.ZIP_STORED),
@@ -133,6 +144,7 @@ ZIPS = {
         {"a/1.png": IMAGES["png"], "unlabelled/2.gif": IMAGES["gif"], "notes.txt": b"x", "é/3.tif": IMAGES["tiff, raw"]}
     ),
     "links": _with_links(),
+    "zip64": _as_if_large(),
 }
 
 BOUNDARY = "b0undary"
