@@ -68,8 +68,9 @@ chaos: install-dev  ## Break the running service again and again for MINUTES=20,
 	$(BIN)/python -m bench.chaos --minutes $(MINUTES) $(BENCH); status=$$?; $(BIN)/python -m docs.reliability; exit $$status
 
 fuzz: .venv/.installed-slow  ## Break files and requests in ever new ways for MINUTES=10, or until something breaks
-	end=$$(( $$(date +%s) + 60 * $(MINUTES) )); while [ $$(date +%s) -lt $$end ]; do \
-		FUZZ_EXAMPLES=2000 $(BIN)/pytest -m slow --timeout 0 tests/fuzz || exit 1; done
+	end=$$(( $$(date +%s) + 60 * $(MINUTES) )); \
+	$(BIN)/python -m tests.fuzz.campaign --minutes $$(( ($(MINUTES) + 1) / 2 )) || exit 1; \
+	while [ $$(date +%s) -lt $$end ]; do FUZZ_EXAMPLES=2000 $(BIN)/pytest -m slow --timeout 0 tests/fuzz || exit 1; done
 
 check: install-dev  ## Check style, types, import rules and container files
 	$(BIN)/ruff check .

@@ -260,7 +260,7 @@ def _without_colour(image: Pixels, grey: bool) -> Pixels:
 
 
 def _is_grey(image: Pixels) -> bool:
-    return bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())
+    return np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 1], image[..., 2])
 
 
 def _has_more(image: Image.Image) -> bool:

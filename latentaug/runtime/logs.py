@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
@@ -12,6 +13,8 @@ from latentaug.runtime.settings import Settings
 
 TALKATIVE = ("sklearnex",)
 """Libraries that tell of each fit and each prediction, thousands of lines a job: only their warnings are logged."""
+_PILLOW = r"PIL\."
+"""Modules whose warnings hold numbers of a caller's file: each new one is a line, and Python remembers all of them."""
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
@@ -63,3 +66,4 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for library in TALKATIVE:
         logging.getLogger(library).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=_PILLOW)

@@ -82,6 +82,16 @@ def test_work_done_is_added_up_over_workers(api: httpx.Client, worker: Attempts)
     assert value(api, 'training_seconds_total{kind="train"}') == 0.75
 
 
+def test_what_was_deleted_as_it_was_old_is_counted(api: httpx.Client, worker: Attempts) -> None:
+    worker.count(None, jobs_deleted=1, swept_bytes=100)
+    worker.count(None, job_files_deleted=2, uploads_deleted=3, swept_bytes=50)
+
+    assert value(api, "jobs_deleted_total") == 1
+    assert value(api, "job_files_deleted_total") == 2
+    assert value(api, "uploads_deleted_total") == 3
+    assert value(api, "swept_bytes_total") == 150
+
+
 def test_the_model_servers_metrics_are_handed_on(api: httpx.Client) -> None:
     answer = api.get("/metrics/model-server")
 

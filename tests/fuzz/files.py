@@ -126,6 +126,17 @@ def _with_links() -> bytes:
     return out.getvalue()
 
 
+def _as_if_large() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.comment = b"by hand"
+        with archive.open("a\\1.png", "w", force_zip64=True) as file:
+            file.write(IMAGES["png"])
+        archive.writestr("__MACOSX/a/._1.png", b"\0\5\x16\7")
+        archive.mkdir("b")
+    return out.getvalue()
+
+
 ZIPS = {
     "classes": zipped({f"{name}/{i}.png": IMAGES["png"] for name in ("cat", "dog") for i in range(3)}),
     "stored": zipped({"train/a/1.jpg": IMAGES["jpeg"], "test/b/2.webp": IMAGES["webp"]}, zipfile.ZIP_STORED),
@@ -133,6 +144,7 @@ ZIPS = {
         {"a/1.png": IMAGES["png"], "unlabelled/2.gif": IMAGES["gif"], "notes.txt": b"x", "é/3.tif": IMAGES["tiff, raw"]}
     ),
     "links": _with_links(),
+    "zip64": _as_if_large(),
 }
 
 BOUNDARY = "b0undary"
@@ -175,6 +187,29 @@ def _frame(*written: Any) -> tuple[str | None, bytes]:
 FRAMES = [
     _frame({"images": _RNG.integers(0, 256, (2, 12, 10, 1), np.uint8)}, {"k": 2, "method": "noise"}, ["images"]),
     _frame({"latents": np.zeros((3, 4), np.float32), "labels": np.array([0, -1, 1])}, {"timeout": 1000}, ["labels"]),
+    (
+        None,
+        json.dumps(
+            {
+                "id": "1",
+                "parameters": {"k": 2, "binary_data_output": False},
+                "inputs": [
+                    {"name": "latents", "datatype": "FP32", "shape": [2, 2], "data": [[0.5, -1e3], [1e-9, 0]]},
+                    {"name": "labels", "datatype": "INT64", "shape": [2], "data": [0, -1]},
+                ],
+                "outputs": [{"name": "images", "parameters": {"binary_data": True}}],
+            }
+        ).encode(),
+    ),
+    (
+        None,
+        json.dumps(
+            {
+                "model_name": "m",
+                "outputs": [{"name": "found", "datatype": "BOOL", "shape": [1, 2, 1], "data": [[[True], [False]]]}],
+            }
+        ).encode(),
+    ),
 ]
 
 STROKES_1 = b""".COMMENT by hand

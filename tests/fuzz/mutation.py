@@ -22,6 +22,8 @@ MOST_SECONDS = 5.0
 """Of a processor, for one file; far more than any takes."""
 MOST_BYTES = 256 * 2**20
 """By which this process's memory may grow in one test."""
+MOST_INPUT_BYTES = 64 * 2**20
+"""The same for one input that is small itself, under the limits that `tests.fuzz.decoders` sets."""
 CASES: Counter[str] = Counter()
 """How many files each test tried, for the summary."""
 

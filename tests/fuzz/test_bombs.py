@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
 import struct
@@ -25,6 +26,7 @@ from service.api.http.forms import read_form
 from service.oip import messages as oip
 from tests.domain.imaging.zips import zipped
 from tests.fuzz import files
+from tests.fuzz.decoders import DECODERS
 from tests.fuzz.mutation import little_memory, tried
 
 pytestmark = pytest.mark.slow
@@ -67,6 +69,9 @@ def header(kind: str, width: int, height: int) -> bytes:
     elif kind == "webp":
         at = data.index(b"\x9d\x01\x2a") + 3
         data[at : at + 4] = struct.pack("<2H", min(width, 16383), min(height, 16383))
+    elif kind == "avif":
+        at = data.index(b"ispe") + 8
+        data[at : at + 8] = struct.pack(">2I", width, height)
     elif kind == "jpeg":
         at = data.index(b"\xff\xc0") + 5
         data[at : at + 4] = struct.pack(">2H", min(height, 65535), min(width, 65535))
@@ -122,6 +127,7 @@ def frame(shape: list[int], size: int) -> bytes:
 PARTS = b"".join(
     f'--{files.BOUNDARY}\r\nContent-Disposition: form-data; name="x{i}"\r\n\r\n1\r\n'.encode() for i in range(50_000)
 )
+FILE = f'--{files.BOUNDARY}\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n1\r\n'.encode()
 BOMBS: dict[str, tuple[Read, Callable[[], bytes]]] = {
     "PNG that claims much": (image, lambda: png(50_000, 50_000, zeros(MEBIBYTE))),
     "PNG with more pixels than it claims": (image, lambda: png(16, 16, zeros(512 * MEBIBYTE))),
@@ -140,6 +146,7 @@ BOMBS: dict[str, tuple[Read, Callable[[], bytes]]] = {
     "WebP that claims much": (image, lambda: header("webp", 16383, 16383)),
     "WebP of many frames": (image, lambda: many_frames("WEBP")),
     "JPEG that claims much": (image, lambda: header("jpeg", 65535, 65535)),
+    "AVIF that claims much": (image, lambda: header("avif", 16384, 16384)),
     "TIFF that claims much": (image, lambda: tiff(width=2**31 - 1, height=2**31 - 1)),
     "TIFF with a strip of endless bytes": (image, lambda: tiff(counts=2**32 - 1)),
     "TIFF with many rows in a strip": (image, lambda: tiff(rows=2**32 - 1)),
@@ -156,6 +163,11 @@ BOMBS: dict[str, tuple[Read, Callable[[], bytes]]] = {
     ),
     "form of many fields": (form, lambda: PARTS + f"--{files.BOUNDARY}--\r\n".encode()),
     "form of a long header": (form, lambda: f"--{files.BOUNDARY}\r\nX: ".encode() + b"a" * (8 * MEBIBYTE)),
+    "form of many files": (
+        form,
+        lambda: FILE * 100_000 + f"--{files.BOUNDARY}--\r\n".encode(),
+    ),
+    "IDX, packed": (DECODERS["idx"].reads["IDX"], lambda: gzip.compress(bytes(1024 * MEBIBYTE))),
     "JSON nested deeply": (lambda data: read_images(media.JSON, data, LIMITS), lambda: b'{"images":' + b"[" * MEBIBYTE),
     "JSON of many values": (
         lambda data: read_images(media.JSON, data, LIMITS),

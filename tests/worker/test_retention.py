@@ -190,3 +190,23 @@ def test_uploads_go_that_nobody_has_used(jobs: Attempts, settings: Settings, art
     jobs.cancel(waiting.id)
     delete_unused_uploads(artefacts, jobs, settings, later)
     assert set(datasets.names(artefacts)) - set(datasets.BUILT_IN) == {"used"}
+
+
+def test_what_goes_is_counted(
+    old_jobs: OldJobs, jobs: Attempts, settings: Settings, artefacts: ArtefactStore, ended: Callable[[], str]
+) -> None:
+    settings = settings.model_copy(update={"result_retention_days": 2.0, "upload_retention_days": 2.0})
+    datasets.create(artefacts, "unused", IMAGES, None, 2**20)
+    for _ in range(2):
+        ended()
+
+    for days in (3, 31, 31):
+        delete_old_jobs(old_jobs, jobs, settings, datetime.now(UTC) + timedelta(days=days))
+        delete_unused_uploads(artefacts, jobs, settings, datetime.now(UTC) + timedelta(days=days))
+
+    counted = jobs.counted()
+    assert {name: sum(counted[name].values()) for name in ("jobs_deleted", "job_files_deleted", "uploads_deleted")} == {
+        "jobs_deleted": 2,
+        "job_files_deleted": 2,
+        "uploads_deleted": 1,
+    }

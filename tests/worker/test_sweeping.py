@@ -74,6 +74,7 @@ def test_what_was_begun_goes_once_it_is_old(
     assert swept(redis, artefacts, settings, root) == {str(path.relative_to(root)) for path in (young, odd)}
     assert not (root / "jobs" / "0").exists(), "no empty folder is left"
     assert not (root / "tenants").exists()
+    assert sum(Attempts(redis, artefacts, settings).counted()["swept_bytes"].values()) == 3 * 1000
 
 
 def test_versions_that_no_description_names_go_once_they_are_old(

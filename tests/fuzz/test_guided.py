@@ -1,0 +1,63 @@
+"""The fuzzer that coverage guides: it runs with every decoder, and what it finds is kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.campaign import fuzzed
+from tests.fuzz.decoders import DECODERS
+from tests.fuzz.mutation import CASES
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("atheris") is None, reason="needs atheris: pip install -e '.[slow]'"),
+]
+BROKEN = """
+import sys
+from pathlib import Path
+from latentaug.errors import LatentaugError
+from tests.fuzz import guided
+
+def read(data):
+    if data.startswith(b"BM") and data[2:3] == b"!":
+        {fault}
+
+guided.DECODERS["bmp"].reads["broken"] = read
+guided.fuzz("bmp", 120, Path(sys.argv[1]), sys.argv[2:])
+"""
+FAULTS = {
+    "an error that is not ours": ('raise KeyError("of a decoder")', "KeyError: 'of a decoder'"),
+    "a fault of ours": ('raise LatentaugError("no idea")', "internal_error is no fault of the caller's"),
+    "much memory": ("read.held = bytearray(b'x') * 2**27", "grown by"),
+}
+
+
+@pytest.mark.parametrize("form", DECODERS)
+def test_nothing_is_found_in_a_few_seconds(form: str, tmp_path: Path) -> None:
+    inputs, found = fuzzed(form, 2, tmp_path)
+
+    assert not found, "\n".join([*found, (tmp_path / f"{form}.log").read_text(errors="replace")[-3000:]])
+    assert inputs > len(DECODERS[form].seeds)
+    CASES[f"{form}, guided"] += inputs
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_found_is_kept_and_can_be_tried_again(fault: str, tmp_path: Path) -> None:
+    """A decoder that fails for one byte in one place, which only an input led there by its coverage has."""
+    does, told = FAULTS[fault]
+
+    def run(*again: Path) -> str:
+        command = [sys.executable, "-c", BROKEN.format(fault=does), tmp_path, *again]
+        ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
+        assert ended.returncode
+        return ended.stdout.decode(errors="replace")
+
+    assert told in run()
+    (input,) = tmp_path.glob("bmp-crash-*")
+    assert input.read_bytes().startswith(b"BM!")
+    assert told in run(input)
