@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from latentaug.errors import InvalidInput, MalformedInput, TooLarge
+from latentaug.errors import InvalidInput, MalformedInput, NotStored, TooLarge
 from latentaug.imaging.archives import check_sizes, opened, unpacked
 from latentaug.imaging.depth import Levels
 from latentaug.imaging.formats import HEAD, READ, is_image, is_known_head, is_read
@@ -125,18 +125,28 @@ def unpack_zip(data: bytes, folder: Path) -> None:
 
     Raises:
         MalformedInput: not a zip, a path that leaves it, or names in an unknown encoding.
-        TooLarge: more files or bytes than are read of a folder.
+        TooLarge: more files or bytes than `MOST_UNPACKED` and `MOST_UNPACKED_BYTES`.
+        NotStored: a file cannot be written, for want of room or as its name is too long.
     """
     with opened(data, "zip", MOST_UNPACKED) as archive:
         entries, _ = _entries(archive, data, MOST_UNPACKED)
         check_sizes([info for _, info in entries], MOST_UNPACKED, MOST_UNPACKED_BYTES, "zip")
         for name, info in entries:
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                path.write_bytes(unpacked(archive, info))
+                content = unpacked(archive, info)
             except (zipfile.BadZipFile, zlib.error, EOFError):
-                path.write_bytes(b"")
+                content = b""
+            _write(folder / name, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise NotStored(
+            f"{path} cannot be written ({error.strerror}); make room there or unpack the zip yourself, and name its folder"
+        ) from error
 
 
 def _take(intake: Intake, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> bool:

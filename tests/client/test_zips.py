@@ -11,7 +11,7 @@ import pytest
 from latentaug_client import Client
 from typer.testing import CliRunner
 
-from latentaug.errors import MalformedInput
+from latentaug.errors import MalformedInput, NotStored
 from latentaug.imaging.zips import unpack_zip
 from service.cli.app import app
 from tests.client.commands import manifest, not_taken, write_digits
@@ -78,6 +78,14 @@ def test_no_file_is_written_outside_the_folder(tmp_path: Path) -> None:
         with pytest.raises(MalformedInput, match="leads out of the zip"):
             unpack_zip(data.getvalue(), tmp_path / "in")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_named_and_the_zip_is_not_called_broken(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("a/" + "x" * 300 + ".png", b"x")
+    with pytest.raises(NotStored, match="File name too long"):
+        unpack_zip(data.getvalue(), tmp_path / "in")
 
 
 def test_a_damaged_file_is_left_to_be_named(tmp_path: Path) -> None:
