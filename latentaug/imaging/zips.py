@@ -145,7 +145,7 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise NotStored(
-            f"{path} cannot be written ({error.strerror}); make room there or unpack the zip yourself, and name its folder"
+            f"{path} cannot be written ({error.strerror}); make room there, or unpack the zip and name its folder"
         ) from error
 
 
