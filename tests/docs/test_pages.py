@@ -27,6 +27,7 @@ ELSEWHERE = {
     "make bench-serving": "tests/system/test_bench.py runs its parts",
     "make bench-training": "tests/system/test_bench.py runs its parts",
     "make bench-page": "tests/web/test_views.py moves the same slider",
+    "make fuzz": "tests/fuzz runs its parts for seconds",
     "make chaos": "tests/faults breaks the service with the same parts",
 }
 """Commands in indented blocks, by what they begin with, and what runs them or why nothing does."""
