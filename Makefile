@@ -53,7 +53,7 @@ run: install  ## Start the service and keep it running; PORT=8000 sets its port
 
 # There is a process for each core, so each gets one thread: more would only wait for one another. The quick tests wait for
 # other processes so often that one more keeps the cores busy.
-QUICK_TESTS = $(shell $(BIN)/python -c "from os import sched_getaffinity as on; print(min(4, len(on(0)) + 1))")
+QUICK_TESTS = $(shell $(BIN)/python -c "from latentaug.runtime.settings import available_cores as cores; print(min(4, cores() + 1))")
 test test-slow test-faults chaos: export OMP_NUM_THREADS = 1
 test: install-dev  ## Run the tests, some at once; for a single one: .venv/bin/pytest tests/...
 	$(BIN)/pytest -m "not slow and not faults" --numprocesses $(QUICK_TESTS) --dist loadscope
