@@ -18,6 +18,14 @@ _SETTING_UP = 240
 """Seconds, at most, that a process may take beyond its time: for imports, and for what it has kept of earlier ones."""
 
 
+def by_itself(*command: object) -> list[str]:
+    """A command line whose process is the child of a shell, and so of one that never had much in memory.
+
+    Linux counts what its parent had in memory as the most that a process ever had, and that is what is bounded here.
+    """
+    return ["/bin/sh", "-c", '"$@"; exit $?', "sh", *map(str, command)]
+
+
 def fuzzed(form: str, seconds: int, folder: Path = FOLDER) -> tuple[int, list[str]]:
     """Fuzz one decoder in a process of its own.
 
@@ -26,7 +34,7 @@ def fuzzed(form: str, seconds: int, folder: Path = FOLDER) -> tuple[int, list[st
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{form}.log"
-    command = [sys.executable, "-m", "tests.fuzz.guided", form, "--seconds", str(seconds), "--folder", str(folder)]
+    command = by_itself(sys.executable, "-m", "tests.fuzz.guided", form, "--seconds", seconds, "--folder", folder)
     with log.open("wb") as out:
         ended = subprocess.run(command, stdout=out, stderr=out, timeout=seconds + _SETTING_UP, check=False)
     told = log.read_text(errors="replace")
