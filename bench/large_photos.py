@@ -26,7 +26,7 @@ REQUESTED, CHILDREN = 16, 3
 """Images of the augment request, and children of each."""
 AT_REST = "at rest"
 GIB = 2**30
-BOUNDS = {"API": 1.25, "model server": 1.25, "worker": 0.5, "fork server": 0.6, "job": 1.5}
+BOUNDS = {"API": 1.0, "model server": 1.25, "worker": 0.5, "fork server": 0.6, "job": 1.5}
 """GiB of each part that docs/operations.md allows for this work."""
 
 

@@ -33,7 +33,7 @@ AT_ONCE = 4
 SECONDS = "10"
 """For an answer: long enough to have all of it in memory, and too short to compute the largest."""
 DEFAULTS = Settings()
-BOUND = 2**29 + max(DEFAULTS.max_held_bytes, 12 * DEFAULTS.max_body_bytes)
+BOUND = 2**28 + max(DEFAULTS.max_held_bytes, 12 * DEFAULTS.max_body_bytes)
 """What the docs say."""
 
 
