@@ -118,8 +118,10 @@ async def augment(request: Request) -> Response:
     context = context_of(request)
     async with in_time(request, context.settings, "augment") as seconds_left:
         description = await asked_model(request)
-        with or_by_a_job("augment"):
+        try:
             batch = await read_batch(request, context, media.IMAGE_BODIES)
+        except TooLarge as error:
+            raise or_by_a_job(error, "augment") from error
         options = read_options(AugmentOptions, request, batch.fields)
         options = options.model_copy(update={"decode": description.decode(options.decode)})
         codes = None if batch.labels is None else batch.labels.codes()

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug.augment.labelling import MAX_REQUEST_VALUES, check_labels
-from latentaug.errors import InvalidInput
+from latentaug.errors import InvalidInput, TooLarge
 from latentaug.options import ImageOptions, LabelRequest
 from service.api.context import context_of
 from service.api.http import contract, media
@@ -28,8 +28,10 @@ async def label(request: Request) -> Response:
     context = context_of(request)
     async with in_time(request, context.settings, "label") as seconds_left:
         description = await asked_model(request)
-        with or_by_a_job("label"):
+        try:
             batch = await read_batch(request, context, media.LABELLED_BODIES)
+        except TooLarge as error:
+            raise or_by_a_job(error, "label") from error
         options = read_options(LabelRequest, request, batch.fields)
         if batch.labels is None:
             message = "there are no labels to spread; send them too, with none for the images that are to get one"

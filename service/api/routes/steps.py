@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -60,13 +59,9 @@ async def read_batch(request: Request, context: Context, readable: Sequence[str]
     return batch
 
 
-@contextmanager
-def or_by_a_job(kind: str) -> Iterator[None]:
-    """Say of a request that is too large that a job of this kind takes as much."""
-    try:
-        yield
-    except TooLarge as error:
-        raise TooLarge(f"{error.detail}, or upload them as a data set and {kind} that by a job") from error
+def or_by_a_job(error: TooLarge, kind: str) -> TooLarge:
+    """What to say of a request that is too large where a job of this kind takes as much."""
+    return TooLarge(f"{error.detail}, or upload them as a data set and {kind} that by a job")
 
 
 async def fitted(
