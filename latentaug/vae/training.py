@@ -18,13 +18,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from latentaug.allocator import keep_freed
 from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
 from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import LATENT_DIMS, Architecture, chosen, pixels
 from latentaug.vae.averaging import Average
 from latentaug.vae.distributed import Alone, Group
 from latentaug.vae.likelihoods import loss
-from latentaug.vae.memory import keep_freed, together
+from latentaug.vae.memory import together
 from latentaug.vae.networks import Network, from_weights, untrained
 from latentaug.vae.residual import Grid, ResidualVAE
 from latentaug.vae.train_step import Step, side_stream, step_kind
@@ -119,7 +120,7 @@ def fit(
 ) -> Trained:
     """Train a VAE. The same arguments give the same weights, in one go or resumed; on the CPU to the last bit.
 
-    From the first call on, the process keeps the memory that its tensors free (`memory.keep_freed`).
+    From the first call on, the process keeps the memory that its tensors free (`allocator.keep_freed`).
 
     Args:
         train: uint8 [n, h, w, c] with n at least 2.

@@ -25,7 +25,14 @@ def tell(request: Request, warnings: list[str]) -> None:
 
 def afterwards(request: Request, act: Callable[[], None]) -> None:
     """Have something done once the request is answered, or has failed, and its answer is sent or given up."""
-    request.scope.setdefault(_AFTERWARDS, []).append(act)
+    request.scope[_AFTERWARDS].append(act)
+
+
+def begin(scope: Scope) -> list[Callable[[], None]]:
+    """Begin to answer a request; return the list of what its caller shall do once it is answered (`afterwards`)."""
+    acts: list[Callable[[], None]] = []
+    scope[_AFTERWARDS] = acts  # a copy of the scope has the same list
+    return acts
 
 
 class Endpoint:
@@ -40,14 +47,10 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        try:
-            response = await self._answer(Request(scope, receive, send))
-            if warnings := scope.get(_WARNINGS):
-                response.headers[WARNINGS_HEADER] = _in_a_line(warnings[:MOST_WARNINGS])
-            await response(scope, receive, send)
-        finally:
-            for act in scope.get(_AFTERWARDS, ()):
-                act()
+        response = await self._answer(Request(scope, receive, send))
+        if warnings := scope.get(_WARNINGS):
+            response.headers[WARNINGS_HEADER] = _in_a_line(warnings[:MOST_WARNINGS])
+        await response(scope, receive, send)
 
 
 def _in_a_line(warnings: list[str]) -> str:

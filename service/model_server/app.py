@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from latentaug.errors import LatentaugError, MalformedInput, NotFound
 from latentaug.runtime import logs, tracing
 from service.asgi.endpoint import Endpoint
+from service.asgi.failures import let_go
 from service.asgi.traced import Traced
 from service.model_server import specs
 from service.model_server.serving import CLIENT_GONE, Serving, read_body
@@ -189,7 +190,7 @@ async def control(request: Request) -> dict[str, Any]:
         TooLarge: it has more than 64 KiB.
     """
     try:
-        body = json.loads(await read_body(request, MAX_CONTROL_BYTES) or b"{}")
+        body = json.loads(bytes(await read_body(request, MAX_CONTROL_BYTES)) or b"{}")
     except (ValueError, RecursionError) as error:
         raise MalformedInput("the body must be a JSON object, or empty") from error
     if not isinstance(body, dict):
@@ -203,6 +204,7 @@ async def refused(_: Request, error: LatentaugError) -> Response:
     if error.fields:
         body["fields"] = error.fields
     headers = {"Retry-After": str(math.ceil(error.retry_after))} if error.retry_after is not None else None
+    let_go(error)
     return JSONResponse(body, error.status, headers)
 
 

@@ -23,6 +23,7 @@ from typing import Any, Generic, TypeVar
 
 from latentaug.augment.neighbours import Between
 from latentaug.errors import DeadlineExceeded, LatentaugError, Unavailable
+from service.asgi.failures import let_go
 from service.model_server.waiting import Item, Result, Waiting
 
 log = logging.getLogger(__name__)
@@ -142,8 +143,8 @@ class Batcher(Generic[K, P]):
 
     def _run(self) -> None:
         try:
-            while batch := self._next():
-                self._execute(*batch)
+            while self._computed_one():
+                pass
         except BaseException as error:  # whatever ends this thread, nobody must wait for it for ever
             log.critical("the engine's thread died: %r", error, exc_info=error)
             self._stopping = True
@@ -151,6 +152,12 @@ class Batcher(Generic[K, P]):
                 self._on_death(error)
         finally:
             self._abandon()
+
+    def _computed_one(self) -> bool:
+        """Wait for a batch and compute it, in a frame of its own: while the next is awaited nothing of it stays."""
+        if batch := self._next():
+            self._execute(*batch)
+        return batch is not None
 
     def _next(self) -> tuple[K, list[Item[P]]] | None:
         """Wait for the next batch; None when told to stop."""
@@ -192,6 +199,7 @@ class Batcher(Generic[K, P]):
         except Exception as error:  # a batch may fail in any way, and the server must outlive it
             if not isinstance(error, LatentaugError):
                 log.exception("a batch of %d failed", len(batch), exc_info=error)
+            let_go(error)  # its frames know the batch, whose futures will know the error
             if len(batch) == 1 or isinstance(error, GivenUp):
                 return [error] * len(batch)
         return [result for item in batch for result in self._attempt(key, [item])]

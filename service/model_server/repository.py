@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 import torch
 
+from latentaug.allocator import give_back
 from latentaug.errors import Damaged, MalformedInput, NotFound
 from latentaug.options import NAME
 from latentaug.storage import models, tenants
@@ -20,7 +21,6 @@ from latentaug.storage.models import ModelDescription
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import read_vae
 from latentaug.vae.inference import frozen
-from latentaug.vae.memory import give_back
 from service.model_server.loaded import LoadedModel
 
 log = logging.getLogger(__name__)

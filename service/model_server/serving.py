@@ -12,12 +12,13 @@ import torch
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from latentaug.allocator import keep_freed
 from latentaug.augment.spreading import Told
 from latentaug.errors import DeadlineExceeded, LatentaugError, MalformedInput, TooLarge, Unavailable
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
-from latentaug.vae.memory import keep_freed
 from service.asgi.disconnect import while_connected
+from service.asgi.taken import TakenResponse
 from service.model_server import operations, specs
 from service.model_server.aside import Aside
 from service.model_server.batcher import Batcher
@@ -30,6 +31,8 @@ from service.oip import messages as oip
 from service.oip.tensors import Parameters
 
 CLIENT_GONE = 499
+AT_ONCE = 2**20
+"""Bytes of a body that are gathered as they come before they are put together."""
 LARGE_JSON_BYTES = 2**16
 """JSON of this size or more is read and written in a thread, so that it does not hold up everyone else."""
 
@@ -141,7 +144,7 @@ class Serving:
             headers, buffers = oip.write_response(answer, wanted)
         else:
             headers, buffers = await asyncio.to_thread(oip.write_response, answer, wanted)
-        return Response(b"".join(buffers), headers=headers)
+        return TakenResponse(buffers, headers)
 
     async def _finish(
         self, request: Request, finish: Callable[[Outputs, Told], Outputs], encoded: Outputs, deadline: float
@@ -181,24 +184,35 @@ def choose_device(name: str) -> torch.device:
     return torch.device(known[name])
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes | memoryview:
     """Read the body of a request, and give up as soon as it exceeds the limit.
+
+    A large one whose length is announced is put together in place, as it would be in memory twice otherwise.
 
     Raises:
         TooLarge: the body has more than `limit` bytes.
     """
     announced = request.headers.get("content-length", "0")
-    chunks, total = list[bytes](), int(announced) if announced.isdigit() and len(announced) < 19 else 0
-    if total <= limit:
-        total = 0
-        async for chunk in request.stream():
-            total += len(chunk)
-            if total > limit:
-                break
-            chunks.append(chunk)
+    total = int(announced) if announced.isdigit() and len(announced) < 19 else 0
     if total > limit:
-        raise TooLarge(f"the body has more than {limit} bytes; send fewer rows at once")
+        raise _too_large(limit)
+    if total > AT_ONCE:
+        whole, start = bytearray(total), 0
+        async for chunk in request.stream():  # of just as many bytes, or the server hangs up
+            whole[start : start + len(chunk)] = chunk
+            start += len(chunk)
+        return memoryview(whole).toreadonly()
+    chunks, total = list[bytes](), 0
+    async for chunk in request.stream():
+        total += len(chunk)
+        if total > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body has more than {limit} bytes; send fewer rows at once")
 
 
 def timeout_seconds(parameters: Parameters) -> float:

@@ -66,7 +66,9 @@ class InferenceResponse:
     parameters: Parameters = field(default_factory=dict)
 
 
-def parse_request(body: bytes, header_length: str | None, raw: TensorSpec | None = None) -> InferenceRequest:
+def parse_request(
+    body: bytes | memoryview, header_length: str | None, raw: TensorSpec | None = None
+) -> InferenceRequest:
     """Read an inference request.
 
     Args:
@@ -198,7 +200,7 @@ def _wanted(head: dict[str, Any], binary_output: bool) -> dict[str, bool] | None
     }
 
 
-def _raw_input(body: bytes, spec: TensorSpec | None) -> dict[str, Array]:
+def _raw_input(body: bytes | memoryview, spec: TensorSpec | None) -> dict[str, Array]:
     """The body as the one input of a model; its only variable extent is found from the body's size."""
     if spec is None or spec.shape.count(-1) > 1:
         refuse("this model does not take a raw binary request: name its inputs in a JSON head")

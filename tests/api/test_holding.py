@@ -11,7 +11,7 @@ from starlette.types import Message, Scope
 
 from latentaug.errors import TooManyRequests
 from service.api.http.holding import SMALL, Holding
-from service.asgi.endpoint import Endpoint
+from service.asgi.endpoint import Answer, Endpoint, begin
 
 MOST = 3 * SMALL
 
@@ -24,8 +24,14 @@ async def sent(_: Message) -> None:
     pass
 
 
-def scope() -> Scope:
-    return {"type": "http", "method": "POST", "path": "/", "headers": []}
+async def serve(answer: Answer) -> None:
+    scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    acts = begin(scope)
+    try:
+        await Endpoint(answer)(scope, received, sent)
+    finally:
+        for act in acts:
+            act()
 
 
 def test_more_than_there_is_room_for_is_refused_until_another_request_is_answered() -> None:
@@ -38,12 +44,12 @@ def test_more_than_there_is_room_for_is_refused_until_another_request_is_answere
     async def outer(request: Request) -> Response:
         holding.hold(request, 2 * SMALL)
         with pytest.raises(TooManyRequests) as caught:
-            await Endpoint(inner)(scope(), received, sent)
+            await serve(inner)
         told.append(caught.value)
         return Response()
 
-    asyncio.run(Endpoint(outer)(scope(), received, sent))
-    asyncio.run(Endpoint(inner)(scope(), received, sent))
+    asyncio.run(serve(outer))
+    asyncio.run(serve(inner))
 
     assert told[0].retry_after is not None
 
@@ -57,7 +63,7 @@ def test_what_a_failed_request_held_is_let_go_of_too() -> None:
 
     for _ in range(3):
         with pytest.raises(ValueError, match="broken"):
-            asyncio.run(Endpoint(failing)(scope(), received, sent))
+            asyncio.run(serve(failing))
 
 
 def test_what_a_request_lets_go_of_makes_room_for_others_before_it_is_answered() -> None:
@@ -71,15 +77,15 @@ def test_what_a_request_lets_go_of_makes_room_for_others_before_it_is_answered()
         for _ in range(30):  # each too small to be counted alone
             holding.hold(request, SMALL // 10)
         with pytest.raises(TooManyRequests):
-            await Endpoint(inner)(scope(), received, sent)
+            await serve(inner)
         holding.let_go(request, 2 * SMALL)
-        await Endpoint(inner)(scope(), received, sent)
+        await serve(inner)
         holding.hold(request, 2 * SMALL)
         holding.keep(request, SMALL // 2)
-        await Endpoint(inner)(scope(), received, sent)
+        await serve(inner)
         return Response()
 
-    asyncio.run(Endpoint(outer)(scope(), received, sent))
+    asyncio.run(serve(outer))
 
 
 def test_a_request_alone_is_served_whatever_its_size_and_small_ones_beside_it() -> None:
@@ -92,7 +98,7 @@ def test_a_request_alone_is_served_whatever_its_size_and_small_ones_beside_it() 
     async def answer(request: Request) -> Response:
         holding.hold(request, 10 * SMALL)
         holding.hold(request, 10 * SMALL)
-        await Endpoint(small)(scope(), received, sent)
+        await serve(small)
         return Response()
 
-    asyncio.run(Endpoint(answer)(scope(), received, sent))
+    asyncio.run(serve(answer))

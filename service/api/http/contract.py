@@ -116,7 +116,7 @@ _PROBLEMS = {
     415: "This endpoint cannot read a body of that form.",
     421: "The service has no keys, and the request is for another host.",
     422: "The request is well formed but wrong; `errors` names the fields.",
-    429: "The caller exceeds the rate, or the queue is full. `Retry-After` says when to try again.",
+    429: "The rate is exceeded, or the queue or the memory is full. `Retry-After` says when to try again.",
     503: "The service is not ready, or is stopping. `Retry-After` says when to try again.",
     504: "There was no answer within the time that the caller allowed.",
     507: "No room is left to keep this, or the service may not write there; nothing of it was kept.",

@@ -10,11 +10,14 @@ from threading import Lock
 
 from starlette.requests import Request
 
+from latentaug.allocator import give_back_aside
 from latentaug.errors import TooManyRequests
 from service.asgi.endpoint import afterwards
 
 SMALL = 2**20
 """Bytes of a request that are not worth being counted."""
+LARGE = 2**25
+"""Bytes that are given back to the system at once when a request lets go of more of them."""
 RETRY_SECONDS = 2.0
 _OWN = "latentaug.held"
 
@@ -63,7 +66,10 @@ class Holding:
             request.scope[_OWN] = size
             return
         with self._lock:
+            freed = request.scope.get(_OWN, 0) - size
             self._set(request, size)
+        if freed > LARGE:
+            give_back_aside()
 
     def _set(self, request: Request, size: int) -> None:
         self._held += _counted(size) - _counted(request.scope.get(_OWN, 0))

@@ -20,8 +20,10 @@ from starlette.routing import Match
 from latentaug.errors import Damaged, LatentaugError, NotFound
 from service.api.http import options
 from service.api.http.media import PROBLEM
+from service.asgi.failures import let_go
 
 _log = logging.getLogger("latentaug.api")
+_Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 CLIENT_CLOSED_REQUEST = 499
 """The status, in logs and metrics, of a request whose caller left before the answer; nobody receives it."""
@@ -157,11 +159,22 @@ async def _unexpected(_: Request, __: Exception) -> Response:
     return unexpected()
 
 
-HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
-    LatentaugError: _own,
-    RequestValidationError: _invalid,
-    HTTPException: _http,
-    ClientDisconnect: _gone,
+def _expected(answer: _Handler) -> _Handler:
+    """Answer an error that is no fault of our own, and free what the request had in memory."""
+
+    async def answered(request: Request, error: Exception) -> Response:
+        response = await answer(request, error)
+        let_go(error)
+        return response
+
+    return answered
+
+
+HANDLERS: dict[Any, _Handler] = {
+    LatentaugError: _expected(_own),
+    RequestValidationError: _expected(_invalid),
+    HTTPException: _expected(_http),
+    ClientDisconnect: _expected(_gone),
     Exception: _unexpected,
 }
 """What answers each kind of error. All are coroutines, because Starlette would call plain functions in a thread."""

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from latentaug.runtime.logs import request_id
 from service.api.http import problems
 from service.asgi import headers
+from service.asgi.endpoint import begin
 
 logger = logging.getLogger("latentaug.api")
 
@@ -33,7 +34,7 @@ class RequestLog:
         current = sent if _ID.fullmatch(sent) else secrets.token_hex(16)
         token = request_id.set(current)
         started = time.perf_counter()
-        status = 0
+        status, afterwards = 0, begin(scope)
 
         async def named(message: Message) -> None:
             nonlocal status
@@ -50,6 +51,8 @@ class RequestLog:
                 raise  # the answer has begun, so all that is left is to break it off
             await problems.unexpected()(scope, receive, named)
         finally:
+            for act in afterwards:
+                act()
             _log(scope, status, time.perf_counter() - started)
             request_id.reset(token)
 

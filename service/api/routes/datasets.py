@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latentaug import datasets
+from latentaug.allocator import give_back_aside
 from latentaug.datasets import DatasetDescription, NotRead, Reading, Unreadable
 from latentaug.errors import Damaged, NotFound
 from latentaug.imaging.intake import MOST_UNREADABLE
@@ -25,10 +26,13 @@ from service.api.context import Context, FromContext
 from service.api.http import contract, media
 from service.api.http.answers import write_images
 from service.api.http.bodies import read_dataset, scaled
+from service.api.http.holding import LARGE
 from service.api.http.limits import read_body
 from service.api.http.options import DamagedName, NoOptions, Once, SampleOptions, UploadOptions
 from service.api.own import FromOwn
 from service.api.samples import sample
+from service.asgi.endpoint import afterwards
+from service.asgi.taken import TakenResponse
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -66,6 +70,8 @@ async def upload_dataset(
         wanted = int(announced) if announced.isdecimal() else 0
         await context.on_jobs(lambda: context.jobs.check_room(own.caller.owner, wanted))
         body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate, place.room)
+        if len(body) > LARGE:
+            afterwards(request, give_back_aside)
         description = await context.on_upload(lambda: _create(context, own.store, options, form, body, limits))
     path = own.path(f"datasets/{description.name}")
     await context.on_jobs(lambda: context.jobs.enter(path, own.caller.owner))
@@ -115,7 +121,9 @@ async def dataset_images(
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     await to_thread.run_sync(describe, dataset, own.store)
     loaded = await own.dataset(dataset)
-    return Response(await context.on_pixels(lambda: write_images(form, sample(loaded, options))), media_type=form)
+    chosen = sample(loaded, options)
+    context.holding.hold(request, 2 * chosen.images.nbytes)  # themselves, and as they are sent
+    return TakenResponse([await context.on_pixels(lambda: write_images(form, chosen))], media_type=form)
 
 
 @router.delete(

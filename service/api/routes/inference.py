@@ -58,6 +58,7 @@ from service.api.routes.steps import (
 )
 from service.api.stored import made
 from service.asgi.disconnect import while_connected
+from service.asgi.taken import TakenResponse
 from service.oip.tensors import Parameters
 
 CHILDREN_PER_IMAGE = 8
@@ -86,7 +87,7 @@ async def encode(request: Request) -> Response:
         found = await while_connected(request, call)
         encoded = Encoded(found["latents"], found["log_variances"], found["reconstruction_error"], batch.labels)
         effort = media.write_effort(form, images.nbytes)
-        return Response(await context.on_pixels(lambda: write_encoded(form, encoded), effort), media_type=form)
+        return TakenResponse([await context.on_pixels(lambda: write_encoded(form, encoded), effort)], media_type=form)
 
 
 async def decode(request: Request) -> Response:
@@ -205,7 +206,7 @@ async def _answer(context: Context, form: str, new: NewImages) -> Response:
         return response
     effort = media.write_effort(form, new.images.nbytes)
     content = await context.on_pixels(lambda: write_images(form, new), effort)
-    return Response(content, media_type=form, headers=headers)
+    return TakenResponse([content], headers, form)
 
 
 def _bound_answer(request: Request, form: str, images: int, description: ModelDescription, context: Context) -> None:

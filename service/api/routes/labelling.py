@@ -15,6 +15,7 @@ from service.api.http.limits import in_time
 from service.api.http.options import read_options
 from service.api.routes.steps import PROBLEMS, asked_model, compute, endpoint, fitted, or_by_a_job, read_batch
 from service.asgi.disconnect import while_connected
+from service.asgi.taken import TakenResponse
 
 
 async def label(request: Request) -> Response:
@@ -47,7 +48,7 @@ async def label(request: Request) -> Response:
         found = await while_connected(request, call)
         spread = SpreadLabels(images, batch.labels.named(found["labels"]), found["confidence"], found["kept"])
         effort = media.write_effort(form, spread.images.nbytes)
-        return Response(await context.on_pixels(lambda: write_spread(form, spread), effort), media_type=form)
+        return TakenResponse([await context.on_pixels(lambda: write_spread(form, spread), effort)], media_type=form)
 
 
 ENDPOINTS = (
