@@ -137,7 +137,15 @@ def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
     return out.getvalue()
 
 
-def fit(images: Sequence[Pixels] | Pixels, height: int, width: int, channels: int, *, resize: bool) -> Pixels:
+def fit(
+    images: Sequence[Pixels] | Pixels,
+    height: int,
+    width: int,
+    channels: int,
+    *,
+    resize: bool,
+    files: Sequence[str] | None = None,
+) -> Pixels:
     """Make images fit a model. Colour is always converted, size only on request.
 
     Args:
@@ -147,6 +155,7 @@ def fit(images: Sequence[Pixels] | Pixels, height: int, width: int, channels: in
         channels: 1 or 3.
         resize: whether other sizes are resized: bicubic, with the aspect kept and the rest filled with the median
             colour of the border.
+        files: what each image is called, or None.
 
     Returns:
         uint8 [n, height, width, channels].
@@ -161,8 +170,9 @@ def fit(images: Sequence[Pixels] | Pixels, height: int, width: int, channels: in
     fitted = np.empty((len(images), height, width, channels), np.uint8)  # [n, h, w, c]
     for i, image in enumerate(images):
         if image.shape[:2] != (height, width) and not resize:
+            name = files[i] if files else f"image {i}"
             raise InvalidInput(
-                f"image {i} is {image.shape[0]}x{image.shape[1]}, but {height}x{width} (height x width) is needed; "
+                f"{name} is {image.shape[0]}x{image.shape[1]}, but {height}x{width} (height x width) is needed; "
                 "send that size or set resize=true"
             )
         coloured = _recolour(image, channels)

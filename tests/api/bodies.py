@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import zipfile
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -38,7 +39,7 @@ def png(array: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def zipped(images: np.ndarray, labels: list[str] | None) -> bytes:
+def zipped(images: Sequence[np.ndarray] | np.ndarray, labels: list[str] | None) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for i, image in enumerate(images):

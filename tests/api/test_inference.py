@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from service.api.http import media
 from tests.api import services
 from tests.api.bodies import (
     HEIGHT,
@@ -344,6 +345,18 @@ def test_every_file_that_cannot_be_read_is_named_at_once(api: httpx.Client) -> N
     refused = api.post(f"{TINY}/encode", files=files).json()
     assert [error["loc"] for error in refused["errors"]] == ["images.1"]
     assert "1 image cannot be read: dog.png: no image of PNG" in refused["detail"]
+
+
+def test_a_file_of_another_size_is_named(api: httpx.Client) -> None:
+    one, other = pictures(1)[0], pictures(1, HEIGHT - 1)[0]
+    form = [("images", ("0.png", png(one))), ("images", ("1.png", png(other)))]
+
+    for refused in (
+        api.post(f"{TINY}/encode", files=form),
+        post(api, f"{TINY}/encode", zipped([one, other], None), ZIP, media.JSON),
+    ):
+        assert refused.status_code == 422
+        assert refused.json()["detail"].startswith("1.png is 11x10, but 12x10 (height x width) is needed")
 
 
 def test_a_label_that_reads_like_a_missing_one_is_pointed_out(api: httpx.Client) -> None:

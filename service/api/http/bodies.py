@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,7 @@ class ImageBatch:
             [n, h, w, c].
         labels: one per image, or None.
         fields: the options in the body.
-        files: each image's path in a zip, or None.
+        files: what each image is called, such as its path in a zip; or None.
         parts: each image's part in a zip that has folders for parts, or None.
         warnings: what to tell about how the images were read, in sentences.
         unreadable: images of a zip that were left out.
@@ -203,11 +202,11 @@ def _images_from_files(
     """Decode image files one by one, within the limits of the whole batch; those that cannot be read are all named."""
     if len(files) > limits.max_images:
         raise TooLarge(f"{len(files)} images in one request; send at most {limits.max_images}")
-    intake = Intake(limits)
-    for i, (data, name) in enumerate(zip_longest(files, names)):
-        intake.take(name or f"image {i}", data, f"images.{i}")
+    intake, called = Intake(limits), [name or f"image {i}" for i, name in enumerate(names or [""] * len(files))]
+    for i, (data, name) in enumerate(zip(files, called, strict=True)):
+        intake.take(name, data, f"images.{i}")
     intake.check()
-    return ImageBatch(intake.images(), labels, fields, warnings=intake.warnings())
+    return ImageBatch(intake.images(), labels, fields, called, warnings=intake.warnings())
 
 
 def _from_base64(text: str, i: int) -> bytes:

@@ -88,7 +88,7 @@ async def fitted(
     context.holding.hold(request, size)
 
     def fit_all() -> Pixels:
-        return fit(scaled(batch, options.bits), height, width, channels, resize=options.resize)
+        return fit(scaled(batch, options.bits), height, width, channels, resize=options.resize, files=batch.files)
 
     images = batch.images = await context.on_pixels(fit_all, sent + size)  # those that were sent are let go of
     context.holding.let_go(request, sent)
