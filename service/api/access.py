@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from latentaug.errors import Forbidden, Unauthenticated
 from service.api.context import context_of
+from service.asgi import headers
 from service.asgi.endpoint import Answer
 
 bearer = HTTPBearer(
@@ -98,7 +99,8 @@ def guarded(scope: str, answer: Answer) -> Answer:
     """
 
     async def guarded_answer(request: Request) -> Response:
-        await authorise(request, scope, await bearer(request))
+        sent = headers.sent(request.scope, b"authorization")  # mostly none, which FastAPI takes long to find out
+        await authorise(request, scope, await bearer(request) if sent else None)
         return await answer(request)
 
     return guarded_answer

@@ -26,16 +26,19 @@ class TakenResponse(Response):
         headers: Mapping[str, str] | None = None,
         media_type: str | None = None,
     ) -> None:
-        super().__init__(headers=headers, media_type=media_type)
+        self._pieces: Sequence[memoryview] = ()
         size = sum(map(len, parts))
-        self.headers["Content-Length"] = str(size)
         if size <= PIECE:
-            self._pieces: Sequence[bytes | memoryview] = [b"".join(parts)]
-        else:
-            self._pieces = [memoryview(part)[i : i + PIECE] for part in parts for i in range(0, len(part), PIECE)]
+            super().__init__(b"".join(parts), headers=headers, media_type=media_type)
+            return
+        super().__init__(headers={**(headers or {}), "Content-Length": str(size)}, media_type=media_type)
+        self._pieces = [memoryview(part)[i : i + PIECE] for part in parts for i in range(0, len(part), PIECE)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
+        if not self._pieces:
+            await super().__call__(scope, receive, send)
+            return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         last = len(self._pieces) - 1
         for i, piece in enumerate(self._pieces):

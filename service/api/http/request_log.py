@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +17,7 @@ from service.asgi.endpoint import begin
 logger = logging.getLogger("latentaug.api")
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_random = random.Random()  # noqa: S311  ids tell requests apart, and need not be hard to guess
 
 
 class RequestLog:
@@ -31,7 +32,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         sent = headers.sent(scope, b"x-request-id") or ""
-        current = sent if _ID.fullmatch(sent) else secrets.token_hex(16)
+        current = sent if _ID.fullmatch(sent) else f"{_random.getrandbits(128):032x}"
         token = request_id.set(current)
         started = time.perf_counter()
         status, afterwards = 0, begin(scope)

@@ -10,6 +10,7 @@ import asyncio
 from asyncio import TimerHandle
 from collections.abc import Callable
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from latentaug.errors import HeadTooLarge, LatentaugError, MalformedInput, Stalled, Unavailable
 from service.api.http import problems
 from service.api.http.connections import Connections
+from service.api.http.limits import ARRIVED
 
 MOST_BYTES = 2**16
 """In the first line and the headers of a request together, and in whatever else comes that is no part of a body."""
@@ -83,7 +85,7 @@ class Bounded(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start to answer."""
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_BYTES:
+        if len(self.url) + sum(map(len, chain.from_iterable(self.headers))) > MOST_BYTES:
             self._stop(_too_large())
         path = self.url.partition(b"?")[0]
         if not self._among.asked(self, for_health=path.endswith(FOR_HEALTH)):
@@ -100,6 +102,7 @@ class Bounded(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Take the end of a body."""
         self._idle_bytes = 0
+        self.scope[ARRIVED] = True  # type: ignore[literal-required]
         if self._answered():
             self._expect_nothing()  # the time for the next head begins anew
         super().on_message_complete()

@@ -124,7 +124,7 @@ async def augment(request: Request) -> Response:
         except TooLarge as error:
             raise or_by_a_job(error, "augment") from error
         options = read_options(AugmentOptions, request, batch.fields)
-        options = options.model_copy(update={"decode": description.decode(options.decode)})
+        decode = description.decode(options.decode)
         codes = None if batch.labels is None else batch.labels.codes()
         counts = counted(options, len(batch.images), codes)
         children = len(batch.images) * options.children if counts is None else int(counts.sum())
@@ -135,7 +135,7 @@ async def augment(request: Request) -> Response:
         if batch.labels is not None:
             by_dataset = options.neighbours == "dataset"
             tensors["labels"] = batch.labels.codes_in(description.classes) if by_dataset else batch.labels.codes()
-        parameters: Parameters = options.model_dump(exclude=_NOT_OF_THE_MODEL, exclude_none=True)
+        parameters: Parameters = options.model_dump(exclude=_NOT_OF_THE_MODEL, exclude_none=True) | {"decode": decode}
         # An npy holds one array, so the images alone.
         outputs = ["images"] if form == media.NPY and counts is None else ["images", "source", "neighbour"]
         if counts is None:
@@ -151,8 +151,8 @@ async def augment(request: Request) -> Response:
                 raise
             names = description.classes if options.neighbours == "dataset" else batch.labels.classes
             raise name_class(error, names) from error
-        answer = await _answer(context, form, _augmented(found, tensors, batch, options, description))
-        if options.decode == "reconstruction" and description.decode("auto") != "reconstruction":
+        answer = await _answer(context, form, _augmented(found, tensors, batch, options, decode, description))
+        if decode == "reconstruction" and description.decode("auto") != "reconstruction":
             answer.headers["Augment-Advice"] = description.advice
         return answer
 
@@ -233,7 +233,12 @@ def _decoded(images: Pixels, description: ModelDescription, columns: int) -> New
 
 
 def _augmented(
-    found: Tensors, tensors: Tensors, batch: ImageBatch, options: AugmentOptions, description: ModelDescription
+    found: Tensors,
+    tensors: Tensors,
+    batch: ImageBatch,
+    options: AugmentOptions,
+    decode: str,
+    description: ModelDescription,
 ) -> NewImages:
     """New images with their labels and provenance."""
     sources, counted = tensors["images"], "counts" in tensors
@@ -241,6 +246,7 @@ def _augmented(
     per_image = {name: found[name] for name in ("source", "neighbour", "child", "step") if name in found}
     settings: dict[str, object] = {
         **options.model_dump(exclude=_NOT_NAMED if counted else _NOT_OF_THE_MODEL | _OF_FILTERS, exclude_none=True),
+        "decode": decode,
         "model": description.name,
         "version": description.version,
     }
