@@ -121,7 +121,7 @@ async def dataset_images(
     form = media.answer_form(request, media.IMAGE_ANSWERS)
     await to_thread.run_sync(describe, dataset, own.store)
     loaded = await own.dataset(dataset)
-    chosen = sample(loaded, options)
+    chosen = await context.on_pixels(lambda: sample(loaded, options))
     context.holding.hold(request, 2 * chosen.images.nbytes)  # themselves, and as they are sent
     return TakenResponse([await context.on_pixels(lambda: write_images(form, chosen))], media_type=form)
 
