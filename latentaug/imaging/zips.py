@@ -124,7 +124,8 @@ def unpack_zip(data: bytes, folder: Path) -> None:
     named by whoever reads the folder.
 
     Raises:
-        MalformedInput: not a zip, a path that leaves it, or names in an unknown encoding.
+        MalformedInput: not a zip, a path that leaves it or is both a file's and a folder's, or names in an unknown
+            encoding.
         TooLarge: more files or bytes than `MOST_UNPACKED` and `MOST_UNPACKED_BYTES`.
         NotStored: a file cannot be written, for want of room or as its name is too long.
     """
@@ -143,6 +144,10 @@ def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise MalformedInput(
+            f"the zip has a file and a folder of one name on the way to {path.name[:80]!r}; give one of them another"
+        ) from error
     except OSError as error:
         raise NotStored(
             f"{path} cannot be written ({error.strerror}); make room there, or unpack the zip and name its folder"

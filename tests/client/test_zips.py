@@ -88,6 +88,16 @@ def test_a_file_that_cannot_be_written_is_named_and_the_zip_is_not_called_broken
         unpack_zip(data.getvalue(), tmp_path / "in")
 
 
+@pytest.mark.parametrize("names", [("a", "a/1.png"), ("a", "a/b/1.png"), ("a/1.png", "a")])
+def test_a_name_that_is_a_files_and_a_folders_is_told(tmp_path: Path, names: tuple[str, str]) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    with pytest.raises(MalformedInput, match="a file and a folder of one name"):
+        unpack_zip(data.getvalue(), tmp_path / "in")
+
+
 def test_a_damaged_file_is_left_to_be_named(tmp_path: Path) -> None:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
