@@ -26,7 +26,7 @@ def by_itself(*command: object) -> list[str]:
     return ["/bin/sh", "-c", '"$@"; exit $?', "sh", *map(str, command)]
 
 
-def fuzzed(form: str, seconds: int, folder: Path = FOLDER) -> tuple[int, list[str]]:
+def fuzzed(form: str, seconds: int, folder: Path = FOLDER, seed: int = 0) -> tuple[int, list[str]]:
     """Fuzz one decoder in a process of its own.
 
     Returns:
@@ -34,7 +34,8 @@ def fuzzed(form: str, seconds: int, folder: Path = FOLDER) -> tuple[int, list[st
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{form}.log"
-    command = by_itself(sys.executable, "-m", "tests.fuzz.guided", form, "--seconds", seconds, "--folder", folder)
+    options = ["--seconds", seconds, "--folder", folder, "--seed", seed]
+    command = by_itself(sys.executable, "-m", "tests.fuzz.guided", form, *options)
     with log.open("wb") as out:
         ended = subprocess.run(command, stdout=out, stderr=out, timeout=seconds + _SETTING_UP, check=False)
     told = log.read_text(errors="replace")

@@ -50,8 +50,8 @@ def look(form: str) -> Callable[[bytes], None]:
     return one
 
 
-def fuzz(form: str, seconds: int, folder: Path, again: list[str]) -> None:
-    """Fuzz until the time is over, or something was found, and then end the process."""
+def fuzz(form: str, seconds: int, folder: Path, again: list[str], seed: int = 0) -> None:
+    """Fuzz until the time is over, or something was found, and then end the process; 0 seeds it by the clock."""
     corpus = folder / form
     corpus.mkdir(parents=True, exist_ok=True)
     for data in DECODERS[form].seeds.values():
@@ -59,6 +59,7 @@ def fuzz(form: str, seconds: int, folder: Path, again: list[str]) -> None:
     options = [f"-artifact_prefix={folder / form}-", f"-timeout={_HANGS}", f"-rss_limit_mb={MOST_MEMORY}"]
     options += again or [
         f"-max_total_time={seconds}",
+        f"-seed={seed}",
         f"-max_len={LONGEST}",
         "-print_final_stats=1",
         "-reload=0",
@@ -73,6 +74,7 @@ if __name__ == "__main__":
     parser.add_argument("form", choices=DECODERS)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--folder", type=Path, default=Path("build/fuzz"))
+    parser.add_argument("--seed", type=int, default=0, help="of the search; 0 goes another way each time")
     parser.add_argument("again", nargs="*", help="files to try once more")
     given = parser.parse_args()
-    fuzz(given.form, given.seconds, given.folder, given.again)
+    fuzz(given.form, given.seconds, given.folder, given.again, given.seed)
