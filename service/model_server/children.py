@@ -26,13 +26,13 @@ class Rendering(NamedTuple):
 
     Attributes:
         decode: the way.
-        encode_tile: rows of the tiles of sources.
-        decode_tile: rows of the tiles of children.
+        encode_tiles: tiles that sources may be cut into, by their rows.
+        decode_tiles: those of children.
     """
 
     decode: Decode | None
-    encode_tile: int
-    decode_tile: int
+    encode_tiles: tuple[int, ...]
+    decode_tiles: tuple[int, ...]
 
 
 class Moves(NamedTuple):
@@ -73,7 +73,7 @@ def render_children(
         uint8 [m, h, w, c].
     """
     if how.decode == "reconstruction":
-        return model.render_rows(latents, how.decode_tile, between)
+        return model.render_rows(latents, how.decode_tiles, between)
     if how.decode == "warp":
         return _warped_rows(model, how, images, moves, between)
     children = np.empty((len(latents), *model.row_shape), np.uint8)
@@ -100,9 +100,9 @@ def _changed(
     """The children of some sources, int64 [m], as changes to these: which rows, and uint8 [rows, h, w, c]."""
     originals = images.astype(np.float32) / np.float32(255)
     reconstructions = np.empty_like(originals)
-    for part, (decoded,) in model.mapped("decode", how.encode_tile, means, between):
+    for part, (decoded,) in model.mapped("decode", how.encode_tiles, means, between):
         reconstructions[part] = decoded
-    for part, (decoded,) in model.mapped("decode", how.decode_tile, latents, between):
+    for part, (decoded,) in model.mapped("decode", how.decode_tiles, latents, between):
         # The sources of a tile stand together, so their stretch is enough.
         stretch = slice(int(source[part][0]), int(source[part][-1]) + 1)
         moved = residual(originals[stretch], reconstructions[stretch], decoded, source[part] - stretch.start)
@@ -118,6 +118,6 @@ def _warped_rows(model: LoadedModel, how: Rendering, images: Images, moves: Move
         source, towards = (images[each[rows]] / np.float32(255) for each in (moves.source, moves.neighbour))
         share = np.broadcast_to(moves.share[rows, None, None, None], (*source.shape[:3], 1))
         planes = np.concatenate([source, towards, share], axis=3)  # [rows, h, w, 2 c + 1]
-        for part, (levels,) in model.mapped("warp", how.decode_tile, planes, between):
+        for part, (levels,) in model.mapped("warp", how.decode_tiles, planes, between):
             children[start:][part] = levels
     return children

@@ -2,8 +2,8 @@
 
 An answer depends on its own request alone, to the last bit, whatever else is in the batch: the network never sees a
 batch, but tiles of a fixed number of rows (`tiles`), padded with zeros. tests/model_server/test_engine.py compares the
-bits. The size of a tile follows from the size of the request and is part of the batch's key, so rows share a tile only
-if their requests have equal tiles.
+bits. Which tiles a request may be cut into follows from its size and is part of the batch's key: one that holds it, and
+those that agree with that one on every bit (`agreement`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from latentaug.augment.methods import Altered, alter
 from latentaug.augment.neighbours import Between, go_on
 from latentaug.errors import LatentaugError, Unavailable
 from latentaug.options import Decode, RenderingOptions
+from service.model_server.agreement import agreeing
 from service.model_server.children import Moves, Rendering, render_children
 from service.model_server.loaded import Floats, Images, LoadedModel, Outputs
 from service.oip.tensors import Array
@@ -36,10 +37,10 @@ class Key:
 
     model: LoadedModel
     operation: Literal["encode", "decode", "augment", "warm-up"]
-    encode_tile: int = 0
-    """Rows of the tiles that images are encoded in."""
-    decode_tile: int = 0
-    """Rows of the tiles that latents are decoded in; 0 if nothing is decoded."""
+    encode_tiles: tuple[int, ...] = ()
+    """Tiles, by their rows, that images may be encoded in."""
+    decode_tiles: tuple[int, ...] = ()
+    """Tiles that latents may be decoded in; none if nothing is decoded."""
     decode: Decode | None = None
     """How new images come about; None where none do."""
 
@@ -87,7 +88,7 @@ def compute(key: Key, payloads: Sequence[Payload], between: Between = go_on) -> 
                 return [*_decode(key, [latents for latents in payloads if isinstance(latents, np.ndarray)], between)]
             if key.operation == "augment":
                 return _augment(key, [request for request in payloads if isinstance(request, Augmentation)], between)
-            return [_warm_up(key.model) for _ in payloads]
+            return [_warm_up(key.model, between) for _ in payloads]
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise Unavailable("the device's memory is used up; send fewer images or try again", retry_after=1) from error
@@ -97,11 +98,11 @@ def compute(key: Key, payloads: Sequence[Payload], between: Between = go_on) -> 
 
 def _encode(key: Key, batch: Sequence[Images], between: Between) -> list[Outputs]:
     images = _together(batch)
-    means, log_variances = key.model.encode_rows(images, key.encode_tile, between)
+    means, log_variances = key.model.encode_rows(images, key.encode_tiles, between)
     outputs: Outputs = {"latents": means, "log_variances": log_variances}
-    if key.decode_tile:
+    if key.decode_tiles:
         errors = np.empty(len(images), np.float32)
-        for part, (levels,) in key.model.mapped("decode", key.decode_tile, means, between):
+        for part, (levels,) in key.model.mapped("decode", key.decode_tiles, means, between):
             difference = np.ascontiguousarray(levels) - images[part] / np.float32(255)
             errors[part] = np.square(difference).reshape(len(difference), -1).mean(axis=1)
         outputs["reconstruction_error"] = errors
@@ -110,14 +111,14 @@ def _encode(key: Key, batch: Sequence[Images], between: Between) -> list[Outputs
 
 def _decode(key: Key, batch: Sequence[Floats], between: Between) -> list[Outputs]:
     latents = _together(batch)
-    images = key.model.render_rows(latents, key.decode_tile, between)
+    images = key.model.render_rows(latents, key.decode_tiles, between)
     return split({"images": images}, [len(part) for part in batch])
 
 
 def _augment(key: Key, batch: Sequence[Augmentation], between: Between) -> list[Outputs | LatentaugError]:
     """Encode the whole batch, alter the latents of each request by themselves, and decode the whole batch."""
     images = _together([request.images for request in batch])
-    means, _ = key.model.encode_rows(images, key.encode_tile, between)
+    means, _ = key.model.encode_rows(images, key.encode_tiles, between)
     starts = np.cumsum([0, *(len(request.images) for request in batch)])
     results: list[Outputs | LatentaugError] = []
     altered: list[Outputs] = []
@@ -132,10 +133,10 @@ def _augment(key: Key, batch: Sequence[Augmentation], between: Between) -> list[
         results.append(outputs)
         altered.append(outputs)
         moves.append(_moves(request, children, start))
-    if key.decode_tile and altered:
+    if key.decode_tiles and altered:
         latents = np.concatenate([outputs["latents"] for outputs in altered])
         together = Moves(*(np.concatenate(column) for column in zip(*moves, strict=True)))
-        how = Rendering(key.decode, key.encode_tile, key.decode_tile)
+        how = Rendering(key.decode, key.encode_tiles, key.decode_tiles)
         made = render_children(key.model, how, images, means, latents, together, between)
         parts = split({"images": made}, [len(outputs["latents"]) for outputs in altered])
         for outputs, part in zip(altered, parts, strict=True):
@@ -197,13 +198,10 @@ def _moves(request: Augmentation, children: Altered, start: int) -> Moves:
     return Moves(children.source + start, children.neighbour + start, (direction * share).astype(np.float32))
 
 
-def _warm_up(model: LoadedModel) -> Outputs:
-    """Move a model to the device and run each of its tiles once, so that the first request does not wait for that."""
-    model.vae.to(model.device)
-    for tile in model.tile_sizes:
-        means, _ = model.encode_rows(np.zeros((1, *model.row_shape), np.uint8), tile, go_on)
-        model.render_rows(means, tile, go_on)
-        model.tiles("decode", tile)  # the same kernels as `render`, but a graph of its own on a GPU
+def _warm_up(model: LoadedModel, between: Between) -> Outputs:
+    """Put a model in its place and compute each of its tiles, so that the first request does not wait for that."""
+    model.place()
+    model.families = agreeing(model, between)
     return {}
 
 

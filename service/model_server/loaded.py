@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -17,17 +16,18 @@ from latentaug.augment.neighbours import Between, Reference
 from latentaug.augment.warps import warp
 from latentaug.evaluation.quality import Real, Unseen
 from latentaug.storage.models import ModelDescription, ProjectedDataset
+from latentaug.vae.compiled import CompiledVAE
 from latentaug.vae.inference import Frozen, grey_levels
-from service.model_server.tiles import Tiles, tiled
+from service.model_server.tiles import HostTiles, Tiles, pieces, tiled
 from service.oip.tensors import Array
 
 Floats: TypeAlias = NDArray[np.float32]
 Images: TypeAlias = NDArray[np.uint8]
 Outputs: TypeAlias = dict[str, Array]
 
-# Rows of a tile. The smallest keeps single images quick and still serves several such requests at once; beyond the
-# largest the network gets no faster.
-TILES = {"cpu": (16, 32, 64), "cuda": (32, 256)}
+# Rows of a tile, ascending. On a CPU fewer than four are multiplied by other kernels, which sum in another order and
+# have weights of their own. On a GPU a small tile takes as long as a single image.
+TILES = {"cpu": (4, 16, 64), "cuda": (32, 256)}
 
 TILE_VALUES = {"cpu": 2**22, "cuda": 2**21}
 """Most values in a larger tile of images: on a CPU the network gets slower beyond, as its intermediate results outgrow
@@ -35,12 +35,8 @@ the caches, and on a GPU each model keeps a few tiles in pinned memory, which is
 
 FunctionName: TypeAlias = Literal["encode", "decode", "render", "warp"]
 
-FUNCTIONS: dict[FunctionName, Callable[[Frozen, Tensor], tuple[Tensor, ...]]] = {
-    "encode": lambda vae, images: vae.encode(images),  # [tile, h, w, c] -> 2 x [tile, latent_dim]
-    "decode": lambda vae, latents: (vae.decode(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
-    "render": lambda vae, latents: (vae.render(latents),),  # [tile, latent_dim] -> [tile, h, w, c]
-    "warp": lambda _, planes: (_warped(planes),),  # [tile, h, w, 2 c + 1] -> [tile, h, w, c]
-}
+NEEDED: tuple[FunctionName, ...] = ("encode", "decode", "render")
+"""What is made ready before the first request; a warp is made when it is first asked for."""
 
 PIECES = {"cpu": 1, "cuda": 16}
 """Tiles that are computed without a pause. On a GPU several are under way at once, and a pause waits for them all."""
@@ -52,24 +48,27 @@ class LoadedModel:
 
     Args:
         description: the model's description.
-        vae: the network; it is moved to the device by the warm-up.
+        vae: the network; the warm-up moves it to the device.
         projected: the latents of the images it was trained on.
         device: the device that it computes on.
     """
 
     description: ModelDescription
-    vae: Frozen
+    vae: Frozen | CompiledVAE
     projected: ProjectedDataset
     device: torch.device
     sigma: Floats = field(init=False)
     reference: Reference = field(init=False)
     beside: tuple[Real, Unseen] | None = field(init=False, default=None)
     """What new images are measured by (`measuring`), once a request has asked."""
+    families: tuple[tuple[int, ...], ...] = field(init=False)
+    """Tiles, by their rows, that agree on a row to the last bit; ascending. The warm-up finds them out."""
     _tiles: dict[tuple[FunctionName, int], Tiles] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sigma = np.array(self.description.sigma, np.float32)
         self.reference = Reference(self.projected.latents, self.projected.labels)
+        self.families = tuple((size,) for size in self.tile_sizes)
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
@@ -84,9 +83,22 @@ class LoadedModel:
         return small, *(tile for tile in larger if tile <= most)
 
     def tile(self, rows: int) -> int:
-        """Rows of the tiles for a request of so many rows: the smallest tile that holds it, or the largest there is."""
+        """The tile for a request of so many rows: the smallest that holds it, or the largest there is."""
         sizes = self.tile_sizes
         return next((size for size in sizes if rows <= size), sizes[-1])
+
+    def family(self, rows: int) -> tuple[int, ...]:
+        """The tiles that a request of so many rows may be cut into, whatever else is computed with it."""
+        tile = self.tile(rows)
+        return next(family for family in self.families if tile in family)
+
+    def place(self) -> None:
+        """Move the network to the device, and make the tiles that requests need."""
+        if not isinstance(self.vae, CompiledVAE):
+            self.vae.to(self.device)
+        for tile in self.tile_sizes:
+            for name in NEEDED:
+                self.tiles(name, tile)
 
     def tiles(self, name: FunctionName, tile: int) -> Tiles:
         """One of the network's functions in tiles of so many rows, made when it is first needed.
@@ -95,45 +107,50 @@ class LoadedModel:
         takes sources, the images to move towards and the shares side by side, as `_warped` has them.
         """
         if (name, tile) not in self._tiles:
-            height, width, channels = self.row_shape
-            shape: tuple[int, ...] = (tile, self.description.latent_dim)
-            dtype = torch.float32
-            if name == "encode":
-                shape, dtype = (tile, height, width, channels), torch.uint8
-            elif name == "warp":
-                shape = (tile, height, width, 2 * channels + 1)
-            self._tiles[name, tile] = tiled(partial(FUNCTIONS[name], self.vae), shape, dtype, self.device)
+            self._tiles[name, tile] = self._made(name, tile)
         return self._tiles[name, tile]
 
+    def _made(self, name: FunctionName, tile: int) -> Tiles:
+        height, width, channels = self.row_shape
+        if name == "warp":
+            shape: tuple[int, ...] = (tile, height, width, 2 * channels + 1)
+            return tiled(lambda planes: (_warped(planes),), shape, torch.float32, self.device)
+        if isinstance(self.vae, CompiledVAE):
+            return HostTiles(self.vae.tile(name, tile))
+        if name == "encode":
+            return tiled(self.vae.encode, (tile, height, width, channels), torch.uint8, self.device)
+        function = self.vae.decode if name == "decode" else self.vae.render
+        shape = (tile, self.description.latent_dim)
+        return tiled(lambda latents: (function(latents),), shape, torch.float32, self.device)
+
     def mapped(
-        self, name: FunctionName, tile: int, rows: Array, between: Between
+        self, name: FunctionName, family: tuple[int, ...], rows: Array, between: Between
     ) -> Iterator[tuple[slice, tuple[Array, ...]]]:
         """Compute one of the functions for any number of rows, as `Tiles.map` does.
 
         Args:
             name: of the function.
-            tile: rows of its tiles.
+            family: the tiles that the rows may be cut into.
             rows: [n, ...].
             between: called between pieces of the work. It may compute other rows by the same tiles.
         """
-        tiles, step = self.tiles(name, tile), PIECES[self.device.type] * tile
-        for start in range(0, len(rows), step):
+        for tile, piece in pieces(len(rows), family, PIECES[self.device.type]):
             between()
-            for part, results in tiles.map(rows[start : start + step]):
-                yield slice(start + part.start, start + part.stop), results
+            for part, results in self.tiles(name, tile).map(rows[piece]):
+                yield slice(piece.start + part.start, piece.start + part.stop), results
 
-    def encode_rows(self, images: Images, tile: int, between: Between) -> tuple[Floats, Floats]:
+    def encode_rows(self, images: Images, family: tuple[int, ...], between: Between) -> tuple[Floats, Floats]:
         """Encode images uint8 [n, h, w, c] to means and log-variances, float32 [n, latent_dim] each (section 3.1)."""
         means = np.empty((len(images), self.description.latent_dim), np.float32)
         log_variances = np.empty_like(means)
-        for part, (mean, log_variance) in self.mapped("encode", tile, images, between):
+        for part, (mean, log_variance) in self.mapped("encode", family, images, between):
             means[part], log_variances[part] = mean, log_variance
         return means, log_variances
 
-    def render_rows(self, latents: Floats, tile: int, between: Between) -> Images:
+    def render_rows(self, latents: Floats, family: tuple[int, ...], between: Between) -> Images:
         """Decode latents float32 [n, latent_dim] to grey levels uint8 [n, h, w, c]."""
         images = np.empty((len(latents), *self.row_shape), np.uint8)
-        for part, (levels,) in self.mapped("render", tile, latents, between):
+        for part, (levels,) in self.mapped("render", family, latents, between):
             images[part] = levels
         return images
 

@@ -20,7 +20,7 @@ from latentaug.augment.labelling import MAX_REQUEST_VALUES, check_labels
 from latentaug.augment.spreading import Told, spread
 from latentaug.datasets import UNLABELLED
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
-from latentaug.options import LabelOptions, Options, RenderingOptions
+from latentaug.options import Decode, LabelOptions, Options, RenderingOptions
 from latentaug.storage.models import ModelDescription
 from service.model_server import measuring
 from service.model_server.engine import Augmentation, Key
@@ -80,13 +80,13 @@ def prepare(model: LoadedModel, operation: Operation, request: InferenceRequest,
         )
     if operation == "encode":
         images = request.inputs["images"]
-        tile, checked = model.tile(rows // joined), "reconstruction_error" in wanted
-        return Work(Key(model, "encode", tile, tile if checked else 0), images, len(images) * (1 + checked))
+        tiles, checked = model.family(rows // joined), "reconstruction_error" in wanted
+        return Work(Key(model, "encode", tiles, tiles if checked else ()), images, len(images) * (1 + checked))
     if operation == "decode":
         latents = request.inputs["latents"]
         if not np.isfinite(latents).all():
             raise InvalidInput("latents must be finite numbers", fields=[("latents", "must be finite")])
-        return Work(Key(model, "decode", 0, model.tile(rows // joined)), latents, rows)
+        return Work(Key(model, "decode", (), model.family(rows // joined)), latents, rows)
     if operation == "label":
         return _prepare_label(model, request, options, joined)
     if operation == "quality":
@@ -118,11 +118,21 @@ def _prepare_augment(
     children = len(images) * asked.children if counts is None else int(counts.sum())
     if children > most:
         raise TooLarge(f"{children} images were asked for; at most {most} are made at once")
-    decode_tile = model.tile(children // joined) if decoded else 0
-    key = Key(model, "augment", model.tile(len(images) // joined), decode_tile, decode)
+    key = Key(
+        model,
+        "augment",
+        model.family(len(images) // joined),
+        _decode_tiles(model, decode, children // joined) if decoded else (),
+        decode,
+    )
     again = decoded and decode == "residual"  # the sources are decoded too
     size = len(images) * (1 + again) + children * decoded * (WARP_SAMPLES if decode == "warp" else 1)
     return Work(key, augmentation, size + _search(model, augmentation) // SAMPLE_EFFORT)
+
+
+def _decode_tiles(model: LoadedModel, decode: Decode, children: int) -> tuple[int, ...]:
+    """The tiles for the children of a request; warps in tiles of several sizes are not known to agree."""
+    return (model.tile(children),) if decode == "warp" else model.family(children)
 
 
 def _search(model: LoadedModel, asked: Augmentation) -> int:
@@ -157,14 +167,14 @@ def _prepare_label(model: LoadedModel, request: InferenceRequest, options: Param
         spread_labels = np.where(made.labels == UNLABELLED, UNLABELLED, names[made.labels])
         return {"labels": spread_labels, "confidence": made.confidence, "kept": made.kept, "nearest": made.nearest}
 
-    return Work(Key(model, "encode", model.tile(len(images))), images, len(images), finish)
+    return Work(Key(model, "encode", model.family(len(images))), images, len(images), finish)
 
 
 def _prepare_quality(model: LoadedModel, request: InferenceRequest, joined: int) -> Work:
     """Images are set beside those that the model was trained on once they are encoded."""
     images, labels = request.inputs["images"], request.inputs.get("labels")
     _check_aside(images, labels, joined, "measure quality")
-    key = Key(model, "encode", model.tile(len(images)))
+    key = Key(model, "encode", model.family(len(images)))
     finish = partial(measuring.measure, model, labels)
     return Work(key, images, len(images), finish)
 

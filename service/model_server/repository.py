@@ -20,7 +20,7 @@ from latentaug.storage import models, tenants
 from latentaug.storage.models import ModelDescription
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import read_vae
-from latentaug.vae.inference import frozen
+from latentaug.vae.compiled import prepared
 from service.model_server.loaded import LoadedModel
 
 log = logging.getLogger(__name__)
@@ -153,11 +153,14 @@ class Repository:
     def _read(self, name: str, version: str | None) -> LoadedModel:
         store, description = self._find(name, version)
         try:
-            vae = frozen(read_vae(store, description), self._precision)
+            vae = prepared(read_vae(store, description), self._precision, self._device)
             projected = models.read_projected(store, description)
         except (ValueError, KeyError, MalformedInput) as error:
             raise Damaged(
                 f"the model {description.name!r} is damaged: its files cannot be read ({error}); delete it and train "
                 "it again"
             ) from error
-        return LoadedModel(description.model_copy(update={"name": name}), vae, projected, self._device)
+        model = LoadedModel(description.model_copy(update={"name": name}), vae, projected, self._device)
+        if self._device.type == "cpu":  # a GPU has one thread that may use it
+            model.place()
+        return model

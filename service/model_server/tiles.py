@@ -1,14 +1,14 @@
-"""Computes any number of rows by a function that takes a fixed number of them: one tile of rows after the other.
+"""Computes any number of rows by functions that take a fixed number of them: one tile of rows after the other.
 
 Because the shape is fixed, every kernel does the same arithmetic on a row wherever it stands in its tile and whatever
-stands beside it. On a GPU a whole tile, with its copies there and back, can also be recorded once as a CUDA graph and
-then started by one call.
+stands beside it. Whether tiles of other sizes do the same is looked up (`agreement`). On a GPU a whole tile, with its
+copies there and back, can also be recorded once as a CUDA graph and then started by one call.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import cycle
 from typing import Any, Protocol, TypeAlias
@@ -23,8 +23,21 @@ from service.oip.tensors import Array
 Function: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
 """Maps a tensor [tile, ...] to tensors of [tile, ...] each."""
 
+START = 6
+"""What it costs to start a tile, in rows that could be computed meanwhile, for small images on a processor."""
 _LANES = 2
 """Tiles under way on a GPU at once: while one is computed, the next is sent and the last one fetched."""
+
+
+class Tile(Protocol):
+    """A function of a fixed number of rows, on the processor."""
+
+    @property
+    def rows(self) -> Array:
+        """The buffer [tile, ...], to be filled before each `compute`."""
+
+    def compute(self) -> tuple[Array, ...]:
+        """Compute the function for `rows`: results [tile, ...] each, which the next call may overwrite."""
 
 
 class Tiles(Protocol):
@@ -37,7 +50,7 @@ class Tiles(Protocol):
             rows: [n, ...], of the tiles' type.
 
         Yields:
-            Which rows, and their results [rows, ...]. Use or copy them before you ask for the results after the next.
+            Which rows, and their results [rows, ...]. Use or copy them before you ask for the next.
         """
 
 
@@ -45,11 +58,54 @@ def tiled(function: Function, shape: tuple[int, ...], dtype: torch.dtype, device
     """Return the function as one computed in tiles of this shape [rows, ...] and type, on this device."""
     if device.type == "cuda":
         return GraphTiles(function, torch.zeros(shape, dtype=dtype, device=device))
-    return HostTiles(function, torch.zeros(shape, dtype=dtype))
+    return HostTiles(TorchTile(function, torch.zeros(shape, dtype=dtype)))
+
+
+def pieces(n: int, sizes: Sequence[int], most: int) -> Iterator[tuple[int, slice]]:
+    """Cut n rows into pieces, each for tiles of one size.
+
+    Args:
+        n: how many rows.
+        sizes: rows of each size of tile, ascending.
+        most: tiles of a piece, at most.
+
+    Yields:
+        Rows of the tile, and which rows of the n it takes.
+    """
+    start = 0
+    while start < n:
+        tile = _next(n - start, sizes)
+        stop = min(n, start + tile * max(1, min(most, (n - start) // tile)))
+        yield tile, slice(start, stop)
+        start = stop
+
+
+def _next(left: int, sizes: Sequence[int]) -> int:
+    """The tile with which the rows that are left are done soonest: one that holds all, or one that is filled."""
+    holding = [size for size in sizes if size >= left]
+    filled = [size for size in sizes if size <= left]
+    if not holding or not filled:
+        return holding[0] if holding else filled[-1]
+    whole, part = holding[0], filled[-1]
+    return whole if whole + START <= -(-left // part) * (part + START) else part
 
 
 class HostTiles:
-    """Computes tiles in the processor's memory, all from one buffer.
+    """Computes tiles in the processor's memory, all from one buffer."""
+
+    def __init__(self, tile: Tile) -> None:
+        self._tile = tile
+
+    def map(self, rows: Array) -> Iterator[tuple[slice, tuple[Array, ...]]]:
+        """Compute the function for all rows, as `Tiles.map` says."""
+        buffer = self._tile.rows
+        for part in _parts(len(rows), len(buffer)):
+            _fill(buffer, rows[part])
+            yield part, tuple(result[: part.stop - part.start] for result in self._tile.compute())
+
+
+class TorchTile:
+    """A tile that PyTorch computes.
 
     Args:
         function: the function to compute.
@@ -59,12 +115,11 @@ class HostTiles:
     def __init__(self, function: Function, tile: Tensor) -> None:
         self._function = function
         self._tile = tile
+        self.rows: Array = tile.numpy()
 
-    def map(self, rows: Array) -> Iterator[tuple[slice, tuple[Array, ...]]]:
-        """Compute the function for all rows, as `Tiles.map` says."""
-        for part in _parts(len(rows), len(self._tile)):
-            _fill(self._tile.numpy(), rows[part])
-            yield part, tuple(result.numpy()[: part.stop - part.start] for result in self._function(self._tile))
+    def compute(self) -> tuple[Array, ...]:
+        """Compute the function for `rows`, as `Tile.compute` says."""
+        return tuple(result.numpy() for result in self._function(self._tile))
 
 
 class GraphTiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +11,40 @@ import pytest
 import torch
 
 from latentaug.augment.methods import alter
+from latentaug.augment.neighbours import go_on
 from latentaug.augment.warps import warp
 from latentaug.options import Decode, RenderingOptions
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
+from latentaug.vae import compiled
 from latentaug.vae.architectures import pixels
-from latentaug.vae.inference import FrozenVAE, frozen
+from latentaug.vae.compiled import prepared
+from latentaug.vae.inference import FrozenVAE
+from service.model_server.agreement import agreeing
 from service.model_server.engine import Augmentation, Key, compute
-from service.model_server.loaded import TILES, LoadedModel
+from service.model_server.loaded import TILES, FunctionName, LoadedModel
+from service.oip.tensors import Array
 from tests.model_server.conftest import random_residual_vae, random_vae, save_model
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (70, 70, 1), (17, 23, 3), (32, 32, 3)]
-DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
+PLACES = ["compiled", "cpu", *["cuda"] * torch.cuda.is_available()]
+"""Where a network computes: on the CPU by the runtime that compiles it, or by PyTorch as where there is no runtime."""
 
 
-@pytest.fixture(params=DEVICES)
+@pytest.fixture(params=PLACES)
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)  # as the server does for float32
-    return torch.device(request.param)
+    if request.param == "compiled" and not compiled.AVAILABLE:
+        pytest.skip("OpenVINO is not there for this platform")
+    monkeypatch.setattr(compiled, "AVAILABLE", request.param == "compiled")
+    return torch.device("cuda" if request.param == "cuda" else "cpu")
 
 
 def load(folder: Path, shape: tuple[int, int, int], device: torch.device) -> LoadedModel:
     store = ArtefactStore(folder.as_uri())
     description = save_model(store, "m", shape=shape)
-    vae, projected = FrozenVAE(random_vae(shape)), models.read_projected(store, description)
-    model = LoadedModel(description, vae, projected, device)
+    vae = prepared(random_vae(shape), torch.float32, device)
+    model = LoadedModel(description, vae, models.read_projected(store, description), device)
     run(Key(model, "warm-up"), None)
     return model
 
@@ -78,7 +88,7 @@ def test_neither_place_nor_company_changes_a_bit(model: LoadedModel, size: int, 
     torch.set_num_threads(threads)
     rng = np.random.default_rng(1)
     images, latents = random_images(model, tile), rng.standard_normal((tile, 4), np.float32)
-    encoding, decoding = Key(model, "encode", tile, tile), Key(model, "decode", 0, tile)
+    encoding, decoding = Key(model, "encode", (tile,), (tile,)), Key(model, "decode", (), (tile,))
     encoded, decoded = run(encoding, images)[0], run(decoding, latents)[0]
     order = rng.permutation(tile)
     assert_same_bits(run(encoding, images[order])[0], {name: array[order] for name, array in encoded.items()})
@@ -91,10 +101,9 @@ def test_neither_place_nor_company_changes_a_bit(model: LoadedModel, size: int, 
 
 
 def test_an_answer_does_not_depend_on_its_batch(model: LoadedModel) -> None:
-    small, *_, large = model.tile_sizes
-    for tile, sizes in ((small, (3, 1, 8, 5)), (large, (9, 80, 64, 17))):
+    for tiles, sizes in ((model.family(1), (3, 1, 8, 5)), (model.family(1000), (9, 80, 64, 17))):
         requests = [random_images(model, n, seed=n) for n in sizes]
-        for key in (Key(model, "encode", tile, tile), Key(model, "encode", tile, 0)):
+        for key in (Key(model, "encode", tiles, tiles), Key(model, "encode", tiles)):
             for request, joined in zip(requests, run(key, *requests), strict=True):
                 assert_same_bits(joined, run(key, request)[0])
 
@@ -102,7 +111,7 @@ def test_an_answer_does_not_depend_on_its_batch(model: LoadedModel) -> None:
 @pytest.mark.parametrize("decode", ["reconstruction", "residual"])
 @pytest.mark.parametrize("method", ["noise", "interpolation", "extrapolation"])
 def test_an_augmentation_does_not_depend_on_its_batch(model: LoadedModel, method: str, decode: Decode) -> None:
-    key = Key(model, "augment", 8, 32, decode)
+    key = Key(model, "augment", model.family(8), model.family(24), decode)
     requests = [
         augmentation(random_images(model, 5), method=method),
         augmentation(random_images(model, 8, 1), labels=np.arange(8) % 2, method=method, seed=9),
@@ -118,8 +127,8 @@ def test_an_augmentation_does_not_depend_on_its_batch(model: LoadedModel, method
 def test_requests_that_come_as_one_are_each_answered_as_alone(
     small: LoadedModel, method: str, neighbours: str, decode: Decode
 ) -> None:
-    images, tile = random_images(small, 5 * 4), small.tile(4)
-    key = Key(small, "augment", tile, small.tile(4 * 3), decode)
+    images = random_images(small, 5 * 4)
+    key = Key(small, "augment", small.family(4), small.family(4 * 3), decode)
     options = {"method": method, "neighbours": neighbours, "seed": 9}
     (together,) = run(key, augmentation(images, requests=5, **options))
     alone = [run(key, augmentation(part, **options))[0] for part in np.split(images, 5)]
@@ -129,13 +138,13 @@ def test_requests_that_come_as_one_are_each_answered_as_alone(
 def test_tiles_one_after_the_other_are_each_what_they_are_alone(model: LoadedModel) -> None:
     tile, *_ = model.tile_sizes
     images = random_images(model, 5 * tile - 3)
-    latents = run(Key(model, "encode", tile), images)[0]["latents"]
-    together = {"latents": latents, **run(Key(model, "decode", 0, tile), latents)[0]}
+    latents = run(Key(model, "encode", (tile,)), images)[0]["latents"]
+    together = {"latents": latents, **run(Key(model, "decode", (), (tile,)), latents)[0]}
     for start in range(0, len(images), tile):
         part = slice(start, start + tile)
         alone = {
-            "latents": run(Key(model, "encode", tile), images[part])[0]["latents"],
-            **run(Key(model, "decode", 0, tile), latents[part])[0],
+            "latents": run(Key(model, "encode", (tile,)), images[part])[0]["latents"],
+            **run(Key(model, "decode", (), (tile,)), latents[part])[0],
         }
         assert_same_bits(alone, {name: array[part] for name, array in together.items()})
 
@@ -147,10 +156,12 @@ def test_the_residual_network_answers_each_request_as_if_it_were_alone(
     store = ArtefactStore(tmp_path.as_uri())
     description = save_model(store, "m", shape=shape)
     network = random_residual_vae(shape)
-    model = LoadedModel(description, frozen(network), models.read_projected(store, description), device)
+    model = LoadedModel(
+        description, prepared(network, torch.float32, device), models.read_projected(store, description), device
+    )
     run(Key(model, "warm-up"), None)
     images = random_images(model, 20)
-    key = Key(model, "augment", 16, 16, "residual")
+    key = Key(model, "augment", model.family(5), model.family(15), "residual")
     alone = run(key, augmentation(images[:7]))[0]
     together = run(key, augmentation(images[7:12]), augmentation(images[:7]), augmentation(images[12:]))[1]
     assert np.array_equal(alone["images"], together["images"])
@@ -158,18 +169,18 @@ def test_the_residual_network_answers_each_request_as_if_it_were_alone(
         x = pixels(torch.from_numpy(images))
         mean, _ = network.encode(x)
         rendered = network.decode(mean)
-    np.testing.assert_allclose(run(Key(model, "encode", 16), images)[0]["latents"], mean.numpy(), atol=1e-4)
-    shown = run(Key(model, "decode", 0, 16), mean.numpy())[0]["images"].astype(np.float32)
+    np.testing.assert_allclose(run(Key(model, "encode", (16,)), images)[0]["latents"], mean.numpy(), atol=1e-4)
+    shown = run(Key(model, "decode", (), (16,)), mean.numpy())[0]["images"].astype(np.float32)
     assert np.abs(shown - 255 * rendered.permute(0, 2, 3, 1).numpy()).max() < 0.51
 
 
 @pytest.mark.parametrize(
     ("device_type", "shape", "sizes"),
     [
-        ("cpu", (28, 28, 1), (16, 32, 64)),
-        ("cpu", (128, 128, 3), (16, 32, 64)),
-        ("cpu", (256, 256, 1), (16, 32, 64)),
-        ("cpu", (256, 256, 3), (16,)),
+        ("cpu", (28, 28, 1), (4, 16, 64)),
+        ("cpu", (128, 128, 3), (4, 16, 64)),
+        ("cpu", (256, 256, 1), (4, 16, 64)),
+        ("cpu", (256, 256, 3), (4, 16)),
         ("cuda", (28, 28, 1), (32, 256)),
         ("cuda", (128, 128, 3), (32,)),
     ],
@@ -188,9 +199,42 @@ def test_large_images_have_small_tiles(
     assert model.tile(200) == sizes[-1]
 
 
+def test_tiles_of_a_family_agree_on_every_bit(model: LoadedModel) -> None:
+    images = random_images(model, 2 * model.tile_sizes[-1], seed=7)
+    latents = np.random.default_rng(8).standard_normal((len(images), 4), np.float32)
+    assert sorted(tile for family in model.families for tile in family) == [*model.tile_sizes]
+    for family in model.families:
+        tiles = [family, *((tile,) for tile in family)]
+        encoded = [run(Key(model, "encode", each, each), images)[0] for each in tiles]
+        decoded = [run(Key(model, "decode", (), each), latents)[0] for each in tiles]
+        for alone in (*encoded[1:], *decoded[1:]):
+            assert_same_bits(alone, encoded[0] if "latents" in alone else decoded[0])
+
+
+@pytest.mark.parametrize(("name", "tile", "row"), [("encode", 16, 15), ("decode", 4, 3), ("decode", 64, 63)])
+def test_a_tile_that_differs_by_one_bit_is_kept_apart(
+    small: LoadedModel, monkeypatch: pytest.MonkeyPatch, name: FunctionName, tile: int, row: int
+) -> None:
+    if small.device.type == "cuda":
+        pytest.skip("tiles are of other sizes there")
+    assert small.families == ((4, 16, 64),)
+    tiles = small.tiles(name, tile)
+
+    class Differing:
+        def map(self, rows: Array) -> Iterator[tuple[slice, tuple[Array, ...]]]:
+            for part, results in tiles.map(rows):
+                results[0][row, 0] = np.nextafter(results[0][row, 0], np.float32(9))
+                yield part, results
+
+    monkeypatch.setitem(small._tiles, (name, tile), Differing())
+    families = agreeing(small, go_on)
+    assert (tile,) in families
+    assert sorted(each for family in families for each in family) == [4, 16, 64]
+
+
 def test_encoding_is_the_network_s(model: LoadedModel) -> None:
     images = random_images(model, 50)
-    answer = run(Key(model, "encode", 32, 32), images)[0]
+    answer = run(Key(model, "encode", (32,), (32,)), images)[0]
     with torch.inference_mode():
         x = pixels(torch.from_numpy(images))
         mean, log_variance = random_vae(model.row_shape).encode(x)
@@ -202,7 +246,7 @@ def test_encoding_is_the_network_s(model: LoadedModel) -> None:
 
 def test_decoding_rounds_to_the_nearest_grey_level(model: LoadedModel) -> None:
     latents = np.random.default_rng(0).standard_normal((40, 4), np.float32)
-    images = run(Key(model, "decode", 0, 32), latents)[0]["images"]
+    images = run(Key(model, "decode", (), (32,)), latents)[0]["images"]
     with torch.inference_mode():
         exact = random_vae(model.row_shape).decode(torch.from_numpy(latents)).permute(0, 2, 3, 1).numpy() * 255
     assert images.dtype == np.uint8
@@ -214,8 +258,8 @@ def test_decoding_rounds_to_the_nearest_grey_level(model: LoadedModel) -> None:
 def test_an_augmentation_is_the_paper_s_equation(small: LoadedModel, method: str, decode: Decode) -> None:
     images, labels = random_images(small, 12), np.arange(12) % 3
     request = augmentation(images, labels=labels, method=method, alpha=0.7, seed=5)
-    answer = run(Key(small, "augment", 32, 32, decode), request)[0]
-    latents = run(Key(small, "encode", 32), images)[0]["latents"]
+    answer = run(Key(small, "augment", small.family(12), small.family(36), decode), request)[0]
+    latents = run(Key(small, "encode", small.family(12)), images)[0]["latents"]
     expected = alter(latents, method=method, alpha=0.7, k=3, copies=3, sigma=small.sigma, seed=5, labels=labels)
     assert_same_bits({"z": answer["latents"]}, {"z": expected.latents})
     np.testing.assert_array_equal(answer["source"], np.repeat(np.arange(12), 3))
@@ -232,7 +276,7 @@ def test_an_augmentation_is_the_paper_s_equation(small: LoadedModel, method: str
 @pytest.mark.parametrize("method", ["interpolation", "extrapolation"])
 def test_a_warp_moves_each_source_by_its_own_neighbour_whatever_its_company(small: LoadedModel, method: str) -> None:
     images, labels = random_images(small, 12), np.arange(12) % 3
-    key = Key(small, "augment", 16, 64, "warp")
+    key = Key(small, "augment", small.family(12), (64,), "warp")
     request = augmentation(images, labels=labels, method=method, decode="warp", alpha=0.5)
     other = augmentation(random_images(small, 5, 1), method=method, decode="warp", k=2)
     answer, _ = run(key, request, other)
@@ -246,21 +290,21 @@ def test_a_warp_moves_each_source_by_its_own_neighbour_whatever_its_company(smal
 
 def test_neighbours_in_the_data_set_are_named_by_its_rows(small: LoadedModel) -> None:
     request = augmentation(random_images(small, 4), labels=np.array([0, 1, 2, 0]), neighbours="dataset")
-    answer = run(Key(small, "augment", 8, 32), request)[0]
+    answer = run(Key(small, "augment", (8,), (32,)), request)[0]
     assert small.projected.labels is not None
     label_of = dict(zip(small.projected.rows.tolist(), small.projected.labels.tolist(), strict=True))
     assert [label_of[row] for row in answer["neighbour"].tolist()] == [0] * 3 + [1] * 3 + [2] * 3 + [0] * 3
 
 
 def test_images_are_decoded_only_where_wanted(small: LoadedModel) -> None:
-    answer = run(Key(small, "augment", 8, 0), augmentation(random_images(small, 4)))[0]
+    answer = run(Key(small, "augment", (8,)), augmentation(random_images(small, 4)))[0]
     assert answer.keys() == {"latents", "source", "neighbour"}
 
 
 def test_a_class_too_small_fails_its_own_request_only(small: LoadedModel) -> None:
     good, bad = augmentation(random_images(small, 8)), augmentation(random_images(small, 2))
-    failed, computed = compute(Key(small, "augment", 8, 32), [bad, good])
+    failed, computed = compute(Key(small, "augment", (8,), (32,)), [bad, good])
     assert isinstance(failed, Exception)
     assert failed.code == "too_few_images"
     assert isinstance(computed, dict)
-    assert_same_bits(computed, run(Key(small, "augment", 8, 32), good)[0])
+    assert_same_bits(computed, run(Key(small, "augment", (8,), (32,)), good)[0])

@@ -10,12 +10,12 @@ from latentaug.vae.inference import FrozenVAE, grey_levels
 SHAPES = [(28, 28, 1), (8, 8, 1), (17, 23, 3), (70, 70, 1), (31, 30, 3)]
 
 
-def _vae(shape: tuple[int, int, int]) -> VAE:
+def random_vae(shape: tuple[int, int, int]) -> VAE:
     torch.manual_seed(0)
     return VAE(Architecture(*shape, latent_dim=6, hidden=64)).eval()
 
 
-def _plain_decode(vae: VAE, latents: Tensor) -> Tensor:
+def plain_decode(vae: VAE, latents: Tensor) -> Tensor:
     """Decode with PyTorch's own transposed convolutions."""
     x = latents
     for layer in vae.decoder:
@@ -26,17 +26,17 @@ def _plain_decode(vae: VAE, latents: Tensor) -> Tensor:
 @pytest.mark.parametrize("shape", SHAPES)
 @torch.inference_mode()
 def test_it_gives_the_numbers_of_the_plain_network(shape: tuple[int, int, int]) -> None:
-    vae, images = _vae(shape), torch.randint(0, 256, (9, *shape), dtype=torch.uint8)
+    vae, images = random_vae(shape), torch.randint(0, 256, (9, *shape), dtype=torch.uint8)
     frozen, latents = FrozenVAE(vae), torch.randn(9, 6)
     for ours, plain in zip(frozen.encode(images), vae.encode(pixels(images)), strict=True):
         torch.testing.assert_close(ours, plain, atol=1e-5, rtol=0)
-    torch.testing.assert_close(frozen.decode(latents), _plain_decode(vae, latents), atol=1e-5, rtol=0)
+    torch.testing.assert_close(frozen.decode(latents), plain_decode(vae, latents), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @torch.inference_mode()
 def test_bfloat16_moves_no_latent_and_images_by_little(shape: tuple[int, int, int]) -> None:
-    vae, images = _vae(shape), torch.randint(0, 256, (32, *shape), dtype=torch.uint8)
+    vae, images = random_vae(shape), torch.randint(0, 256, (32, *shape), dtype=torch.uint8)
     exact, half = FrozenVAE(vae), FrozenVAE(vae, torch.bfloat16)
     mean = exact.encode(images)[0]
     assert torch.equal(half.encode(images)[0], mean)
@@ -52,12 +52,12 @@ def test_bfloat16_moves_no_latent_and_images_by_little(shape: tuple[int, int, in
 def test_an_image_is_rendered_in_the_grey_levels_nearest_to_it(
     shape: tuple[int, int, int], precision: torch.dtype
 ) -> None:
-    frozen, latents = FrozenVAE(_vae(shape), precision), torch.randn(5, 6)
+    frozen, latents = FrozenVAE(random_vae(shape), precision), torch.randn(5, 6)
     assert torch.equal(frozen.render(latents), grey_levels(frozen.decode(latents)))
 
 
 def test_training_on_leaves_it_as_it_was() -> None:
-    vae, latents = _vae((8, 8, 1)), torch.randn(3, 6)
+    vae, latents = random_vae((8, 8, 1)), torch.randn(3, 6)
     frozen = FrozenVAE(vae)
     before = frozen.decode(latents)
     with torch.no_grad():
