@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
+import aiohttp
 import numpy as np
 
 from bench.connection import Connection, Response, connect
@@ -70,6 +71,26 @@ async def closed_loop(url: str, request: Request, clients: int, seconds: float, 
         started = time.perf_counter()
         end = started + seconds
         counts = await asyncio.gather(*map(caller, connections))
+        return sum(counts) / (time.perf_counter() - started)
+
+
+async def outside_loop(url: str, request: Request, clients: int, seconds: float) -> float:
+    """Measure the same with aiohttp's client: what callers see who write theirs with a library."""
+
+    async def caller(session: aiohttp.ClientSession) -> int:
+        count = 0
+        while time.perf_counter() < end:
+            async with session.post(url + request.path, data=request.body, headers=request.headers) as response:
+                body = await response.read()
+                if response.status != 200:
+                    raise SystemExit(f"{response.status}: {body[:500].decode(errors='replace')}")
+            count += 1
+        return count
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=clients)) as session:
+        started = time.perf_counter()
+        end = started + seconds
+        counts = await asyncio.gather(*(caller(session) for _ in range(clients)))
         return sum(counts) / (time.perf_counter() - started)
 
 

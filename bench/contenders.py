@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from multiprocessing.connection import Connection
@@ -19,7 +19,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 import torch
 
-from bench import clients, kernels, machine, plain, workload
+from bench import clients, kernels, machine, plain, runtimes, workload
+from bench.runtimes import Convert
 from bench.workload import Images, Request, Shape
 from latentaug.errors import LatentaugError
 from latentaug.runtime.lifeline import tied
@@ -37,6 +38,7 @@ from service.stack import ports
 START_TIMEOUT = 90.0  # seconds
 _SPAWN = multiprocessing.get_context("spawn")
 
+Loop: TypeAlias = Callable[[str, Request, int, float], Coroutine[Any, Any, float]]
 Augment: TypeAlias = Callable[[Sequence[Images]], list[Images]]
 
 
@@ -104,12 +106,20 @@ def _rate(augment: Augment, requests: Sequence[Images], seconds: float) -> float
 
 
 class OverHttp:
-    """A server, asked by several clients at once."""
+    """A server, asked by several clients at once.
 
-    def __init__(self, url: str, request: Request, clients: int) -> None:
+    Args:
+        url: the server's URL.
+        request: what is asked again and again.
+        clients: how many ask.
+        loop: asks for some seconds and gives the requests answered per second.
+    """
+
+    def __init__(self, url: str, request: Request, clients: int, loop: Loop = clients.closed_loop) -> None:
         self._url = url
         self._request = request
         self._clients = clients
+        self._loop = loop
 
     def answer(self) -> Images:
         """Answer the request once."""
@@ -117,7 +127,7 @@ class OverHttp:
 
     def rate(self, seconds: float) -> float:
         """Requests a second."""
-        return asyncio.run(clients.closed_loop(self._url, self._request, self._clients, seconds))
+        return asyncio.run(self._loop(self._url, self._request, self._clients, seconds))
 
 
 class Paused:
@@ -153,6 +163,12 @@ class Paused:
 def eager(store_url: str, device: str) -> Augment:
     """Make the contender that is the plain network."""
     model = workload.plain_model(ArtefactStore(store_url), device=device)
+    return lambda requests: plain.augment(model, requests, k=workload.CHILDREN, alpha=workload.ALPHA)
+
+
+def runtime(store_url: str, device: str, convert: Convert) -> Augment:
+    """Make the contender that is the plain network, converted for another runtime."""
+    model = runtimes.converted(workload.plain_model(ArtefactStore(store_url), device=device), convert)
     return lambda requests: plain.augment(model, requests, k=workload.CHILDREN, alpha=workload.ALPHA)
 
 
@@ -196,14 +212,17 @@ def kernels_alone(store_url: str, device: str) -> Augment:
 
 
 @contextmanager
-def litserve(store_url: str, device: str, images: Images, shape: Shape, home: Path) -> Iterator[Contender]:
-    """Make the contender that is the plain network behind LitServe; its largest batch is one request of each client."""
+def litserve(store_url: str, device: str, images: Images, shape: Shape, home: Path, loop: Loop) -> Iterator[Contender]:
+    """Make the contender that is the plain network behind LitServe; its largest batch is one request of each client.
+
+    LitServe asks another interface of those who allow batches of one only, so two is the least.
+    """
     port = ports.free("127.0.0.1")
-    arguments = ["-m", "bench.litserve_server", store_url, str(port), str(shape.clients), device]
+    arguments = ["-m", "bench.litserve_server", store_url, str(port), str(max(2, shape.clients)), device]
     with (home / "litserve.log").open("wb") as log:
         # A group of its own, to be stopped as one; in our session, so that the kernel ends it if we are killed.
         process = subprocess.Popen(tied([sys.executable, *arguments]), stdout=log, stderr=log, process_group=0)
-        contender = OverHttp(f"http://127.0.0.1:{port}", workload.litserve_request(images), shape.clients)
+        contender = OverHttp(f"http://127.0.0.1:{port}", workload.litserve_request(images), shape.clients, loop)
         try:
             _wait(contender, process, home / "litserve.log")
             yield Paused(contender, process.pid)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -68,10 +68,20 @@ class PlainVAE(nn.Module):
         return torch.sigmoid(self.output(z))
 
 
+class Codec(Protocol):
+    """Encoder and decoder, as `PlainVAE` has them."""
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map float32 [n, c, h, w] in 0..1 to mean and log-variance, each [n, latent_dim]."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Map [n, latent_dim] to float32 [n, c, h, w] in 0..1."""
+
+
 class PlainModel(NamedTuple):
     """A network in evaluation mode, and the latents float32 [r, latent_dim] of the images it was trained on."""
 
-    vae: PlainVAE
+    vae: Codec
     reference: Tensor
 
 

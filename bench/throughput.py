@@ -9,12 +9,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import contenders, kernels, workload
+from bench import clients, contenders, kernels, runtimes, workload
 from bench.contenders import Contender, InProcess, OverHttp
 from bench.workload import Request, Shape
 
 NAMES = (
     "eager PyTorch",
+    "OpenVINO",
+    "ONNX Runtime",
     "our engine",
     "our engine, bfloat16",
     kernels.NAME,
@@ -22,14 +24,21 @@ NAMES = (
     "ours, PNG in JSON",
     "ours, multipart",
     "LitServe",
+    "ours, npy, asked by aiohttp",
+    "LitServe, asked by aiohttp",
 )
+RUNTIMES = ("OpenVINO", "ONNX Runtime")
+"""Those that compute on a processor alone."""
 
 RATIOS = (
     ("our engine", "eager PyTorch"),
     ("our engine, bfloat16", "eager PyTorch"),
+    ("our engine", "OpenVINO"),
+    ("our engine", "ONNX Runtime"),
     (kernels.NAME, "eager PyTorch"),
     ("ours, npy", "our engine"),
     ("ours, npy", "LitServe"),
+    ("ours, npy, asked by aiohttp", "LitServe, asked by aiohttp"),
 )
 
 
@@ -108,17 +117,24 @@ def _contenders(
         def in_process(make: Callable[..., contenders.Augment], *arguments: Any) -> InProcess:
             return stack.enter_context(closing(InProcess(make, [store_url, device, *arguments], images, together)))
 
-        def over_http(request: Request) -> OverHttp:
-            return OverHttp(url, request, shape.clients)
+        def over_http(request: Request, loop: contenders.Loop = clients.closed_loop) -> OverHttp:
+            return OverHttp(url, request, shape.clients, loop)
+
+        def litserve(loop: contenders.Loop) -> Contender:
+            return stack.enter_context(contenders.litserve(store_url, device, images, shape, home, loop))
 
         made: dict[str, Callable[[], Contender]] = {
             "eager PyTorch": lambda: in_process(contenders.eager),
+            "OpenVINO": lambda: in_process(contenders.runtime, runtimes.by_openvino),
+            "ONNX Runtime": lambda: in_process(contenders.runtime, runtimes.by_onnx_runtime),
             "our engine": lambda: in_process(contenders.engine, shape.options),
             "our engine, bfloat16": lambda: in_process(contenders.engine, shape.options, "bfloat16"),
             kernels.NAME: lambda: in_process(contenders.kernels_alone),
             "ours, npy": lambda: over_http(workload.npy_request(images, shape)),
             "ours, PNG in JSON": lambda: over_http(workload.json_request(images, shape)),
             "ours, multipart": lambda: over_http(workload.multipart_request(images, shape)),
-            "LitServe": lambda: stack.enter_context(contenders.litserve(store_url, device, images, shape, home)),
+            "LitServe": lambda: litserve(clients.closed_loop),
+            "ours, npy, asked by aiohttp": lambda: over_http(workload.npy_request(images, shape), clients.outside_loop),
+            "LitServe, asked by aiohttp": lambda: litserve(clients.outside_loop),
         }
-        yield {name: made[name]() for name in names}
+        yield {name: made[name]() for name in names if device == "cpu" or name not in RUNTIMES}

@@ -55,10 +55,11 @@ class Shape:
     @property
     def name(self) -> str:
         """In words."""
-        return f"{self.images} image{'s' * (self.images > 1)} x {self.clients} clients"
+        images, clients = self.images, self.clients
+        return f"{images} image{'s' * (images > 1)} x {clients} client{'s' * (clients > 1)}"
 
 
-SHAPES = (Shape(64, 4), Shape(256, 4), Shape(1, 16))
+SHAPES = (Shape(64, 4), Shape(256, 4), Shape(16, 8), Shape(1, 16), Shape(1, 1))
 
 
 @dataclass(frozen=True)

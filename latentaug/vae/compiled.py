@@ -24,7 +24,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 # OpenVINO would load it, write to the user's home and tell its makers that it is in use. None makes it do without.
 
 try:
-    import openvino
+    import openvino as openvino  # noqa: PLC0414  # the benchmark takes it from here, where it tells nobody
     from openvino import opset15 as ops
 except ImportError:  # there is none for this platform, and `latentaug.vae.inference` serves
     AVAILABLE = False

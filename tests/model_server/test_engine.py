@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae import compiled
 from latentaug.vae.architectures import pixels
-from latentaug.vae.compiled import prepared
-from latentaug.vae.inference import FrozenVAE
+from latentaug.vae.compiled import CompiledVAE
+from latentaug.vae.inference import FrozenVAE, frozen
 from service.model_server.agreement import agreeing
 from service.model_server.engine import Augmentation, Key, compute
 from service.model_server.loaded import TILES, FunctionName, LoadedModel
@@ -31,32 +32,45 @@ PLACES = ["compiled", "cpu", *["cuda"] * torch.cuda.is_available()]
 """Where a network computes: on the CPU by the runtime that compiles it, or by PyTorch as where there is no runtime."""
 
 
+Load = Callable[[tuple[int, int, int], str], LoadedModel]
+
+
 @pytest.fixture(params=PLACES)
-def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)  # as the server does for float32
     if request.param == "compiled" and not compiled.AVAILABLE:
         pytest.skip("OpenVINO is not there for this platform")
-    monkeypatch.setattr(compiled, "AVAILABLE", request.param == "compiled")
-    return torch.device("cuda" if request.param == "cuda" else "cpu")
-
-
-def load(folder: Path, shape: tuple[int, int, int], device: torch.device) -> LoadedModel:
-    store = ArtefactStore(folder.as_uri())
-    description = save_model(store, "m", shape=shape)
-    vae = prepared(random_vae(shape), torch.float32, device)
-    model = LoadedModel(description, vae, models.read_projected(store, description), device)
-    run(Key(model, "warm-up"), None)
-    return model
-
-
-@pytest.fixture(params=SHAPES, ids=str)
-def model(request: pytest.FixtureRequest, tmp_path: Path, device: torch.device) -> LoadedModel:
-    return load(tmp_path, request.param, device)
+    return str(request.param)
 
 
 @pytest.fixture
-def small(tmp_path: Path, device: torch.device) -> LoadedModel:
-    return load(tmp_path, (8, 8, 1), device)
+def device(place: str) -> torch.device:
+    return torch.device("cuda" if place == "cuda" else "cpu")
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    @cache
+    def load(shape: tuple[int, int, int], place: str) -> LoadedModel:
+        store = ArtefactStore(tmp_path_factory.mktemp("store").as_uri())
+        description = save_model(store, "m", shape=shape)
+        vae = CompiledVAE(random_vae(shape)) if place == "compiled" else FrozenVAE(random_vae(shape))
+        device = torch.device("cuda" if place == "cuda" else "cpu")
+        model = LoadedModel(description, vae, models.read_projected(store, description), device)
+        run(Key(model, "warm-up"), None)
+        return model
+
+    return load
+
+
+@pytest.fixture(params=SHAPES, ids=str)
+def model(request: pytest.FixtureRequest, load: Load, place: str) -> LoadedModel:
+    return load(request.param, place)
+
+
+@pytest.fixture
+def small(load: Load, place: str) -> LoadedModel:
+    return load((8, 8, 1), place)
 
 
 def random_images(model: LoadedModel, n: int, seed: int = 0) -> Any:
@@ -149,6 +163,7 @@ def test_tiles_one_after_the_other_are_each_what_they_are_alone(model: LoadedMod
         assert_same_bits(alone, {name: array[part] for name, array in together.items()})
 
 
+@pytest.mark.parametrize("place", PLACES[1:], indirect=True)
 @pytest.mark.parametrize("shape", [(40, 48, 3), (64, 64, 1)])
 def test_the_residual_network_answers_each_request_as_if_it_were_alone(
     tmp_path: Path, device: torch.device, shape: tuple[int, int, int]
@@ -156,9 +171,7 @@ def test_the_residual_network_answers_each_request_as_if_it_were_alone(
     store = ArtefactStore(tmp_path.as_uri())
     description = save_model(store, "m", shape=shape)
     network = random_residual_vae(shape)
-    model = LoadedModel(
-        description, prepared(network, torch.float32, device), models.read_projected(store, description), device
-    )
+    model = LoadedModel(description, frozen(network), models.read_projected(store, description), device)
     run(Key(model, "warm-up"), None)
     images = random_images(model, 20)
     key = Key(model, "augment", model.family(5), model.family(15), "residual")
