@@ -1,4 +1,4 @@
-"""The floor of serving and training: only the network's matrix products and convolutions, by the kernels that we call.
+"""The floor of training, and of serving on a GPU: the network's products and convolutions alone, by PyTorch's kernels.
 
 Nothing else of a request or a step is done: no ReLU, loss, copy, optimiser or batching. Code that calls the same
 kernels cannot be faster than this, however little time the rest takes.

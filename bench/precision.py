@@ -7,16 +7,18 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from bench import results, workload
 from latentaug.storage import models
 from latentaug.storage.objects import ArtefactStore
 from latentaug.vae.codec import read_vae
-from latentaug.vae.inference import frozen, grey_levels
+from latentaug.vae.compiled import CompiledVAE, prepared
+from latentaug.vae.inference import Frozen
 from service.model_server.serving import allow_tf32
 
 HOME = Path("build/bench-precision")
@@ -71,28 +73,41 @@ class Moved(NamedTuple):
 
 @torch.inference_mode()
 def measure(store: ArtefactStore, precision: str, device: str) -> Moved:
-    """Measure how far a precision is from float32 on a device."""
-    vae = read_vae(store, models.describe(store, workload.MODEL))
-    exact, other = frozen(vae), frozen(vae, torch.bfloat16 if precision == "bfloat16" else torch.float32)
-    exact.to(torch.device(device))
-    other.to(torch.device(device))
-    images = torch.from_numpy(workload.request_images(IMAGES)).to(device)
+    """Measure how far a precision is from float32 on a device, with what the service computes by there."""
+    vae, on = read_vae(store, models.describe(store, workload.MODEL)), torch.device(device)
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    exact, other = (prepared(vae, each, on) for each in (torch.float32, dtype))
+    images = workload.request_images(IMAGES)
     allow_tf32(False)
-    mean = exact.encode(images)[0]
-    reference = grey_levels(exact.decode(mean)).int()
+    mean = _computed(exact, "encode", images, on)
+    reference = _computed(exact, "decode", mean, on)
     allow_tf32(precision == "tf32")
-    near = other.encode(images)[0]
+    near = _computed(other, "encode", images, on)
     return Moved(
-        float((near - mean).abs().max() / mean.std()),
-        _levels(reference, other.decode(mean)),
-        _levels(reference, other.decode(near)),
+        float(np.abs(near - mean).max() / mean.std()),
+        _levels(reference, _computed(other, "decode", mean, on)),
+        _levels(reference, _computed(other, "decode", near, on)),
     )
 
 
-def _levels(reference: Tensor, images: Tensor) -> tuple[int, float]:
+def _computed(
+    vae: Frozen | CompiledVAE, name: Literal["encode", "decode"], rows: NDArray[Any], device: torch.device
+) -> NDArray[np.float32]:
+    """Means of images, or images of latents."""
+    if isinstance(vae, CompiledVAE):
+        tile = vae.tile(name, len(rows))
+        tile.rows[...] = rows
+        return tile.compute()[0].astype(np.float32)
+    vae.to(device)
+    given = torch.from_numpy(rows).to(device)
+    found: NDArray[np.float32] = (vae.encode(given)[0] if name == "encode" else vae.decode(given)).cpu().numpy()
+    return found
+
+
+def _levels(reference: NDArray[np.float32], images: NDArray[np.float32]) -> tuple[int, float]:
     """The largest difference in grey levels, and the fraction of pixels that differ by more than one."""
-    off = (grey_levels(images).int() - reference).abs()
-    return int(off.max()), float((off > 1).float().mean())
+    off = np.abs(np.rint(255 * images) - np.rint(255 * reference))
+    return int(off.max()), float((off > 1).mean())
 
 
 if __name__ == "__main__":

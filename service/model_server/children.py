@@ -1,4 +1,4 @@
-"""The images of children: decoded, added to their sources as changes, or warped from them."""
+"""The images of children that keep something of their sources: added to these as changes, or warped from them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def render_children(
     moves: Moves,
     between: Between,
 ) -> Images:
-    """Make the children's images: of their latents alone, as changes to their sources, or by warping the sources.
+    """Make the children's images as changes to their sources, or by warping the sources.
 
     Args:
         model: the model.
@@ -72,8 +72,6 @@ def render_children(
     Returns:
         uint8 [m, h, w, c].
     """
-    if how.decode == "reconstruction":
-        return model.render_rows(latents, how.decode_tiles, between)
     if how.decode == "warp":
         return _warped_rows(model, how, images, moves, between)
     children = np.empty((len(latents), *model.row_shape), np.uint8)

@@ -117,6 +117,7 @@ def _decode(key: Key, batch: Sequence[Floats], between: Between) -> list[Outputs
 
 def _augment(key: Key, batch: Sequence[Augmentation], between: Between) -> list[Outputs | LatentaugError]:
     """Encode the whole batch, alter the latents of each request by themselves, and decode the whole batch."""
+    from_sources = bool(key.decode_tiles) and key.decode != "reconstruction"
     images = _together([request.images for request in batch])
     means, _ = key.model.encode_rows(images, key.encode_tiles, between)
     starts = np.cumsum([0, *(len(request.images) for request in batch)])
@@ -132,12 +133,16 @@ def _augment(key: Key, batch: Sequence[Augmentation], between: Between) -> list[
         outputs = _outputs(key.model, request, children)
         results.append(outputs)
         altered.append(outputs)
-        moves.append(_moves(request, children, start))
+        if from_sources:
+            moves.append(_moves(request, children, start))
     if key.decode_tiles and altered:
         latents = np.concatenate([outputs["latents"] for outputs in altered])
-        together = Moves(*(np.concatenate(column) for column in zip(*moves, strict=True)))
-        how = Rendering(key.decode, key.encode_tiles, key.decode_tiles)
-        made = render_children(key.model, how, images, means, latents, together, between)
+        if from_sources:
+            together = Moves(*(np.concatenate(column) for column in zip(*moves, strict=True)))
+            how = Rendering(key.decode, key.encode_tiles, key.decode_tiles)
+            made = render_children(key.model, how, images, means, latents, together, between)
+        else:
+            made = key.model.render_rows(latents, key.decode_tiles, between)
         parts = split({"images": made}, [len(outputs["latents"]) for outputs in altered])
         for outputs, part in zip(altered, parts, strict=True):
             outputs.update(part)
