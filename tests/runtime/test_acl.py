@@ -32,7 +32,7 @@ class Guarded:
 
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "redis.sock"
-        self.passwords = {user: secrets.token_hex(16) for user in ("latentaug", "operator")}
+        self.passwords = {user: secrets.token_hex(16) for user in ("latentaug", "keda", "operator")}
         users = USERS.read_text()
         for user, password in self.passwords.items():
             assert users.count(f">change-me-{user} ") == 1
