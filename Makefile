@@ -89,6 +89,7 @@ docs: install-dev  ## Write the pages that are made from the code, and the site 
 	$(BIN)/python -m docs.options
 	$(BIN)/python -m docs.architecture
 	$(BIN)/python -m docs.reliability
+	$(BIN)/python -m docs.chart
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 screenshots: install-dev  ## Take pictures of the page from a real run into docs/images; needs Chromium
