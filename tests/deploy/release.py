@@ -74,7 +74,7 @@ class Release:
             (port,) = container(self.pods[name])["ports"]
             assert probe["httpGet"]["port"] == port["name"]
             try:
-                return httpx.get(f"http://{HOST}:{self._ports[name]}{probe['httpGet']['path']}").status_code == 200
+                return httpx.get(f"{self.address(name)}{probe['httpGet']['path']}").status_code == 200
             except httpx.TransportError:
                 return False
         command = probe["exec"]["command"]
@@ -108,8 +108,12 @@ class Release:
 
     def client(self) -> httpx.Client:
         """A client of the API with its key."""
-        address = f"http://{HOST}:{self._ports['api']}"
-        return httpx.Client(base_url=address, headers={"Authorization": f"Bearer {self._key}"}, timeout=30)
+        headers = {"Authorization": f"Bearer {self._key}"}
+        return httpx.Client(base_url=self.address("api"), headers=headers, timeout=30)
+
+    def address(self, name: str) -> str:
+        """Where a pod is called by HTTP."""
+        return f"http://{HOST}:{self._ports[name]}"
 
     def valkey(self, user: str) -> Redis:
         """A connection to Valkey as one of its users."""

@@ -46,17 +46,22 @@ def test_the_dashboard_is_the_same() -> None:
     assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
-def test_prometheus_asks_for_the_same_under_the_same_names() -> None:
-    (monitor,) = of_kind(RENDERED["everything"], "ServiceMonitor")
+def test_prometheus_asks_each_part_once_and_knows_it_by_the_same_name() -> None:
+    found: dict[str, Manifest] = {}
+    for monitor in of_kind(RENDERED["everything"], "ServiceMonitor"):
+        (found[component(monitor)],) = monitor["spec"]["endpoints"]
 
-    asked = {each["relabelings"][0]["replacement"]: each["path"] for each in monitor["spec"]["endpoints"]}
-    assert asked == {each["job_name"]: each["metrics_path"] for each in SCRAPED}
-    credentials = [each["authorization"]["credentials"] for each in monitor["spec"]["endpoints"]]
-    assert credentials == [{"name": "latentaug-metrics-key", "key": "key"}] * 2
+    named = {name: endpoint["relabelings"] for name, endpoint in found.items()}
+    assert named == {
+        name: [{"targetLabel": "job", "replacement": f"latentaug-{name}"}] for name in ("api", "model-server")
+    }
+    assert {f"latentaug-{name}" for name in found} == {each["job_name"] for each in SCRAPED}
+    assert found["api"]["authorization"]["credentials"] == {"name": "latentaug-metrics-key", "key": "key"}
+    assert "authorization" not in found["model-server"]
 
 
 def test_prometheus_chooses_by_the_labels_that_it_is_set_to() -> None:
-    for kind in ("ServiceMonitor", "PrometheusRule"):
-        (chosen,) = of_kind(RENDERED["everything"], kind)
-        assert chosen["metadata"]["labels"]["release"] == "prometheus"
-        assert component(chosen) == "api"
+    chosen = of_kind(RENDERED["everything"], "ServiceMonitor", "PrometheusRule")
+
+    assert len(chosen) == 3
+    assert {each["metadata"]["labels"]["release"] for each in chosen} == {"prometheus"}

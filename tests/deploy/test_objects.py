@@ -128,6 +128,16 @@ def test_everything_that_selects_pods_selects_those_of_its_own_part(manifests: l
 
 
 @every_combination
+def test_prometheus_finds_the_service_and_the_port_that_it_is_to_ask(manifests: list[Manifest]) -> None:
+    services = of_kind(manifests, "Service")
+    for monitor in of_kind(manifests, "ServiceMonitor"):
+        wanted = monitor["spec"]["selector"]["matchLabels"].items()
+        (service,) = (each for each in services if wanted <= each["metadata"]["labels"].items())
+        ports = {port["name"] for port in service["spec"]["ports"]}
+        assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} <= ports
+
+
+@every_combination
 def test_what_scales_something_names_something_that_is_there(manifests: list[Manifest]) -> None:
     there = {owner["metadata"]["name"]: owner for owner in of_kind(manifests, "Deployment")}
     scaling = of_kind(manifests, "HorizontalPodAutoscaler", "ScaledObject")

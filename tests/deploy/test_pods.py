@@ -10,6 +10,7 @@ from latentaug.runtime import settings as configuration
 from latentaug.runtime.settings import OF_CALLERS, PREFIX, Settings
 from tests.deploy.rendering import (
     RENDERED,
+    ROOT,
     Manifest,
     component,
     container,
@@ -60,6 +61,18 @@ def test_a_container_asks_for_cpu_and_memory_and_its_memory_is_bounded(pod: Mani
 
     assert resources["requests"].keys() == {"cpu", "memory"}
     assert "memory" in resources["limits"]
+
+
+def test_the_page_says_how_much_a_release_asks_for_in_all() -> None:
+    units = {"m": 1e-3, "Mi": 2**-10, "Gi": 1.0, "": 1.0}
+    in_all = {"cpu": 0.0, "memory": 0.0}
+    for name, pod in pods(RENDERED["default"]).items():
+        for kind, text in container(pod)["resources"]["requests"].items():
+            amount = text.rstrip("mMGi")
+            in_all[kind] += float(amount) * units[text.removeprefix(amount)] * (2 if name == "api" else 1)
+
+    page = " ".join((ROOT / "docs" / "kubernetes.md").read_text().split())
+    assert f"ask for {in_all['cpu']:.0f} CPUs and {in_all['memory']:.0f} GiB of memory in all" in page
 
 
 @every_pod
@@ -203,9 +216,11 @@ def test_the_api_alone_is_open_and_the_others_to_those_that_need_them() -> None:
     assert all(peers == [] for peers in found.values())
 
 
-def test_keda_reaches_valkey_and_only_known_callers_the_api() -> None:
-    keda = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}
+def test_keda_reaches_valkey_prometheus_the_model_server_and_only_known_callers_the_api() -> None:
+    def namespace(name: str) -> Manifest:
+        return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
-    assert keda in (reachable(RENDERED["everything"])["valkey"] or [])
+    assert namespace("keda") in (reachable(RENDERED["everything"])["valkey"] or [])
+    assert namespace("monitoring") in (reachable(RENDERED["everything"])["model-server"] or [])
     assert len(reachable(RENDERED["known callers"])["api"] or []) == 2
     assert of_kind(RENDERED["no policies"], "NetworkPolicy") == []

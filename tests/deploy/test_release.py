@@ -13,7 +13,7 @@ import pytest
 from latentaug.imaging.archives import read_npy, write_npy
 from latentaug.imaging.pixels import Limits
 from tests.deploy.release import Release
-from tests.deploy.rendering import of_kind, render
+from tests.deploy.rendering import component, of_kind, render
 from tests.system.composition import ended
 from tests.waiting import within
 from tests.worker.conftest import ENDLESS
@@ -64,6 +64,16 @@ def test_every_probe_of_a_running_pod_is_answered(release: Release) -> None:
 def test_nobody_calls_without_a_key(client: httpx.Client) -> None:
     assert httpx.get(f"{client.base_url}/v1/models").status_code == 401
     assert client.get("/v1/models").status_code == 200
+
+
+def test_prometheus_gets_numbers_of_each_part(release: Release, client: httpx.Client) -> None:
+    monitors = of_kind(render({"prometheus": {"enabled": True}}), "ServiceMonitor")
+    for monitor in monitors:
+        (endpoint,) = monitor["spec"]["endpoints"]
+        headers = dict(client.headers) if "authorization" in endpoint else {}
+        answer = httpx.get(f"{release.address(component(monitor))}{endpoint['path']}", headers=headers)
+        assert answer.status_code == 200
+        assert ("http_requests_total" if component(monitor) == "api" else "queue_samples") in answer.text
 
 
 def test_a_model_is_trained_once_there_is_a_worker_and_used(release: Release, client: httpx.Client) -> None:

@@ -22,6 +22,13 @@ labels:
   helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
+{{- /* The same, with the labels by which Prometheus chooses. Takes: root, component. */ -}}
+{{- define "latentaug.watched" -}}
+{{- $metadata := include "latentaug.metadata" . | fromYaml }}
+{{- $_ := set $metadata "labels" (merge (dict) .root.Values.prometheus.labels $metadata.labels) }}
+{{- toYaml $metadata }}
+{{- end }}
+
 {{- define "latentaug.valkeyHost" -}}
 {{ .Values.valkey.external.host | default (printf "%s-valkey" (include "latentaug.name" .)) }}
 {{- end }}
