@@ -196,7 +196,7 @@ def reachable(manifests: list[Manifest]) -> dict[str, list[Manifest] | None]:
         chosen = [
             policy["spec"] for policy in policies if policy["spec"]["podSelector"]["matchLabels"].items() <= own.items()
         ]
-        assert chosen, f"{name} is open to everybody"
+        assert any("Ingress" in policy["policyTypes"] for policy in chosen), f"{name} is open to everybody"
         rules = [rule for policy in chosen for rule in policy.get("ingress", [])]
         everywhere = any("from" not in rule for rule in rules)
         found[name] = None if everywhere else [peer for rule in rules for peer in rule["from"]]

@@ -28,17 +28,17 @@ spec:
         scaleDown:
           selectPolicy: Disabled
   triggers:
-    {{- $address := printf "%s.%s" (include "latentaug.valkeyHost" .root) .root.Release.Namespace }}
-    {{- if .root.Values.valkey.external.host }}
-    {{- $address = .root.Values.valkey.external.host }}
-    {{- end }}
-    {{- $queue := first .queues }}
     {{- $root := .root }}
-    {{- range $name, $key := dict "waiting" (printf "rq:queue:%s" $queue) "running" (printf "latentaug:jobs:%s:running" $queue) }}
+    {{- $queue := first .queues }}
+    {{- /* KEDA calls from its own namespace. */}}
+    {{- $own := printf "%s-valkey.%s" (include "latentaug.name" $root) $root.Release.Namespace }}
+    {{- $waiting := printf "rq:queue:%s" $queue }}
+    {{- $running := printf "latentaug:jobs:%s:running" $queue }}
+    {{- range $name, $key := dict "waiting" $waiting "running" $running }}
     - type: redis
       name: {{ $name }}
       metadata:
-        address: {{ $address }}:{{ include "latentaug.valkeyPort" $root }}
+        address: {{ $root.Values.valkey.external.host | default $own }}:{{ include "latentaug.valkeyPort" $root }}
         listName: {{ $key }}
         listLength: "1"
         enableTLS: {{ include "latentaug.valkeyTls" $root | default "false" | quote }}
