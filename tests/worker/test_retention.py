@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 import pytest
@@ -39,6 +40,11 @@ def ended(jobs: Attempts, artefacts: ArtefactStore) -> Callable[[], str]:
 
 def listed(jobs: Attempts) -> list[str]:
     return [record.id for record in jobs.list()[0]]
+
+
+def sent(redis: Redis) -> int:
+    """Bytes that Redis has answered so far."""
+    return int(cast("dict[str, int]", redis.info("stats"))["total_net_output_bytes"])
 
 
 def test_old_jobs_go_with_their_files_once_they_are_old_enough(
@@ -147,6 +153,62 @@ def test_the_files_of_a_job_go_before_its_record(
     delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=30.1))
     assert needed in listed(jobs)
     assert gone not in listed(jobs)
+
+
+def test_the_first_to_end_goes_first_whether_or_not_its_files_are_gone(
+    old_jobs: OldJobs,
+    jobs: Attempts,
+    settings: Settings,
+    ended: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retention, "MOST_DELETED", 1)
+    full, emptied, last = (ended() for _ in range(3))
+    asking, _ = jobs.create("evaluate", {**PARAMS, "beside": [full]})
+    later = datetime.now(UTC) + timedelta(days=31)
+    assert old_jobs.empty_ended_before(later, 1) == [emptied]
+    jobs.cancel(asking.id)
+    for others in ([last, emptied], [last], []):
+        delete_old_jobs(old_jobs, jobs, settings, later)
+        assert [job for job in listed(jobs) if job != asking.id] == others
+
+
+def test_a_round_that_finds_no_more_old_files_reads_as_little_after_200_jobs_as_after_5(
+    old_jobs: OldJobs, jobs: Attempts, settings: Settings, redis: Redis, ended: Callable[[], str]
+) -> None:
+    settings = settings.model_copy(update={"result_retention_days": 2.0})
+    later = datetime.now(UTC) + timedelta(days=3)
+    read = []
+    for more in (5, 195):
+        for _ in range(more):
+            ended()
+        assert len(old_jobs.empty_ended_before(later, 200)) == more
+        before = sent(redis)
+        delete_old_jobs(old_jobs, jobs, settings, later)
+        read.append(sent(redis) - before)
+    assert read[0] == pytest.approx(read[1], rel=0.2)
+
+
+def test_files_that_an_earlier_version_has_deleted_are_not_deleted_again(
+    old_jobs: OldJobs,
+    jobs: Attempts,
+    settings: Settings,
+    redis: Redis,
+    artefacts: ArtefactStore,
+    ended: Callable[[], str],
+) -> None:
+    settings = settings.model_copy(update={"result_retention_days": 2.0})
+    emptied, deleted, full = ended(), "0" * 32, ended()
+    artefacts.delete_folder(f"jobs/{emptied}/figures")
+    redis.sadd("latentaug:emptied", emptied, deleted)  # as that version noted it, `ends` holding the job as well
+    now = datetime.now(UTC)
+    assert old_jobs.empty_ended_before(now + timedelta(days=3), 20) == [full]
+    assert artefacts.files(f"jobs/{full}") == ["record.json"]
+    assert set(listed(jobs)) == {emptied, full}
+    delete_old_jobs(old_jobs, jobs, settings, now + timedelta(days=31))
+    assert listed(jobs) == []
+    assert artefacts.folders("jobs") == []
+    assert list(redis.scan_iter("latentaug:e[mn]*")) == [b"latentaug:ended"], "and nothing is left of them"
 
 
 def test_files_stay_with_the_record_where_the_setting_is_0(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import cast
 
 from redis import Redis
@@ -12,8 +13,14 @@ from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.jobs.record import ENDS, KINDS, LIVING, STATUSES, JobRecord, Kind, Status, is_id
 
+_FULL, _EMPTIED, _EMPTIED_EARLIER = key("ends"), key("ends-emptied"), key("emptied")
 _BATCH = 500
-"""Jobs that are added in one script, during which Redis does nothing else."""
+"""Jobs that are dealt with at once, during which Redis does nothing else."""
+
+
+def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Return these ids in their order, as many at a time as may be dealt with at once."""
+    return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
 
 
 class JobIndex:
@@ -57,9 +64,33 @@ class JobIndex:
 
     def ended_before(self, second: float, limit: int) -> list[str]:
         """Read the ids of at most `limit` jobs that ended before `second` of Unix time, the first to end first."""
+        return self._first_to_end([_FULL, _EMPTIED], second, limit)
+
+    def full_before(self, second: float, limit: int) -> list[str]:
+        """The same of jobs whose files were not deleted."""
+        return self._first_to_end([_FULL], second, limit)
+
+    def empty(self, ids: Sequence[str]) -> None:
+        """Note that the files of these ended jobs were deleted; those no longer in the index are passed over."""
         with answering():
-            ids = cast("list[bytes]", self._redis.zrangebyscore(key("ends"), "-inf", f"({second}", 0, limit))
-        return [job_id.decode() for job_id in ids]
+            for batch in batches(ids):
+                pipeline = self._redis.pipeline(transaction=False)
+                for job_id in batch:
+                    pipeline.zscore(_FULL, job_id)
+                ends = zip(batch, pipeline.execute(), strict=True)
+                if seconds := {job_id: second for job_id, second in ends if second is not None}:
+                    pipeline = self._redis.pipeline(transaction=True)
+                    pipeline.zadd(_EMPTIED, seconds)
+                    pipeline.zrem(_FULL, *seconds)
+                    pipeline.execute()
+
+    def adopt_emptied(self) -> None:
+        """Take over what an earlier version has noted: a set of the ids of emptied jobs, which `ends` held as well."""
+        with answering():
+            noted = cast("set[bytes]", self._redis.smembers(_EMPTIED_EARLIER))
+            if noted:
+                self.empty(sorted(job_id.decode() for job_id in noted))
+                self._redis.delete(_EMPTIED_EARLIER)
 
     def drop(self, job_id: str) -> None:
         """Forget an ended job."""
@@ -72,8 +103,8 @@ class JobIndex:
                     if tenant is not None:
                         pipeline.zrem(key("jobs", kind, status, tenant.decode()), job_id)
             pipeline.hdel(key("tenants"), job_id)
-            pipeline.zrem(key("ends"), job_id)
-            pipeline.srem(key("emptied"), job_id)
+            pipeline.zrem(_FULL, job_id)
+            pipeline.zrem(_EMPTIED, job_id)
             pipeline.execute()
 
     def is_complete(self) -> bool:
@@ -81,22 +112,37 @@ class JobIndex:
         with answering():
             return bool(self._redis.exists(key("indexed")))
 
-    def lacks(self, stored: Iterable[str]) -> list[str]:
-        """Return the ids of jobs that are not in the index, of those `stored` and of those with a record in Redis."""
+    def lacks(self, names: Iterable[str]) -> list[str]:
+        """Return those of these ids of jobs that are not in the index."""
+        return sorted(set(names) - set(self._all(STATUSES)))
+
+    def recorded(self) -> list[str]:
+        """Read the ids of all jobs that have a record in Redis, which takes a look at every key."""
         with answering():
             names = [name.decode().rpartition(":")[2] for name in self._redis.scan_iter(key("job", "*"), count=1000)]
-        return sorted({*stored, *filter(is_id, names)} - set(self._all(STATUSES)))
+        return [name for name in names if is_id(name)]
 
-    def complete(self, records: Sequence[JobRecord]) -> None:
-        """Add these records, which the index lacked; from then on it is complete."""
+    def add(self, records: Sequence[JobRecord]) -> None:
+        """Add the jobs of these records, during which Redis does nothing else."""
+        arguments: list[str | float] = []
+        for record in records:
+            ended = "" if record.ended_at is None else record.ended_at.timestamp()
+            arguments += [record.id, record.kind, record.status, ended, record.tenant or ""]
         with answering():
-            for start in range(0, len(records), _BATCH):
-                arguments: list[str | float] = []
-                for record in records[start : start + _BATCH]:
-                    ended = "" if record.ended_at is None else record.ended_at.timestamp()
-                    arguments += [record.id, record.kind, record.status, ended, record.tenant or ""]
-                self._add(args=arguments)
+            self._add(args=arguments)
+
+    def set_complete(self) -> None:
+        """Note that the index holds all jobs."""
+        with answering():
             self._redis.set(key("indexed"), 1)
+
+    def _first_to_end(self, shelves: Sequence[str], second: float, limit: int) -> list[str]:
+        with answering():
+            pipeline = self._redis.pipeline(transaction=True)  # a job moves from one to the other
+            for shelf in shelves:
+                pipeline.zrangebyscore(shelf, "-inf", f"({second}", 0, limit, withscores=True)
+            found = [end for ends in pipeline.execute() for end in ends]
+        return [job_id.decode() for job_id, _ in sorted(found, key=itemgetter(1, 0))[:limit]]
 
     def _all(self, statuses: Iterable[Status]) -> list[str]:
         with answering():

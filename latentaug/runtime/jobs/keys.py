@@ -13,7 +13,8 @@
                                       those of one tenant
     latentaug:tenants                 hash: the tenant of each job that has one, by the job's id
     latentaug:ends                    sorted set of the ids of ended jobs, by the second in which they ended
-    latentaug:emptied                 set of the ids of ended jobs whose files were deleted, and whose records are kept
+    latentaug:ends-emptied            the same of those whose files were deleted and whose records are kept; no job is
+                                      in both
     latentaug:indexed                 exists once the index holds the jobs that are in the artefact store
     latentaug:unstored                set of the ids of ended jobs whose record is not yet in the artefact store
     latentaug:webhooks                sorted set of the ids of ended jobs whose webhook is to be sent, by the second in
@@ -31,9 +32,9 @@
     latentaug:stored-bytes            hash: the sum of these bytes, by owner
     latentaug:unfinished:<owner>      set of the ids of the jobs of a key's owner that wait or run
 
-All members of the sorted sets but `ends` and `webhooks` have the score 0, so that they stand in the order of their ids:
-the order in which the jobs were made. RQ's own keys begin with `rq:`. The scripts compute keys as they run, so this
-needs one Redis or Valkey server and does not work with a cluster.
+All members of the sorted sets whose second is not named have the score 0, so that they stand in the order of their
+ids: the order in which the jobs were made. RQ's own keys begin with `rq:`. The scripts compute keys as they run, so
+this needs one Redis or Valkey server and does not work with a cluster.
 """
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import cast
 
 from redis import Redis
 
@@ -50,34 +49,21 @@ class OldJobs(JobReader):
         Returns:
             The ids of the deleted jobs.
         """
-        second = moment.timestamp()
-        if not self._index.ended_before(second, 1):
-            return []
-        needed = self._needed()
-        old = [job_id for job_id in self._index.ended_before(second, most + len(needed)) if job_id not in needed]
-        for job_id in old[:most]:
+        chosen = self._unneeded(self._index.ended_before, moment, most)
+        for job_id in chosen:
             self._delete(job_id)
-        return old[:most]
+        return chosen
 
     def empty_ended_before(self, moment: datetime, most: int) -> list[str]:
         """Delete the files of jobs that ended before `moment`, and keep their records; otherwise the same."""
-        emptied = self._emptied()
-        old = [
-            job_id
-            for job_id in self._index.ended_before(moment.timestamp(), most + len(emptied))
-            if job_id not in emptied
-        ]
-        if not old:
-            return []
-        needed = self._needed()
-        chosen = [job_id for job_id in old if job_id not in needed][:most]
+        self._index.adopt_emptied()
+        chosen = self._unneeded(self._index.full_before, moment, most)
         for job_id in chosen:
             for entry in self._artefacts.entries(f"jobs/{job_id}"):
                 if entry.path != f"jobs/{job_id}/record.json":
                     self._artefacts.delete(entry.path)
-            with answering():
-                self._redis.sadd(key("emptied"), job_id)
             self._ledger.erase(f"jobs/{job_id}")
+            self._index.empty([job_id])
         return chosen
 
     def lost(self, names: Iterable[str]) -> list[str]:
@@ -85,12 +71,13 @@ class OldJobs(JobReader):
         unknown = self._index.lacks(name for name in names if is_id(name))
         return [job_id for job_id in unknown if not self._artefacts.exists(f"jobs/{job_id}/record.json")]
 
-    def _needed(self) -> set[str]:
-        return {other for record in self.unfinished() for other in _beside(record)}
-
-    def _emptied(self) -> set[str]:
-        with answering():
-            return {job_id.decode() for job_id in cast("set[bytes]", self._redis.smembers(key("emptied")))}
+    def _unneeded(self, before: Callable[[float, int], list[str]], moment: datetime, most: int) -> list[str]:
+        """The first of the jobs that ended `before` a moment, without those that an unfinished job will read."""
+        second = moment.timestamp()
+        if not before(second, 1):
+            return []
+        needed = {other for record in self.unfinished() for other in _beside(record)}
+        return [job_id for job_id in before(second, most + len(needed)) if job_id not in needed][:most]
 
     def _delete(self, job_id: str) -> None:
         """Delete an ended job: its record first, and its place in the index last, so that a failure is tried again."""

@@ -14,7 +14,7 @@ from redis import Redis
 
 from latentaug.errors import Damaged, InvalidInput, NotFound, Unavailable
 from latentaug.runtime.jobs.connection import answering
-from latentaug.runtime.jobs.index import JobIndex
+from latentaug.runtime.jobs.index import JobIndex, batches
 from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.jobs.record import (
     ENDS,
@@ -145,8 +145,12 @@ class JobReader:
         Raises:
             Unavailable: Redis does not answer.
         """
-        lacking = self._index.lacks(name for name in self._artefacts.folders("jobs") if is_id(name))
-        self._index.complete(self._records(lacking))
+        # An early version left records in Redis and no index; once there is one, the scripts put every record into it.
+        recorded = [] if self._index.is_complete() else self._index.recorded()
+        stored = [name for name in self._artefacts.folders("jobs") if is_id(name)]
+        for batch in batches(self._index.lacks([*recorded, *stored])):
+            self._index.add(self._records(batch))
+        self._index.set_complete()
 
     def _living(self, job_id: str) -> JobRecord | None:
         with answering():

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 from redis import Redis
 
-from latentaug.runtime.jobs import ENDS, KINDS, Attempts, JobRecord, SubJobs, connect
+from latentaug.errors import Away
+from latentaug.runtime.jobs import ENDS, KINDS, Attempts, JobRecord, SubJobs, connect, index
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 
@@ -108,6 +110,38 @@ def test_the_index_is_rebuilt_once_where_redis_was_emptied(jobs: Attempts, redis
     assert jobs.list()[0] == ended
     assert jobs.list(limit=1)[0] == ended[:1]
     assert store.asked["folders"] == 2
+
+
+def test_a_rebuild_that_breaks_off_goes_on_where_it_was(
+    jobs: Attempts, store: CountingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = put_ended(store, 30)
+    monkeypatch.setattr(index, "_BATCH", 10)
+    late = ended[4].id
+
+    def away(path: str) -> bytes:
+        if late in path:
+            raise Away("the store is away")
+        return CountingStore.get(store, path)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "get", away)
+        with pytest.raises(Away):
+            jobs.list()
+    store.asked.clear()
+    jobs.complete_index()
+    assert store.asked["get"] == 10, "the first twenty are in the index"
+    assert jobs.list()[0] == ended
+
+
+def test_records_in_redis_are_looked_through_only_until_the_index_is_complete(jobs: Attempts, redis: Redis) -> None:
+    jobs.create("train", PARAMS)
+    scans = []
+    for _ in range(2):
+        redis.config_resetstat()
+        jobs.complete_index()
+        scans.append("cmdstat_scan" in cast("dict[str, object]", redis.info("commandstats")))
+    assert scans == [True, False]
 
 
 def test_what_was_put_into_the_store_later_is_listed_once_the_index_was_completed(
