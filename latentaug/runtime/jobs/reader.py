@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -35,6 +36,8 @@ from latentaug.storage.objects import ArtefactStore
 
 _EVENT_ID = re.compile(r"\d{1,18}-\d{1,18}", re.ASCII)  # Redis's ids, far within their 64 bits
 _READS_AT_ONCE = 16
+PATIENCE = 2.0
+"""Seconds that a list waits while another one rebuilds the index."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class JobReader:
         self._redis = redis
         self._artefacts = artefacts
         self._index = JobIndex(redis)
+        self._rebuilding = threading.Lock()
 
     def get(self, job_id: str) -> JobRecord:
         """Read a record, from the artefact store where Redis has none or does not answer.
@@ -152,6 +156,17 @@ class JobReader:
             self._index.add(self._records(batch))
         self._index.set_complete()
 
+    def _rebuild_index(self) -> None:
+        """Complete the index after Redis was emptied, for all who wait for it: one of them reads the store."""
+        if not self._rebuilding.acquire(timeout=PATIENCE):
+            detail = "jobs cannot be listed until their index is complete, as Redis was emptied; try again soon"
+            raise Unavailable(detail, retry_after=PATIENCE)
+        try:
+            if not self._index.is_complete():
+                self.complete_index()
+        finally:
+            self._rebuilding.release()
+
     def _living(self, job_id: str) -> JobRecord | None:
         with answering():
             fields = cast("dict[bytes, bytes]", self._redis.hgetall(key("job", job_id)))
@@ -233,14 +248,14 @@ class JobReader:
 
         Raises:
             InvalidInput: a bad limit or cursor.
-            Unavailable: Redis does not answer.
+            Unavailable: Redis does not answer, or was emptied and the index is being rebuilt.
         """
         if not 1 <= limit <= 500:
             raise InvalidInput("limit must be 1 to 500", fields=[("limit", "must be 1 to 500")])
         if cursor is not None and not is_id(cursor):
             raise InvalidInput("cursor is not one that a list of jobs gave", fields=[("cursor", "unknown")])
         if not self._index.is_complete():
-            self.complete_index()
+            self._rebuild_index()
         kinds = KINDS if kind is None else (kind,)
         statuses = STATUSES if status is None else (status,)
         found: list[JobRecord] = []

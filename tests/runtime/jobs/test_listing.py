@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
 from redis import Redis
 
-from latentaug.errors import Away
-from latentaug.runtime.jobs import ENDS, KINDS, Attempts, JobRecord, SubJobs, connect, index
+from latentaug.errors import Away, Unavailable
+from latentaug.runtime.jobs import ENDS, KINDS, Attempts, JobRecord, SubJobs, connect, index, reader
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
 
@@ -110,6 +112,37 @@ def test_the_index_is_rebuilt_once_where_redis_was_emptied(jobs: Attempts, redis
     assert jobs.list()[0] == ended
     assert jobs.list(limit=1)[0] == ended[:1]
     assert store.asked["folders"] == 2
+
+
+def test_several_who_list_at_once_have_the_index_rebuilt_once(jobs: Attempts, store: CountingStore) -> None:
+    ended = put_ended(store, 30)
+    with ThreadPoolExecutor(8) as callers:
+        assert list(callers.map(lambda _: jobs.list()[0], range(8))) == [ended] * 8
+    assert store.asked["folders"] == 1
+
+
+def test_a_list_waits_only_for_a_moment_while_another_has_the_index_rebuilt(
+    jobs: Attempts, store: CountingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = put_ended(store, 3)
+    monkeypatch.setattr(reader, "PATIENCE", 0.1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(prefix: str) -> list[str]:
+        begun.set()
+        assert go_on.wait(30)
+        return ArtefactStore.folders(store, prefix)
+
+    monkeypatch.setattr(store, "folders", slowly)
+    with ThreadPoolExecutor(1) as other:
+        listed = other.submit(jobs.list)
+        assert begun.wait(30)
+        with pytest.raises(Unavailable, match="index") as refused:
+            jobs.list()
+        assert refused.value.retry_after is not None
+        go_on.set()
+        assert listed.result() == (ended, None)
+    assert jobs.list() == (ended, None)
 
 
 def test_a_rebuild_that_breaks_off_goes_on_where_it_was(
