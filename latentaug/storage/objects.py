@@ -280,12 +280,14 @@ def _remove_begun(folder: Path) -> int:
     """Remove files that were begun long ago, then the folder and those in it, as far as no file is left in them."""
     freed, oldest = 0, time.time() - ABANDONED.total_seconds()
     for place, _, files in os.walk(folder, topdown=False):
-        for name in files:
+        unfinished = [os.path.join(place, name) for name in files if _BEGUN.fullmatch(name)]
+        for begun in unfinished:
             with suppress(FileNotFoundError):  # another process sweeps too
-                found = os.stat(begun := os.path.join(place, name))
-                if _BEGUN.fullmatch(name) and found.st_mtime < oldest:
+                found = os.stat(begun)
+                if found.st_mtime < oldest:
                     os.remove(begun)
                     freed += found.st_size
-        with suppress(OSError):  # somebody has just written there
-            os.rmdir(place)
+        if len(unfinished) == len(files):  # or the folder is in use, as nearly all are
+            with suppress(OSError):  # somebody has just written there
+                os.rmdir(place)
     return freed
