@@ -9,7 +9,7 @@ from types import FrameType
 
 from latentaug.runtime.processes import ModuleProcess, stop
 from latentaug.runtime.settings import Settings
-from worker.reconciler import reconcile_until
+from worker.reconciler import start_reconciling
 from worker.webhooks import start_senders
 
 POLL = 0.2
@@ -33,7 +33,7 @@ def supervise(settings: Settings) -> None:
         for queue in settings.queues
         for _ in range(settings.processes(queue))
     ]
-    threading.Thread(target=reconcile_until, args=(told_to_stop, settings), name="reconciler", daemon=True).start()
+    start_reconciling(told_to_stop, settings)
     start_senders(told_to_stop, settings)
     while not told_to_stop.is_set():
         for process in (fork_server, *queues):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,8 +15,9 @@ from latentaug.runtime.jobs import Attempts, JobRecord
 from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
+from tests.waiting import within
 from worker import reconciler
-from worker.reconciler import Watch, reconcile, tend
+from worker.reconciler import Watch, reconcile, start_reconciling, tend
 
 PARAMS = {"dataset": "digits"}
 AT_ONCE = Watch(0.0)
@@ -124,6 +126,29 @@ def test_the_trouble_of_one_job_holds_up_no_other(
     assert [record.id for record in jobs.list()[0]] == [other.id, odd.id]
     with pytest.raises(Damaged, match="run the job again"):
         jobs.get(damaged.id)
+
+
+def test_a_dead_job_is_put_back_while_the_store_is_being_swept(
+    jobs: Attempts, queue: JobQueue, redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, stop, swept = threading.Event(), threading.Event(), threading.Event()
+
+    def sweep_for_long(*_: object) -> None:
+        begun.set()
+        swept.wait(60)
+
+    monkeypatch.setattr(reconciler, "tend", sweep_for_long)
+    record, _ = jobs.create("train", PARAMS)
+    jobs.claim(record.id, 1)
+    redis.delete(f"latentaug:lease:{record.id}")
+    start_reconciling(stop, settings)
+    try:
+        assert begun.wait(10)
+        assert within(20, lambda: queue.waiting() == {(record.id, 2)})
+        assert not swept.is_set()
+    finally:
+        stop.set()
+        swept.set()
 
 
 @pytest.fixture
