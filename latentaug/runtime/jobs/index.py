@@ -131,10 +131,16 @@ class JobIndex:
         with answering():
             self._add(args=arguments)
 
-    def set_complete(self) -> None:
-        """Note that the index holds all jobs."""
+    def begin(self) -> None:
+        """Note that the jobs that the index lacks are being added."""
         with answering():
-            self._redis.set(key("indexed"), 1)
+            self._redis.set(key("indexing"), 1)
+
+    def end(self) -> None:
+        """Note that the index holds all jobs, unless Redis was emptied since this began."""
+        with answering():
+            if self._redis.delete(key("indexing")):
+                self._redis.set(key("indexed"), 1)
 
     def _first_to_end(self, shelves: Sequence[str], second: float, limit: int) -> list[str]:
         with answering():

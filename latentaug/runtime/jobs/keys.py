@@ -16,6 +16,7 @@
     latentaug:ends-emptied            the same of those whose files were deleted and whose records are kept; no job is
                                       in both
     latentaug:indexed                 exists once the index holds the jobs that are in the artefact store
+    latentaug:indexing                exists while jobs are added to it until it does
     latentaug:unstored                set of the ids of ended jobs whose record is not yet in the artefact store
     latentaug:webhooks                sorted set of the ids of ended jobs whose webhook is to be sent, by the second in
                                       which it is due

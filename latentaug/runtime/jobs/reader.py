@@ -149,12 +149,13 @@ class JobReader:
         Raises:
             Unavailable: Redis does not answer.
         """
+        self._index.begin()
         # An early version left records in Redis and no index; once there is one, the scripts put every record into it.
         recorded = [] if self._index.is_complete() else self._index.recorded()
         stored = [name for name in self._artefacts.folders("jobs") if is_id(name)]
         for batch in batches(self._index.lacks([*recorded, *stored])):
             self._index.add(self._records(batch))
-        self._index.set_complete()
+        self._index.end()
 
     def _rebuild_index(self) -> None:
         """Complete the index after Redis was emptied, for all who wait for it: one of them reads the store."""
@@ -162,7 +163,7 @@ class JobReader:
             detail = "jobs cannot be listed until their index is complete, as Redis was emptied; try again soon"
             raise Unavailable(detail, retry_after=PATIENCE)
         try:
-            if not self._index.is_complete():
+            while not self._index.is_complete():  # Redis may be emptied once more
                 self.complete_index()
         finally:
             self._rebuilding.release()

@@ -167,6 +167,24 @@ def test_a_rebuild_that_breaks_off_goes_on_where_it_was(
     assert jobs.list()[0] == ended
 
 
+def test_redis_may_be_emptied_once_more_while_the_index_is_rebuilt(
+    jobs: Attempts, redis: Redis, store: CountingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = put_ended(store, 30)
+    monkeypatch.setattr(index, "_BATCH", 10)
+    last = ended[0].id
+
+    def emptied(path: str) -> bytes:
+        if last in path and store.asked["emptied"] == 0:
+            store.asked["emptied"] += 1
+            redis.flushall()
+        return CountingStore.get(store, path)
+
+    monkeypatch.setattr(store, "get", emptied)
+    assert jobs.list()[0] == ended
+    assert store.asked["emptied"] == 1
+
+
 def test_records_in_redis_are_looked_through_only_until_the_index_is_complete(jobs: Attempts, redis: Redis) -> None:
     jobs.create("train", PARAMS)
     scans = []
