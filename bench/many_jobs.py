@@ -27,6 +27,7 @@ from bench import results
 from bench.finished_jobs import TENANT, Filled, fill
 from examples.running import running_service
 from latentaug.runtime.jobs import Attempts, JobRecord, OldJobs, connect
+from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.jobs.queue import JobQueue
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
@@ -60,12 +61,14 @@ class Measured:
         requests: milliseconds that each request of a sort took.
         chores: seconds that each of the workers' chores took.
         memory: bytes of Redis.
+        of_the_last_day: bytes of Redis that the record and the events of one job take until a day after its end.
     """
 
     jobs: int
     requests: dict[str, list[float]]
     chores: dict[str, float]
     memory: int
+    of_the_last_day: float
 
 
 def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
@@ -110,8 +113,14 @@ def _measured(home: Path, more: int, jobs: int, requests: int) -> Measured:
             times = {name: _times(ask, requests) for name, ask in _requests(caller, of_tenant, filled, requests)}
         with _worker(home, EmbeddedRedis(home).url) as (attempts, redis, store):
             memory = cast("dict[str, int]", redis.info("memory"))["used_memory"]
+            of_the_last_day = median(_bytes(redis, record) for record in filled.recent)
             chores |= {name: _seconds(chore) for name, chore in _chores(attempts, redis, store, home)}
-    return Measured(jobs, times, chores, memory)
+    return Measured(jobs, times, chores, memory, of_the_last_day)
+
+
+def _bytes(redis: Redis, record: JobRecord) -> int:
+    """Bytes that a job's record and events take in Redis."""
+    return sum(redis.memory_usage(key(what, record.id), samples=0) or 0 for what in ("job", "events"))
 
 
 @contextmanager
@@ -124,8 +133,8 @@ def _worker(home: Path, url: str) -> Iterator[tuple[Attempts, Redis, ArtefactSto
 
 
 @contextmanager
-def _caller(url: str, key: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=600) as client:
+def _caller(url: str, token: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=600) as client:
         yield client
 
 
@@ -214,7 +223,8 @@ def page(few: Measured, many: Measured) -> list[str]:
         "",
         f"- **Goal**, a median under {GOAL:g} ms with {many.jobs:,} jobs: {reached}. What takes longest is to "
         f"{slowest}, {medians[slowest]:.1f} ms.",
-        f"- **Memory of Redis**: {large:.0f} MiB, and {small:.1f} MiB with {few.jobs:,} jobs.",
+        f"- **Memory of Redis**: {large:.0f} MiB, and {small:.1f} MiB with {few.jobs:,} jobs. The record and the "
+        f"dozen events of a job of the last day take {many.of_the_last_day / 1024:.1f} KiB of it.",
         "",
         "One caller, one request after the other, over HTTP. Jobs are of five kinds and three ends, half of them of a "
         "tenant; one in thirty ended within the last day and is in Redis, the others only in the store.",
