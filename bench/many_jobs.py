@@ -181,7 +181,7 @@ def _times(ask: Ask, number: int) -> list[float]:
     for i in range(number):
         began = time.perf_counter()
         answer = ask(i)
-        times.append((time.perf_counter() - began) * 1000)
+        times.append(round((time.perf_counter() - began) * 1000, 3))
         if not answer.is_success:
             raise SystemExit(
                 f"{answer.request.method} {answer.request.url} answered {answer.status_code}: {answer.text}"
