@@ -91,6 +91,8 @@ def test_the_life_of_the_queues_needs_no_more(valkey: Guarded, settings: Setting
         jobs.count("train", epochs=1)
         (sub_job,) = jobs.fan_out(two.id, 1, {"a": {}}, 0.0, 1.0)
         jobs.renew(one.id, 1)
+        redis.set(f"latentaug:lease:{one.id}", "as if the clock had been set back", px=60_000)
+        assert jobs.lease_alive(one.id)
         followed = jobs.follow(two, jobs.get(two.id), sub_jobs=True)
         assert followed is not None
         jobs.working_at(two.id, 1)
