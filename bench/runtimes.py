@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
@@ -82,6 +82,7 @@ def by_openvino(module: nn.Module, example: Tensor) -> Run:
 
 def by_onnx_runtime(module: nn.Module, example: Tensor) -> Run:
     """Convert for ONNX Runtime and this shape."""
+    onnxruntime = import_module("onnxruntime")  # of the `bench` extra, while tests import this module
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     with TemporaryDirectory() as folder, warnings.catch_warnings():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import helm_python as helm
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -69,14 +73,44 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
 """What clusters have, and what may be asked of the chart there."""
 
 
-def files(values: Mapping[str, Any], release: str = RELEASE) -> dict[str, str]:
-    """Render the chart's files.
+class Refused(Exception):
+    """The values are not those of the schema."""
+
+
+@cache
+def _helm() -> subprocess.Popen[str]:
+    """The process that Helm runs in, until this one ends."""
+    command = [sys.executable, "-m", "tests.deploy.helm_process"]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(process.communicate)
+    return process
+
+
+def helm(do: str, chart: Path = CHART, **question: Any) -> Any:
+    """What Helm answers to a question, as `helm_process` takes it.
 
     Raises:
-        helm.HelmError: the values are not those of the schema, or a template does not work with them.
+        Refused: the values are not those of the schema.
     """
-    with helm.Chart.load(CHART) as chart:
-        return chart.render(dict(values), name=release, namespace=NAMESPACE)
+    process = _helm()
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(json.dumps({"do": do, "chart": str(chart), **question}) + "\n")
+    process.stdin.flush()
+    told = json.loads(process.stdout.readline())
+    if "refused" in told:
+        raise Refused(told["refused"])
+    return told["answer"]
+
+
+def files(values: Mapping[str, Any], release: str = RELEASE, chart: Path = CHART) -> dict[str, str]:
+    """Render a chart's files.
+
+    Raises:
+        Refused: the values are not those of the schema.
+    """
+    rendered: dict[str, str] = helm("render", chart, values=values, release=release, namespace=NAMESPACE)
+    return rendered
 
 
 def render(values: Mapping[str, Any], release: str = RELEASE) -> list[Manifest]:
