@@ -126,8 +126,8 @@ def _draws(folder: Path) -> list[dict[str, float]]:
 
 def _search(given: Given, spreader: Spreader, names: Sequence[str], load: float, began: float) -> dict[str, Any]:
     """The best recipe for each classifier, as a recommend job finds it, and how long that took since `began`."""
-    recipes = candidates(given, "vae", 0, *spreader.prospects(given.labels))
-    search = Search(given, recipes, names, spreader, 0)
+    space, expected = spreader.prospects(given.labels)
+    search = Search(given, candidates(given, "vae", 0, space, expected), names, spreader, 0, expected=expected)
     trials = list(search.trials([], lambda: time.monotonic() - began > SEARCH_SHARE * BUDGET))
     best = {classifier: search.best(trials, classifier).model_dump(mode="json") for classifier in names}
     return {"recipes": best, "seconds": time.monotonic() - began, "load": round(load, 2)}

@@ -173,9 +173,9 @@ def _search(
 
 
 def _setting(work: Work, params: RecommendParams, given: Given, spreader: Spreader) -> Search:
-    prospects = spreader.prospects(given.labels) if given.unlabelled else ()  # nothing is spread without any
-    recipes = candidates(given, params.model, params.seed, *prospects)
-    return Search(given, recipes, params.classifiers, spreader, params.seed, device(work.settings))
+    space, expected = spreader.prospects(given.labels) if given.unlabelled else ("pixels", 1.0)  # nothing is spread
+    recipes = candidates(given, params.model, params.seed, space, expected)
+    return Search(given, recipes, params.classifiers, spreader, params.seed, device(work.settings), expected)
 
 
 def _measure(work: Work, problem: Problem, given: Given, spreader: Spreader, done: Progress, clock: Clock) -> None:

@@ -95,6 +95,23 @@ def test_the_expected_one_stays_where_none_is_clearly_better(search: Search) -> 
     assert same.best(all_trials(same)) == Recipe()
 
 
+@pytest.mark.parametrize(("wrong", "expected", "best"), [(0, 0.95, AFFINE), (1, 0.95, SPREAD), (0, 1.0, SPREAD)])
+def test_spread_labels_are_not_expected_to_help_who_knows_better_without_them(
+    search: Search, wrong: int, expected: float, best: Recipe
+) -> None:
+    one = replace(search, candidates=[SPREAD, AFFINE, Recipe()], expected=expected)
+    folds = [np.ones(len(held), bool) for held in one.folds[: len(one.folds) // search_module.REPEATS]]
+    alone = [answers.copy() for answers in folds]
+    alone[0][:wrong] = False  # 19 of 20 are right: 0.95, and less by a standard error
+    trials = [Trial(0, fold, "knn", pack(answers)) for fold, answers in enumerate(folds)]
+    trials += [Trial(1, fold, "knn", pack(answers)) for fold, answers in enumerate(alone)]
+    assert one.best(trials) == best
+    assert one.best(trials, "knn") == best
+    assert [found.gain is None for found in one.tried(trials) if found.recipe == best] == [True], (
+        "others stand beside it"
+    )
+
+
 def test_one_more_image_right_is_not_clear(search: Search) -> None:
     first, second = np.ones(len(search.folds[0]), bool), np.ones(len(search.folds[0]), bool)
     first[0] = False
