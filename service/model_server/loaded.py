@@ -32,6 +32,9 @@ TILES = {"cpu": (4, 16, 64), "cuda": (32, 256)}
 TILE_VALUES = {"cpu": 2**22, "cuda": 2**21}
 """Most values in a larger tile of images: on a CPU the network gets slower beyond, as its intermediate results outgrow
 the caches, and on a GPU each model keeps a few tiles in pinned memory, which is scarce."""
+COMPILED_VALUES = 2**17
+"""The same in the largest tile of a network that is compiled. Each model keeps the intermediate results of its tiles,
+and of larger images 16 at once take no longer each than 64."""
 
 FunctionName: TypeAlias = Literal["encode", "decode", "render", "warp"]
 
@@ -79,8 +82,10 @@ class LoadedModel:
     def tile_sizes(self) -> tuple[int, ...]:
         """Rows of each size of tile, ascending."""
         small, *larger = TILES[self.device.type]
-        most = TILE_VALUES[self.device.type] // math.prod(self.row_shape)
-        return small, *(tile for tile in larger if tile <= most)
+        values = math.prod(self.row_shape)
+        if isinstance(self.vae, CompiledVAE) and larger[-1] * values > COMPILED_VALUES:
+            larger.pop()
+        return small, *(tile for tile in larger if tile * values <= TILE_VALUES[self.device.type])
 
     def tile(self, rows: int) -> int:
         """The tile for a request of so many rows: the smallest that holds it, or the largest there is."""

@@ -17,6 +17,7 @@ from latentaug.augment.spreading import Told
 from latentaug.errors import DeadlineExceeded, LatentaugError, MalformedInput, TooLarge, Unavailable
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
+from latentaug.vae.compiled import load_runtime
 from service.asgi.disconnect import while_connected
 from service.asgi.taken import TakenResponse
 from service.model_server import operations, specs
@@ -54,6 +55,8 @@ class Serving:
         allow_tf32(settings.precision == "tf32")
         precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         device = choose_device(settings.device)
+        if device.type == "cpu":
+            load_runtime()
         self.metrics = Metrics(device)
         self.batcher = Batcher[Key, Payload](
             compute,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,20 @@ def test_a_tile_that_differs_by_one_bit_is_kept_apart(
     families = agreeing(small, go_on)
     assert (tile,) in families
     assert sorted(each for family in families for each in family) == [4, 16, 64]
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"), [((28, 28, 1), (4, 16, 64)), ((64, 64, 1), (4, 16)), ((128, 128, 3), (4, 16))]
+)
+def test_of_a_compiled_network_only_small_images_have_the_largest_tile(
+    load: Load, shape: tuple[int, int, int], sizes: tuple[int, ...]
+) -> None:
+    if not compiled.AVAILABLE:
+        pytest.skip("OpenVINO is not there for this platform")
+    height, width, channels = shape
+    small = load((8, 8, 1), "compiled")
+    large = small.description.model_copy(update={"height": height, "width": width, "channels": channels})
+    assert replace(small, description=large).tile_sizes == sizes
 
 
 def test_encoding_is_the_network_s(model: LoadedModel) -> None:
