@@ -245,6 +245,6 @@ def test_too_many_are_refused_by_the_server_not_kept_waiting_here(start: Start, 
 
 def test_a_call_s_time_is_bounded_by_the_server_too(slow: Process) -> None:
     alone(slow, [encode(0)])
-    first, *others = together(slow, [decode(seed) for seed in range(3)], timeout=0.1)
-    assert isinstance(first, DeadlineExceeded)
-    assert all(isinstance(each, DeadlineExceeded | TooManyRequests) for each in others)  # it knows its speed by now
+    found = together(slow, [decode(seed) for seed in range(3)], timeout=0.1)
+    assert any(isinstance(each, DeadlineExceeded) for each in found), "whatever comes first, as two ways lead there"
+    assert all(isinstance(each, DeadlineExceeded | TooManyRequests) for each in found)  # it knows its speed by now
