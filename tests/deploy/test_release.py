@@ -18,6 +18,8 @@ from tests.system.composition import ended
 from tests.waiting import within
 from tests.worker.conftest import ENDLESS
 
+pytestmark = pytest.mark.slow  # it starts a whole release, and stops and kills its parts
+
 COUNT = """
 local sizes = {list = 'LLEN', zset = 'ZCARD', none = 'LLEN'}
 return redis.call(sizes[redis.call('TYPE', KEYS[1]).ok], KEYS[1])
