@@ -36,7 +36,13 @@ def test_serving_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.Mon
 
     document = json.loads((tmp_path / "results" / "serving.json").read_text())
     shapes = document["results"]["throughput"]
-    assert set(shapes) == {"64 images x 4 clients", "256 images x 4 clients", "1 image x 16 clients"}
+    assert set(shapes) == {
+        "64 images x 4 clients",
+        "256 images x 4 clients",
+        "16 images x 8 clients",
+        "1 image x 16 clients",
+        "1 image x 1 client",
+    }
     for rounds in shapes.values():
         assert list(rounds) == OURS
         assert all(len(rates) == 1 and rates[0] > 0 for rates in rounds.values())
