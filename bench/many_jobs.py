@@ -100,12 +100,7 @@ def _measured(home: Path, more: int, jobs: int, requests: int) -> Measured:
         filled = fill(attempts, store, more)
     chores = {"finding those in the store once Redis was emptied": filled.indexing}
     (everybody, line), (tenant, tenants_line) = keys.new(keys.SCOPES, keys.EVERYBODY), keys.new(keys.SCOPES, TENANT)
-    settings = {
-        "tenants": "true",
-        "api_keys": f"{line},{tenants_line}",
-        "queues": '["label"]',
-        "max_queued_jobs": "10000",
-    }
+    settings = {"tenants": "true", "api_keys": f"{line},{tenants_line}", **_WAITING}
     began = time.perf_counter()
     with running_service(home, **settings) as service:
         chores["starting the whole service"] = time.perf_counter() - began

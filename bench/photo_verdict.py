@@ -47,9 +47,10 @@ SAYS = {
 }
 
 RECOMMENDED = (
-    "Where spreading expects at least 70 % of its labels to be right, a recommend job expects newly labelled images to "
-    "be the best training set, with an affine copy of each; elsewhere 30 affine copies of each labelled one. It names "
-    "another one only where the labelled images clearly prefer it."
+    "Where spreading expects at least 70 % of its labels to be right, and more of them than the classifier gets right "
+    "by the labelled images alone, a recommend job expects newly labelled images to be the best training set, with an "
+    "affine copy of each; elsewhere 30 affine copies of each labelled one. It names another one only where the "
+    "labelled images clearly prefer it."
 )
 
 

@@ -41,7 +41,7 @@ from latentaug.options import TrainingOptions
 from latentaug.runtime.settings import available_cores, load
 from latentaug.vae.architectures import VAE, Architecture
 from latentaug.vae.codec import Codec
-from latentaug.vae.inference import FrozenVAE
+from latentaug.vae.compiled import CompiledVAE
 from latentaug.vae.training import fit
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -168,10 +168,10 @@ def _children(
 def _cost() -> dict[str, float]:
     """Microseconds a child in tiles of `TILE`, one thread, by turns: medians."""
     images = torch.randint(0, 256, (TILE, 28, 28, 1), dtype=torch.uint8)
-    shares, latents = torch.full((TILE,), 0.5), torch.randn(TILE, LATENT_DIM)
-    vae = FrozenVAE(VAE(Architecture(28, 28, 1, LATENT_DIM)).eval())
+    shares = torch.full((TILE,), 0.5)
+    decoder = CompiledVAE(VAE(Architecture(28, 28, 1, LATENT_DIM)).eval()).tile("render", TILE)
     contenders: dict[str, Callable[[], object]] = {
-        "decode": lambda: vae.render(latents),
+        "decode": decoder.compute,
         "warp": lambda: warp(images, images.flip(0), shares),
         "warp along a known field": lambda: move(images, velocity, shares),
     }

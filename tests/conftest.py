@@ -4,17 +4,12 @@ import signal
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 # A shell ignores SIGINT on behalf of what it runs in the background. Tests that run so would hand that on to the
 # processes that they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# What takes longer on a busy machine is not wrong; nothing is timed in tests.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 SHARING = {"client", "docs", "web"}
 """Folders in which all files use one service, which takes many seconds to start and to prepare."""

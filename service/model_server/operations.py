@@ -33,8 +33,8 @@ _Chosen = TypeVar("_Chosen", bound=Options)
 OUTPUTS_PER_INPUT = 8
 SAMPLE_EFFORT = 2**19
 """Multiplications of a search for neighbours that take about as long as a sample."""
-WARP_SAMPLES = 16
-"""What a warped image counts in the queue: it takes about as long as so many decoded ones (docs/results/warps.md)."""
+WARP_SAMPLES = 27
+"""What a warped image counts in the queue: it takes about as long as so many decoded ones (`python -m bench.warps`)."""
 RESERVED = {"sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "binary_data_output"}
 PARAMETERS: dict[Operation, type[Options]] = {"augment": RenderingOptions, "label": LabelOptions}
 """What else the operations take."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import stdtr, stdtrit
 from scipy.stats import binomtest, permutation_test, ttest_rel
@@ -196,6 +196,7 @@ def test_results_at_rest_keep_their_digits(name: str) -> None:
     assert compared or result.design.draws == 1
 
 
+@settings(deadline=None)  # the first call loads a part of SciPy
 @given(accuracies, st.floats(0.5, 0.999))
 def test_the_interval_is_what_the_quantiles_of_students_t_give(
     pairs: list[tuple[float, float]], confidence: float
