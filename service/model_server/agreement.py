@@ -1,7 +1,7 @@
 """Which tiles of a model compute a row to the same last bit, so that rows may share any of them.
 
-A kernel may sum in another order where a tile has more rows. On the processor that we tried, an AMD EPYC, none does from
-four rows on. Nothing promises that, so a model's tiles are compared on random rows when it is loaded.
+A kernel may sum in another order where a tile has more rows. On the processor that we tried, an AMD EPYC, none does
+from four rows on. Nothing promises that, so a model's tiles are compared on random rows when it is loaded.
 """
 
 from __future__ import annotations
