@@ -13,14 +13,16 @@ import pytest
 
 from latentaug import datasets
 from latentaug.errors import Cancelled, Conflict, InvalidInput, NotFound, TooFewImages, TooLarge
+from latentaug.evaluation.recommendation import Spreads
+from latentaug.evaluation.trials import Trial
+from latentaug.evaluation.work_units import Cell
 from latentaug.imaging.archives import read_npz
 from latentaug.imaging.pixels import Limits
 from latentaug.options import AugmentParams, Part, Recipe, RecommendParams, Spreading, TrainParams
 from tests.pictures import decode_image
 from tests.worker.desk import Desk
-from worker import recommend as recommend_module
 from worker.augment import augment
-from worker.recommend import recommend
+from worker.recommend import Progress, recommend
 from worker.train import train
 
 LIMITS = Limits(max_images=100_000, max_pixels=10**7, max_bytes=10**9)
@@ -43,6 +45,19 @@ def partly(desk: Desk) -> str:
             labels[row] = None
     datasets.create(desk.artefacts, "partly", digits.images, labels, 10**9)
     return "partly"
+
+
+def test_what_another_release_has_kept_is_read_as_far_as_it_is_known() -> None:
+    trial, cell = Trial(0, 1, "knn", "AA=="), Cell(0, "image", None, "none", None, "knn", 90.0, 0.5)
+    kept = Progress(
+        [trial], SPREAD, {"affine": SPREAD}, [cell], [Spreads(0, "pixels", 5, 0.9, 0.8, 1.0, None)], 1.5, 2.5
+    )
+    added = json.loads(kept.written())
+    for one in (added, added["trials"][0], added["cells"][0], added["spreads"][0], added["recipe"]):
+        one["new"] = {"in": "a newer release"}
+
+    assert Progress.read(json.dumps(added).encode()) == kept
+    assert Progress.read(b'{"trials": [{"another": "form"}]}') == Progress(), "it starts from the beginning"
 
 
 class TestRecommend:
@@ -134,7 +149,7 @@ class TestRecommend:
         monkeypatch.setattr(work, "report", die)
         with pytest.raises(KeyboardInterrupt):
             recommend(work, params)
-        kept = recommend_module.Progress.read(work.recall("recommend.json"))
+        kept = Progress.read(work.recall("recommend.json"))
         assert len(kept.trials) == 6
         assert kept.seconds > 0
         again = desk.again(work)
@@ -153,7 +168,7 @@ class TestRecommend:
         monkeypatch.setattr(work, "report", die)
         with pytest.raises(KeyboardInterrupt):
             recommend(work, params)
-        before = recommend_module.Progress.read(work.recall("recommend.json"))
+        before = Progress.read(work.recall("recommend.json"))
         again = desk.again(work)
         told = _told(again, monkeypatch)
         recommend(again, params)
