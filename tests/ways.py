@@ -73,7 +73,10 @@ def way(server_url: str) -> Iterator[Way]:
                 self.end_headers()
                 return
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _OWN}
-            answer = httpx.request(self.command, server_url + self.path, content=body, headers=headers, timeout=60)
+            try:
+                answer = httpx.request(self.command, server_url + self.path, content=body, headers=headers, timeout=60)
+            except httpx.TransportError:  # the server has ended, as a test has
+                return
             if trouble is Trouble.LOST:
                 return
             self.send_response_only(answer.status_code)

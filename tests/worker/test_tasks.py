@@ -32,6 +32,7 @@ def params() -> TrainParams:
     return TrainParams(dataset="digits", name="mine", latent_dim=4, epochs=3)
 
 
+@pytest.mark.stores
 class TestTrain:
     def test_saves_a_model_and_its_curve(self, desk: Desk, params: TrainParams) -> None:
         work = desk.start("train")
@@ -193,6 +194,7 @@ class TestAugment:
         assert len(set(arrays["neighbour"].tolist())) > 40
         assert arrays["images"].shape == (120, 8, 8)
 
+    @pytest.mark.stores
     def test_writes_a_zip_and_a_sheet_and_a_summary(self, desk: Desk) -> None:
         work = desk.start("augment")
         webhook = "https://example.org/hidden"  # may hold secrets of its owner

@@ -20,6 +20,7 @@ from service.stack import ports
 from tests import object_stores
 from tests.object_stores import S3, Listening
 from tests.relay import HOST
+from tests.waiting import within
 from tests.ways import Asked, Trouble, Way, way
 
 pytestmark = pytest.mark.slow
@@ -36,24 +37,29 @@ def lossy(s3_server: S3) -> Iterator[Way]:
 
 
 @pytest.fixture
-def store(lossy: Way, monkeypatch: pytest.MonkeyPatch) -> ArtefactStore:
-    return ArtefactStore(f"{object_stores.name(lossy.url, monkeypatch)}/{uuid4().hex}")
+def url(lossy: Way, monkeypatch: pytest.MonkeyPatch) -> str:
+    return f"{object_stores.name(lossy.url, monkeypatch)}/{uuid4().hex}"
 
 
-def unfinished(server: S3) -> int:
-    """How many uploads in parts the server holds that were neither completed nor aborted."""
-    bucket = object_stores.URL.split("/")[2]
-    return httpx.get(f"{server.server.url}/{bucket}?uploads").text.count("<UploadId>")
+@pytest.fixture
+def store(url: str) -> ArtefactStore:
+    return ArtefactStore(url)
+
+
+def unfinished(server: S3, url: str) -> int:
+    """How many uploads in parts the server holds for a store that were neither completed nor aborted."""
+    bucket, prefix = url.removeprefix("s3://").split("/", 1)
+    return httpx.get(f"{server.server.url}/{bucket}?uploads").text.count(f"<Key>{prefix}/")
 
 
 def parts(lossy: Way) -> list[Asked]:
     return [asked for asked in lossy.asked if "partNumber=" in asked.path]
 
 
-def test_a_large_file_goes_and_comes_in_parts(store: ArtefactStore, lossy: Way, s3_server: S3) -> None:
+def test_a_large_file_goes_and_comes_in_parts(store: ArtefactStore, lossy: Way, s3_server: S3, url: str) -> None:
     store.put("large", LARGE)
     assert len(parts(lossy)) == -(-len(LARGE) // PART)
-    assert unfinished(s3_server) == 0
+    assert unfinished(s3_server, url) == 0
     lossy.asked.clear()
     file = StoredFile(store, "large")
     file.seek(20 * 2**20)
@@ -62,7 +68,9 @@ def test_a_large_file_goes_and_comes_in_parts(store: ArtefactStore, lossy: Way, 
     assert store.get("large") == LARGE
 
 
-def test_of_an_upload_that_is_broken_off_nothing_is_seen(store: ArtefactStore, lossy: Way, s3_server: S3) -> None:
+def test_of_an_upload_that_is_broken_off_nothing_is_seen(
+    store: ArtefactStore, lossy: Way, s3_server: S3, url: str
+) -> None:
     store.put("large", b"earlier")
     lossy.trouble = lambda asked: Trouble.BUSY if "partNumber=3" in asked.path else None
     with pytest.raises(Away):
@@ -70,7 +78,28 @@ def test_of_an_upload_that_is_broken_off_nothing_is_seen(store: ArtefactStore, l
     lossy.trouble = lambda _: None
     assert store.get("large") == b"earlier"
     assert [entry.size for entry in store.entries("")] == [len(b"earlier")]
-    assert unfinished(s3_server) == 0, "the parts are not left for a rule of the bucket to find"
+    assert unfinished(s3_server, url) == 0, "the parts are not left for a rule of the bucket to find"
+
+
+WRITER = """
+import sys
+from latentaug.storage.objects import ArtefactStore
+
+ArtefactStore(sys.argv[1]).put("large", bytes(32 * 2**20))
+"""
+
+
+def test_of_an_upload_whose_process_is_killed_nothing_is_seen(
+    store: ArtefactStore, lossy: Way, s3_server: S3, url: str
+) -> None:
+    lossy.delay = 0.5
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, url])
+    assert within(30, lambda: len(parts(lossy)) >= 2)
+    writer.kill()
+    writer.wait()
+    lossy.delay = 0.0
+    assert store.entries("") == []
+    assert unfinished(s3_server, url) == 1, "as the page tells, for a rule of the bucket to end"
 
 
 @pytest.mark.parametrize("trouble", [Trouble.BUSY, Trouble.BROKEN])
