@@ -8,29 +8,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shutil
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
 import torch
 
-from bench import clients, results, workload
+from bench import clients, results, stage, workload
 from bench.workload import SHAPES, Shape
-from latentaug.runtime.processes import ModuleProcess, stop
-from latentaug.storage.objects import ArtefactStore
-from service.stack import health, ports
-from service.stack.valkey import EmbeddedRedis
 
 HOME = Path("build/web-servers")
-HOST = "127.0.0.1"
-SERVERS = {"uvicorn, with our bounds": "service.api", "granian": "bench.granian_server"}
+SERVERS = {"uvicorn, with our bounds": ("service.api",), "granian": ("bench.granian_server",)}
 LOOPS = {"our lean client": clients.closed_loop, "aiohttp": clients.outside_loop}
-START_SECONDS = 60.0
-STOP_SECONDS = 15.0
 
 Rates = dict[str, dict[str, list[float]]]
 """Images a second in each round, by client and by server."""
@@ -47,39 +37,10 @@ def main(arguments: Sequence[str] | None = None, home: Path = HOME) -> None:
     environment = results.environment()
     os.environ["OMP_NUM_THREADS"] = "1"  # of every process that is started from here
     torch.set_num_threads(1)
-    with running(home) as urls:
+    with stage.running(home, SERVERS) as urls:
         found = {shape.name: measure(shape, urls, asked.rounds, asked.turn) for shape in SHAPES}
     command = f"python -m bench.web_servers {' '.join(arguments)}".rstrip()
     results.write(asked.results, "web-servers", command, environment, found, page(found, asked.rounds))
-
-
-@contextmanager
-def running(home: Path) -> Iterator[dict[str, str]]:
-    """Run Valkey, a model server and an API behind each HTTP server; yield the APIs' URLs by server."""
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    workload.save_trained(ArtefactStore((home.absolute() / "store").as_uri()))
-    with EmbeddedRedis(home) as redis_url:
-        variables = {
-            "LATENTAUG_HOME": str(home),
-            "LATENTAUG_REDIS_URL": redis_url,
-            "LATENTAUG_LOG_LEVEL": "warning",
-            "LATENTAUG_THREADS": "1",
-        }
-        listening = {name: ports.free(HOST) for name in SERVERS}
-        processes = [ModuleProcess(["service.model_server"], variables)]
-        processes += [
-            ModuleProcess([module], variables | {"LATENTAUG_PORT": str(listening[name])})
-            for name, module in SERVERS.items()
-        ]
-        urls = {name: health.url(HOST, port) for name, port in listening.items()}
-        try:
-            for process in processes:
-                process.keep_running()
-            _wait(urls)
-            yield urls
-        finally:
-            stop(processes, STOP_SECONDS)
 
 
 def measure(shape: Shape, urls: dict[str, str], rounds: int, seconds: float) -> Rates:
@@ -118,14 +79,6 @@ def page(found: dict[str, Rates], rounds: int) -> list[str]:
             numbers = " | ".join(f"{median(by_server[name]):,.0f}" for name in SERVERS)
             lines.append(f"| {shape} | {client} | {numbers} | **{ratio:.2f}** |")
     return lines
-
-
-def _wait(urls: dict[str, str]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not all(health.ready(url) for url in urls.values()):
-        if time.monotonic() > deadline:
-            raise SystemExit(f"the service did not start within {START_SECONDS:.0f} s; its output is above")
-        time.sleep(0.2)
 
 
 if __name__ == "__main__":
