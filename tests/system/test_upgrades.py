@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ import pytest
 
 from latentaug.imaging.archives import write_npy, write_npz
 from latentaug.runtime.processes import MISCONFIGURED
+from latentaug.runtime.settings import Settings
 from latentaug.storage import formats
 from latentaug.storage.objects import ArtefactStore
 from service.stack import ports
 from service.stack.valkey import EmbeddedRedis
 from tests.system.composition import ended
-from tests.system.releases import ROOT, Program, files_of, running, wait_until_ready
+from tests.system.releases import ROOT, files_of, running, wait_until_ready
 
 pytestmark = pytest.mark.slow
 
@@ -96,21 +97,30 @@ def test_a_home_of_the_release_before_goes_on_where_it_was(earlier: Path, tmp_pa
 
 
 class Side:
-    """The processes of one release, beside those of another, over one Valkey and one store."""
+    """The processes of one release, beside those of another, over one Valkey and one store.
 
-    def __init__(self, release: Path, home: Path, redis_url: str, store_url: str) -> None:
-        port = ports.free(HOST)
-        shared = {"HOME": home, "REDIS_URL": redis_url, "STORE_URL": store_url, "HOST": HOST, "PORT": port}
+    Args:
+        release: its folder.
+        shared: the settings that all have in common.
+        home: its home.
+        asks: the home of a model server that its API asks; then it has no other process.
+    """
+
+    def __init__(self, release: Path, shared: Mapping[str, str], home: Path, asks: Path | None = None) -> None:
         home.mkdir()
+        port, url = ports.free(HOST), Settings(home=asks or home).resolved_model_server_url
+        settings = {**shared, "HOME": home, "HOST": HOST, "PORT": port, "MODEL_SERVER_URL": url}
+        modules = ["service.api"] if asks else ["service.api", "service.model_server", "worker"]
         self._processes = ExitStack()
-        modules = ("service.model_server", "service.api", "worker")
-        self.programs: list[Program] = [
-            self._processes.enter_context(running(release, module, **shared)) for module in modules
-        ]
+        self._programs = [self._processes.enter_context(running(release, module, **settings)) for module in modules]
         self.client = self._processes.enter_context(httpx.Client(base_url=f"http://{HOST}:{port}", timeout=60))
 
     def wait(self) -> None:
-        wait_until_ready(self.client, self.programs[1])
+        wait_until_ready(self.client, self._programs[0])
+
+    def stop(self) -> set[int]:
+        """Stop its processes; return their exit statuses."""
+        return {program.stop() for program in self._programs}
 
     def close(self) -> None:
         self._processes.close()
@@ -176,35 +186,38 @@ class Callers:
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """The URLs of one Valkey and one store."""
-    with EmbeddedRedis(tmp_path) as url:
-        yield url, (tmp_path / "store").as_uri()
+def side(tmp_path: Path) -> Iterator[Callable[..., Side]]:
+    """Starts sides over one Valkey and one store."""
+    with EmbeddedRedis(tmp_path) as redis_url, ExitStack() as stack:
+        shared = {"REDIS_URL": redis_url, "STORE_URL": (tmp_path / "store").as_uri()}
+
+        def start(release: Path, name: str, asks: str | None = None) -> Side:
+            made = Side(release, shared, tmp_path / name, None if asks is None else tmp_path / asks)
+            stack.callback(made.close)
+            made.wait()
+            return made
+
+        yield start
 
 
-def test_one_release_is_replaced_by_the_other_while_both_are_used(
-    earlier: Path, tmp_path: Path, shared: tuple[str, str]
-) -> None:
-    with ExitStack() as stack:
-        before = Side(earlier, tmp_path / "before", *shared)
-        stack.callback(before.close)
-        before.wait()
-        upload(before.client, "mine")
-        assert ended(before.client, submit(before.client, "train", **SHORT, name="small"))["status"] == "succeeded"
-        with Callers() as callers:
-            callers.only(before)
-            now = Side(ROOT, tmp_path / "now", *shared)
-            stack.callback(now.close)
-            now.wait()
-            callers.only(before, now)
-            time.sleep(20)
-            callers.only(now)
-            assert {program.stop() for program in reversed(before.programs)} <= {0, -signal.SIGTERM}
-            time.sleep(5)
-        assert callers.failed == []
-        assert callers.calls > 50
-        assert len(callers.jobs) > 3
-        assert {ended(now.client, job, 240)["status"] for job in callers.jobs} == {"succeeded"}
+def test_one_release_is_replaced_by_the_other_while_both_are_used(earlier: Path, side: Callable[..., Side]) -> None:
+    before = side(earlier, "before")
+    upload(before.client, "mine")
+    assert ended(before.client, submit(before.client, "train", **SHORT, name="small"))["status"] == "succeeded"
+    with Callers() as callers:
+        callers.only(before)
+        now = side(ROOT, "now")
+        crossed = side(earlier, "old API, new model server", "now"), side(ROOT, "and the reverse", "before")
+        callers.only(before, now, *crossed)
+        time.sleep(20)
+        callers.only(now)
+        for old in (*crossed, before):
+            assert old.stop() <= {0, -signal.SIGTERM}
+        time.sleep(5)
+    assert callers.failed == []
+    assert callers.calls > 50
+    assert len(callers.jobs) > 3
+    assert {ended(now.client, job, 240)["status"] for job in callers.jobs} == {"succeeded"}
 
 
 @pytest.mark.parametrize("module", ["service.stack", "service.api", "service.model_server", "worker"])

@@ -16,6 +16,7 @@ from latentaug.errors import Away, LatentaugError, NotStored
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
+from latentaug.runtime.jobs.params import PARAMS
 from latentaug.runtime.jobs.record import LIVING, JobError, JobRecord, Json, Kind, Progress, Status, parent_id
 from latentaug.runtime.jobs.store import JobStore, as_json
 from latentaug.runtime.settings import Settings
@@ -24,6 +25,8 @@ from latentaug.storage.objects import ArtefactStore
 
 KEEPING_SECONDS = 5.0
 """How long `Attempts.keep_ended` goes on."""
+
+_KNOWN_OPTIONS = json.dumps({kind: dict.fromkeys(params.model_fields, True) for kind, params in PARAMS.items()})
 
 _log = logging.getLogger(__name__)
 
@@ -45,10 +48,13 @@ class Attempts(JobStore):
         """Take a queued job or sub-job, with a lease of `settings.lease_seconds`.
 
         Returns:
-            The record; None if it no longer waits, or waits for a newer worker, as a newer service has made it.
+            The record; None if it no longer waits, or waits for a newer worker: a newer service has made it, in a
+            format or with an option that is not known here.
         """
         with answering():
-            taken = self._claim(args=[job_id, attempt, _now(), self._lease_milliseconds, formats.FORMAT])
+            taken = self._claim(
+                args=[job_id, attempt, _now(), self._lease_milliseconds, formats.FORMAT, _KNOWN_OPTIONS]
+            )
         return self.held(job_id, attempt) if taken else None
 
     def held(self, job_id: str, attempt: int) -> JobRecord | None:

@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from latentaug.errors import Newer
-from latentaug.runtime.jobs import Attempts, connect
+from latentaug.runtime.jobs import Attempts, attempts, connect
 from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.settings import Settings
 from latentaug.storage import formats
@@ -50,6 +50,22 @@ def test_a_waiting_job_is_left_to_a_newer_worker(jobs: Attempts, newer: pytest.M
     newer.setattr(formats, "FORMAT", 2)
     assert jobs.claim(record.id, 1) is not None
     assert set(listed(jobs)) == {ours.id, record.id}
+
+
+def test_a_job_with_an_option_of_a_newer_service_waits_for_a_newer_worker(
+    jobs: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = {kind: {**known, "glow": True} for kind, known in json.loads(attempts._KNOWN_OPTIONS).items()}
+    record, _ = jobs.create("evaluate", {**PARAMS, "glow": 0.5})
+    assert jobs.claim(record.id, 1) is None
+    assert jobs.get(record.id).status == "queued", "everybody can read it and cancel it all the same"
+    monkeypatch.setattr(attempts, "_KNOWN_OPTIONS", json.dumps(later))
+    assert jobs.claim(record.id, 1) is not None
+    (sub_job,) = jobs.fan_out(record.id, 1, {"one": {"anything": "of its own"}}, 0.0, 1.0)
+    monkeypatch.undo()
+    assert jobs.claim(sub_job.id, 1) is None
+    monkeypatch.setattr(attempts, "_KNOWN_OPTIONS", json.dumps(later))
+    assert jobs.claim(sub_job.id, 1) is not None
 
 
 def test_a_sub_job_has_the_format_of_its_job(jobs: Attempts, newer: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ for i = 7, #ARGV, 2 do
     redis.call('HSET', key('job', sub_job), 'id', sub_job, 'kind', job.kind, 'status', 'queued', 'attempt', 1,
       'created_at', now, 'queued_at', seconds, 'params', ARGV[i + 1])
     if job.tenant then redis.call('HSET', key('job', sub_job), 'tenant', job.tenant) end
-    redis.call('HSET', key('job', sub_job), 'format', redis.call('HGET', key('job', id), 'format') or '1')
     redis.call('ZADD', key('sub-jobs', id, 'queued'), 0, sub_job)
   end
 end
