@@ -9,7 +9,8 @@
     ├── NotAcceptable           406  an answer form that this endpoint cannot give
     ├── Stalled                 408  a body that stopped coming
     ├── Conflict                409  the name is taken, or the state does not allow it
-    │   └── Damaged             409  what is stored is not what was written
+    │   ├── Damaged             409  what is stored is not what was written
+    │   └── Newer               409  what is stored was written by a newer service
     ├── TooLarge                413  over a limit on bytes, images or pixels
     │   └── HeadTooLarge        431  more headers than a request may have
     ├── UnsupportedMediaType    415  a request form that this endpoint cannot read
@@ -125,6 +126,12 @@ class Damaged(Conflict):
     """What is stored is not what was written, or a part of it is missing."""
 
     code, title = "damaged", "Damaged"
+
+
+class Newer(Conflict):
+    """What is stored was written by a newer service, in a format that this one does not read."""
+
+    code, title = "newer_format", "Written by a newer service"
 
 
 class TooLarge(LatentaugError):

@@ -13,7 +13,7 @@ import socket
 import sys
 from importlib.util import find_spec
 
-from latentaug.errors import LatentaugError
+from latentaug.errors import Conflict, LatentaugError
 from latentaug.runtime import folders, logs, tracing
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.jobs import KINDS
@@ -55,7 +55,7 @@ def main() -> int:
             supervise(settings)
     except LatentaugError as error:
         logging.getLogger("worker").error("%s", error)
-        return 1
+        return MISCONFIGURED if isinstance(error, Conflict) else 1
     return 0
 
 

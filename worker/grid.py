@@ -11,6 +11,7 @@ A process goes on from one sub-job to the next of the same job, and reads the da
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -34,6 +35,8 @@ from latentaug.vae.codec import Codec, read_vae
 from latentaug.vae.networks import Network, from_bytes, to_bytes
 from worker.vaes import device
 from worker.work import Work
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,12 @@ class Grid:
         return {latent_dim: known[latent_dim] for latent_dim in latent_dims}
 
     def cells(self, unit: Unit) -> list[Cell]:
-        """The cells of a unit that have been measured."""
-        return _CELLS.validate_json(self.work.recall(_cells_file(unit)) or b"[]")
+        """The cells of a unit that have been measured, as far as this release can read what another one has kept."""
+        try:
+            return _CELLS.validate_json(self.work.recall(_cells_file(unit)) or b"[]", extra="ignore")
+        except ValueError as error:
+            _log.warning("cells are measured anew, as those that were kept cannot be read: %s", error)
+            return []
 
     def keep_cells(self, unit: Unit, cells: Sequence[Cell]) -> None:
         """Keep all cells of a unit that have been measured so far."""

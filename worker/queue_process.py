@@ -102,7 +102,8 @@ class QueueWorker(Worker):
         """Claim the job and run it, or drop it where there is nothing to claim."""
         attempt = attempt_of(job)
         if attempt is None or self.attempts.claim(*attempt) is None:
-            _log.info("leaving %s: it was cancelled or taken by another process, or is not one of our tasks", job.id)
+            told = "leaving %s: it was cancelled or taken, waits for a newer worker, or is not one of our tasks"
+            _log.info(told, job.id)
             queue.intermediate_queue.remove(job.id)
             job.delete()
             return

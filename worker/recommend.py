@@ -6,10 +6,12 @@ earlier one took counts as well.
 
 from __future__ import annotations
 
-import json
+import logging
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from latentaug import datasets
 from latentaug.datasets import Dataset
@@ -42,6 +44,8 @@ SEARCH_SHARE = 0.5
 
 _KEPT = "recommend.json"
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass
 class Progress:
@@ -57,26 +61,21 @@ class Progress:
 
     @staticmethod
     def read(kept: bytes | None) -> Progress:
-        """What an earlier attempt kept."""
+        """What an earlier attempt kept; nothing where it was of another release, and this one cannot read it."""
         if kept is None:
             return Progress()
-        found = json.loads(kept)
-        return Progress(
-            [Trial(**one) for one in found["trials"]],
-            None if found["recipe"] is None else Recipe.model_validate(found["recipe"]),
-            {name: Recipe.model_validate(recipe) for name, recipe in found["recipes"].items()},
-            [Cell(**one) for one in found["cells"]],
-            [Spreads(**one) for one in found["spreads"]],
-            found["search_seconds"],
-            found["seconds"],
-        )
+        try:
+            return _PROGRESS.validate_json(kept, extra="ignore")
+        except ValueError as error:
+            _log.warning("the job starts from the beginning, as what it has kept cannot be read: %s", error)
+            return Progress()
 
     def written(self) -> bytes:
         """All of it, to be read by a later attempt."""
-        plain = asdict(self)
-        plain["recipe"] = None if self.recipe is None else self.recipe.model_dump(mode="json")
-        plain["recipes"] = {name: recipe.model_dump(mode="json") for name, recipe in self.recipes.items()}
-        return json.dumps(plain).encode()
+        return _PROGRESS.dump_json(self)
+
+
+_PROGRESS = TypeAdapter(Progress)
 
 
 class Clock:

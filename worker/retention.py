@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from latentaug.errors import Conflict, Damaged, NotFound
+from latentaug.errors import Conflict, NotFound
 from latentaug.runtime.jobs import Attempts, OldJobs, in_words
 from latentaug.runtime.settings import Settings
 from latentaug.storage import artefacts
@@ -44,7 +44,7 @@ def delete_unused_uploads(store: ArtefactStore, attempts: Attempts, settings: Se
     if not days:
         return
     for path in artefacts.paths(store, "datasets"):
-        with suppress(NotFound, Damaged, Conflict):  # somebody is faster, or has to look at it
+        with suppress(NotFound, Conflict):  # somebody is faster, or has to look at it
             if artefacts.unused(store, path, now - timedelta(days=days)) and _delete_unused(store, attempts, path):
                 _log.info("deleted %s, which nobody has used in %g days", in_words(path), days)
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from latentaug.errors import Damaged, NotFound
+from latentaug.errors import Damaged, Newer, NotFound
 from latentaug.runtime.jobs import Attempts, OldJobs
 from latentaug.storage import artefacts
 from latentaug.storage.objects import ABANDONED, ArtefactStore
@@ -46,7 +46,7 @@ def _versions(store: ArtefactStore, path: str, spared: Collection[str], now: dat
         used = {artefacts.version(store, path), *spared}
     except NotFound:
         used = set(spared)
-    except Damaged:  # nobody knows what it names
+    except (Damaged, Newer):  # nobody knows here what it names
         return 0
     others = set(artefacts.versions(store, path)) - used
     return sum(_unchanged(store, f"{path}/{version}", now - ABANDONED) for version in others)

@@ -8,7 +8,7 @@ import time
 from urllib.parse import urlsplit
 
 from latentaug import addresses
-from latentaug.errors import Damaged, LatentaugError, NotFound
+from latentaug.errors import Damaged, LatentaugError, Newer, NotFound
 from latentaug.runtime import signatures
 from latentaug.runtime.jobs import Attempts, JobRecord, connect
 from latentaug.runtime.jobs.outbox import Outbox
@@ -65,6 +65,9 @@ def send_due(outbox: Outbox, attempts: Attempts, settings: Settings) -> None:
             record = attempts.get(job_id)
         except (NotFound, Damaged):  # deleted, so that there is nothing to tell of any more
             outbox.drop(job_id)
+            continue
+        except Newer as error:  # a newer worker sends it once it is due again
+            _log.warning("%s", error)
             continue
         _send(record, number, outbox, attempts, settings)
 

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
@@ -34,7 +33,7 @@ from latentaug.imaging.intake import resized
 from latentaug.imaging.layout import MAX_LABEL
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
 from latentaug.imaging.sizes import proposed, sizes_differ
-from latentaug.storage import artefacts
+from latentaug.storage import artefacts, formats
 from latentaug.storage.objects import ArtefactStore, check_name, whole
 
 MAX_CLASSES = 10_000
@@ -167,7 +166,7 @@ def _store(store: ArtefactStore, description: DatasetDescription, data: bytes) -
     with whole(store, _folder(description), _path(description.name)):
         store.put(_data_path(description), data)
         try:
-            store.create(_path(description.name), description.model_dump_json(indent=1).encode())
+            store.create(_path(description.name), formats.write(description))
         except Conflict as error:
             store.delete_folder(_folder(description))
             raise _taken(description.name) from error
@@ -193,12 +192,13 @@ def describe(store: ArtefactStore, name: str) -> DatasetDescription:
     Raises:
         NotFound: no such data set.
         Damaged: its description cannot be read.
+        Newer: a newer service has written it.
     """
     try:
-        return DatasetDescription.model_validate_json(store.get(_path(name)))
+        return formats.read(DatasetDescription, store.get(_path(name)), f"the data set {name!r}")
     except NotFound as error:
         raise _unknown(name) from error
-    except ValidationError as error:
+    except ValueError as error:
         raise _damaged(name, "its description cannot be read") from error
 
 

@@ -5,18 +5,25 @@ This knows nothing else of them, so that a process that only tidies up need not 
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import Any
+
+from pydantic import AwareDatetime, BaseModel
 
 from latentaug.errors import Damaged, NotFound
-from latentaug.storage import tenants
+from latentaug.storage import formats, tenants
 from latentaug.storage.objects import ArtefactStore
 
 DESCRIPTIONS = {"datasets": "dataset.json", "models": "model.json"}
 """Name of the description, by folder of the store."""
 USED = "used"
 """Name of an empty file in a version's folder, written when it is first read."""
+
+
+class _Description(BaseModel):
+    """What the descriptions of data sets and models have in common."""
+
+    version: str
+    created_at: AwareDatetime | None = None
 
 
 def paths(store: ArtefactStore, shelf: str) -> list[str]:
@@ -36,8 +43,9 @@ def version(store: ArtefactStore, path: str) -> str:
     Raises:
         NotFound: it has no description, and does not exist.
         Damaged: its description cannot be read.
+        Newer: its description is a newer service's.
     """
-    return str(_described(store, path)["version"])
+    return _described(store, path).version
 
 
 def unused(store: ArtefactStore, path: str, before: datetime) -> bool:
@@ -46,13 +54,11 @@ def unused(store: ArtefactStore, path: str, before: datetime) -> bool:
     Raises:
         NotFound: it does not exist.
         Damaged: its description cannot be read.
+        Newer: its description is a newer service's.
     """
     described = _described(store, path)
-    try:
-        made = datetime.fromisoformat(described["created_at"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path) from error
-    return made < before and not store.exists(f"{path}/{described['version']}/{USED}")
+    made = described.created_at
+    return made is not None and made < before and not store.exists(f"{path}/{described.version}/{USED}")
 
 
 def delete(store: ArtefactStore, path: str) -> None:
@@ -61,20 +67,13 @@ def delete(store: ArtefactStore, path: str) -> None:
     store.delete_folder(path)
 
 
-def _described(store: ArtefactStore, path: str) -> dict[str, Any]:
+def _described(store: ArtefactStore, path: str) -> _Description:
     try:
-        described = json.loads(store.get(_description_path(path)))
+        return formats.read(_Description, store.get(_description_path(path)), path)
     except NotFound as error:
         raise NotFound(f"nothing exists at {path}") from error
     except ValueError as error:
-        raise _damaged(path) from error
-    if not isinstance(described, dict) or not isinstance(described.get("version"), str):
-        raise _damaged(path)
-    return described
-
-
-def _damaged(path: str) -> Damaged:
-    return Damaged(f"the description of {path} cannot be read; delete it and make it again")
+        raise Damaged(f"the description of {path} cannot be read; delete it and make it again") from error
 
 
 def _description_path(path: str) -> str:

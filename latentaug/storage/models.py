@@ -11,13 +11,13 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from latentaug.errors import Conflict, Damaged, NotFound
 from latentaug.options import ArchitectureName, AskedDecode, Decode
-from latentaug.storage import artefacts
+from latentaug.storage import artefacts, formats
 from latentaug.storage.objects import ArtefactStore, check_name, whole
 
 _LEAST_MSE = 1e-9
@@ -170,7 +170,7 @@ def save(
         if umap is not None:
             store.put(f"{folder}/umap.safetensors", umap)
         try:
-            store.create(describe_path(description.name), description.model_dump_json(indent=1).encode())
+            store.create(describe_path(description.name), formats.write(description))
         except Conflict as error:
             raise Conflict(
                 f"a model named {description.name!r} exists; choose another name or delete it first"
@@ -183,12 +183,13 @@ def describe(store: ArtefactStore, name: str) -> ModelDescription:
     Raises:
         NotFound: no such model.
         Damaged: its description cannot be read.
+        Newer: a newer service has written it.
     """
     try:
-        return ModelDescription.model_validate_json(store.get(describe_path(name)))
+        return formats.read(ModelDescription, store.get(describe_path(name)), f"the model {name!r}")
     except NotFound as error:
         raise NotFound.named("models", name) from error
-    except ValidationError as error:
+    except ValueError as error:
         raise _damaged(name, "its description cannot be read") from error
 
 

@@ -12,6 +12,7 @@ away by deleting its description first; without a description the rest does not 
     jobs/<id>/...                       what the job made
     tenants/<tenant>/...                models and data sets of a tenant, where there are any (`tenants`)
     probe/bytes                         written now and then, to see whether that is possible
+    format.json                         the latest format that any service writes here (`formats`)
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ _BEGUN = re.compile(r".*#\d+")
 _WAIT = {"connect_timeout": "3s", "read_timeout": "10s", "timeout": "10m"}
 """How long an object store is waited for: obstore itself would wait for minutes, in which nobody is told anything."""
 _RETRIES: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
+_PARTS_AT_ONCE = 2
+"""Parts of 5 MiB, in which an object store takes a larger file, that are sent at a time. Each must arrive within the
+read timeout, or the store is taken to be away: with these, a line of a megabyte a second is fast enough."""
 _FROM_VARIABLES = (*_WAIT, "allow_http", "allow_invalid_certificates", "proxy_url", "proxy_ca_certificate")
 """What variables such as `AWS_ALLOW_HTTP` tell of a connection; obstore reads them only if it is told nothing else."""
 _PREFIXES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
@@ -115,7 +119,7 @@ class ArtefactStore:
     def put(self, path: str, data: bytes) -> None:
         """Write `data` at `path`, replacing what was there."""
         with _told():
-            self._store.put(path, data)
+            self._store.put(path, data, max_concurrency=_PARTS_AT_ONCE)
 
     def create(self, path: str, data: bytes) -> None:
         """Write `data` at `path` where nothing else may be yet.

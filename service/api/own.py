@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from latentaug.datasets import Dataset
-from latentaug.errors import Damaged, NotFound
+from latentaug.errors import Damaged, Newer, NotFound
 from latentaug.options import NAME
 from latentaug.runtime.jobs import Event, JobRecord, Kind, Status
 from latentaug.storage import tenants
@@ -40,7 +40,7 @@ class OwnJobs:
         """Read a record. One that cannot be read is nobody's, and so not found by a tenant."""
         try:
             record = self.jobs.store.get(job_id)
-        except Damaged as error:
+        except (Damaged, Newer) as error:
             if self.caller.tenant is None:
                 raise
             raise NotFound.named("jobs", job_id) from error

@@ -19,7 +19,7 @@ from latentaug_client.calls import Things
 from redis.exceptions import RedisError
 
 from latentaug import datasets
-from latentaug.errors import Damaged, LatentaugError, NotFound
+from latentaug.errors import Damaged, LatentaugError, Newer, NotFound
 from latentaug.imaging.phrases import counted
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.jobs.connection import connect
@@ -172,7 +172,7 @@ def _contents(settings: Settings) -> Finding:
                 look()
             except NotFound:  # deleted since it was listed
                 continue
-            except Damaged as error:
+            except (Damaged, Newer) as error:
                 damaged.append(error.detail)
     except (LatentaugError, OSError, ValueError) as error:
         return Finding(_CONTENTS, "error", f"they cannot be listed: {error}", "see what is said of the store")
@@ -188,5 +188,5 @@ def _contents_of_service(client: Client) -> Finding:
 
 def _told_damage(damaged: Sequence[str]) -> Finding:
     if damaged:
-        return Finding(_CONTENTS, "warning", "\n".join(damaged), "type latentaug delete NAME for each of them")
+        return Finding(_CONTENTS, "warning", "\n".join(damaged), "do what each line says")
     return Finding(_CONTENTS, "ok", "all descriptions of models and data sets can be read")

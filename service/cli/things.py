@@ -68,7 +68,7 @@ def _model(client: Client, name: str) -> Thing | None:
             return Thing("model", name, described, lambda: client.delete_model(name))
     for damaged in client.damaged("models"):
         if damaged["name"] == name:
-            return Thing("model", name, f"The model {name}, which is damaged.", lambda: client.delete_model(name))
+            return Thing("model", name, f"The model {name}, which cannot be read.", lambda: client.delete_model(name))
     return None
 
 
@@ -81,7 +81,7 @@ def _dataset(client: Client, name: str) -> Thing | None:
             return Thing("data set", name, described, lambda: client.delete_dataset(name))
     for damaged in client.damaged("datasets"):
         if damaged["name"] == name:
-            described = f"The data set {name}, which is damaged."
+            described = f"The data set {name}, which cannot be read."
             return Thing("data set", name, described, lambda: client.delete_dataset(name))
     return None
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
 import uvicorn
 
-from latentaug.errors import LatentaugError
+from latentaug.errors import Away, LatentaugError
 from latentaug.runtime import logs, sockets, tracing
 from latentaug.runtime.processes import MISCONFIGURED
 from latentaug.runtime.settings import Settings, load
+from latentaug.storage import formats
 from latentaug.storage.objects import ArtefactStore
 from service.model_server.app import create_app
 from service.model_server.listening import listen
@@ -64,6 +66,8 @@ class Server(uvicorn.Server):
 async def serve(settings: Settings) -> int:
     """Serve until told to stop, and return the exit status."""
     url = settings.resolved_model_server_url
+    with suppress(Away):
+        formats.check_store(ArtefactStore(settings.resolved_store_url))
     listener = listen(url)
     loop, status = asyncio.get_running_loop(), 0
 

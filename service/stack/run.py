@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from uvicorn.config import STARTUP_FAILURE
 
-from latentaug.errors import LatentaugError
+from latentaug.errors import LatentaugError, Newer
 from latentaug.runtime import folders, logs, sockets
 from latentaug.runtime import settings as configuration
 from latentaug.runtime.processes import MISCONFIGURED, ModuleProcess, stop
@@ -57,7 +57,7 @@ def main(*, passing: bool = False, computing: bool = True) -> int:
         return run(settings, told_to_stop, passing=passing, computing=computing)
     except (LatentaugError, OSError) as error:
         _log.error("%s", error)
-        return 1
+        return MISCONFIGURED if isinstance(error, Newer) else 1
 
 
 def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = False, computing: bool = True) -> int:
@@ -76,6 +76,7 @@ def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = Fa
     Raises:
         Conflict: the port is taken, another stack runs in this home, the home or the store cannot be written to, or a
             socket's folder is not private.
+        Newer: a newer service writes in the store.
         Unavailable: the embedded Valkey does not start.
     """
     ports.check(settings.host, settings.port)  # first of all: a server that listens there could be taken for ours

@@ -79,9 +79,9 @@ def process(module: str, environment: dict[str, str]) -> Iterator[subprocess.Pop
 
 
 @contextmanager
-def model_server(at: Home) -> Iterator[subprocess.Popen[bytes]]:
+def model_server(at: Home, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
     """A running model server."""
-    with process("service.model_server", at.environment()) as running:
+    with process("service.model_server", at.environment(**settings)) as running:
         yield running
 
 

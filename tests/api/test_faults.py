@@ -103,6 +103,27 @@ def test_one_broken_description_hides_no_other_data_set(client: httpx.Client, ow
     client.delete(f"{DATASETS}/whole")
 
 
+def test_what_a_newer_service_has_written_is_refused_in_words(client: httpx.Client, own: Home) -> None:
+    written = b'{"format": 3, "whatever": "there will be"}'
+    own.store.put("models/later/model.json", written)
+    own.store.put("datasets/later/dataset.json", written)
+    own.store.put(f"jobs/{'f' * 32}/record.json", written)
+    said = "was written by a newer latentaug (format 3; this one reads up to 1): upgrade this service"
+
+    for path in (MODELS, DATASETS):
+        assert client.get(path).json()["damaged"][0]["detail"].endswith(said)
+        check(client.get(f"{path}/later"), 409, "newer_format", said)
+    check(post(client, f"{MODELS}/later/encode", npy(pictures(1)), NPY), 409, "newer_format", "the model 'later'")
+    check(client.get(f"{DATASETS}/later/images"), 409, "newer_format", "the data set 'later'")
+    for kind, asked in {"train": {}, "augment": {"model": "later"}}.items():
+        check(client.post(f"/v1/jobs/{kind}", json={"dataset": "later", **asked}), 409, "newer_format", said)
+    check(client.get(f"/v1/jobs/{'f' * 32}"), 409, "newer_format", "the record of job ffff")
+    check(client.get(f"/v1/jobs/{'f' * 32}/result"), 409, "newer_format", said)
+    assert client.get("/v1/jobs").json()["jobs"] == []
+    for path in (MODELS, DATASETS):
+        assert client.delete(f"{path}/later").status_code == 204
+
+
 def test_one_broken_description_hides_no_other_model(client: httpx.Client, own: Home) -> None:
     for name in ("broken", "whole"):
         services.save_model(own.store, name, 12, 10, 1)

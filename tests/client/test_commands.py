@@ -314,7 +314,7 @@ def test_what_is_damaged_is_named_and_can_be_deleted(url: str, home: Path) -> No
 
         assert re.search(r"^torn: .*damaged", listed.stdout, re.MULTILINE), listed.stdout + listed.stderr
         assert deleted.returncode == 0, deleted.stderr
-        assert "which is damaged" in deleted.stdout
+        assert "which cannot be read" in deleted.stdout
         assert "torn" not in run("--url", url, kind).stdout
 
 

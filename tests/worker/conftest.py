@@ -46,9 +46,10 @@ def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
 
 
 @pytest.fixture
-def settings(server: EmbeddedRedis, tmp_path: Path) -> Settings:
+def settings(server: EmbeddedRedis, tmp_path: Path, store_url: str) -> Settings:
     return Settings(
         home=tmp_path,
+        store_url=store_url,
         redis_url=server.url,
         queues=("train",),
         lease_seconds=3,
@@ -102,6 +103,7 @@ class WorkerProcess:
                 **os.environ,
                 "LATENTAUG_HOME": str(settings.home),
                 "LATENTAUG_REDIS_URL": settings.redis_url.get_secret_value(),
+                "LATENTAUG_STORE_URL": settings.resolved_store_url,
                 "LATENTAUG_QUEUES": '["train"]',
                 "LATENTAUG_LEASE_SECONDS": str(settings.lease_seconds),
                 "LATENTAUG_DRAIN_SECONDS": str(settings.drain_seconds),

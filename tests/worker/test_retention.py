@@ -19,6 +19,8 @@ from latentaug.storage.objects import ArtefactStore
 from worker import retention
 from worker.retention import delete_old_jobs, delete_unused_uploads
 
+pytestmark = pytest.mark.stores
+
 PARAMS = {"dataset": "digits"}
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
 

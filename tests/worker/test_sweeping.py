@@ -107,6 +107,23 @@ def test_files_of_jobs_that_nobody_knows_go_after_a_day(
     assert swept(redis, artefacts, settings, root) == {f"jobs/{job}/kept/checkpoint" for job in (known, lately)}
 
 
+@pytest.mark.stores
+def test_in_any_store_what_nothing_names_goes_and_what_is_newer_stays(
+    redis: Redis, artefacts: ArtefactStore, settings: Settings
+) -> None:
+    description = datasets.create(artefacts, "mine", IMAGES, None, 2**20)
+    killed, lost = "datasets/mine/killed/arrays.safetensors", f"jobs/{'0' * 32}/kept/checkpoint"
+    newer = {"models/newer/model.json": b'{"format": 2}', "models/newer/v1/weights.safetensors": b"w"}
+    for path, data in {killed: b"k", lost: b"l", **newer}.items():
+        artefacts.put(path, data)
+    attempts, old = Attempts(redis, artefacts, settings), OldJobs(redis, artefacts)
+    stays = {"datasets/mine/dataset.json", f"datasets/mine/{description.version}/arrays.safetensors", *newer}
+
+    for hours, others in {0: {killed, lost}, 2: {lost}, 30: set()}.items():
+        sweep(artefacts, attempts, old, datetime.now(UTC) + timedelta(hours=hours))
+        assert {entry.path for entry in artefacts.entries("")} == stays | others
+
+
 def test_a_deleted_data_set_leaves_nothing_of_killed_uploads(artefacts: ArtefactStore, root: Path) -> None:
     description = datasets.create(artefacts, "mine", IMAGES, None, 2**20)
     left(root / "datasets" / "mine" / str(description.version) / "arrays.safetensors#1")

@@ -12,17 +12,21 @@ from typing import Literal, cast
 
 from redis import Redis
 
-from latentaug.errors import Away, NotStored
+from latentaug.errors import Away, LatentaugError, NotStored
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
+from latentaug.runtime.jobs.params import PARAMS
 from latentaug.runtime.jobs.record import LIVING, JobError, JobRecord, Json, Kind, Progress, Status, parent_id
 from latentaug.runtime.jobs.store import JobStore, as_json
 from latentaug.runtime.settings import Settings
+from latentaug.storage import formats
 from latentaug.storage.objects import ArtefactStore
 
 KEEPING_SECONDS = 5.0
 """How long `Attempts.keep_ended` goes on."""
+
+_KNOWN_OPTIONS = json.dumps({kind: dict.fromkeys(params.model_fields, True) for kind, params in PARAMS.items()})
 
 _log = logging.getLogger(__name__)
 
@@ -41,9 +45,16 @@ class Attempts(JobStore):
         self._end_sub_job = scripts.load(redis, "end_sub_job")
 
     def claim(self, job_id: str, attempt: int) -> JobRecord | None:
-        """Take a queued job or sub-job, with a lease of `settings.lease_seconds`; None if it no longer waits."""
+        """Take a queued job or sub-job, with a lease of `settings.lease_seconds`.
+
+        Returns:
+            The record; None if it no longer waits, or waits for a newer worker: a newer service has made it, in a
+            format or with an option that is not known here.
+        """
         with answering():
-            taken = self._claim(args=[job_id, attempt, _now(), self._lease_milliseconds])
+            taken = self._claim(
+                args=[job_id, attempt, _now(), self._lease_milliseconds, formats.FORMAT, _KNOWN_OPTIONS]
+            )
         return self.held(job_id, attempt) if taken else None
 
     def held(self, job_id: str, attempt: int) -> JobRecord | None:
@@ -248,7 +259,7 @@ class Attempts(JobStore):
             try:
                 self._keep(job_id.decode())
                 kept += 1
-            except (NotStored, Away) as error:
+            except LatentaugError as error:
                 _log.warning("the record of job %s still cannot be written: %s", job_id.decode(), error)
             if time.monotonic() > end:
                 break

@@ -12,6 +12,7 @@ from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
 from latentaug.runtime.jobs.record import ENDS, KINDS, LIVING, STATUSES, JobRecord, Kind, Status, is_id
+from latentaug.storage import formats
 
 _FULL, _EMPTIED, _EMPTIED_EARLIER = key("ends"), key("ends-emptied"), key("emptied")
 _BATCH = 500
@@ -108,9 +109,15 @@ class JobIndex:
             pipeline.execute()
 
     def is_complete(self) -> bool:
-        """Return whether the index holds all jobs; it no longer does once Redis has been emptied."""
+        """Return whether the index holds all jobs; it no longer does once Redis has been emptied.
+
+        Raises:
+            Newer: a newer service has made it.
+        """
         with answering():
-            return bool(self._redis.exists(key("indexed")))
+            found = int(cast("bytes | None", self._redis.get(key("indexed"))) or 0)
+        formats.check(found, "the index of jobs")
+        return found == formats.FORMAT
 
     def lacks(self, names: Iterable[str]) -> list[str]:
         """Return those of these ids of jobs that are not in the index."""
@@ -140,7 +147,7 @@ class JobIndex:
         """Note that the index holds all jobs, unless Redis was emptied since this began."""
         with answering():
             if self._redis.delete(key("indexing")):
-                self._redis.set(key("indexed"), 1)
+                self._redis.set(key("indexed"), formats.FORMAT)
 
     def _first_to_end(self, shelves: Sequence[str], second: float, limit: int) -> list[str]:
         with answering():

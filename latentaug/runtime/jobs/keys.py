@@ -1,8 +1,9 @@
 """The names of everything that is kept in Redis, made here for Python and in `lua/prelude.lua` for the scripts.
 
-    latentaug:job:<id>                hash: the record of a job or sub-job, and what only workers need: deaths, owner,
-                                      reserved (a name), queued_at, the request_id and traceparent that it came from; of
-                                      a sub-job worked, its fraction; of its job low, high, since, total and worked
+    latentaug:job:<id>                hash: the record of a job or sub-job, its format, and what only workers need:
+                                      deaths, owner, reserved (a name), queued_at, the request_id and traceparent that
+                                      it came from; of a sub-job worked, its fraction; of its job low, high, since,
+                                      total and worked
     latentaug:lease:<id>              exists while the process that works at it gives signs of life
     latentaug:events:<id>             stream of a job's events: progress, metrics and, last, end
     latentaug:processes:<id>          hash: what each process of a job works at now, "<id> <attempt>", by the
@@ -15,7 +16,7 @@
     latentaug:ends                    sorted set of the ids of ended jobs, by the second in which they ended
     latentaug:ends-emptied            the same of those whose files were deleted and whose records are kept; no job is
                                       in both
-    latentaug:indexed                 exists once the index holds the jobs that are in the artefact store
+    latentaug:indexed                 the index's format, once it holds the jobs that are in the artefact store
     latentaug:indexing                exists while jobs are added to it until it does
     latentaug:unstored                set of the ids of ended jobs whose record is not yet in the artefact store
     latentaug:webhooks                sorted set of the ids of ended jobs whose webhook is to be sent, by the second in

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
-from pydantic import ValidationError
 from redis import Redis
 
-from latentaug.errors import Damaged, InvalidInput, NotFound, Unavailable
+from latentaug.errors import Damaged, InvalidInput, Newer, NotFound, Unavailable
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.index import JobIndex, batches
 from latentaug.runtime.jobs.keys import key
@@ -32,6 +31,7 @@ from latentaug.runtime.jobs.record import (
     is_id,
     parent_id,
 )
+from latentaug.storage import formats
 from latentaug.storage.objects import ArtefactStore
 
 _EVENT_ID = re.compile(r"\d{1,18}-\d{1,18}", re.ASCII)  # Redis's ids, far within their 64 bits
@@ -58,6 +58,7 @@ class JobReader:
             NotFound: there is no such job.
             Unavailable: Redis does not answer, and the artefact store has no record of an end.
             Damaged: its record cannot be read.
+            Newer: a newer service has made it.
         """
         try:
             record = self._living(check_id(job_id)) or self._stored(job_id)
@@ -177,7 +178,7 @@ class JobReader:
             raise _damaged(job_id) from error
 
     def _living_records(self, ids: Iterable[str]) -> list[JobRecord]:
-        """The records in Redis of those `ids` that have one there, in that order; a damaged one hides no others."""
+        """The records in Redis of those `ids` that have one there, in that order, without those that cannot be read."""
         wanted = list(ids)
         with answering():
             pipeline = self._redis.pipeline(transaction=False)
@@ -188,23 +189,24 @@ class JobReader:
         for job_id, fields in zip(wanted, found, strict=True):
             try:
                 records += [from_fields(fields)] if fields else []
-            except ValueError as error:
+            except (ValueError, Newer) as error:
                 _log.warning("the record of job %s in Redis cannot be read: %s", job_id, error)
         return records
 
     def _stored(self, job_id: str) -> JobRecord | None:
         try:
-            return JobRecord.model_validate_json(self._artefacts.get(f"jobs/{job_id}/record.json"))
+            data = self._artefacts.get(f"jobs/{job_id}/record.json")
+            return formats.read(JobRecord, data, f"the record of job {job_id}")
         except NotFound:
             return None
-        except ValidationError as error:
+        except ValueError as error:
             raise _damaged(job_id) from error
 
     def _readable(self, job_id: str) -> JobRecord | None:
-        """The stored record; None also where it cannot be read, so that one damaged record does not hide all others."""
+        """The stored record; None also where it cannot be read, so that one such record does not hide all others."""
         try:
             return self._stored(job_id)
-        except Damaged as error:
+        except (Damaged, Newer) as error:
             _log.warning("%s: %s", error, error.__cause__)
             return None
 

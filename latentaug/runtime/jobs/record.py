@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from latentaug.errors import NotFound
-from latentaug.storage import tenants
+from latentaug.storage import formats, tenants
 
 Kind = Literal["train", "evaluate", "augment", "label", "recommend"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -199,14 +199,22 @@ def to_fields(record: JobRecord) -> list[str]:
         *("id", record.id, "kind", record.kind, "status", record.status, "attempt", str(record.attempt)),
         *("created_at", record.created_at.isoformat(), "queued_at", str(record.created_at.timestamp())),
         *("params", json.dumps(record.params), "progress", record.progress.model_dump_json()),
+        *("format", str(formats.FORMAT)),
         *(() if record.tenant is None else ("tenant", record.tenant)),
     ]
 
 
 def from_fields(fields: dict[bytes, bytes]) -> JobRecord:
-    """Return the record that a Redis hash holds."""
+    """Return the record that a Redis hash holds; what it holds besides, and this release does not know, is passed over.
+
+    Raises:
+        Newer: a newer service has made it.
+        ValueError: it cannot be read.
+    """
     values: dict[str, Any] = {name.decode(): value.decode() for name, value in fields.items()}
+    formats.check(int(values.get("format", 1)), f"the record of job {values.get('id')}")
     for name in ("params", "progress", "result", "error", "sub_jobs"):
         if name in values:
             values[name] = json.loads(values[name])
-    return JobRecord.model_validate({name: values[name] for name in JobRecord.model_fields if name in values})
+    known = {name: values[name] for name in JobRecord.model_fields if name in values}
+    return JobRecord.model_validate(known, extra="ignore")

@@ -30,7 +30,7 @@ from latentaug.runtime.jobs.record import (
     to_fields,
 )
 from latentaug.runtime.settings import Settings
-from latentaug.storage import tenants
+from latentaug.storage import formats, tenants
 from latentaug.storage.objects import ArtefactStore
 
 KEPT_SECONDS = 24 * 3600
@@ -211,7 +211,7 @@ class JobStore(JobReader):
         """Copy an ended job's record to the artefact store and drop what was kept for a later attempt."""
         record = self._living(job_id)
         if record is not None:
-            self._artefacts.put(f"jobs/{job_id}/record.json", record.model_dump_json(indent=1).encode())
+            self._artefacts.put(f"jobs/{job_id}/record.json", formats.write(record))
             self._artefacts.delete_folder(f"jobs/{job_id}/kept")
             self._account(record)
         with answering():

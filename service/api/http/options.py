@@ -96,7 +96,7 @@ class DamagedName(BaseModel):
     name: str
     """The name."""
     detail: str
-    """What is damaged and what to do."""
+    """Why it cannot be read, and what to do."""
 
 
 Figure = Literal["reconstructions", "interpolations", "generation", "accuracy-by-labels", "gain-by-copies", "quality"]

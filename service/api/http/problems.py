@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from latentaug.errors import Damaged, LatentaugError, NotFound
+from latentaug.errors import Damaged, LatentaugError, Newer, NotFound
 from service.api.http import options
 from service.api.http.media import PROBLEM
 from service.asgi.failures import let_go
@@ -144,7 +144,7 @@ def _allowed(request: Request) -> list[str]:
 async def _own(_: Request, error: Exception) -> Response:
     assert isinstance(error, LatentaugError)  # noqa: S101  narrows what Starlette types as Exception
     # The caller reads what to do; the log says why, to whoever runs the service.
-    if isinstance(error, Damaged):
+    if isinstance(error, Damaged | Newer):
         _log.warning("%s", error.detail)
     elif error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.__cause__ is not None:
         _log.warning("%s: %s", error.code, error.__cause__)

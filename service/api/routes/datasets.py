@@ -15,7 +15,7 @@ from starlette.responses import Response
 from latentaug import datasets
 from latentaug.allocator import give_back_aside
 from latentaug.datasets import DatasetDescription, NotRead, Reading, Unreadable
-from latentaug.errors import Damaged, NotFound
+from latentaug.errors import Damaged, Newer, NotFound
 from latentaug.imaging.intake import MOST_UNREADABLE
 from latentaug.imaging.intake import Unreadable as NotTaken
 from latentaug.imaging.pixels import Limits
@@ -193,6 +193,6 @@ def _all(store: ArtefactStore) -> DatasetList:
             found.datasets.append(datasets.describe(name, store))
         except NotFound:  # deleted since it was listed
             continue
-        except Damaged as error:
+        except (Damaged, Newer) as error:
             found.damaged.append(DamagedName(name=name, detail=error.detail))
     return found

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from latentaug.datasets import label_names
-from latentaug.errors import Damaged, InvalidInput, LatentaugError, NotFound
+from latentaug.errors import Damaged, InvalidInput, LatentaugError, Newer, NotFound
 from latentaug.latent_map.pca import principal_plane, sample
 from latentaug.options import NAME
 from latentaug.storage import models
@@ -135,6 +135,6 @@ def _all(store: ArtefactStore) -> ModelList:
             found.models.append(models.describe(store, name))
         except NotFound:  # deleted since it was listed
             continue
-        except Damaged as error:
+        except (Damaged, Newer) as error:
             found.damaged.append(DamagedName(name=name, detail=error.detail))
     return found

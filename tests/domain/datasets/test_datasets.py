@@ -16,10 +16,12 @@ from latentaug.errors import Conflict, InvalidInput, NotFound, TooFewImages, Too
 from latentaug.runtime.settings import Settings, load
 from latentaug.storage.objects import ArtefactStore
 
+pytestmark = pytest.mark.stores
+
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, data_dir=None)
+def settings(tmp_path: Path, store_url: str) -> Settings:
+    return Settings(home=tmp_path, store_url=store_url, data_dir=None)
 
 
 @pytest.fixture

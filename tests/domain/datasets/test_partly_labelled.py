@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,9 +22,12 @@ DIGITS_CHECKSUM = "7e5bf1bf8e8619bc85d47ab67b607a767386d9c011803404b8e9c07200be6
 LABELS = st.lists(st.integers(UNLABELLED, 3), min_size=4, max_size=60).filter(lambda labels: UNLABELLED in labels)
 
 
+pytestmark = pytest.mark.stores
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path.as_uri())
+def store(store_url: str) -> ArtefactStore:
+    return ArtefactStore(store_url)
 
 
 def _images(n: int, different: int | None = None) -> NDArray[np.uint8]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +15,12 @@ from latentaug.storage.objects import ArtefactStore
 DATA = np.random.default_rng(0).integers(0, 256, 5 * PIECE // 2, np.uint8).tobytes()
 
 
+pytestmark = pytest.mark.stores
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    made = ArtefactStore(tmp_path.as_uri())
+def store(store_url: str) -> ArtefactStore:
+    made = ArtefactStore(store_url)
     made.put("a/file", DATA)
     return made
 

@@ -1,7 +1,10 @@
 """What rests: whole or not at all, by checked names only."""
 
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +16,12 @@ from latentaug.storage import models
 from latentaug.storage.models import ModelDescription, ProjectedDataset, Reconstruction
 from latentaug.storage.objects import ArtefactStore, check_name
 
+pytestmark = pytest.mark.stores("memory")
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore((tmp_path / "the store").as_uri() if request.param == "file" else "memory:///")
+
+@pytest.fixture
+def store(store_url: str) -> ArtefactStore:
+    return ArtefactStore(store_url)
 
 
 def _model(name: str = "m") -> tuple[ModelDescription, bytes, ProjectedDataset]:
@@ -93,6 +98,23 @@ def test_create_never_overwrites(store: ArtefactStore) -> None:
     assert store.get("a") == b"one"
 
 
+def test_of_many_who_create_at_once_one_wins(store: ArtefactStore) -> None:
+    for i in range(20):
+        begin, writers = threading.Barrier(4), [f"writer {number}".encode() for number in range(4)]
+        with ThreadPoolExecutor(len(writers)) as pool:
+            won = [data for data in pool.map(partial(_created, store, f"a/{i}", begin), writers) if data is not None]
+        assert won == [store.get(f"a/{i}")]
+
+
+def _created(store: ArtefactStore, path: str, begin: threading.Barrier, data: bytes) -> bytes | None:
+    begin.wait()
+    try:
+        store.create(path, data)
+    except Conflict:
+        return None
+    return data
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "-a", "_a", "a b", "ä", "a\n", "x" * 65])
 def test_what_cannot_name_an_artefact(name: str) -> None:
     with pytest.raises(InvalidInput):
@@ -144,6 +166,12 @@ def test_damaged_weights_are_found_out(store: ArtefactStore) -> None:
 def test_a_folder_that_may_not_be_written_to_is_told_of_in_words() -> None:
     with pytest.raises(NotStored, match="must give it the right to"):
         ArtefactStore("file:///sys/kernel").put("latentaug/file", b"")
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "the store, 100 %"
+    ArtefactStore(folder.as_uri()).put("a", b"one")
+    assert (folder / "a").read_bytes() == b"one"
 
 
 def test_a_folder_that_cannot_be_is_told_of_in_words(tmp_path: Path) -> None:

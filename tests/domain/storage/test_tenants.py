@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 
 import pytest
 
@@ -11,10 +10,12 @@ from latentaug.errors import NotFound
 from latentaug.storage import artefacts, tenants
 from latentaug.storage.objects import ArtefactStore
 
+pytestmark = pytest.mark.stores
+
 
 @pytest.fixture
-def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore((tmp_path / "store").as_uri())
+def store(store_url: str) -> ArtefactStore:
+    return ArtefactStore(store_url)
 
 
 def test_each_tenant_has_its_own_and_none_sees_what_stands_elsewhere(store: ArtefactStore) -> None:

@@ -18,8 +18,15 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(redis_url: str, tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, redis_url=redis_url, max_queued_jobs=5, max_attempts=2, lease_seconds=3)
+def settings(redis_url: str, tmp_path: Path, store_url: str) -> Settings:
+    return Settings(
+        home=tmp_path,
+        redis_url=redis_url,
+        store_url=store_url,
+        max_queued_jobs=5,
+        max_attempts=2,
+        lease_seconds=3,
+    )
 
 
 @pytest.fixture

@@ -103,6 +103,7 @@ def test_the_last_page_has_no_cursor_however_full_it_is(jobs: Attempts, store: C
     assert found == records[:4]
 
 
+@pytest.mark.stores
 def test_the_index_is_rebuilt_once_where_redis_was_emptied(jobs: Attempts, redis: Redis, store: CountingStore) -> None:
     ended = put_ended(store, 30)
     waiting, _ = jobs.create("train", PARAMS)
@@ -195,6 +196,7 @@ def test_records_in_redis_are_looked_through_only_until_the_index_is_complete(jo
     assert scans == [True, False]
 
 
+@pytest.mark.stores
 def test_what_was_put_into_the_store_later_is_listed_once_the_index_was_completed(
     jobs: Attempts, store: CountingStore
 ) -> None:
@@ -207,6 +209,7 @@ def test_what_was_put_into_the_store_later_is_listed_once_the_index_was_complete
     assert store.asked["get"] == 0, "it reads only what it lacks"
 
 
+@pytest.mark.stores
 def test_a_job_in_redis_counts_for_more_than_its_folder(jobs: Attempts, redis: Redis) -> None:
     waiting, _ = jobs.create("train", PARAMS)
     running, _ = jobs.create("train", PARAMS)
@@ -241,6 +244,7 @@ def test_a_job_that_an_earlier_version_has_split_goes_on(jobs: Attempts, redis: 
     assert not list(redis.scan_iter("latentaug:children:*"))
 
 
+@pytest.mark.stores
 def test_one_damaged_record_does_not_hide_the_others(jobs: Attempts, store: CountingStore) -> None:
     newest, damaged, oldest = put_ended(store, 3)
     jobs.complete_index()

@@ -178,6 +178,7 @@ def test_unfinished_jobs_are_those_that_wait_or_run(jobs: Attempts) -> None:
     assert [record.id for record in jobs.unfinished()] == [waiting.id, running.id]
 
 
+@pytest.mark.stores
 def test_what_has_ended_survives_an_emptied_redis(jobs: Attempts, settings: Settings) -> None:
     done, _ = jobs.create("train", PARAMS)
     jobs.claim(done.id, 1)
@@ -212,6 +213,7 @@ def test_a_record_that_could_not_be_written_is_written_later(jobs: Attempts, set
     assert jobs.get(record.id).status == "cancelled"
 
 
+@pytest.mark.stores
 def test_what_was_kept_for_a_later_attempt_goes_when_the_job_ends(jobs: Attempts, artefacts: ArtefactStore) -> None:
     record, _ = jobs.create("train", PARAMS)
     artefacts.put(f"jobs/{record.id}/kept/checkpoint.safetensors", b"...")
@@ -231,6 +233,7 @@ def test_an_ended_record_is_not_kept_in_redis_for_ever(jobs: Attempts, settings:
         assert all(0 < redis.ttl(key) <= 24 * 3600 for key in ours)
 
 
+@pytest.mark.stores
 def test_a_record_that_an_earlier_version_wrote_can_be_read(jobs: Attempts, artefacts: ArtefactStore) -> None:
     """Its sub-jobs stand there as `children`, the name that callers know."""
     record, _ = jobs.create("evaluate", PARAMS)
