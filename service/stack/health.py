@@ -26,10 +26,10 @@ def ready(base: str, *, computing: bool = True) -> bool:
 
 
 def alive(process: str, settings: Settings) -> bool:
-    """Return whether the process `api` or `model-server` is alive."""
+    """Return whether the process `api` or `model-server` is alive; of several model servers, whether all are."""
     if process == "api":
         return _answers(url(settings.host, settings.port), "/healthz")
-    return _answers(settings.resolved_model_server_url, "/v2/health/live")
+    return all(_answers(each, "/v2/health/live") for each in settings.model_server_urls)
 
 
 def url(host: str, port: int) -> str:
