@@ -16,10 +16,16 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
 
 
+async def joined(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, there: asyncio.StreamReader, back: asyncio.StreamWriter
+) -> None:
+    """Pass on what comes from either end of two connections, until both have ended."""
+    await asyncio.gather(_pump(reader, back), _pump(there, writer))
+
+
 async def _relay(outer: int, inner: int) -> None:
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(HOST, inner)
-        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        await joined(reader, writer, *await asyncio.open_connection(HOST, inner))
 
     async with await asyncio.start_server(meet, HOST, outer) as door:
         await door.serve_forever()
