@@ -24,7 +24,16 @@ HOME = Path("build/hosts")
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 JOB_TIMEOUT = 3600.0  # seconds
 TRAIN = {"dataset": "digits", "name": "shared", "latent_dim": 10, "seed": 1}
-EVALUATE = {"dataset": "digits", "model": ["shared"], "labelled": 200, "comparators": [], "tune": False, "seed": 1}
+EVALUATE = {
+    "dataset": "digits",
+    "model": ["shared"],
+    "labelled": 100,
+    "methods": ["interpolation"],
+    "comparators": [],
+    "combine": False,
+    "tune": False,
+    "seed": 1,
+}
 GOAL = 0.55
 
 
@@ -32,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure both and print the ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; medians count (3)")
-    parser.add_argument("--draws", type=int, default=10, help="draws of the grid (10)")
+    parser.add_argument("--draws", type=int, default=8, help="draws of the grid (8)")
     given = parser.parse_args(arguments)
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
