@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
+from latentaug.allocator import keep_what_is_there
 from latentaug.errors import Conflict
 from latentaug.runtime import folders, logs, tracing
 from latentaug.runtime import settings as configuration
@@ -72,6 +73,7 @@ def _serve(settings: Settings, app: ASGIApp, listeners: list[socket.socket]) -> 
             timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
         )
     )
+    keep_what_is_there()
     with suppress(KeyboardInterrupt):
         server.run(listeners)
     return 0 if server.started else STARTUP_FAILURE
