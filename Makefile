@@ -14,7 +14,7 @@ MINUTES ?= 20
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-dev demo run test test-slow test-faults chaos fuzz check lock sbom audit format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
+.PHONY: help install install-dev demo run test test-slow test-faults test-scale chaos fuzz check lock sbom audit format docs screenshots paper bench-grid bench-fanout bench-hosts bench-serving bench-training bench-page clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -54,15 +54,18 @@ run: install  ## Start the service and keep it running; PORT=8000 sets its port
 # There is a process for each core, so each gets one thread: more would only wait for one another. The quick tests wait for
 # other processes so often that one more keeps the cores busy.
 QUICK_TESTS = $(shell $(BIN)/python -c "from latentaug.runtime.settings import available_cores as cores; print(min(4, cores() + 1))")
-test test-slow test-faults chaos: export OMP_NUM_THREADS = 1
+test test-slow test-faults test-scale chaos: export OMP_NUM_THREADS = 1
 test: install-dev  ## Run the tests, some at once; for a single one: .venv/bin/pytest tests/...
-	$(BIN)/pytest -m "not slow and not faults" --numprocesses $(QUICK_TESTS) --dist loadscope
+	$(BIN)/pytest -m "not slow and not faults and not scale" --numprocesses $(QUICK_TESTS) --dist loadscope
 
 test-slow: .venv/.installed-slow  ## Run the tests that measure, kill processes or fuzz, and so take minutes
 	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadscope
 
 test-faults: .venv/.installed-slow  ## Break the running service in every way once, and look whether anything is lost; takes minutes
 	$(BIN)/pytest -m faults --numprocesses 2 --dist loadscope tests/faults
+
+test-scale: .venv/.installed-slow  ## Run several of each part on hosts of their own, and take some away; takes minutes
+	$(BIN)/pytest -m scale tests/scale
 
 chaos: install-dev  ## Break the running service again and again for MINUTES=20, and audit what is left
 	$(BIN)/python -m bench.chaos --minutes $(MINUTES) $(BENCH); status=$$?; $(BIN)/python -m docs.reliability; exit $$status
@@ -120,6 +123,9 @@ bench-grid: install  ## Time the grid of Table 2 for one draw, and compare with 
 
 bench-fanout: install  ## Time one evaluation in one and in two processes
 	$(BIN)/python -m bench.fanout
+
+bench-hosts: install  ## Time one evaluation on one host and on two, of a core each
+	$(BIN)/python -m bench.hosts $(BENCH)
 
 bench-serving: .venv/.installed-bench  ## Measure serving beside its peers; BENCH="--help" lists the options
 	$(BIN)/python -m bench.serving $(BENCH)

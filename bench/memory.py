@@ -43,7 +43,7 @@ def peaks(without: Collection[int] = ()) -> Iterator[dict[str, int]]:
 
     def look() -> None:
         for pid in set(descendants(os.getpid())).difference(without):
-            if (part := _part(pid)) is not None and (peak := _peak(pid)):
+            if (part := part_of(pid)) is not None and (peak := _peak(pid)):
                 highest[pid] = part, peak
 
     def watch() -> None:
@@ -101,7 +101,7 @@ def _resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _part(pid: int) -> str | None:
+def part_of(pid: int) -> str | None:
     """Which part of the service a process is; None for what only starts others, and for the embedded Valkey."""
     words, modules = command(pid), PARTS | {WORKER: "worker", FORK_SERVER: "worker.fork_server"}
     part = next((name for name, module in modules.items() if words[1:3] == ["-m", module]), None)

@@ -41,6 +41,7 @@ def main(arguments: Sequence[str], home: Path = HOME) -> None:
     )
     parser.add_argument("--deadline", type=float, default=2.0, help="seconds until a request's deadline under load (2)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where everyone computes (cpu)")
+    parser.add_argument("--api-processes", type=int, default=1, help="API processes of the service at one port (1)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (all)")
     parser.add_argument(
         "--contenders", nargs="+", choices=throughput.NAMES, default=throughput.NAMES, help="who takes part (all)"
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str], home: Path = HOME) -> None:
     workload.save_trained(ArtefactStore(store_url))
     data: dict[str, Any] = {}
     page = ["# Serving", "", results.FAIR, ""]
-    with running_service(home, threads="1", device=given.device) as service:
+    with running_service(home, threads="1", device=given.device, api_processes=str(given.api_processes)) as service:
         if "throughput" in given.parts:
             page += _throughput(given, service.url, store_url, home, data)
         if "load" in given.parts:

@@ -40,6 +40,7 @@ from latentaug.addresses import on_loopback
 
 Method = Literal["noise", "interpolation", "extrapolation"]
 ArchitectureName = Literal["paper", "residual"]
+Precision = Literal["float32", "bfloat16"]
 Decode = Literal["reconstruction", "residual", "warp"]
 AskedDecode = Literal["auto", Decode]
 Neighbours = Literal["batch", "dataset"]
@@ -426,9 +427,10 @@ class TrainingOptions(Seeded):
     beta: float | None = Field(default=None, ge=0, le=1000, allow_inf_nan=False)
     """Weight of the divergence in the loss; 1 in the paper. Default: 1; with the paper's network less for images of
     fewer than 28x28 values, in proportion, for they have less to reconstruct."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """`bfloat16` trains faster where the processor has such arithmetic, and slower where not; weights and loss stay
-    float32."""
+    precision: Literal["auto", Precision] = "auto"
+    """Number format of the network's products; weights and loss are always float32. `bfloat16` trains faster where the
+    processor has such arithmetic, and slower where not. `auto` takes it there, for images of 28x28 values or more, and
+    `float32` everywhere else and on a GPU."""
 
 
 class TrainParams(Notifying, TrainingOptions):

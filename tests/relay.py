@@ -34,12 +34,25 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, band
             await writer.drain()
 
 
+_FREE = _Band(None)
+
+
+async def joined(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    there: asyncio.StreamReader,
+    back: asyncio.StreamWriter,
+    band: _Band = _FREE,
+) -> None:
+    """Pass on what comes from either end of two connections, until both have ended."""
+    await asyncio.gather(_pump(reader, back, band), _pump(there, writer, band))
+
+
 async def _relay(outer: int, inner: int, rate: float | None) -> None:
     band = _Band(rate)
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(HOST, inner)
-        await asyncio.gather(_pump(reader, back, band), _pump(there, writer, band))
+        await joined(reader, writer, *await asyncio.open_connection(HOST, inner), band)
 
     async with await asyncio.start_server(meet, HOST, outer) as door:
         await door.serve_forever()

@@ -7,6 +7,7 @@ serves all queues, so that what was imported is in memory once. After ten minute
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import select
@@ -85,6 +86,7 @@ class ForkServer:
             import_module(TASKS[request.kind].partition(":")[0])
         except Exception:  # noqa: BLE001 (the job's process meets it again, and fails with it; this one must live)
             _log.exception("what jobs of the kind %s need cannot be imported", request.kind)
+        gc.freeze()  # or each job's collector would look through all of that, and so make copies of its memory
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import socket
-import threading
-from types import FrameType
 
-from latentaug.runtime.processes import ModuleProcess, stop
+from latentaug.runtime.processes import ModuleProcess, stop, told_to_stop
 from latentaug.runtime.settings import Settings
 from worker.reconciler import start_reconciling
 from worker.webhooks import start_senders
@@ -18,13 +15,7 @@ POLL = 0.2
 
 def supervise(settings: Settings) -> None:
     """Serve all queues until SIGTERM or SIGINT; jobs that are running then go back to their queues."""
-    told_to_stop = threading.Event()
-
-    def tell(signal_number: int, frame: FrameType | None) -> None:
-        told_to_stop.set()
-
-    signal.signal(signal.SIGTERM, tell)
-    signal.signal(signal.SIGINT, tell)
+    end = told_to_stop()
     requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)  # for as long as this lives, whoever else dies
     asking, answering = (end.fileno() for end in requests)
     fork_server = ModuleProcess(["worker.fork_server", str(answering)], {}, inherits=[answering])
@@ -33,11 +24,11 @@ def supervise(settings: Settings) -> None:
         for queue in settings.queues
         for _ in range(settings.processes(queue))
     ]
-    start_reconciling(told_to_stop, settings)
-    start_senders(told_to_stop, settings)
-    while not told_to_stop.is_set():
+    start_reconciling(end, settings)
+    start_senders(end, settings)
+    while not end.is_set():
         for process in (fork_server, *queues):
             process.keep_running()
-        told_to_stop.wait(POLL)
+        end.wait(POLL)
     stop(queues, max(1.0, 0.8 * settings.drain_seconds))  # first, or they would take their jobs to have died
     stop([fork_server], 1.0)

@@ -99,7 +99,7 @@ class TrainingOptions(TypedDict, total=False):
     patience: int
     batch_size: int
     learning_rate: float
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["auto", "float32", "bfloat16"]
     seed: int
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from types import FrameType
 
 from latentaug.runtime.lifeline import tied
 from latentaug.runtime.stillness import Stillness
@@ -83,6 +86,18 @@ class ModuleProcess:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+
+def told_to_stop(numbers: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> threading.Event:
+    """Return what is set once this process gets one of these signals."""
+    told = threading.Event()
+
+    def tell(signal_number: int, frame: FrameType | None) -> None:
+        told.set()
+
+    for number in numbers:
+        signal.signal(number, tell)
+    return told
 
 
 def stop(processes: Sequence[ModuleProcess], seconds: float) -> None:

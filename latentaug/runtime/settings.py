@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from latentaug import addresses
+from latentaug.errors import Conflict
 from latentaug.runtime import signatures, sockets
 
 PROGRAM = "latentaug"
@@ -35,13 +36,17 @@ PATH_PREFIX = r"(?!/(v1|static)(/|$))(/[A-Za-z0-9._~-]+)+"
 """What a prefix looks like; one that begins like our own paths would be taken for a part of them."""
 _ORIGIN = r"https?://[^\s,*/]+"
 _NAME = r"[A-Za-z0-9._-]+"
+_SERVER = r"(unix:///|https?://)[^,]+"
 _RATE = r"[1-9][0-9]* ?(/|per) ?[0-9]* ?(second|minute|hour|day)s?$"
 
 # What some values must look like, and an example of each.
 _FORMS = {
     "redis_url": (r"(rediss?|unix)://.", "redis://host:6379/0 or unix:///path"),
     "store_url": (r"(file|s3|gs|az|memory|https?)://", "file:///folder or s3://bucket/prefix"),
-    "model_server_url": (r"(unix:///|https?://).", "unix:///path or http://host:port"),
+    "model_server_url": (
+        rf"{_SERVER}(, *{_SERVER})*$",
+        "unix:///path or http://host:port, or several of them",
+    ),
     "otlp_endpoint": (r"https?://.", "http://collector:4318"),
     "mlflow_uri": (r"https?://.", "http://mlflow:5000"),
     "root_path": (f"{PATH_PREFIX}$", "/aug"),
@@ -80,14 +85,18 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     """`redis://`, `rediss://` or `unix://` URL. Without it, `python -m service.stack` runs an embedded Valkey."""
     model_server_url: str | None = None
-    """`unix:///path` or `http://host:port`. Default: the Unix socket `<home>/model-server.sock`, or one in the system's
-    temporary folder if that path is too long for a socket."""
+    """`unix:///path` or `http://host:port`. The API takes several, separated by commas, each of which has some of the
+    models in memory. Default: the Unix socket `<home>/model-server.sock`, or one in the system's temporary folder if
+    that path is too long for a socket."""
 
     # The API
     host: str = "127.0.0.1"
     """Address that the API listens on. API keys are required unless it is a loopback address."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port that the API listens on."""
+    api_processes: int = Field(default=1, ge=1, le=64)
+    """API processes that share the port. They share out `LATENTAUG_MAX_CONNECTIONS` and `LATENTAUG_MAX_HELD_BYTES`;
+    rates and quotas hold for all of them together."""
     root_path: str | None = None
     """Prefix under which a proxy shows the service, such as `/aug`, whether or not the proxy takes it off. A trusted
     proxy may send it as `X-Forwarded-Prefix` instead."""
@@ -292,9 +301,25 @@ class Settings(BaseSettings):
         return self.store_url or (self.home.absolute() / "store").as_uri()
 
     @property
+    def model_server_urls(self) -> list[str]:
+        """URLs of all model servers, each once."""
+        default = f"unix://{sockets.short(self.home.absolute() / 'model-server.sock')}"
+        return list(dict.fromkeys(listed(self.model_server_url))) or [default]
+
+    @property
     def resolved_model_server_url(self) -> str:
-        """URL of the model server."""
-        return self.model_server_url or f"unix://{sockets.short(self.home.absolute() / 'model-server.sock')}"
+        """URL of the one model server that runs with these settings.
+
+        Raises:
+            Conflict: they name several.
+        """
+        url, *others = self.model_server_urls
+        if others:
+            raise Conflict(
+                f"{PREFIX}MODEL_SERVER_URL names several model servers, which only python -m service.api takes; give "
+                "whatever starts one the URL of that one"
+            )
+        return url
 
     @classmethod
     def settings_customise_sources(

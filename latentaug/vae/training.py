@@ -27,6 +27,7 @@ from latentaug.vae.distributed import Alone, Group
 from latentaug.vae.likelihoods import loss
 from latentaug.vae.memory import together
 from latentaug.vae.networks import Network, from_weights, untrained
+from latentaug.vae.precision import fastest
 from latentaug.vae.residual import Grid, ResidualVAE
 from latentaug.vae.train_step import Step, side_stream, step_kind
 from latentaug.vae.variation import CHANCES
@@ -79,7 +80,7 @@ class Trained:
 
     Attributes:
         vae: the network.
-        options: the options, with the batch size that was taken.
+        options: the options, with all that was left open settled.
         history: the results of every epoch.
         best_epoch: number of the epoch with the lowest validation reconstruction, from 1.
     """
@@ -143,12 +144,14 @@ def fit(
     architecture = _architecture(train, validation, latent_dim, options)
     options = _settled(options, architecture, len(train))
     identity = json.dumps([asdict(architecture), options.model_dump(), len(train), len(validation)])
+    if options.precision == "auto":  # not part of the identity: another machine may go on with a checkpoint
+        options = options.model_copy(update={"precision": fastest(architecture, torch.device(device))})
     with side_stream(torch.device(device)):
         images = torch.tensor(train, device=device)
         if checkpoint is None:
             run = _start(untrained(architecture, train, options.seed), options, images, group or Alone())
         else:
-            run = _resume(checkpoint, identity, images, group or Alone())
+            run = _resume(checkpoint, identity, options, images, group or Alone())
         _epochs(run, torch.tensor(validation, device=device), options, identity, on_epoch, on_checkpoint)
     weights = {name: tensor.cpu() for name, tensor in run.best.items()}
     return Trained(from_weights(architecture, weights), options, run.history, run.best_epoch)
@@ -360,9 +363,9 @@ def _checkpoint(run: _Run, identity: str) -> bytes:
     return save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
 
 
-def _resume(checkpoint: bytes, identity: str, images: Tensor, group: Group) -> _Run:
+def _resume(checkpoint: bytes, identity: str, options: TrainingOptions, images: Tensor, group: Group) -> _Run:
     """Go on from what `_checkpoint` wrote."""
-    architecture, options, _, _ = json.loads(identity)
+    architecture, *_ = json.loads(identity)
     try:
         tensors = load(checkpoint)
         header_size = int.from_bytes(checkpoint[:8], "little")
@@ -378,7 +381,7 @@ def _resume(checkpoint: bytes, identity: str, images: Tensor, group: Group) -> _
         parts[part][weight] = tensor.to(images.device)
     vae = from_weights(Architecture(**architecture), parts["weights"])
     averaged = (parts["average"], parts["averaged"]["steps"]) if parts["average"] else None
-    run = _start(vae, TrainingOptions(**options), images, group, averaged)
+    run = _start(vae, options, images, group, averaged)
     for name, parameter in run.vae.named_parameters():
         run.step.optimizer.state[parameter] = {moment: _laid_out(parts[moment][name], parameter) for moment in _MOMENTS}
     run.best, run.best_epoch, run.history = parts["best"], header["best_epoch"], history

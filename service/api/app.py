@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TypedDict
 
 from starlette.applications import Starlette
@@ -17,9 +18,9 @@ from latentaug.runtime.settings import Settings, listed
 from latentaug.storage.objects import ArtefactStore
 from service.api import keys
 from service.api.audit import AuditLog
-from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
 from service.api.compute.joining import Joiner
+from service.api.compute.servers import ModelServers
 from service.api.context import Context
 from service.api.http import contract, problems
 from service.api.http.head import HeadAsGet
@@ -32,6 +33,7 @@ from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
 from service.api.routes import datasets, inference, jobs, labelling, models, page, quality, records, results, system
 from service.api.routes.plain import DocumentedApp
+from service.api.siblings import Siblings
 from service.asgi.endpoint import WARNINGS_HEADER
 from service.asgi.proxies import Forwarded, UnderPrefix
 from service.asgi.traced import Traced
@@ -68,8 +70,12 @@ class State(TypedDict):
     context: Context
 
 
-def create_app(settings: Settings) -> ASGIApp:
+def create_app(settings: Settings, own: Path | None = None) -> ASGIApp:
     """Make the application. It connects to Redis and to the model server when it first needs them, and starts without.
+
+    Args:
+        settings: of this process.
+        own: as `Siblings` takes it.
 
     Raises:
         ValueError: the keys or the rates cannot be read, or the file of the audit log cannot be written.
@@ -77,30 +83,34 @@ def create_app(settings: Settings) -> ASGIApp:
     known = keys.load(settings)
     quotas = Quotas(settings)
     metrics = Metrics()
+    siblings = Siblings(own)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         store = ArtefactStore(settings.resolved_store_url)
-        model_server = ModelServer(settings.resolved_model_server_url)
+        model_servers = ModelServers(settings.model_server_urls)
+        metrics.model_servers_left_out.set_function(lambda: model_servers.left_out)
         queue = Jobs(settings, store)
         try:
-            yield {
-                "context": Context(
-                    settings=settings,
-                    store=store,
-                    descriptions=Descriptions(store),
-                    loaded=LoadedDatasets(store, settings),
-                    model_server=model_server,
-                    joiner=Joiner(model_server, settings.max_images),
-                    jobs=queue,
-                    keys=known,
-                    quotas=quotas,
-                    holding=Holding(settings.max_held_bytes),
-                    metrics=metrics,
-                )
-            }
+            async with siblings.told(metrics.own):
+                yield {
+                    "context": Context(
+                        settings=settings,
+                        store=store,
+                        descriptions=Descriptions(store),
+                        loaded=LoadedDatasets(store, settings),
+                        model_servers=model_servers,
+                        joiner=Joiner(model_servers, settings.max_images),
+                        jobs=queue,
+                        keys=known,
+                        quotas=quotas,
+                        holding=Holding(settings.max_held_bytes),
+                        metrics=metrics,
+                        siblings=siblings,
+                    )
+                }
         finally:
-            await model_server.close()
+            await model_servers.close()
             queue.close()
             tracing.shutdown()
 

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from latentaug.imaging.pixels import Limits
 from latentaug.runtime.settings import Settings, available_cores
 from latentaug.storage.objects import ArtefactStore
-from service.api.compute.client import ModelServer
 from service.api.compute.descriptions import Descriptions
 from service.api.compute.joining import Joiner
+from service.api.compute.servers import ModelServers
 from service.api.http.holding import Holding
 from service.api.http.places import Places
 from service.api.http.quotas import Quotas
@@ -26,6 +26,7 @@ from service.api.keys import Keys
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics
 from service.api.probing import Probe
+from service.api.siblings import Siblings
 
 Result = TypeVar("Result")
 
@@ -42,13 +43,14 @@ class Context:
         store: holds data sets, models and results.
         descriptions: describes the models in the store.
         loaded: keeps data sets with their images.
-        model_server: the client of the model server, which computes.
-        joiner: asks the model server, and joins small calls of several callers.
+        model_servers: the model servers, which compute.
+        joiner: asks the model servers, and joins small calls of several callers.
         jobs: the job records and their queues.
         keys: the keys of those who may call.
         quotas: how often each caller may call, and with how many bytes.
         holding: bounds the images that requests under way have in memory.
         metrics: what this process counts.
+        siblings: the API processes that share this one's port.
         pixel_threads: bounds the threads that decode and encode images, so that they never take all cores and memory.
         uploads: bounds the data sets that are being uploaded, as each is held in memory.
         upload_threads: threads that read them, apart from those of requests, which would wait for minutes.
@@ -61,13 +63,14 @@ class Context:
     store: ArtefactStore
     descriptions: Descriptions
     loaded: LoadedDatasets
-    model_server: ModelServer
+    model_servers: ModelServers
     joiner: Joiner
     jobs: Jobs
     keys: Keys
     quotas: Quotas
     holding: Holding
     metrics: Metrics
+    siblings: Siblings
     pixel_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(max(2, available_cores())))
     uploads: Places = field(default_factory=lambda: Places(2))
     upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latentaug.runtime.jobs.record import ENDS, Kind, Status
+from service.api.exposition import combined
 
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -154,20 +155,31 @@ class _Times:
 
 
 class Metrics:
-    """The metrics of one API process, in a registry of their own."""
+    """The metrics of one API process, and those of jobs and workers, in registries of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        self.of_process, self.of_jobs = CollectorRegistry(), CollectorRegistry()
+        ProcessCollector(registry=self.of_process)
         self.answered = Answered()
+        meaning = "Model servers that this process asks for nothing until they are back."
+        self.model_servers_left_out = Gauge("model_servers_left_out", meaning, registry=self.of_process)
         self._jobs = JobMetrics()
-        for collector in (self.answered, self._jobs):
-            self.registry.register(collector)
+        self.of_process.register(self.answered)
+        self.of_jobs.register(self._jobs)
 
-    def expose(self, figures: JobFigures) -> bytes:
-        """The metrics in Prometheus's text form, with these figures of jobs and workers."""
+    def own(self) -> bytes:
+        """The metrics of this process in Prometheus's text form."""
+        return generate_latest(self.of_process)
+
+    def expose(self, figures: JobFigures, processes: Mapping[str, bytes]) -> bytes:
+        """All metrics in Prometheus's text form.
+
+        Args:
+            figures: what Redis knows of jobs and workers.
+            processes: the metrics of all API processes by name, this one's too; empty where it is the only one.
+        """
         self._jobs.figures = figures
-        return generate_latest(self.registry)
+        return (combined("process", processes) if processes else self.own()) + generate_latest(self.of_jobs)
 
 
 class RequestMetrics:

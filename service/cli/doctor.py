@@ -148,7 +148,7 @@ def _embedded() -> Finding:
 
 def _model_server(settings: Settings) -> Finding:
     if health.alive("model-server", settings):
-        return Finding("model server", "ok", f"answers at {settings.resolved_model_server_url}")
+        return Finding("model server", "ok", f"answers at {', '.join(settings.model_server_urls)}")
     return Finding("model server", "warning", "is not running", _START)
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from latentaug.allocator import keep_what_is_there
 from latentaug.errors import Away, LatentaugError
 from latentaug.runtime import logs, sockets, tracing
 from latentaug.runtime.processes import MISCONFIGURED
@@ -87,6 +88,7 @@ async def serve(settings: Settings) -> int:
         backlog=1024,
     )
     server = Server(config, serving)
+    keep_what_is_there()
     log.info("listening on %s", url)
     try:
         await server.serve(sockets=[listener])

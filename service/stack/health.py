@@ -22,14 +22,14 @@ TIMEOUT = 4.0
 
 def ready(base: str, *, computing: bool = True) -> bool:
     """Return whether the service at this URL can do its work or, without `computing`, at least its API answers."""
-    return _answers(base, "/readyz" if computing else "/healthz")
+    return answers(base, "/readyz" if computing else "/healthz")
 
 
 def alive(process: str, settings: Settings) -> bool:
-    """Return whether the process `api` or `model-server` is alive."""
+    """Return whether the process `api` or `model-server` is alive; of several model servers, whether all are."""
     if process == "api":
-        return _answers(url(settings.host, settings.port), "/healthz")
-    return _answers(settings.resolved_model_server_url, "/v2/health/live")
+        return answers(url(settings.host, settings.port), "/healthz")
+    return all(answers(each, "/v2/health/live") for each in settings.model_server_urls)
 
 
 def url(host: str, port: int) -> str:
@@ -38,7 +38,7 @@ def url(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def _answers(base: str, path: str) -> bool:
+def answers(base: str, path: str) -> bool:
     """Whether what listens at `base`, which may be anything, answers a request for `path` with 200."""
     connection = _connection(base)
     try:

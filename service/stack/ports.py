@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 
 from latentaug.errors import Conflict
 from latentaug.runtime.settings import PREFIX
@@ -14,19 +15,33 @@ def check(host: str, port: int) -> None:
     Raises:
         Conflict: the port is taken or needs more rights, or the host is not this machine.
     """
-    try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind, protocol) as probe:
+    for each in bound(host, port):
+        each.close()
+
+
+def bound(host: str, port: int) -> list[socket.socket]:
+    """Open a socket on `port` of every address that `host` names; none of them listens yet.
+
+    Raises:
+        Conflict: the port is taken or needs more rights, or the host is not this machine.
+    """
+    with ExitStack() as unless_all:
+        opened = []
+        try:
+            for family, kind, protocol, _, address in set(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)):
+                opened.append(unless_all.enter_context(socket.socket(family, kind, protocol)))
                 # Servers set this too; without it a connection that is still closing would hold the port.
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                opened[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
-                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                probe.bind(address)
-    except (OSError, UnicodeError) as error:
-        raise Conflict(
-            f"cannot listen on port {port} of {host} ({error}); stop the program that listens there, or choose another "
-            f"with {PREFIX}PORT or {PREFIX}HOST"
-        ) from error
+                    opened[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                opened[-1].bind(address)
+        except (OSError, UnicodeError) as error:
+            raise Conflict(
+                f"cannot listen on port {port} of {host} ({error}); stop the program that listens there, or choose "
+                f"another with {PREFIX}PORT or {PREFIX}HOST"
+            ) from error
+        unless_all.pop_all()
+    return opened
 
 
 def free(host: str) -> int:

@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from urllib.parse import urlsplit
 
 from uvicorn.config import STARTUP_FAILURE
@@ -20,7 +19,7 @@ from uvicorn.config import STARTUP_FAILURE
 from latentaug.errors import LatentaugError, Newer
 from latentaug.runtime import folders, logs, sockets
 from latentaug.runtime import settings as configuration
-from latentaug.runtime.processes import MISCONFIGURED, ModuleProcess, stop
+from latentaug.runtime.processes import MISCONFIGURED, ModuleProcess, stop, told_to_stop
 from latentaug.runtime.settings import Settings
 from service.stack import address, health, ports
 from service.stack.address import Address
@@ -46,26 +45,20 @@ def main(*, passing: bool = False, computing: bool = True) -> int:
         print(error, file=sys.stderr)
         return MISCONFIGURED
     logs.configure(settings)
-    told_to_stop = threading.Event()
-
-    def tell(signal_number: int, frame: FrameType | None) -> None:
-        told_to_stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, tell)
+    end = told_to_stop((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     try:
-        return run(settings, told_to_stop, passing=passing, computing=computing)
+        return run(settings, end, passing=passing, computing=computing)
     except (LatentaugError, OSError) as error:
         _log.error("%s", error)
         return MISCONFIGURED if isinstance(error, Newer) else 1
 
 
-def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = False, computing: bool = True) -> int:
-    """Run everything until `told_to_stop`, or until a part cannot start.
+def run(settings: Settings, end: threading.Event, *, passing: bool = False, computing: bool = True) -> int:
+    """Run everything until `end` is set, or until a part cannot start.
 
     Args:
         settings: of all parts.
-        told_to_stop: ends it.
+        end: ends it once it is set.
         passing: whether it runs for one command and ends with that.
         computing: whether there is a model server and a worker. The API alone is enough to look at jobs, models and
             data sets and to delete them, and is there much sooner.
@@ -96,7 +89,7 @@ def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = Fa
     url = health.url(settings.host, port)
     ready = False
     try:
-        while not told_to_stop.is_set():
+        while not end.is_set():
             if revival is not None:
                 revival.look()
             for process in (*workers, api):
@@ -109,7 +102,7 @@ def run(settings: Settings, told_to_stop: threading.Event, *, passing: bool = Fa
                 address.note(settings.home, Address(url, passing))
                 print(f"latentaug is ready at {url}", flush=True)
                 print(f"It keeps models, data sets and results in {settings.home.absolute()}", flush=True)
-            told_to_stop.wait(POLL)
+            end.wait(POLL)
         return 0
     finally:
         if ready:

@@ -100,7 +100,7 @@ def test_a_contact_sheet_whose_longest_row_makes_all_rows_long_is_refused(api: h
 
 def test_images_are_not_resized_into_more_bytes_than_a_request_may_hold() -> None:
     others: list[Any] = [None] * 8
-    context = Context(Settings(max_body_bytes=2**18), *others, Holding(2**20), None)  # type: ignore[arg-type]
+    context = Context(Settings(max_body_bytes=2**18), *others, Holding(2**20), None, None)  # type: ignore[arg-type]
     model: Any = SimpleNamespace(height=256, width=256, channels=3)
 
     def fit(count: int) -> np.ndarray:

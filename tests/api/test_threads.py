@@ -16,13 +16,14 @@ def test_data_sets_that_take_minutes_to_read_hold_up_no_request() -> None:
             "store",
             "descriptions",
             "loaded",
-            "model_server",
+            "model_servers",
             "joiner",
             "jobs",
             "keys",
             "quotas",
             "holding",
             "metrics",
+            "siblings",
         )
     )
     context = Context(settings=Settings(), **others)

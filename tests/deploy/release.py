@@ -136,8 +136,12 @@ class Release:
 
     def _local(self, text: str, name: str) -> str:
         """What stands here for an address or a path in a pod; only the store is the same folder for all of them."""
-        for part, port in (("model-server", 8001), ("valkey", 6379)):
-            text = text.replace(f"{RELEASE}-{part}:{port}", f"{HOST}:{self._ports[part]}")
+        servers = {
+            "model-server": f"{RELEASE}-model-server-0.{RELEASE}-model-server:8001",
+            "valkey": f"{RELEASE}-valkey:6379",
+        }
+        for part, address in servers.items():
+            text = text.replace(address, f"{HOST}:{self._ports[part]}")
         text = text.replace("0.0.0.0:8001", f"{HOST}:{self._ports['model-server']}")
         if text.startswith(("/data", "/etc/")):
             return str(self._home / name / text[1:])

@@ -39,6 +39,7 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
         },
         "workers": {"train": {"gpu": True, "replicas": 3}, "recommend": {"gpu": True}},
     },
+    "several model servers": {"modelServer": {"replicas": 3}, "prometheus": {"enabled": True}},
     "bucket": {
         "store": {"url": "s3://bucket/prefix", "secret": "bucket"},
         "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/latentaug"},

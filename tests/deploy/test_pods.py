@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from latentaug.runtime import settings as configuration
-from latentaug.runtime.settings import OF_CALLERS, PREFIX, Settings
+from latentaug.runtime.settings import OF_CALLERS, PREFIX, Settings, load
 from tests.deploy.rendering import (
     RENDERED,
     ROOT,
@@ -142,13 +142,24 @@ def test_a_process_computes_in_as_many_threads_as_its_pod_asks_for_cores() -> No
 
 
 @pytest.mark.parametrize("manifests", RENDERED.values(), ids=RENDERED)
-def test_there_is_one_model_server_and_never_two_at_once(manifests: list[Manifest]) -> None:
+def test_the_api_knows_every_model_server_by_a_name_that_its_pod_keeps(manifests: list[Manifest]) -> None:
     owner = pod_owners(manifests)["model-server"]
+    name, service = owner["metadata"]["name"], owner["spec"]["serviceName"]
+    (found,) = (each for each in of_kind(manifests, "Service") if each["metadata"]["name"] == service)
 
-    assert owner["spec"]["replicas"] == 1
-    assert owner["spec"]["strategy"] == {"type": "Recreate"}
-    address = variables(pods(manifests)["api"])["LATENTAUG_MODEL_SERVER_URL"]
-    assert address == f"http://{owner['metadata']['name']}:8001"
+    assert (
+        owner["kind"] == "StatefulSet"
+    )  # whose pods are replaced one after the other, and never two of a name at once
+    assert found["spec"]["clusterIP"] == "None"
+    assert found["spec"]["publishNotReadyAddresses"] is True
+    urls = load(variables(pods(manifests)["api"])).model_server_urls
+    assert urls == [f"http://{name}-{number}.{service}:8001" for number in range(owner["spec"]["replicas"])]
+
+
+def test_of_several_model_servers_one_is_taken_away_at_a_time() -> None:
+    assert pod_owners(RENDERED["several model servers"])["model-server"]["spec"]["replicas"] == 3
+    budgets = {component(each) for each in of_kind(RENDERED["several model servers"], "PodDisruptionBudget")}
+    assert "model-server" in budgets
 
 
 @pytest.mark.parametrize("name", ["default", "gpu"])

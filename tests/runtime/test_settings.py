@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from latentaug.errors import Conflict
 from latentaug.runtime.settings import Settings, available_cores, load
 
 
@@ -115,6 +116,15 @@ def test_everything_lives_under_home_by_default(tmp_path: Path) -> None:
     assert settings.resolved_model_server_url == f"unix://{tmp_path}/model-server.sock"
 
 
+def test_several_model_servers_are_named_with_commas_and_are_too_many_for_one(tmp_path: Path) -> None:
+    settings = load({"LATENTAUG_MODEL_SERVER_URL": "http://a:1, unix:///b, http://a:1"})
+
+    assert settings.model_server_urls == ["http://a:1", "unix:///b"]
+    with pytest.raises(Conflict, match="LATENTAUG_MODEL_SERVER_URL names several"):
+        _ = settings.resolved_model_server_url
+    assert Settings(home=tmp_path / "a,b").model_server_urls == [f"unix://{tmp_path}/a,b/model-server.sock"]
+
+
 def test_a_home_of_any_length_has_a_socket_that_the_system_takes() -> None:
     homes = [Path("/" + "x" * length) for length in (80, 90, 200)]
     paths = [Settings(home=home).resolved_model_server_url.removeprefix("unix://") for home in homes]
@@ -133,6 +143,7 @@ def test_threads_leave_a_core_for_a_second_busy_process() -> None:
         ("redis_url", "localhost:6379"),
         ("store_url", "my-bucket"),
         ("model_server_url", "/run/model-server.sock"),
+        ("model_server_url", "http://127.0.0.2:8001, 127.0.0.3:8001"),
         ("rate_limit", "very fast"),
     ],
 )

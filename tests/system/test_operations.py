@@ -27,7 +27,8 @@ WORDS = {"and", "unless", "or", "on", "by"}
 
 
 def families() -> list[Metric]:
-    registries = (api.Metrics().registry, model_server.Metrics(torch.device("cpu")).registry)
+    of_api = api.Metrics()
+    registries = (of_api.of_process, of_api.of_jobs, model_server.Metrics(torch.device("cpu")).registry)
     return [family for registry in registries for family in registry.collect()]
 
 

@@ -29,6 +29,16 @@ labels:
 {{- toYaml $metadata }}
 {{- end }}
 
+{{- /* The URLs of all model servers, separated by commas. */ -}}
+{{- define "latentaug.modelServers" -}}
+{{- $service := printf "%s-model-server" (include "latentaug.name" .) -}}
+{{- $urls := list -}}
+{{- range $number := until (int .Values.modelServer.replicas) -}}
+{{- $urls = append $urls (printf "http://%s-%d.%s:8001" $service $number $service) -}}
+{{- end -}}
+{{- join "," $urls -}}
+{{- end }}
+
 {{- define "latentaug.valkeyHost" -}}
 {{ .Values.valkey.external.host | default (printf "%s-valkey" (include "latentaug.name" .)) }}
 {{- end }}

@@ -62,6 +62,7 @@ class ModelServer:
     """
 
     def __init__(self, url: str) -> None:
+        self.url = url
         parts = urlsplit(url)
         unix = parts.scheme == "unix"
         connector = aiohttp.UnixConnector(parts.path, limit=0) if unix else aiohttp.TCPConnector(limit=0)
@@ -94,10 +95,10 @@ class ModelServer:
             answer, answer_headers = await self._post(f"{path}/infer", buffers, headers, timeout + GRACE_SECONDS)
         return oip.parse_response(answer, answer_headers.get(oip.HEADER_LENGTH)).outputs
 
-    async def ready(self) -> bool:
-        """Whether the server takes requests."""
+    async def ready(self, seconds: float = CONTROL_SECONDS) -> bool:
+        """Whether the server says within these seconds that it takes requests."""
         try:
-            timeout = aiohttp.ClientTimeout(total=CONTROL_SECONDS)
+            timeout = aiohttp.ClientTimeout(total=seconds)
             async with self._session.get(f"{self._base}/v2/health/ready", timeout=timeout) as response:
                 return response.status == HTTPStatus.OK
         except (aiohttp.ClientError, TimeoutError):

@@ -12,16 +12,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Awaitable, Hashable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from latentaug.errors import InvalidInput, MalformedInput, TooLarge
 from latentaug.runtime import logs
-from service.api.compute.client import Call, ModelServer, Outputs
+from service.api.compute.client import Call, Outputs
 from service.oip.messages import JOINED
 
 SMALL_BYTES = 2**13
@@ -53,16 +53,23 @@ class _Waiting:
 _Result: TypeAlias = Outputs | BaseException
 
 
+class Computing(Protocol):
+    """What has calls computed: one model server, or several."""
+
+    def infer(self, call: Call, timeout: float) -> Awaitable[Outputs]:
+        """Have a call computed, as `ModelServer.infer` does."""
+
+
 class Joiner:
-    """Asks the model server, and joins small calls on the way. Used from one event loop.
+    """Asks the model servers, and joins small calls on the way. Used from one event loop.
 
     Args:
-        model_server: the model server's client.
-        most_rows: most rows that the model server takes in one request.
+        model_servers: who computes the calls.
+        most_rows: most rows that a model server takes in one request.
     """
 
-    def __init__(self, model_server: ModelServer, most_rows: int) -> None:
-        self._model_server = model_server
+    def __init__(self, model_servers: Computing, most_rows: int) -> None:
+        self._model_servers = model_servers
         self._most_rows = min(most_rows, MOST_ROWS)
         self._waiting = defaultdict[Hashable, deque[_Waiting]](deque)
         self._held = set[Hashable]()
@@ -72,7 +79,7 @@ class Joiner:
         """Have a call computed, as `ModelServer.infer` does."""
         kind = _kind(call)
         if kind is None:
-            return await self._model_server.infer(call, timeout)
+            return await self._model_servers.infer(call, timeout)
         waiting = self._waiting[kind]
         waiting.append(_Waiting(call, time.monotonic() + timeout, asyncio.get_running_loop().create_future()))
         answer = waiting[-1].answer
@@ -138,7 +145,7 @@ class Joiner:
         logs.request_id.set(",".join(each.request_id for each in together if each.request_id) or None)
         seconds = max(each.until for each in together) - time.monotonic()
         call = _joined([each.call for each in together])
-        return _parted(await self._model_server.infer(call, max(0.0, seconds)), len(together))
+        return _parted(await self._model_servers.infer(call, max(0.0, seconds)), len(together))
 
 
 def _kind(call: Call) -> Hashable:

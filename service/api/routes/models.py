@@ -76,10 +76,10 @@ async def delete_model(model: str, context: FromContext, own: FromOwn) -> Respon
     await context.on_jobs(lambda: context.jobs.delete_unused(path, delete))
     own.forget(model)
     try:
-        await context.model_server.unload(own.qualified(model))
+        await context.model_servers.unload(own.qualified(model))
     except LatentaugError as error:
         # A model server that does not answer has nothing loaded, or drops it when asked for the next version.
-        logger.warning("the model server could not be told that a model was deleted: %s", error.detail)
+        logger.warning("a model server could not be told that a model was deleted: %s", error.detail)
     return Response(status_code=204)
 
 

@@ -29,14 +29,15 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: contract.problems(503)[503]})
 async def readyz(context: FromContext) -> dict[str, str]:
-    """Answer 200 while Redis, the store and the model server work, else 503 with the names of those that do not.
+    """Answer 200 while Redis, the store and a model server work, else 503 with the names of those that do not.
 
-    Whether the store can be written to is tried by writing, at most every few seconds.
+    Where only some of several model servers work, the answer says how many are missing. Whether the store can be
+    written to is tried by writing, at most every few seconds.
     """
     probes = {
         "redis": _fault(context.on_probe(context.jobs.ping)),
         "store": context.store_probe.fault(lambda: _fault(context.on_probe(context.store.probe))),
-        "model server": _fault(_model_server(context)),
+        "model server": _fault(_model_servers(context)),
     }
     faults = dict(zip(probes, await asyncio.gather(*probes.values()), strict=True))
     silent = [name for name, fault in faults.items() if fault == ""]
@@ -44,7 +45,9 @@ async def readyz(context: FromContext) -> dict[str, str]:
     told += [f"{name}: {fault}" for name, fault in faults.items() if fault]
     if told:
         raise Unavailable(f"not ready, as {'; '.join(told)}", retry_after=1)
-    return {"status": "ready"}
+    servers = context.model_servers
+    missing = {"missing": f"{servers.left_out} of {len(servers)} model servers"} if servers.left_out else {}
+    return {"status": "ready", **missing}
 
 
 @router.get(
@@ -54,12 +57,13 @@ async def readyz(context: FromContext) -> dict[str, str]:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **contract.problems()},
 )
 async def metrics(context: FromContext) -> Response:
-    """Get metrics for Prometheus: of the API process, and of jobs and workers as Redis knows them."""
+    """Get metrics for Prometheus: of the API process, of each if there are several, and of jobs and workers."""
     try:
         figures = await context.on_jobs(context.jobs.figures)
     except Unavailable:
         figures = JobFigures()  # nobody else can count them
-    return Response(context.metrics.expose(figures), media_type=CONTENT_TYPE_LATEST)
+    processes = await context.siblings.metrics()
+    return Response(context.metrics.expose(figures, processes), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get(
@@ -69,12 +73,12 @@ async def metrics(context: FromContext) -> Response:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **contract.problems(503)},
 )
 async def model_server_metrics(context: FromContext) -> Response:
-    """Get the model server's metrics, for Prometheus cannot ask at its Unix socket."""
-    return Response(await context.model_server.metrics(), media_type=CONTENT_TYPE_LATEST)
+    """Get the model server's metrics, for Prometheus cannot ask at its Unix socket; of several, each with its URL."""
+    return Response(await context.model_servers.metrics(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _model_server(context: Context) -> None:
-    if not await context.model_server.ready():
+async def _model_servers(context: Context) -> None:
+    if not await context.model_servers.ready():
         raise Unavailable("the model server is not ready")
 
 
