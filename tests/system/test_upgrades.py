@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ HOST = "127.0.0.1"
 NPY, NPZ = "application/x-npy", "application/x-npz"
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
 UPLOAD = write_npz({"images": IMAGES, "labels": np.arange(40) % 2})
+ALL = ("service.api", "service.model_server", "worker")
 SHORT = {"dataset": "mine", "latent_dim": 4, "epochs": 2}
 LONGER = {"dataset": "digits", "latent_dim": 4, "epochs": 20, "patience": 20}
 
@@ -103,24 +104,29 @@ class Side:
         release: its folder.
         shared: the settings that all have in common.
         home: its home.
-        asks: the home of a model server that its API asks; then it has no other process.
+        modules: the modules that it runs.
+        asks: the home of the model server that its API asks; its own unless another is given.
     """
 
-    def __init__(self, release: Path, shared: Mapping[str, str], home: Path, asks: Path | None = None) -> None:
+    def __init__(
+        self, release: Path, shared: Mapping[str, str], home: Path, modules: Sequence[str], asks: Path | None = None
+    ) -> None:
         home.mkdir()
         port, url = ports.free(HOST), Settings(home=asks or home).resolved_model_server_url
         settings = {**shared, "HOME": home, "HOST": HOST, "PORT": port, "MODEL_SERVER_URL": url}
-        modules = ["service.api"] if asks else ["service.api", "service.model_server", "worker"]
         self._processes = ExitStack()
-        self._programs = [self._processes.enter_context(running(release, module, **settings)) for module in modules]
+        self._programs = {
+            module: self._processes.enter_context(running(release, module, **settings)) for module in modules
+        }
         self.client = self._processes.enter_context(httpx.Client(base_url=f"http://{HOST}:{port}", timeout=60))
 
     def wait(self) -> None:
-        wait_until_ready(self.client, self._programs[0])
+        wait_until_ready(self.client, self._programs["service.api"])
 
-    def stop(self) -> set[int]:
-        """Stop its processes; return their exit statuses."""
-        return {program.stop() for program in self._programs}
+    def stop(self, *modules: str) -> None:
+        """Stop these processes of it."""
+        for module in modules:
+            assert self._programs[module].stop() in (0, -signal.SIGTERM)
 
     def close(self) -> None:
         self._processes.close()
@@ -191,8 +197,8 @@ def side(tmp_path: Path) -> Iterator[Callable[..., Side]]:
     with EmbeddedRedis(tmp_path) as redis_url, ExitStack() as stack:
         shared = {"REDIS_URL": redis_url, "STORE_URL": (tmp_path / "store").as_uri()}
 
-        def start(release: Path, name: str, asks: str | None = None) -> Side:
-            made = Side(release, shared, tmp_path / name, None if asks is None else tmp_path / asks)
+        def start(release: Path, name: str, *modules: str, asks: str | None = None) -> Side:
+            made = Side(release, shared, tmp_path / name, modules, None if asks is None else tmp_path / asks)
             stack.callback(made.close)
             made.wait()
             return made
@@ -201,18 +207,25 @@ def side(tmp_path: Path) -> Iterator[Callable[..., Side]]:
 
 
 def test_one_release_is_replaced_by_the_other_while_both_are_used(earlier: Path, side: Callable[..., Side]) -> None:
-    before = side(earlier, "before")
+    """The workers first, as those of before do not know all that today's API may ask for."""
+    before = side(earlier, "before", *ALL)
     upload(before.client, "mine")
     assert ended(before.client, submit(before.client, "train", **SHORT, name="small"))["status"] == "succeeded"
     with Callers() as callers:
         callers.only(before)
-        now = side(ROOT, "now")
-        crossed = side(earlier, "old API, new model server", "now"), side(ROOT, "and the reverse", "before")
+        now = side(ROOT, "now", *ALL)
+        time.sleep(5)
+        before.stop("worker")
+        crossed = (
+            side(earlier, "old API", "service.api", asks="now"),
+            side(ROOT, "new API", "service.api", asks="before"),
+        )
         callers.only(before, now, *crossed)
         time.sleep(20)
         callers.only(now)
         for old in (*crossed, before):
-            assert old.stop() <= {0, -signal.SIGTERM}
+            old.stop("service.api")
+        before.stop("service.model_server")
         time.sleep(5)
     assert callers.failed == []
     assert callers.calls > 50

@@ -12,21 +12,18 @@ from typing import Literal, cast
 
 from redis import Redis
 
-from latentaug.errors import Away, LatentaugError, NotStored
+from latentaug.errors import Away, Damaged, LatentaugError, Newer, NotStored
 from latentaug.runtime.jobs import scripts
 from latentaug.runtime.jobs.connection import answering
 from latentaug.runtime.jobs.keys import key
-from latentaug.runtime.jobs.params import PARAMS
+from latentaug.runtime.jobs.params import understood
 from latentaug.runtime.jobs.record import LIVING, JobError, JobRecord, Json, Kind, Progress, Status, parent_id
 from latentaug.runtime.jobs.store import JobStore, as_json
 from latentaug.runtime.settings import Settings
-from latentaug.storage import formats
 from latentaug.storage.objects import ArtefactStore
 
 KEEPING_SECONDS = 5.0
 """How long `Attempts.keep_ended` goes on."""
-
-_KNOWN_OPTIONS = json.dumps({kind: dict.fromkeys(params.model_fields, True) for kind, params in PARAMS.items()})
 
 _log = logging.getLogger(__name__)
 
@@ -49,13 +46,22 @@ class Attempts(JobStore):
 
         Returns:
             The record; None if it no longer waits, or waits for a newer worker: a newer service has made it, in a
-            format or with an option that is not known here.
+            format or with an option or a choice that is not known here.
         """
+        if not self._understood(parent_id(job_id) or job_id):
+            return None
         with answering():
-            taken = self._claim(
-                args=[job_id, attempt, _now(), self._lease_milliseconds, formats.FORMAT, _KNOWN_OPTIONS]
-            )
+            taken = self._claim(args=[job_id, attempt, _now(), self._lease_milliseconds])
         return self.held(job_id, attempt) if taken else None
+
+    def _understood(self, job_id: str) -> bool:
+        """Whether this release knows what a job is to do."""
+        try:
+            record = self._living(job_id)
+        except (Newer, Damaged) as error:
+            _log.warning("%s", error)
+            return False
+        return record is not None and understood(record.kind, record.params)
 
     def held(self, job_id: str, attempt: int) -> JobRecord | None:
         """Read the record of a job or sub-job if that attempt runs; None otherwise."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from redis import Redis
 
 from latentaug.errors import Newer
-from latentaug.runtime.jobs import Attempts, attempts, connect
+from latentaug.options import EvaluateParams
+from latentaug.runtime.jobs import Attempts, connect
 from latentaug.runtime.jobs.keys import key
+from latentaug.runtime.jobs.params import PARAMS as PARAMS_OF
 from latentaug.runtime.settings import Settings
 from latentaug.storage import formats
 from latentaug.storage.objects import ArtefactStore
@@ -52,19 +55,26 @@ def test_a_waiting_job_is_left_to_a_newer_worker(jobs: Attempts, newer: pytest.M
     assert set(listed(jobs)) == {ours.id, record.id}
 
 
-def test_a_job_with_an_option_of_a_newer_service_waits_for_a_newer_worker(
-    jobs: Attempts, monkeypatch: pytest.MonkeyPatch
+class Later(EvaluateParams):
+    """What a later release may take."""
+
+    classifiers: list[str]
+    glow: float = 0.0
+
+
+@pytest.mark.parametrize("asked", [{"classifiers": ["knn"], "glow": 0.5}, {"classifiers": ["knn", "oracle"]}])
+def test_a_job_with_an_option_or_a_choice_of_a_newer_service_waits_for_a_newer_worker(
+    jobs: Attempts, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]
 ) -> None:
-    later = {kind: {**known, "glow": True} for kind, known in json.loads(attempts._KNOWN_OPTIONS).items()}
-    record, _ = jobs.create("evaluate", {**PARAMS, "glow": 0.5})
+    record, _ = jobs.create("evaluate", {**PARAMS, **asked})
     assert jobs.claim(record.id, 1) is None
     assert jobs.get(record.id).status == "queued", "everybody can read it and cancel it all the same"
-    monkeypatch.setattr(attempts, "_KNOWN_OPTIONS", json.dumps(later))
+    monkeypatch.setitem(PARAMS_OF, "evaluate", Later)
     assert jobs.claim(record.id, 1) is not None
     (sub_job,) = jobs.fan_out(record.id, 1, {"one": {"anything": "of its own"}}, 0.0, 1.0)
     monkeypatch.undo()
     assert jobs.claim(sub_job.id, 1) is None
-    monkeypatch.setattr(attempts, "_KNOWN_OPTIONS", json.dumps(later))
+    monkeypatch.setitem(PARAMS_OF, "evaluate", Later)
     assert jobs.claim(sub_job.id, 1) is not None
 
 
