@@ -30,7 +30,19 @@ from service.api.http.sites import OwnPages
 from service.api.jobs.submissions import Jobs
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
-from service.api.routes import datasets, inference, jobs, labelling, models, page, quality, records, results, system
+from service.api.routes import (
+    datasets,
+    inference,
+    jobs,
+    labelling,
+    models,
+    page,
+    quality,
+    records,
+    results,
+    shards,
+    system,
+)
 from service.api.routes.plain import DocumentedApp
 from service.asgi.endpoint import WARNINGS_HEADER
 from service.asgi.proxies import Forwarded, UnderPrefix
@@ -115,7 +127,7 @@ def create_app(settings: Settings) -> ASGIApp:
         redoc_url=None,
         generate_unique_id_function=contract.operation_id,
     )
-    for module in (models, datasets, jobs, results, records, system, page):
+    for module in (models, datasets, shards, jobs, results, records, system, page):
         app.include_router(module.router)
     plain = [endpoint.route for endpoint in endpoints]
     front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
