@@ -16,7 +16,7 @@ from torch import Tensor
 
 POINTS_OF_A_CELL = 128
 AROUND = 96
-"""How many cells are looked through for the points of each. docs/how-it-works.md says how much that finds."""
+"""How many cells are looked through for the points of each. `python -m bench.large` measures how much that finds."""
 _SAMPLE, _ROUNDS = 32, 6  # points of each centre that k-means looks at, and how often
 _ELEMENTS = 2**24
 

@@ -83,7 +83,9 @@ def near_pairs(images: Images, farthest: float) -> Pairs:
     values = height * width * channels
     smoothing = -(-min(height, width) // SMOOTH_SIDE)
     reach = min(smoothing, MOST_SHIFT)
-    spectra = np.concatenate([_spectra(_grey(images[rows])) for rows in _chunks(len(images), values)])  # [n, f]
+    spectra = np.empty((len(images), len(_frequencies()[0])), np.complex64)  # [n, f]
+    for chunk in _chunks(len(images), values):
+        spectra[chunk] = _spectra(_grey(images[chunk]))
     pairs = _alike_over_shifts(spectra, _alike(spectra).rows, _shifts(height, width, reach))
     rows = pairs.nearest(MOST_PIXELS // (height * width)).rows
     parts = [rows[chunk] for chunk in _chunks(len(rows), 8 * values)]

@@ -105,7 +105,7 @@ def put(
         warnings=list(reading.warnings),
         unreadable=reading.unreadable,
     )
-    others = [shard for shard in listed(store, name) if shard.number != number]
+    others = [shard for shard in _stored(store, name) if shard.number != number]
     if sum(shard.bytes for shard in others) + pixels.nbytes > most_bytes:
         raise TooLarge(f"the shards of {name!r} hold more than {most_bytes} bytes; give fewer or smaller images")
     plain = np.frombuffer(about.model_dump_json().encode(), np.uint8)
@@ -119,7 +119,18 @@ def put(
 
 
 def listed(store: ArtefactStore, name: str) -> list[Shard]:
-    """The shards that are stored of a data set that is not yet joined, by number."""
+    """The shards that are stored of a data set that is not yet joined, by number.
+
+    Raises:
+        NotFound: there are none.
+    """
+    if not (found := _stored(store, name)):
+        raise NotFound(f"no shards of a data set {name!r} are stored; send some first")
+    return found
+
+
+def _stored(store: ArtefactStore, name: str) -> list[Shard]:
+    """The shards that are stored, if there are any."""
     found = dict[int, Shard]()
     folder = _folder(name)
     for entry in sorted(store.entries(folder), key=lambda entry: entry.modified):
@@ -136,8 +147,7 @@ def drop(store: ArtefactStore, name: str) -> None:
     Raises:
         NotFound: there are none.
     """
-    if not listed(store, name):
-        raise NotFound(f"no shards of a data set {name!r} are stored")
+    listed(store, name)
     store.delete_folder(_folder(name))
 
 
@@ -151,6 +161,7 @@ def join(store: ArtefactStore, name: str, count: int, scratch: Path) -> DatasetD
         scratch: a folder with room for all images, which are put together in a file there.
 
     Raises:
+        NotFound: there are no shards.
         Conflict: a shard is missing or was replaced just now, or there is a data set of this name.
         InvalidInput: images of several sizes, or labels that do not match.
         TooFewImages, TooLarge, NotStored: as of `uploads.create`.

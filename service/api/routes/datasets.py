@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, NamedTuple
 
+import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
@@ -15,7 +16,8 @@ from starlette.responses import Response
 from latentaug import datasets
 from latentaug.allocator import give_back_aside
 from latentaug.datasets import DatasetDescription, NotRead, Reading, Unreadable
-from latentaug.errors import Damaged, NotFound
+from latentaug.errors import Damaged, InvalidInput, NotFound
+from latentaug.imaging.depth import used_bits
 from latentaug.imaging.intake import MOST_UNREADABLE
 from latentaug.imaging.intake import Unreadable as NotTaken
 from latentaug.imaging.pixels import Limits, Pixels
@@ -194,7 +196,7 @@ class Sent(NamedTuple):
     reading: Reading
 
 
-def read_upload(options: ImageFileOptions, form: str, body: bytes, limits: Limits) -> Sent:
+def read_upload(options: ImageFileOptions, form: str, body: bytes, limits: Limits, *, shard: bool = False) -> Sent:
     """Read the images of an upload, those of 16 bits scaled to 8.
 
     Raises:
@@ -204,6 +206,9 @@ def read_upload(options: ImageFileOptions, form: str, body: bytes, limits: Limit
     if size is not None:
         datasets.check_size(size)
     batch = read_dataset(form, body, limits, skip_bad=options.skip_bad, size=size)
+    if shard and options.bits is None and not isinstance(batch.images, np.ndarray) and used_bits(batch.images):
+        message = "there are images of 16 bits; say how many bits they use, so that all shards are scaled alike"
+        raise InvalidInput(message, fields=[("bits", message)])
     images = scaled(batch, options.bits)
     labels = None if batch.labels is None else batch.labels.names
     reading = Reading(batch.parts, batch.warnings, _unreadable(batch.unreadable))

@@ -125,5 +125,5 @@ def _put(
     body: bytes,
     limits: Limits,
 ) -> Shard:
-    sent = read_upload(options, form, body, limits)
+    sent = read_upload(options, form, body, limits, shard=True)
     return shards.put(store, dataset, number, sent.images, sent.labels, context.settings.max_sharded_bytes, *sent[2:])

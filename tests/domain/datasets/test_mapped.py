@@ -11,6 +11,7 @@ from latentaug.datasets.selection import Selection
 from latentaug.errors import Conflict, Damaged, NotFound, TooLarge
 from latentaug.storage import local
 from latentaug.storage.objects import ArtefactStore
+from tests import object_stores
 
 DIGITS = digits.load()
 IMAGES, NAMES = DIGITS.images[:60], [str(label) for label in np.asarray(DIGITS.labels)[:60]]
@@ -94,7 +95,8 @@ def test_images_of_shards_are_looked_at_without_all_of_them_in_memory(store: Art
     joined = shards.join(store, "mine", 3, tmp_path / "scratch")
     assert joined.sha256 == datasets.create(store, "whole", IMAGES, NAMES, LARGE).sha256
     assert not list((tmp_path / "scratch").iterdir())
-    assert not shards.listed(store, "mine")
+    with pytest.raises(NotFound):
+        shards.listed(store, "mine")
 
 
 def test_a_shard_that_was_damaged_is_not_joined(store: ArtefactStore, tmp_path: Path) -> None:
@@ -121,3 +123,20 @@ def test_of_very_many_images_only_equal_ones_are_copies_and_that_is_told(
     assert created.duplicates is not None
     assert (created.duplicates.exact, created.duplicates.near) == (1, 0)
     assert any("over 60" in warning for warning in created.warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_all_of_it_in_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with object_stores.s3() as s3:
+        store = ArtefactStore(object_stores.name(s3.door.url, monkeypatch))
+        for number, start in enumerate(range(0, 60, 20)):
+            shards.put(store, "mine", number, IMAGES[start : start + 20], NAMES[start : start + 20], LARGE)
+        joined = shards.join(store, "mine", 3, tmp_path / "scratch")
+        mapped = load(store, tmp_path)
+        store.put_pieces("large", (bytes([number]) * 2**22 for number in range(4)))
+        large = store.get("large")
+
+    assert joined.images == 60
+    np.testing.assert_array_equal(mapped.images, IMAGES)
+    assert large == b"".join(bytes([number]) * 2**22 for number in range(4))
