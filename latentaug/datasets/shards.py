@@ -32,7 +32,9 @@ from latentaug.storage.objects import ArtefactStore, check_name, told
 
 MOST_SHARDS = 10_000
 MOST_IMAGES = 10_000_000
-"""In all shards together, as labels and a hundred bytes of each image are in memory when they are joined."""
+"""In all shards together, as a hundred bytes of each image are in memory when they are joined."""
+MOST_TOLD_BYTES = 2**27
+"""Bytes of the labels and names of files of all shards together, which are in memory then."""
 _JOINING = "joining"
 """A file beside the shards that is written when they are joined, so that they are not swept meanwhile."""
 _SUFFIX = ".safetensors"
@@ -71,6 +73,7 @@ def put(
     number: int,
     images: Sequence[Pixels] | Pixels,
     labels: Sequence[str | None] | None,
+    max_bytes: int,
     most_bytes: int,
     size: tuple[int, int] | None = None,
     files: Sequence[str] | None = None,
@@ -84,6 +87,7 @@ def put(
         number: its place among the shards, from 0.
         images: as in `uploads.create`, and so are labels, size, files and reading.
         labels: one for each image, or None.
+        max_bytes: most bytes of the shard's images together, once they are decoded and resized.
         most_bytes: most bytes of all shards together.
         size: height and width that every image is resized to, or None.
         files: each image's path in what was sent, or None.
@@ -92,12 +96,12 @@ def put(
     Raises:
         Conflict: there is a data set of this name.
         InvalidInput: sizes differ and `size` is None, or sides outside 8..256.
-        TooLarge: all shards together would be too large.
+        TooLarge: the shard, or all of them together, would be too large.
         NotStored: there is no room for it.
     """
     uploads.check_free(store, name)
     sizes = [(image.shape[0], image.shape[1]) for image in images]
-    pixels = uploads.uniform(images, sizes, size, most_bytes, files)
+    pixels = uploads.uniform(images, sizes, size, max_bytes, files)
     about = _About(
         labels=None if labels is None else list(labels),
         files=None if files is None else list(files),
@@ -196,6 +200,7 @@ def _few(numbers: Sequence[int]) -> str:
 
 def _every(store: ArtefactStore, name: str, shards: Sequence[Shard]) -> Iterator[_Read]:
     """Each shard as it was stored, one after another."""
+    told_bytes = 0
     for shard in shards:
         try:
             data = store.get(_path(name, shard))
@@ -204,6 +209,12 @@ def _every(store: ArtefactStore, name: str, shards: Sequence[Shard]) -> Iterator
         if hashlib.sha256(data).hexdigest() != shard.sha256:
             raise Damaged(f"shard {shard.number} of {name!r} is damaged; send it again, then join them")
         arrays: Mapping[str, NDArray[Any]] = tensors.views(np.frombuffer(data, np.uint8))
+        told_bytes += arrays["about"].nbytes
+        if told_bytes > MOST_TOLD_BYTES:
+            raise TooLarge(
+                f"labels and names of files hold more than {MOST_TOLD_BYTES} bytes in all shards; shorten them, or "
+                "send the images as npz, which have no names"
+            )
         yield _Read(arrays["images"], _About.model_validate_json(arrays["about"].tobytes()))
 
 

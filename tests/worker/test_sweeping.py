@@ -118,8 +118,8 @@ def test_a_deleted_data_set_leaves_nothing_of_killed_uploads(artefacts: Artefact
 def test_shards_that_nobody_joins_go_with_their_entry_in_the_ledger(
     redis: Redis, artefacts: ArtefactStore, jobs: Attempts, settings: Settings, root: Path
 ) -> None:
-    shards.put(artefacts, "begun", 0, IMAGES, None, 2**20)
-    shards.put(artefacts, "going-on", 0, IMAGES, None, 2**20)
+    shards.put(artefacts, "begun", 0, IMAGES, None, 2**20, 2**20)
+    shards.put(artefacts, "going-on", 0, IMAGES, None, 2**20, 2**20)
     for name in ("begun", "going-on"):
         jobs.ledger.enter(f"datasets/{name}", "somebody", 1000)
     age(root / "datasets/begun")

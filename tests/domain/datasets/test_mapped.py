@@ -87,9 +87,11 @@ def test_copies_are_used_again_and_make_room_for_others(tmp_path: Path, monkeypa
 
 def test_images_of_shards_are_looked_at_without_all_of_them_in_memory(store: ArtefactStore, tmp_path: Path) -> None:
     for number, start in enumerate(range(0, 60, 20)):
-        shards.put(store, "mine", number, IMAGES[start : start + 20], NAMES[start : start + 20], LARGE)
-    with pytest.raises(TooLarge):
-        shards.put(store, "mine", 3, IMAGES, NAMES, most_bytes=70 * IMAGES[0].nbytes)
+        shards.put(store, "mine", number, IMAGES[start : start + 20], NAMES[start : start + 20], LARGE, LARGE)
+    with pytest.raises(TooLarge, match="smaller size"):
+        shards.put(store, "mine", 3, IMAGES, NAMES, 2**20, LARGE, size=(256, 256))
+    with pytest.raises(TooLarge, match="shards"):
+        shards.put(store, "mine", 3, IMAGES, NAMES, LARGE, 70 * IMAGES[0].nbytes)
     with pytest.raises(Conflict, match="missing"):
         shards.join(store, "mine", 4, tmp_path / "scratch")
     joined = shards.join(store, "mine", 3, tmp_path / "scratch")
@@ -99,8 +101,21 @@ def test_images_of_shards_are_looked_at_without_all_of_them_in_memory(store: Art
         shards.listed(store, "mine")
 
 
+def test_labels_and_images_of_all_shards_have_a_bound(
+    store: ArtefactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        shards.put(store, "mine", number, IMAGES, NAMES, LARGE, LARGE)
+    for bound, least in (("MOST_TOLD_BYTES", 500), ("MOST_IMAGES", 119)):
+        with monkeypatch.context() as small:
+            small.setattr(shards, bound, least)
+            with pytest.raises(TooLarge):
+                shards.join(store, "mine", 2, tmp_path)
+    assert shards.join(store, "mine", 2, tmp_path).images == 120
+
+
 def test_a_shard_that_was_damaged_is_not_joined(store: ArtefactStore, tmp_path: Path) -> None:
-    shards.put(store, "mine", 0, IMAGES, NAMES, LARGE)
+    shards.put(store, "mine", 0, IMAGES, NAMES, LARGE, LARGE)
     (entry,) = store.entries("datasets/mine/shards")
     store.put(entry.path, b"x" * entry.size)
     with pytest.raises(Damaged, match="send it again"):
@@ -108,8 +123,8 @@ def test_a_shard_that_was_damaged_is_not_joined(store: ArtefactStore, tmp_path: 
 
 
 def test_a_shard_without_labels_beside_others(store: ArtefactStore, tmp_path: Path) -> None:
-    shards.put(store, "mine", 0, IMAGES[:30], None, LARGE)
-    shards.put(store, "mine", 1, IMAGES[30:], NAMES[30:], LARGE)
+    shards.put(store, "mine", 0, IMAGES[:30], None, LARGE, LARGE)
+    shards.put(store, "mine", 1, IMAGES[30:], NAMES[30:], LARGE, LARGE)
     joined = shards.join(store, "mine", 2, tmp_path)
     assert (joined.labelled, joined.unlabelled) == (30, 30)
 
@@ -131,7 +146,7 @@ def test_all_of_it_in_an_object_store(tmp_path: Path, monkeypatch: pytest.Monkey
     with object_stores.s3() as s3:
         store = ArtefactStore(object_stores.name(s3.door.url, monkeypatch))
         for number, start in enumerate(range(0, 60, 20)):
-            shards.put(store, "mine", number, IMAGES[start : start + 20], NAMES[start : start + 20], LARGE)
+            shards.put(store, "mine", number, IMAGES[start : start + 20], NAMES[start : start + 20], LARGE, LARGE)
         joined = shards.join(store, "mine", 3, tmp_path / "scratch")
         mapped = load(store, tmp_path)
         store.put_pieces("large", (bytes([number]) * 2**22 for number in range(4)))
