@@ -41,6 +41,8 @@ EVALUATE = {
     "combine": False,
     "tune": False,
 }
+CLEAR_SECONDS = 5.0
+"""Seconds after a job's end for which what it takes is still counted: its workers clear away what it has left."""
 CALLERS, WRITE_SECONDS = 64, 3.0
 _WRITE = b"*3\r\n$3\r\nSET\r\n$5\r\ncosts\r\n$1\r\n1\r\n"
 _WRITTEN = b"+OK\r\n"
@@ -149,8 +151,8 @@ def _requests(meter: Meter, plain: httpx.Client, with_rates: httpx.Client, numbe
     def ask(client: httpx.Client) -> None:
         client.post(encode.path, content=encode.body, headers=dict(encode.headers)).raise_for_status()
 
-    def times(work: Callable[[], object]) -> Callable[[], None]:
-        return lambda: [work() for _ in range(number)] and None
+    def times(work: Callable[[], object]) -> Callable[[], object]:
+        return lambda: [work() for _ in range(number)]
 
     ask(plain)
     ask(with_rates)
@@ -174,10 +176,11 @@ def _jobs(meter: Meter, client: httpx.Client, store: ArtefactStore) -> Iterator[
 
 
 def _done(client: httpx.Client, store: ArtefactStore, kind: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Have a job done, and look only in the store whether it has ended; return its record."""
+    """Have a job done and cleared away, and look only in the store whether it has ended; return its record."""
     job = client.post(f"/v1/jobs/{kind}", json=params).raise_for_status().json()
     while not store.exists(f"jobs/{job['id']}/record.json"):
         time.sleep(0.05)
+    time.sleep(CLEAR_SECONDS)
     return dict(client.get(f"/v1/jobs/{job['id']}").json())
 
 

@@ -26,7 +26,7 @@ def resident() -> dict[str, int]:
 
 
 @contextmanager
-def peaks(without: Collection[int] = ()) -> Iterator[dict[str, int]]:
+def peaks(without: Collection[int] = (), *, apart: bool = False) -> Iterator[dict[str, int]]:
     """Watch what this process has started; at the end of the `with` block the most bytes in memory, by part.
 
     A part is the API, the model server, the worker with the processes of its queues, the fork server, or a job.
@@ -34,6 +34,7 @@ def peaks(without: Collection[int] = ()) -> Iterator[dict[str, int]]:
 
     Args:
         without: processes that are not looked at.
+        apart: whether only a process's own memory counts, without pages of files; looked at now and then.
     """
     found, over = dict[str, int](), Event()
     highest = dict[int, tuple[str, int]]()  # by process
@@ -43,8 +44,8 @@ def peaks(without: Collection[int] = ()) -> Iterator[dict[str, int]]:
 
     def look() -> None:
         for pid in set(descendants(os.getpid())).difference(without):
-            if (part := part_of(pid)) is not None and (peak := _peak(pid)):
-                highest[pid] = part, peak
+            if (part := part_of(pid)) is not None and (peak := anonymous(pid) if apart else _peak(pid)):
+                highest[pid] = part, max(peak, highest[pid][1] if apart and pid in highest else 0)
 
     def watch() -> None:
         while not over.wait(OFTEN):
@@ -60,6 +61,33 @@ def peaks(without: Collection[int] = ()) -> Iterator[dict[str, int]]:
         look()
         for part, peak in highest.values():
             found[part] = found.get(part, 0) + peak
+
+
+@contextmanager
+def own() -> Iterator[dict[str, int]]:
+    """Watch this process; at the end of the `with` block its most bytes: `own` memory, and all that is `resident`.
+
+    Pages of mapped files are resident, but not the process's own: the system takes them away where it needs the room.
+    """
+    found, over = {"own": 0}, Event()
+
+    def watch() -> None:
+        while not over.wait(OFTEN):
+            found["own"] = max(found["own"], anonymous(os.getpid()))
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+        found["resident"] = _peak(os.getpid())
+
+
+def anonymous(pid: int) -> int:
+    """The bytes of a process's own memory; 0 where it has ended."""
+    return _status(pid, "RssAnon")
 
 
 def forked(pid: int) -> bool:
@@ -110,8 +138,12 @@ def part_of(pid: int) -> str | None:
 
 def _peak(pid: int) -> int:
     """The most bytes that a process has had in memory since its peak was set back; 0 where it has ended."""
+    return _status(pid, "VmHWM")
+
+
+def _status(pid: int, field: str) -> int:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f"{field}:")), 0)

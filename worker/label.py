@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,10 @@ from latentaug.vae.codec import Codec, read_vae
 from worker.vaes import device
 from worker.work import Work
 
+SHARD = 100_000
+"""Most images in one file: as many as a zip may hold that is laid out anew, and as fit into a caller's memory."""
+_TOGETHER = 1000  # entries
+
 Rows = NDArray[np.int64]
 
 _APART = {*NOTIFYING, "dataset", "model", "whole"}
@@ -37,7 +43,8 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
 
     Files: `result.json`, `rows.csv` (each unlabelled image's row in the data set, label, confidence, whether it is
     kept, and the row of the labelled image that its label came from), `images.npz` and `images.zip` (the kept images
-    with their labels). Images of the other parts take no part in anything, unless the whole data set is asked for.
+    with their labels; where these are more than `SHARD`, so many of them in each of `images-0.npz`, `images-1.npz` and
+    so on). Images of the other parts take no part in anything, unless the whole data set is asked for.
 
     Raises:
         InvalidInput: there is no label, or no image without one; or the model takes other images.
@@ -46,7 +53,7 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
     dataset = datasets.load(params.dataset, work.artefacts, work.settings.dataset_folders)
     model = models.describe(work.artefacts, params.model)
     rows = np.arange(len(dataset.images)) if params.whole else dataset.train  # [n]
-    images = dataset.images[rows]  # [n, h, w, c]
+    images = dataset.take(rows)  # [n, h, w, c]
     if dataset.labels is None:
         raise InvalidInput(f"{dataset.name!r} has no label to spread; label at least one image of each class")
     if images.shape[1:] != (model.height, model.width, model.channels):
@@ -63,43 +70,56 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
         images, labels, len(dataset.classes), latents=latents, progress=tell, **params.model_dump(exclude=_APART)
     )
     work.report(SPREAD, "writing files", final=True)
-    entries = list(_entries(dataset, rows, np.flatnonzero(labels == UNLABELLED), made))
-    kept = sum(bool(entry["kept"]) for entry in entries)
+    new = np.flatnonzero(labels == UNLABELLED)
+    kept = new[made.kept[new]]
+    shards = -(-len(kept) // SHARD)
     summary = {
         "space": made.space,
-        "labelled": len(images) - len(entries),
-        "unlabelled": len(entries),
-        "kept": kept,
+        "labelled": len(images) - len(new),
+        "unlabelled": len(new),
+        "kept": len(kept),
         "expected_accuracy": _expected(made.expected, dataset.classes),
+        **({"shards": shards} if shards > 1 else {}),
     }
     asked = rows[made.ask_next].tolist()
-    work.put_json(
-        "result.json",
-        {
-            **params.model_dump(mode="json", exclude=set(NOTIFYING)),
-            "model_version": model.version,
-            "dataset_checksum": dataset.checksum,
-            **summary,
-            "ask_next": asked,
-            "rows": entries,
-        },
-    )
-    work.put("rows.csv", _table(entries))
-    _write_kept(work, dataset, [entry for entry in entries if entry["kept"]])
+    told = {
+        **params.model_dump(mode="json", exclude=set(NOTIFYING)),
+        "model_version": model.version,
+        "dataset_checksum": dataset.checksum,
+        **summary,
+        "ask_next": asked,
+    }
+    work.put_pieces("result.json", _json(told, _entries(dataset, rows, new, made)))
+    work.put_pieces("rows.csv", _table(_entries(dataset, rows, new, made)))
+    for number in range(max(1, shards)):
+        shard = list(_entries(dataset, rows, kept[number * SHARD : (number + 1) * SHARD], made))
+        _write_kept(work, dataset, shard, f"-{number}" if shards > 1 else "", number * SHARD / max(1, len(kept)))
     return summary
 
 
 def _entries(dataset: Dataset, rows: Rows, new: Rows, made: Spread) -> Iterator[dict[str, Any]]:
     """What came of each of the `new` ones, which had no label, among these rows of the data set."""
-    columns = (
-        rows[new].tolist(),
-        label_names(made.labels[new], dataset.classes),
-        made.confidence[new].tolist(),
-        made.kept[new].tolist(),
-        rows[made.nearest[new]].tolist(),
-    )
-    for row, name, confidence, kept, nearest in zip(*columns, strict=True):
-        yield {"row": row, "label": name, "confidence": round(confidence, 6), "kept": kept, "nearest": nearest}
+    for start in range(0, len(new), _TOGETHER):
+        some = new[start : start + _TOGETHER]
+        columns = (
+            rows[some].tolist(),
+            label_names(made.labels[some], dataset.classes),
+            made.confidence[some].tolist(),
+            made.kept[some].tolist(),
+            rows[made.nearest[some]].tolist(),
+        )
+        for row, name, confidence, kept, nearest in zip(*columns, strict=True):
+            yield {"row": row, "label": name, "confidence": round(confidence, 6), "kept": kept, "nearest": nearest}
+
+
+def _json(told: dict[str, Any], entries: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    """A JSON object of all that is told, with the entries as `rows`, piece by piece."""
+    yield json.dumps(told, indent=1, allow_nan=False).removesuffix("\n}").encode() + b',\n "rows": ['
+    before = "\n  "
+    while some := list(islice(entries, _TOGETHER)):
+        yield (before + ",\n  ".join(json.dumps(entry, allow_nan=False) for entry in some)).encode()
+        before = ",\n  "
+    yield b"\n ]\n}"
 
 
 def _expected(expected: Expected, classes: Sequence[str]) -> dict[str, Any]:
@@ -107,16 +127,29 @@ def _expected(expected: Expected, classes: Sequence[str]) -> dict[str, Any]:
     return {"mean": expected.mean, "low": expected.low, "high": expected.high, "per_class": by_class}
 
 
-def _table(entries: Sequence[dict[str, Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(entries[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(cells(entry) for entry in entries)
-    return out.getvalue()
+def _table(entries: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    """The entries as a table, piece by piece."""
+    first = True
+    while some := list(islice(entries, _TOGETHER)):
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(some[0]), lineterminator="\n")
+        if first:
+            writer.writeheader()
+        writer.writerows(cells(entry) for entry in some)
+        yield out.getvalue().encode()
+        first = False
 
 
-def _write_kept(work: Work, dataset: Dataset, kept: Sequence[dict[str, Any]]) -> None:
-    """Write the images that are kept, with their new labels, as npz and as zip."""
+def _write_kept(work: Work, dataset: Dataset, kept: Sequence[dict[str, Any]], mark: str, done: float) -> None:
+    """Write images that are kept, with their new labels, as npz and as zip.
+
+    Args:
+        work: the job.
+        dataset: where the images are.
+        kept: what came of each.
+        mark: what tells the names of these files from those of other shards.
+        done: the share of all images that is written already.
+    """
     rows = np.array([entry["row"] for entry in kept], np.int64)
     names = [str(entry["label"]) for entry in kept]
     images = dataset.images[rows]
@@ -126,13 +159,13 @@ def _write_kept(work: Work, dataset: Dataset, kept: Sequence[dict[str, Any]]) ->
         "confidence": np.array([entry["confidence"] for entry in kept], np.float32),
         "row": rows,
     }
-    work.put("images.npz", write_npz(arrays))
+    work.put(f"images{mark}.npz", write_npz(arrays))
     manifest = ({name: value for name, value in entry.items() if name != "kept"} for entry in kept)
-    work.put("images.zip", write_zip(_told(work, images), names, manifest))
+    work.put(f"images{mark}.zip", write_zip(_told(work, images, done), names, manifest))
 
 
-def _told(work: Work, images: Pixels) -> Iterator[Pixels]:
+def _told(work: Work, images: Pixels, done: float) -> Iterator[Pixels]:
     """The images one by one, each reported as it is written."""
     for i, image in enumerate(images):
-        work.report(SPREAD + (1 - SPREAD) * i / len(images), "writing files")
+        work.report(SPREAD + (1 - SPREAD) * (done + (1 - done) * i / len(images)), "writing files")
         yield image

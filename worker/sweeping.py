@@ -32,7 +32,10 @@ def sweep(store: ArtefactStore, attempts: Attempts, old: OldJobs, now: datetime)
     unfinished = {record.id for record in attempts.unfinished()}
     for shelf in artefacts.DESCRIPTIONS:
         for path in artefacts.paths(store, shelf):
-            freed += _versions(store, path, unfinished, now)
+            swept = _versions(store, path, unfinished, now)
+            if swept and not store.entries(path):  # of shards that were never joined somebody was the owner
+                attempts.ledger.erase(path)
+            freed += swept
     for job_id in old.lost(store.folders("jobs")):
         freed += _unchanged(store, f"jobs/{job_id}", now - LOST)
     if freed:

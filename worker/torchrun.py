@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import distributed
 
+from latentaug.datasets.selection import Images, Selection
 from latentaug.errors import BY_CODE, LatentaugError, NotFound, Unavailable
 from latentaug.options import TrainingOptions
 from latentaug.runtime.jobs import JobError
@@ -39,8 +40,9 @@ SILENCE = timedelta(minutes=10)
 """How long a process waits for another one's part of a step before it gives up."""
 STOP_TIMEOUT = 10.0
 """Seconds that torchrun has to end its processes before all are killed."""
-
-Pixels = NDArray[np.uint8]
+TRAIN, VALIDATION = "train.npy", "validation.npy"
+"""Where the images are in the folder."""
+_PIECE = 2**24
 
 
 class _Task(BaseModel):
@@ -49,6 +51,8 @@ class _Task(BaseModel):
     latent_dim: int | None
     options: TrainingOptions
     device: str
+    mapped: bool = False
+    """Whether the images stay in their files."""
 
 
 class _Result(BaseModel):
@@ -65,8 +69,8 @@ class _Result(BaseModel):
 def fit_on_several(
     processes: int,
     threads: int,
-    train: Pixels,
-    validation: Pixels,
+    train: Images,
+    validation: Images,
     latent_dim: int | None,
     options: TrainingOptions,
     *,
@@ -85,10 +89,10 @@ def fit_on_several(
     """
     with TemporaryDirectory(prefix="latentaug-train-") as name:
         folder = Path(name)
-        np.save(folder / "train.npy", train, allow_pickle=False)
-        np.save(folder / "validation.npy", validation, allow_pickle=False)
+        _write(folder / TRAIN, train)
+        _write(folder / VALIDATION, validation)
         files = ArtefactStore(folder.as_uri())
-        task = _Task(latent_dim=latent_dim, options=options, device=device)
+        task = _Task(latent_dim=latent_dim, options=options, device=device, mapped=isinstance(train, Selection))
         files.put("task.json", task.model_dump_json().encode())
         if checkpoint is not None:
             files.put("checkpoint", checkpoint)
@@ -97,6 +101,27 @@ def fit_on_several(
                 on_checkpoint(lambda: files.get("checkpoint"))
                 on_epoch(EpochMetrics(**json.loads(line)))
         return _trained(files)
+
+
+def _write(path: Path, images: Images) -> None:
+    """Write images as npy, some after others where they are not in memory."""
+    if not isinstance(images, Selection):
+        np.save(path, images, allow_pickle=False)
+        return
+    file = np.lib.format.open_memmap(path, "w+", np.uint8, images.shape)
+    step = max(1, _PIECE // max(1, file[:1].size))
+    for start in range(0, len(images), step):
+        file[start : start + step] = images[start : start + step]
+    file.flush()
+
+
+def _read(path: Path, *, mapped: bool) -> Images:
+    """The images that `_write` wrote."""
+    if not mapped:
+        images: NDArray[np.uint8] = np.load(path, allow_pickle=False)
+        return images
+    file = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    return Selection(file, np.arange(len(file)))
 
 
 @contextmanager
@@ -170,8 +195,8 @@ def main(folder: Path) -> None:
 
     try:
         trained = fit(
-            np.load(folder / "train.npy", allow_pickle=False),
-            np.load(folder / "validation.npy", allow_pickle=False),
+            _read(folder / TRAIN, mapped=task.mapped),
+            _read(folder / VALIDATION, mapped=task.mapped),
             task.latent_dim,
             task.options,
             device=str(device),

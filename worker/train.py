@@ -74,7 +74,7 @@ def _make(work: Work, params: TrainParams) -> ModelDescription:
 
     trained = train_vae(work, dataset, params.latent_dim, params, on_epoch)
     work.report(0.95, "projecting the training part", final=True)
-    latents = Codec(trained.vae, device(work.settings)).encode(dataset.images[dataset.train])
+    latents = Codec(trained.vae, device(work.settings)).encode(dataset.take(dataset.train))
     labels = None if dataset.labels is None else dataset.labels[dataset.train]
     projected = ProjectedDataset(latents=latents, labels=labels, rows=dataset.train)
     weights, places = to_bytes(trained.vae), _umap(work, latents)

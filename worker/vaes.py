@@ -57,8 +57,8 @@ def train_vae(
 
     def trained(checkpoint: bytes | None) -> Trained:
         return fit_here(
-            dataset.images[dataset.train],
-            dataset.images[dataset.validation],
+            dataset.take(dataset.train),
+            dataset.take(dataset.validation),
             latent_dim,
             options(params),
             on_epoch=counted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -109,6 +109,10 @@ class Work:
     def put(self, file: str, data: bytes | str) -> None:
         """Write one of the job's files."""
         self._files.put(f"{self._folder}/{file}", data.encode() if isinstance(data, str) else data)
+
+    def put_pieces(self, file: str, pieces: Iterator[bytes]) -> None:
+        """Write one of the job's files piece by piece."""
+        self._files.put_pieces(f"{self._folder}/{file}", pieces)
 
     def put_json(self, file: str, value: object) -> None:
         """Write one of the job's files as JSON."""

@@ -7,11 +7,13 @@ that is missing costs all of it. Patches are of gradients, which tell shapes bet
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
+
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from latentaug.datasets.selection import Images
 
 SIDES = (28, 16)
 """Longest sides, in pixels, at which shapes are compared, so that a pixel is about as much of a shape in every image.
@@ -19,16 +21,17 @@ Which serves better depends on the images: the finer one for MNIST (0.3 % more o
 for UJIPEN (6 % more)."""
 REACH = 1
 """How many pixels a patch may have moved, each way; 2 made MNIST's nearest images purer, and its labels worse."""
+_TOGETHER = 1024
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 
 
-def sides(images: NDArray[np.uint8]) -> tuple[int, ...]:
+def sides(images: Images) -> tuple[int, ...]:
     """The `SIDES` that images uint8 [n, h, w, c] can be compared at; at least the smallest."""
     longest = max(images.shape[1:3])
     return tuple(side for side in SIDES if side <= longest) or SIDES[-1:]
 
 
-def shapes(images: NDArray[np.uint8], side: int) -> Tensor:
+def shapes(images: Images, side: int) -> Tensor:
     """What images are compared by: the horizontal and vertical gradients of each channel.
 
     Args:
@@ -39,17 +42,29 @@ def shapes(images: NDArray[np.uint8], side: int) -> Tensor:
     Returns:
         float16 [n, 2 c, height, width], to save memory; `distortion` computes in float32.
     """
-    if images.shape[3] > 1 and (images == images[..., :1]).all():
-        images = images[..., :1]
-    channels = images.shape[3]
+    channels = 1 if _grey(images) else images.shape[3]
     sobel = torch.tensor(_SOBEL) / (4 * 255)
     kernels = torch.stack([sobel, sobel.T])[:, None].repeat(channels, 1, 1, 1)  # [2 c, 1, 3, 3]
-    parts = []
-    for start in range(0, len(images), 1024):
-        levels = torch.tensor(images[start : start + 1024]).permute(0, 3, 1, 2).float()
-        enlarged = _doubled(reduced(levels, side), side)
-        parts.append(functional.conv2d(enlarged, kernels, padding=1, groups=channels).half().contiguous())
-    return torch.cat(parts)
+    features = torch.empty(0)
+    for part in _parts(len(images)):
+        levels = torch.tensor(images[part][..., :channels]).permute(0, 3, 1, 2).float()
+        gradients = functional.conv2d(_doubled(reduced(levels, side), side), kernels, padding=1, groups=channels)
+        if not len(features):
+            features = torch.empty((len(images), *gradients.shape[1:]), dtype=torch.float16)
+        features[part] = gradients.half()
+    return features
+
+
+def _grey(images: Images) -> bool:
+    """Whether images show nothing but grey."""
+    if images.shape[3] == 1:
+        return True
+    return all((some == some[..., :1]).all() for some in (images[part] for part in _parts(len(images))))
+
+
+def _parts(n: int) -> Iterator[slice]:
+    """Some images after others."""
+    return (slice(start, start + _TOGETHER) for start in range(0, n, _TOGETHER))
 
 
 def reduced(images: Tensor, side: int) -> Tensor:

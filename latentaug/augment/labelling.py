@@ -10,6 +10,8 @@ from latentaug.errors import InvalidInput, TooLarge
 
 MAX_VALUES = 2**28
 """Most images times classes that labels are spread over at once: a gigabyte."""
+MAX_IMAGES = 2**21
+"""Most images that labels are spread over at once; each takes about 2 KB of memory."""
 MAX_REQUEST_VALUES = 2**20
 """Most images times classes of a request, which then takes seconds."""
 
@@ -39,11 +41,13 @@ def check_labels(labels: NDArray[np.int64], most: int = MAX_VALUES) -> int:
 
 
 def check_size(images: int, classes: int, most: int = MAX_VALUES) -> None:
-    """Refuse more images times classes than `most`.
+    """Refuse more images times classes than `most`, and more images than `MAX_IMAGES`.
 
     Raises:
         TooLarge: there are more.
     """
+    if images > MAX_IMAGES:
+        raise TooLarge(f"labels are spread over {MAX_IMAGES:,} images at most, not over {images:,}; use fewer images")
     if images * classes > most:
         raise TooLarge(
             f"the labels of {classes} classes cannot be spread over {images} images at once, but over "

@@ -21,10 +21,12 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from latentaug.augment.calibration import interval
+from latentaug.augment.cells import Progress
 from latentaug.augment.labelling import check_labels
 from latentaug.augment.propagation import Beliefs, believe
-from latentaug.augment.similarity import Floats, Graph, Neighbourhoods, Progress, Rows, Space, edges, similarity
+from latentaug.augment.similarity import Floats, Graph, Neighbourhoods, Rows, Space, edges, similarity
 from latentaug.datasets.dataset import UNLABELLED
+from latentaug.datasets.selection import Images
 from latentaug.errors import InvalidInput
 from latentaug.options import LabelOptions, LabelSpace
 
@@ -84,7 +86,7 @@ class Spread:
 
 
 def spread(
-    images: NDArray[np.uint8],
+    images: Images,
     labels: Rows,
     classes: int,
     *,
@@ -98,7 +100,7 @@ def spread(
     """Spread the labels there are over all images.
 
     Args:
-        images: uint8 [n, h, w, c].
+        images: uint8 [n, h, w, c], in memory or not.
         labels: int64 [n], 0 to classes - 1, and -1 for the images without a label.
         classes: number of classes.
         latents: float32 [n, d], the images' latents, or None to look at pixels alone.

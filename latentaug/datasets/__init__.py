@@ -60,7 +60,8 @@ def load(name: str, store: ArtefactStore, folders: Sequence[Path]) -> Dataset:
     Args:
         name: the data set's name.
         store: the store that holds uploads.
-        folders: where files of public data sets are looked for, in this order; downloads are kept in the last.
+        folders: where files of public data sets are looked for, in this order; downloads are kept in the last, and so
+            are copies of large uploads from a store that is elsewhere.
 
     Raises:
         NotFound: no such data set.
@@ -74,7 +75,7 @@ def load(name: str, store: ArtefactStore, folders: Sequence[Path]) -> Dataset:
         return mnist.load(folders)
     if name in ujipen.DESCRIPTIONS:
         return ujipen.load(name, folders)
-    return uploads.load(store, name)
+    return uploads.load(store, name, folders[-1] if folders else None)
 
 
 def delete(store: ArtefactStore, name: str) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from latentaug.datasets.duplicates import Duplicates
+from latentaug.datasets.selection import Images, Selection
 
 UNLABELLED = -1
 """Stands in place of a label's number for an image that has no label."""
@@ -105,6 +106,11 @@ class DatasetDescription(BaseModel):
     """Checksum of an upload's stored arrays."""
     created_at: datetime | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all images."""
+        return self.images * self.height * self.width * self.channels
+
     @model_validator(mode="before")
     @classmethod
     def _all_or_none_labelled(cls, data: Any) -> Any:
@@ -130,6 +136,7 @@ class Dataset:
         validation: rows that decide when VAE training stops, int64; some may be unlabelled.
         test: rows on which accuracy is measured and nothing else, int64; all are labelled if any image is.
         source: where the images come from.
+        mapped: whether the images are in a file, and come into memory only as they are read.
     """
 
     name: str
@@ -140,6 +147,7 @@ class Dataset:
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
     source: str
+    mapped: bool = False
 
     @property
     def labelled_train(self) -> NDArray[np.int64]:
@@ -151,6 +159,10 @@ class Dataset:
         """Rows of the training part that have no label, int64."""
         return self.train if self.labels is None else self.train[self.labels[self.train] == UNLABELLED]
 
+    def take(self, rows: NDArray[np.int64]) -> Images:
+        """The images of these rows; where the images are mapped, so is what this returns."""
+        return Selection(self.images, rows) if self.mapped else self.images[rows]
+
     def names_of(self, rows: NDArray[np.int64]) -> list[str | None] | None:
         """Names of these rows' labels, None for a row without one; None in all if no image has a label."""
         return None if self.labels is None else label_names(self.labels[rows], self.classes)
@@ -160,5 +172,5 @@ class Dataset:
         """SHA-256 over images, labels and parts: equal data have equal checksums, whatever their names."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
         for array in (self.images, self.labels, self.train, self.validation, self.test):
-            digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+            digest.update(b"none" if array is None else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()

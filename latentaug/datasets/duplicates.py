@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from latentaug.datasets.near_copies import Pairs, near_pairs
+from latentaug.datasets.selection import Selection
 from latentaug.imaging.pixels import Pixels
 
 APART = 2.0
 """The nearest image outside a group of near copies differs at least this many times as much as those within."""
 FEWEST_PICTURES = 3
 """Fewest different pictures whose images can be kept together, as each part of a data set needs a picture."""
+MOST_COMPARED = 2**20
+"""Images among which near copies are looked for: that takes half a kilobyte for each, and minutes for all."""
 MOST_EXAMPLES = 10
 """Pictures that are shown as examples of those with copies."""
 MOST_COPIES = 5
@@ -71,11 +75,16 @@ class Duplicates(BaseModel):
 
 
 def find(images: Pixels) -> Copies:
-    """Find out which of the images, uint8 [n, h, w, c], show the same picture."""
+    """Find out which of the images, uint8 [n, h, w, c], show the same picture.
+
+    Of more than `MOST_COMPARED`, those alone do that are equal byte for byte.
+    """
     first = _equal(images)
     own = np.arange(len(images))
+    if len(images) > MOST_COMPARED:
+        return Copies(first, first != own)
     different = np.flatnonzero(first == own)
-    pictures = _isolated(len(different), near_pairs(images[different], farthest=APART))
+    pictures = _isolated(len(different), near_pairs(Selection(images, different), farthest=APART))
     return Copies(different[pictures][np.searchsorted(different, first)], first != own)
 
 
@@ -88,8 +97,8 @@ def describe(copies: Copies, labels: Labels, files: Sequence[str] | None) -> Dup
         files: each image's path in the upload, or None.
     """
     order = np.argsort(copies.pictures, kind="stable")
-    groups = [group.tolist() for group in np.split(order, np.flatnonzero(np.diff(copies.pictures[order])) + 1)]
-    groups = [group for group in groups if len(group) > 1]
+    ends = [*(np.flatnonzero(np.diff(copies.pictures[order])) + 1).tolist(), len(order)]
+    groups = [order[start:end].tolist() for start, end in pairwise([0, *ends]) if end - start > 1]
     named = [len({labels[row] for row in group} - {None}) for group in groups]
     exact = int(copies.exact.sum())
     return Duplicates(
@@ -109,16 +118,22 @@ def describe(copies: Copies, labels: Labels, files: Sequence[str] | None) -> Dup
 
 def warnings(found: Duplicates, images: int) -> list[str]:
     """What to know about the copies among so many images; nothing if there are none."""
+    told = []
+    if images > MOST_COMPARED:
+        told.append(
+            f"Only images that are equal byte for byte were found to be copies, as there are over {MOST_COMPARED:,}. "
+            "Leave out near copies yourself, such as images that were saved anew, or accuracy may be told too high."
+        )
     count = found.exact + found.near
     if not count:
-        return []
+        return told
     one, other = found.examples[-1][:2]
     kept = (
         "All images of one picture are in the same part, so that nothing is tested on what it was trained on."
         if images - count >= FEWEST_PICTURES
         else "So few different pictures cannot be kept apart in training, validation and test; upload more."
     )
-    told = [
+    told += [
         f"Of {images:,} images, {count:,} repeat{'s' * (count == 1)} an earlier one ({found.exact:,} byte for byte, "
         f"{found.near:,} nearly), such as {_name(other)}, which shows what {_name(one)} shows. {kept}"
     ]
@@ -149,9 +164,16 @@ def _by_turns(group: list[int], labels: Labels) -> list[int]:
 
 def _equal(images: Pixels) -> Rows:
     """For each image, the first row with the same bytes."""
-    rows: dict[bytes, int] = {}
-    digests = (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)
-    return np.array([rows.setdefault(digest, row) for row, digest in enumerate(digests)], np.int64)
+    told = bytearray()
+    for image in images:
+        told += hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+    digests = np.frombuffer(told, np.uint64).reshape(-1, 2)
+    order = np.lexsort(digests.T)  # rows of one digest stay in their order
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (digests[order[1:]] != digests[order[:-1]]).any(axis=1)
+    first = np.empty(len(order), np.int64)
+    first[order] = order[new][np.cumsum(new) - 1]
+    return first
 
 
 def _isolated(n: int, pairs: Pairs) -> Rows:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from latentaug.datasets.selection import Images
 from latentaug.imaging.pixels import Pixels
 
 SMOOTH_SIDE = 32
@@ -68,7 +69,7 @@ def _joined(parts: Sequence[Pairs]) -> Pairs:
     return Pairs(*(np.concatenate(arrays) for arrays in zip(none, *parts, strict=True)))
 
 
-def near_pairs(images: Pixels, farthest: float) -> Pairs:
+def near_pairs(images: Images, farthest: float) -> Pairs:
     """The pairs of images that differ by at most `farthest`.
 
     The difference of two images is the part of their edges' energy that differs where they differ most, among 4x4
@@ -78,13 +79,16 @@ def near_pairs(images: Pixels, farthest: float) -> Pairs:
         images: uint8 [n, h, w, c], no two alike byte for byte.
         farthest: the largest difference of interest.
     """
-    height, width = images.shape[1:3]
+    height, width, channels = images.shape[1:]
+    values = height * width * channels
     smoothing = -(-min(height, width) // SMOOTH_SIDE)
     reach = min(smoothing, MOST_SHIFT)
-    spectra = np.concatenate([_spectra(_grey(images[rows])) for rows in _chunks(len(images), images[0].size)])  # [n, f]
+    spectra = np.empty((len(images), len(_frequencies()[0])), np.complex64)  # [n, f]
+    for chunk in _chunks(len(images), values):
+        spectra[chunk] = _spectra(_grey(images[chunk]))
     pairs = _alike_over_shifts(spectra, _alike(spectra).rows, _shifts(height, width, reach))
     rows = pairs.nearest(MOST_PIXELS // (height * width)).rows
-    parts = [rows[chunk] for chunk in _chunks(len(rows), 8 * images[0].size)]
+    parts = [rows[chunk] for chunk in _chunks(len(rows), 8 * values)]
     compared = _joined(
         [Pairs(part, _differences(images[part[:, 0]], images[part[:, 1]], smoothing, reach)) for part in parts]
     )

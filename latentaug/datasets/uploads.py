@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 
 from latentaug.datasets import duplicates, inspection
 from latentaug.datasets.built_in import BUILT_IN
@@ -27,13 +28,15 @@ from latentaug.datasets.dataset import (
     label_names,
 )
 from latentaug.datasets.duplicates import Copies, Duplicates
+from latentaug.datasets.selection import MOST_IN_MEMORY
 from latentaug.datasets.splitting import Parts, check_enough, split, split_as_given, split_partly_labelled
 from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, NotStored, TooLarge
 from latentaug.imaging.intake import resized
 from latentaug.imaging.layout import MAX_LABEL
 from latentaug.imaging.pixels import MAX_SIDE, MIN_SIDE, Pixels, fit
 from latentaug.imaging.sizes import proposed, sizes_differ
-from latentaug.storage import artefacts, formats
+from latentaug.storage import artefacts, formats, tensors
+from latentaug.storage.local import local_file
 from latentaug.storage.objects import ArtefactStore, check_name, whole
 
 MAX_CLASSES = 10_000
@@ -57,7 +60,8 @@ class Reading:
     unreadable: Unreadable | None = None
 
 
-_PLAIN = Reading()
+PLAIN = Reading()
+"""Reading that told nothing."""
 Rows = NDArray[np.int64]
 
 
@@ -69,7 +73,7 @@ def create(
     max_bytes: int,
     size: tuple[int, int] | None = None,
     files: Sequence[str] | None = None,
-    reading: Reading = _PLAIN,
+    reading: Reading = PLAIN,
 ) -> DatasetDescription:
     """Store an upload, and split it into parts once and for all, or keep the parts that it came in.
 
@@ -93,11 +97,37 @@ def create(
         TooLarge: over the limit on decoded bytes.
         NotStored: there is no room for it; then nothing of it is kept.
     """
-    if check_name(name, "data set") in BUILT_IN or store.exists(_path(name)):
-        raise _taken(name)
+    check_free(store, name)
     check_enough(len(images))
     sizes = [(image.shape[0], image.shape[1]) for image in images]
-    pixels = _uniform(images, sizes, size, max_bytes, files)
+    pixels = uniform(images, sizes, size, max_bytes, files)
+    told = [*reading.warnings, *([] if size is None else resized(sizes, size))]
+    return keep(store, name, pixels, labels, files, replace(reading, warnings=told))
+
+
+def check_free(store: ArtefactStore, name: str) -> None:
+    """Refuse a name that a data set has.
+
+    Raises:
+        InvalidInput: no data set can be called so.
+        Conflict: it is taken.
+    """
+    if check_name(name, "data set") in BUILT_IN or store.exists(_path(name)):
+        raise _taken(name)
+
+
+def keep(
+    store: ArtefactStore,
+    name: str,
+    pixels: Pixels,
+    labels: Sequence[str | None] | None,
+    files: Sequence[str] | None,
+    reading: Reading,
+) -> DatasetDescription:
+    """Look at images of one size, split them and store them, as `create` says.
+
+    The images, uint8 [n, h, w, c], may be mapped from a file, as no more than a few of them are in memory at a time.
+    """
     classes, codes = _encode(labels, len(pixels))
     labelled = np.zeros(len(pixels), np.bool_) if codes is None else codes != UNLABELLED
     copies = duplicates.find(pixels)
@@ -107,12 +137,10 @@ def create(
     arrays: dict[str, NDArray[np.generic]] = {"images": pixels, **parts}
     if codes is not None:
         arrays["labels"] = codes
-    data = save_tensors(arrays)
     named = [None] * len(pixels) if codes is None else label_names(codes, classes)
     found = duplicates.describe(copies, named, files)
     warnings = [
         *reading.warnings,
-        *([] if size is None else resized(sizes, size)),
         *inspection.look(pixels, codes, rows[0], classes, files),
         *_of_parts(reading.parts, parts, copies, found, files),
     ]
@@ -137,11 +165,9 @@ def create(
         duplicates=found,
         warnings=warnings,
         version=uuid4().hex,
-        sha256=hashlib.sha256(data).hexdigest(),
         created_at=datetime.now(UTC),
     )
-    _store(store, description, data)
-    return description
+    return _store(store, description, arrays)
 
 
 def _of_parts(
@@ -161,15 +187,27 @@ def _of_parts(
     ]
 
 
-def _store(store: ArtefactStore, description: DatasetDescription, data: bytes) -> None:
-    """Write an upload's arrays, and then its description, with which it exists."""
+def _store(store: ArtefactStore, description: DatasetDescription, arrays: tensors.Arrays) -> DatasetDescription:
+    """Write an upload's arrays, and then its description with their checksum, with which it exists."""
+    digest = hashlib.sha256()
+
+    def counted() -> Iterator[bytes]:
+        for piece in tensors.pieces(arrays):
+            digest.update(piece)
+            yield piece
+
     with whole(store, _folder(description), _path(description.name)):
-        store.put(_data_path(description), data)
+        if arrays["images"].nbytes > MOST_IN_MEMORY:
+            store.put_pieces(_data_path(description), counted())
+        else:
+            store.put(_data_path(description), b"".join(counted()))
+        description = description.model_copy(update={"sha256": digest.hexdigest()})
         try:
             store.create(_path(description.name), formats.write(description))
         except Conflict as error:
             store.delete_folder(_folder(description))
             raise _taken(description.name) from error
+    return description
 
 
 def check_size(size: tuple[int, int], proposed: str = "64x64") -> None:
@@ -207,23 +245,27 @@ def names(store: ArtefactStore) -> list[str]:
     return [name for name in store.folders("datasets") if store.exists(_path(name))]
 
 
-def load(store: ArtefactStore, name: str) -> Dataset:
-    """Load an upload.
+def load(store: ArtefactStore, name: str, copies: Path | None = None) -> Dataset:
+    """Load an upload; one of more than `MOST_IN_MEMORY` bytes stays in its file.
+
+    Args:
+        store: where it is.
+        name: its name.
+        copies: a folder for copies of such files where the store is elsewhere; without it all images are loaded.
 
     Raises:
         NotFound: no such data set.
         Damaged: the stored bytes are not those that were written.
+        NotStored: there is no room for a copy.
     """
     description = describe(store, name)
+    copies = copies if description.nbytes > MOST_IN_MEMORY else None
     try:
-        data = store.get(_data_path(description))
+        arrays = _read(store, description) if copies is None else _mapped(store, description, copies)
     except NotFound as error:
         check_exists(store, name)
         raise _damaged(name, "its images are missing") from error
-    if hashlib.sha256(data).hexdigest() != description.sha256:
-        raise _damaged(name, "its images are not what was written")
     _mark_used(store, description)
-    arrays = load_tensors(data)
     return Dataset(
         name=name,
         images=arrays["images"],
@@ -233,7 +275,28 @@ def load(store: ArtefactStore, name: str) -> Dataset:
         validation=arrays["validation"],
         test=arrays["test"],
         source=description.source,
+        mapped=copies is not None,
     )
+
+
+def _read(store: ArtefactStore, description: DatasetDescription) -> dict[str, NDArray[Any]]:
+    """An upload's arrays, in memory."""
+    data = store.get(_data_path(description))
+    _check(description, hashlib.sha256(data).hexdigest())
+    return load_tensors(data)
+
+
+def _mapped(store: ArtefactStore, description: DatasetDescription, copies: Path) -> dict[str, NDArray[Any]]:
+    """An upload's arrays, in their file."""
+    file = local_file(store, _data_path(description), copies, f"{description.version}.safetensors")
+    with file.open("rb") as opened:
+        _check(description, hashlib.file_digest(opened, "sha256").hexdigest())
+    return tensors.views(np.asarray(np.memmap(file, np.uint8, "r")))
+
+
+def _check(description: DatasetDescription, checksum: str) -> None:
+    if checksum != description.sha256:
+        raise _damaged(description.name, "its images are not what was written")
 
 
 def _mark_used(store: ArtefactStore, description: DatasetDescription) -> None:
@@ -298,14 +361,14 @@ def _parts(given: Sequence[str | None] | None, codes: Rows | None, classes: Sequ
     return split_partly_labelled(codes, pictures)
 
 
-def _uniform(
+def uniform(
     images: Sequence[Pixels] | Pixels,
     sizes: Sequence[tuple[int, int]],
     size: tuple[int, int] | None,
     max_bytes: int,
     files: Sequence[str] | None,
 ) -> Pixels:
-    """All images in one array, uint8 [n, h, w, c]."""
+    """All images in one array, uint8 [n, h, w, c]; raises what `create` raises for their sizes and bytes."""
     if size is None and len(set(sizes)) > 1:
         raise InvalidInput(sizes_differ(sizes, files))
     height, width = size or sizes[0]

@@ -133,7 +133,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
     """Most bytes in the body of an encode, decode, augment or interpolate request."""
     max_dataset_bytes: int = Field(default=1024 * 2**20, ge=1024)
-    """Most bytes of a data set, counted in its upload and again in its decoded images."""
+    """Most bytes of a data set, or of one of its shards, counted in its upload and again in its decoded images."""
+    max_sharded_bytes: int = Field(default=64 * 2**30, ge=1024)
+    """Most bytes of a data set that comes in shards. While they are joined it takes three times as much room: its
+    shards, a file in `downloads` of the home in which they are put together, and what is made of them."""
     max_held_bytes: int = Field(default=512 * 2**20, ge=1024)
     """Most bytes that encode, decode, augment and other such requests under way hold together: bodies, the images in
     them, and those to come; small requests are not counted. Another large one gets 429."""

@@ -15,14 +15,14 @@ _KEPT = 4
 """Pieces that are kept, as who reads a zip goes to and fro between its files."""
 
 
-def pieces(store: ArtefactStore, path: str, start: int, stop: int) -> Iterator[bytes]:
-    """The bytes of a stored file from `start` up to `stop`, piece by piece.
+def pieces(store: ArtefactStore, path: str, start: int, stop: int, size: int = PIECE) -> Iterator[bytes]:
+    """The bytes of a stored file from `start` up to `stop`, piece by piece, of `size` bytes each.
 
     Raises:
         NotFound: nothing is there, or no longer.
     """
-    for place in range(start, stop, PIECE):
-        yield store.part(path, place, min(place + PIECE, stop))
+    for place in range(start, stop, size):
+        yield store.part(path, place, min(place + size, stop))
 
 
 class StoredFile(io.RawIOBase):

@@ -8,6 +8,7 @@ away by deleting its description first; without a description the rest does not 
     models/<name>/<version>/...         weights and latents, safetensors
     datasets/<name>/dataset.json        a `DatasetDescription`
     datasets/<name>/<version>/...       images and labels, safetensors
+    datasets/<name>/shards/...          those of a data set that is not yet whole (`latentaug.datasets.shards`)
     jobs/<id>/record.json               the job record, once ended
     jobs/<id>/...                       what the job made
     tenants/<tenant>/...                models and data sets of a tenant, where there are any (`tenants`)
@@ -111,15 +112,20 @@ class ArtefactStore:
         self._store: ObjectStore
         self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
         if self._folder is not None:
-            with _told():
+            with told():
                 self._store = LocalStore(self._folder, mkdir=True)
         else:
             self._store = _remote(url, parts.scheme)
 
     def put(self, path: str, data: bytes) -> None:
         """Write `data` at `path`, replacing what was there."""
-        with _told():
+        with told():
             self._store.put(path, data, max_concurrency=_PARTS_AT_ONCE)
+
+    def put_pieces(self, path: str, pieces: Iterator[bytes]) -> None:
+        """Write what comes piece by piece, which is never in memory whole, replacing what was there."""
+        with told():
+            self._store.put(path, pieces, max_concurrency=_PARTS_AT_ONCE)
 
     def create(self, path: str, data: bytes) -> None:
         """Write `data` at `path` where nothing else may be yet.
@@ -127,7 +133,7 @@ class ArtefactStore:
         Raises:
             Conflict: something else is there.
         """
-        with _told():
+        with told():
             try:
                 self._store.put(path, data, mode="create")
             except AlreadyExistsError as error:
@@ -141,7 +147,7 @@ class ArtefactStore:
         Raises:
             NotFound: nothing is there.
         """
-        with _told():
+        with told():
             try:
                 return bytes(self._store.get(path).bytes())
             except FileNotFoundError as error:
@@ -153,7 +159,7 @@ class ArtefactStore:
         Raises:
             NotFound: nothing is there.
         """
-        with _told():
+        with told():
             try:
                 found = self._store.head(path)
             except FileNotFoundError as error:
@@ -167,15 +173,28 @@ class ArtefactStore:
         Raises:
             NotFound: nothing is there.
         """
-        with _told():
+        with told():
             try:
                 return bytes(self._store.get_range(path, start=start, end=stop))
             except FileNotFoundError as error:
                 raise NotFound(f"nothing is stored at {path}") from error
 
+    def local(self, path: str) -> Path | None:
+        """Where what stands at `path` is in this machine's folders; None where the store is elsewhere.
+
+        Raises:
+            NotFound: nothing is there.
+        """
+        if self._folder is None:
+            return None
+        place = self._folder / path
+        if not place.is_file():
+            raise NotFound(f"nothing is stored at {path}")
+        return place
+
     def exists(self, path: str) -> bool:
         """Whether something stands at `path`."""
-        with _told():
+        with told():
             try:
                 self._store.head(path)
             except FileNotFoundError:
@@ -184,19 +203,19 @@ class ArtefactStore:
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly under `prefix`, sorted."""
-        with _told():
+        with told():
             found = self._store.list_with_delimiter(prefix)["common_prefixes"]
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def files(self, prefix: str) -> list[str]:
         """Names of the files directly under `prefix`, sorted."""
-        with _told():
+        with told():
             found = self._store.list_with_delimiter(prefix)["objects"]
         return sorted(entry["path"].rsplit("/", 1)[-1] for entry in found)
 
     def entries(self, prefix: str) -> list[Entry]:
         """Everything under `prefix`, in no order."""
-        with _told():
+        with told():
             return [
                 Entry(entry["path"], entry["size"], entry["last_modified"])
                 for batch in self._store.list(prefix)
@@ -209,7 +228,7 @@ class ArtefactStore:
 
     def delete(self, path: str) -> None:
         """Delete what stands at `path`, if anything does."""
-        with _told(), suppress(FileNotFoundError):
+        with told(), suppress(FileNotFoundError):
             self._store.delete(path)
 
     def delete_folder(self, prefix: str) -> None:
@@ -225,7 +244,7 @@ class ArtefactStore:
         """
         if self._folder is None:
             return 0
-        with _told():
+        with told():
             return _remove_begun(self._folder / prefix)
 
 
@@ -258,13 +277,18 @@ def whole(store: ArtefactStore, folder: str, description: str) -> Iterator[None]
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say in words of ours what a store or the system says."""
+def told() -> Iterator[None]:
+    """Say in words of ours what a store or the system says.
+
+    Raises:
+        NotStored: there is no room left, or no right.
+        Away: the store does not answer.
+    """
     try:
         yield
     except (BaseError, OSError) as error:
         found = _NUMBER.search(str(error))
-        number = int(found[1]) if found else None
+        number = int(found[1]) if found else getattr(error, "errno", None)
         if number in _NO_ROOM:
             raise NotStored(
                 "no room is left where the service keeps its files, so nothing of this was kept; delete data sets or "

@@ -11,6 +11,8 @@ because their ids are unique; a job's record says whose it is.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from latentaug.storage.objects import ArtefactStore, Entry, Stored
 
@@ -57,6 +59,9 @@ class _Part(ArtefactStore):
     def put(self, path: str, data: bytes) -> None:
         self._whole.put(self._prefix + path, data)
 
+    def put_pieces(self, path: str, pieces: Iterator[bytes]) -> None:
+        self._whole.put_pieces(self._prefix + path, pieces)
+
     def create(self, path: str, data: bytes) -> None:
         self._whole.create(self._prefix + path, data)
 
@@ -68,6 +73,9 @@ class _Part(ArtefactStore):
 
     def part(self, path: str, start: int, stop: int) -> bytes:
         return self._whole.part(self._prefix + path, start, stop)
+
+    def local(self, path: str) -> Path | None:
+        return self._whole.local(self._prefix + path)
 
     def exists(self, path: str) -> bool:
         return self._whole.exists(self._prefix + path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from latentaug.datasets.selection import Images
 from latentaug.storage import models
 from latentaug.storage.models import ModelDescription
 from latentaug.storage.objects import ArtefactStore
@@ -19,8 +19,6 @@ from latentaug.vae.networks import Network, from_bytes
 
 BATCH = 1024
 """Images or latents computed at a time, at most."""
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class Codec:
@@ -38,11 +36,11 @@ class Codec:
         self._vae.to(self._device)
 
     @torch.inference_mode()
-    def encode(self, images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    def encode(self, images: Images | NDArray[np.float32]) -> NDArray[np.float32]:
         """Map images [n, h, w, c], uint8 or float32 in 0..1, to their mean latents, float32 [n, latent_dim]."""
         latents = np.empty((len(images), self.architecture.latent_dim), np.float32)
-        for rows, batch in self._batches(images):
-            latents[rows] = self._vae.encode(torch.tensor(batch, device=self._device))[0].cpu().numpy()
+        for rows in self._batches(len(images)):
+            latents[rows] = self._vae.encode(torch.tensor(images[rows], device=self._device))[0].cpu().numpy()
         return latents
 
     @torch.inference_mode()
@@ -50,16 +48,14 @@ class Codec:
         """Map latents, float32 [n, latent_dim], to images, float32 [n, h, w, c] in 0..1."""
         a = self.architecture
         images = np.empty((len(latents), a.height, a.width, a.channels), np.float32)
-        for rows, batch in self._batches(latents):
-            images[rows] = self._vae.decode(torch.tensor(batch, device=self._device)).cpu().numpy()
+        for rows in self._batches(len(latents)):
+            images[rows] = self._vae.decode(torch.tensor(latents[rows], device=self._device)).cpu().numpy()
         return images
 
-    def _batches(self, array: NDArray[Scalar]) -> Iterator[tuple[slice, NDArray[Scalar]]]:
+    def _batches(self, n: int) -> Iterator[slice]:
         a = self.architecture
         size = together(a.height * a.width * a.channels, BATCH)
-        for start in range(0, len(array), size):
-            rows = slice(start, start + size)
-            yield rows, array[rows]
+        return (slice(start, start + size) for start in range(0, n, size))
 
 
 def read_vae(store: ArtefactStore, model: ModelDescription) -> Network:

@@ -31,7 +31,7 @@ class Step:
             decoder's output, mean and log-variance.
         optimizer: updates the network's parameters.
         group: the processes that train together; says which rows of a batch are this process's.
-        images: uint8 [n, h, w, c], all training images, on the device.
+        images: uint8 [n, h, w, c], the training images, or a window of them, on the device.
         beta: weight of the divergence.
         bfloat16: whether the network's products are computed in bfloat16.
         average: of the network's weights over the steps; None where it is not wanted.

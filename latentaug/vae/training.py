@@ -1,6 +1,7 @@
 """Train a VAE without labels (section 4), with early stopping and checkpoints from which training resumes exactly.
 
-Images are uint8 [n, h, w, c], and stay uint8 on the device until their batch's turn.
+Images are uint8 [n, h, w, c], and stay uint8 on the device until their batch's turn. Those that are not in memory come
+there by and by (`supply`).
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from latentaug.allocator import keep_freed
+from latentaug.datasets.selection import Images, Selection
 from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
 from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import LATENT_DIMS, Architecture, chosen, pixels
@@ -29,10 +30,9 @@ from latentaug.vae.memory import together
 from latentaug.vae.networks import Network, from_weights, untrained
 from latentaug.vae.precision import fastest
 from latentaug.vae.residual import Grid, ResidualVAE
+from latentaug.vae.supply import Supply, supply
 from latentaug.vae.train_step import Step, side_stream, step_kind
 from latentaug.vae.variation import CHANCES
-
-Pixels = NDArray[np.uint8]
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 _VALIDATION_BATCH = 1024
@@ -102,14 +102,15 @@ class _Run:
 
     vae: Network
     step: Step
+    supply: Supply
     best: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
     history: list[EpochMetrics] = field(default_factory=list)
 
 
 def fit(
-    train: Pixels,
-    validation: Pixels,
+    train: Images,
+    validation: Images,
     latent_dim: int | None,
     options: TrainingOptions,
     *,
@@ -121,10 +122,13 @@ def fit(
 ) -> Trained:
     """Train a VAE. The same arguments give the same weights, in one go or resumed; on the CPU to the last bit.
 
+    Images that are not in memory, a `Selection`, are shuffled within windows of a file (`supply`). Where one window
+    holds all of them, the weights are the same as from memory.
+
     From the first call on, the process keeps the memory that its tensors free (`allocator.keep_freed`).
 
     Args:
-        train: uint8 [n, h, w, c] with n at least 2.
+        train: uint8 [n, h, w, c] with n at least 2, in memory or not.
         validation: uint8 [m, h, w, c] with m at least 1, never trained on.
         latent_dim: dimensions of the latent space; None for the architecture's own number, `LATENT_DIMS`.
         options: how to train.
@@ -142,24 +146,27 @@ def fit(
     """
     keep_freed()
     architecture = _architecture(train, validation, latent_dim, options)
-    options = _settled(options, architecture, len(train))
-    identity = json.dumps([asdict(architecture), options.model_dump(), len(train), len(validation)])
-    if options.precision == "auto":  # not part of the identity: another machine may go on with a checkpoint
-        options = options.model_copy(update={"precision": fastest(architecture, torch.device(device))})
+    options = asked = _settled(options, architecture, len(train))
+    if asked.precision == "auto":
+        options = asked.model_copy(update={"precision": fastest(architecture, torch.device(device))})
     with side_stream(torch.device(device)):
-        images = torch.tensor(train, device=device)
+        images = supply(train, torch.device(device), options.batch_size or len(train))
+        # With the precision that was asked for, as another machine may go on with a checkpoint.
+        about = [asdict(architecture), asked.model_dump(), len(train), len(validation)]
+        identity = json.dumps(about if images.windowed is None else [*about, images.windowed])
         if checkpoint is None:
-            run = _start(untrained(architecture, train, options.seed), options, images, group or Alone())
+            run = _start(untrained(architecture, images.sample, options.seed), options, images, group or Alone())
         else:
             run = _resume(checkpoint, identity, options, images, group or Alone())
-        _epochs(run, torch.tensor(validation, device=device), options, identity, on_epoch, on_checkpoint)
+        held = validation if isinstance(validation, Selection) else torch.tensor(validation, device=device)
+        _epochs(run, held, options, identity, on_epoch, on_checkpoint)
     weights = {name: tensor.cpu() for name, tensor in run.best.items()}
     return Trained(from_weights(architecture, weights), options, run.history, run.best_epoch)
 
 
 def _epochs(
     run: _Run,
-    validation: Tensor,
+    validation: Tensor | Selection,
     options: TrainingOptions,
     identity: str,
     on_epoch: Callable[[EpochMetrics], None] | None,
@@ -202,7 +209,7 @@ def _epochs_in_all(history: Sequence[EpochMetrics], seconds: float, options: Tra
     return min(most, done + max(0, math.floor(left / seconds)))
 
 
-def _architecture(train: Pixels, validation: Pixels, latent_dim: int | None, options: TrainingOptions) -> Architecture:
+def _architecture(train: Images, validation: Images, latent_dim: int | None, options: TrainingOptions) -> Architecture:
     if train.ndim != 4 or train.dtype != np.uint8 or validation.dtype != np.uint8:
         raise InvalidInput(f"training images are {train.dtype} {list(train.shape)}; give uint8 [n, h, w, c]")
     if len(train) < 2 or len(validation) < 1:
@@ -250,7 +257,7 @@ def _default_epochs(architecture: Architecture, n: int) -> int:
     return min(_PAPER_EPOCHS, max(3, round(_EFFORT / places / n)))
 
 
-def _epoch(run: _Run, validation: Tensor, options: TrainingOptions) -> EpochMetrics:
+def _epoch(run: _Run, validation: Tensor | Selection, options: TrainingOptions) -> EpochMetrics:
     """Train on all images once, in a new order, then validate."""
     number, started, group = len(run.history) + 1, time.perf_counter(), run.step.group
     train_loss, reconstruction, divergence = _train(run, options, number)
@@ -267,7 +274,7 @@ def _epoch(run: _Run, validation: Tensor, options: TrainingOptions) -> EpochMetr
         divergence,
         reconstructed,
         diverged,
-        len(run.step.images) / (trained - started),
+        len(run.supply) / (trained - started),
         seconds,
         mse,
         _epochs_in_all(run.history, seconds, options),
@@ -276,32 +283,40 @@ def _epoch(run: _Run, validation: Tensor, options: TrainingOptions) -> EpochMetr
 
 def _train(run: _Run, options: TrainingOptions, epoch: int) -> list[float]:
     """One pass over the images. Order and noise depend on seed and epoch alone, so that resuming is exact."""
-    images = run.step.images
-    order_seed, noise_seed = np.random.SeedSequence([options.seed, epoch]).generate_state(2, np.uint64)
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(int(order_seed))).to(images.device)
-    generator = torch.Generator(images.device).manual_seed(int(noise_seed))
+    order_seed, noise_seed = np.random.SeedSequence([options.seed, epoch]).generate_state(2, np.uint64).tolist()
+    device, shuffle = run.supply.images.device, torch.Generator().manual_seed(order_seed)
+    generator = torch.Generator(device).manual_seed(noise_seed)
     run.step.sums.zero_()
     run.vae.train()
-    size, latent_dim = options.batch_size or len(order), run.vae.architecture.latent_dim
-    for start in range(0, len(order), size):
-        batch = order[start : start + size]  # [batch]
-        noise = torch.randn(len(batch), latent_dim, generator=generator, device=images.device)  # [batch, latent_dim]
-        chances = None
-        if run.step.average is not None:
-            chances = torch.rand(len(batch), CHANCES, generator=generator, device=images.device)  # [batch, CHANCES]
-        run.step.take(batch, noise, chances)
-    means: list[float] = (run.step.group.total(run.step.sums) / len(order)).tolist()
+    for window in run.supply.epoch(order_seed):
+        run.step.images = window.images
+        order = torch.randperm(window.length, generator=shuffle).to(device)
+        _train_on(run, options, order, generator)
+    means: list[float] = (run.step.group.total(run.step.sums) / len(run.supply)).tolist()
     return means
 
 
+def _train_on(run: _Run, options: TrainingOptions, order: Tensor, generator: torch.Generator) -> None:
+    """Train on the step's images in this order."""
+    size, latent_dim = options.batch_size or len(order), run.vae.architecture.latent_dim
+    for start in range(0, len(order), size):
+        batch = order[start : start + size]  # [batch]
+        noise = torch.randn(len(batch), latent_dim, generator=generator, device=order.device)  # [batch, latent_dim]
+        chances = None
+        if run.step.average is not None:
+            chances = torch.rand(len(batch), CHANCES, generator=generator, device=order.device)  # [batch, CHANCES]
+        run.step.take(batch, noise, chances)
+
+
 @torch.inference_mode()
-def _validate(vae: Network, images: Tensor) -> Tensor:
+def _validate(vae: Network, images: Tensor | Selection) -> Tensor:
     """Reconstruction from the mean latents, divergence and mean squared error, means over the images, float64 [3]."""
     vae.eval()
-    sums = torch.zeros(3, dtype=torch.float64, device=images.device)
-    size = together(images[0].numel(), _VALIDATION_BATCH)
+    device = next(vae.parameters()).device
+    sums = torch.zeros(3, dtype=torch.float64, device=device)
+    size = together(math.prod(images.shape[1:]), _VALIDATION_BATCH)
     for start in range(0, len(images), size):
-        x = pixels(images[start : start + size])  # [batch, c, h, w]
+        x = pixels(torch.as_tensor(images[start : start + size], device=device))  # [batch, c, h, w]
         no_noise = torch.zeros(len(x), vae.architecture.latent_dim, device=x.device)  # [batch, latent_dim]
         output, mean, log_variance = vae(x, no_noise)
         parts = loss(x, output, mean, log_variance, 1, vae.likelihood)
@@ -313,7 +328,7 @@ def _validate(vae: Network, images: Tensor) -> Tensor:
 def _start(
     vae: Network,
     options: TrainingOptions,
-    images: Tensor,
+    images: Supply,
     group: Group,
     averaged: tuple[dict[str, Tensor], Tensor] | None = None,
 ) -> _Run:
@@ -322,11 +337,12 @@ def _start(
     Args:
         vae: its weights are those to start from.
         options: how to train.
-        images: uint8 [n, h, w, c], on the device.
+        images: the training images.
         group: the processes that train together.
         averaged: averaged weights, and over how many steps; None at the start.
     """
-    vae = vae.to(images.device)
+    first, device = images.images, images.images.device
+    vae = vae.to(device)
     average, beta = None, 1.0 if options.beta is None else options.beta
     if isinstance(vae, ResidualVAE):
         vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -334,20 +350,20 @@ def _start(
         if averaged is not None:
             average.network.load_state_dict(averaged[0])
     # Capturable means that nothing in a step waits for the GPU, so that the step can be recorded.
-    rate = options.learning_rate if average is None else torch.tensor(options.learning_rate, device=images.device)
-    optimizer = torch.optim.Adam(vae.parameters(), lr=rate, fused=True, capturable=images.is_cuda)
-    step = step_kind(images, group)(
+    rate = options.learning_rate if average is None else torch.tensor(options.learning_rate, device=device)
+    optimizer = torch.optim.Adam(vae.parameters(), lr=rate, fused=True, capturable=first.is_cuda)
+    step = step_kind(first, group)(
         vae,
         group.wrap(vae),
         optimizer,
         group,
-        images,
+        first,
         beta,
         options.precision == "bfloat16",
         average,
         options.learning_rate,
     )
-    return _Run(vae, step)
+    return _Run(vae, step, images)
 
 
 def _checkpoint(run: _Run, identity: str) -> bytes:
@@ -363,7 +379,7 @@ def _checkpoint(run: _Run, identity: str) -> bytes:
     return save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, {"training": json.dumps(header)})
 
 
-def _resume(checkpoint: bytes, identity: str, options: TrainingOptions, images: Tensor, group: Group) -> _Run:
+def _resume(checkpoint: bytes, identity: str, options: TrainingOptions, images: Supply, group: Group) -> _Run:
     """Go on from what `_checkpoint` wrote."""
     architecture, *_ = json.loads(identity)
     try:
@@ -378,7 +394,7 @@ def _resume(checkpoint: bytes, identity: str, options: TrainingOptions, images: 
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("weights", "best", "average", "averaged", *_MOMENTS)}
     for name, tensor in tensors.items():
         part, _, weight = name.partition(".")
-        parts[part][weight] = tensor.to(images.device)
+        parts[part][weight] = tensor.to(images.images.device)
     vae = from_weights(Architecture(**architecture), parts["weights"])
     averaged = (parts["average"], parts["averaged"]["steps"]) if parts["average"] else None
     run = _start(vae, options, images, group, averaged)

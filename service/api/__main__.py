@@ -44,11 +44,14 @@ def main() -> int:
         app = create_app(settings, given.own)
         listeners = _listeners(settings, given.listener)
         folders.check_store(settings)
+        several = given.own is None and settings.api_processes > 1
+        if several:
+            processes.check_room()
     except (ValueError, OSError, Conflict) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return MISCONFIGURED
     logs.configure(settings)
-    if given.own is None and settings.api_processes > 1:
+    if several:
         return processes.supervise(settings, listeners)
     return _serve(settings, app, listeners)
 

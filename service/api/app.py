@@ -31,7 +31,19 @@ from service.api.http.sites import OwnPages
 from service.api.jobs.submissions import Jobs
 from service.api.loaded import LoadedDatasets
 from service.api.metrics import Metrics, RequestMetrics
-from service.api.routes import datasets, inference, jobs, labelling, models, page, quality, records, results, system
+from service.api.routes import (
+    datasets,
+    inference,
+    jobs,
+    labelling,
+    models,
+    page,
+    quality,
+    records,
+    results,
+    shards,
+    system,
+)
 from service.api.routes.plain import DocumentedApp
 from service.api.siblings import Siblings
 from service.asgi.endpoint import WARNINGS_HEADER
@@ -125,7 +137,7 @@ def create_app(settings: Settings, own: Path | None = None) -> ASGIApp:
         redoc_url=None,
         generate_unique_id_function=contract.operation_id,
     )
-    for module in (models, datasets, jobs, results, records, system, page):
+    for module in (models, datasets, shards, jobs, results, records, system, page):
         app.include_router(module.router)
     plain = [endpoint.route for endpoint in endpoints]
     front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)

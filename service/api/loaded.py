@@ -13,7 +13,7 @@ from latentaug.storage import tenants
 from latentaug.storage.objects import ArtefactStore
 
 MAX_KEPT_BYTES = 64 * 2**20
-"""A data set larger than this is read anew each time; the whole of MNIST is smaller."""
+"""A data set in memory that is larger than this is read anew each time; the whole of MNIST is smaller."""
 
 
 class _Wanted(NamedTuple):
@@ -23,7 +23,7 @@ class _Wanted(NamedTuple):
 
 
 class LoadedDatasets:
-    """Loads one data set at a time and keeps the last one if it is small. Make it inside a running event loop."""
+    """Loads one data set at a time and keeps the last if it takes little memory. Make it in a running event loop."""
 
     def __init__(self, store: ArtefactStore, settings: Settings) -> None:
         self._store = store
@@ -49,6 +49,6 @@ class LoadedDatasets:
             return self._kept[1]
         self._kept = None  # before the next one is loaded, so that memory never holds two
         dataset = datasets.load(wanted.name, tenants.of(self._store, wanted.tenant), self._settings.dataset_folders)
-        if dataset.images.nbytes <= MAX_KEPT_BYTES:
+        if dataset.mapped or dataset.images.nbytes <= MAX_KEPT_BYTES:
             self._kept = wanted, dataset
         return dataset

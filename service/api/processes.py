@@ -5,12 +5,15 @@ What the settings allow in one process is shared out among them. What they count
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from socket import socket
 
+from latentaug.errors import Conflict
+from latentaug.runtime import sockets
 from latentaug.runtime.processes import MISCONFIGURED, ModuleProcess, stop, told_to_stop
 from latentaug.runtime.settings import Settings
 
@@ -20,6 +23,8 @@ FIRST_SECONDS = 30.0
 """Seconds within which a process that says that its settings are wrong ends all: later it is started again."""
 STOP_SECONDS = 1.0
 """Seconds beyond the drain time after which a process that does not stop is killed."""
+PREFIX = "latentaug-"
+"""What the name of the folder with their sockets begins with."""
 SHARED_OUT = ("max_connections", "max_held_bytes")
 """Settings that say what all processes together may have at once."""
 
@@ -28,6 +33,16 @@ def share(settings: Settings) -> Settings:
     """The settings of one of the processes."""
     parts = {name: max(1, getattr(settings, name) // settings.api_processes) for name in SHARED_OUT}
     return settings.model_copy(update=parts)
+
+
+def check_room() -> None:
+    """Make sure that the sockets at which the processes tell their metrics can be where they will be.
+
+    Raises:
+        Conflict: the path of the system's temporary folder is too long.
+    """
+    if len(os.fsencode(tempfile.gettempdir())) + len(f"/{PREFIX}xxxxxxxx/00") > sockets.LONGEST_PATH:
+        raise Conflict(f"the path of the temporary folder {tempfile.gettempdir()} is too long; set a shorter TMPDIR")
 
 
 def supervise(settings: Settings, listeners: Sequence[socket]) -> int:
@@ -44,7 +59,7 @@ def supervise(settings: Settings, listeners: Sequence[socket]) -> int:
     files = [listener.fileno() for listener in listeners]
     listening = [word for file in files for word in ("--listener", str(file))]
     with ExitStack() as until_the_end:
-        folder = until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="latentaug-"))
+        folder = until_the_end.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))
         processes = [
             ModuleProcess(["service.api", "--own", f"{folder}/{number}", *listening], {}, inherits=files)
             for number in range(settings.api_processes)

@@ -97,7 +97,7 @@ def test_every_operation_that_changes_something_is_told_of(
         if not each.reads and not each.path.startswith("/v1/models/{model}/")
     ]
     for operation in changing:
-        path = operation.path.format(model="no", dataset="no", job=NOBODY)
+        path = operation.path.format(model="no", dataset="no", job=NOBODY, number=0)
         served.request(operation.method, path, params={"name": "new"})
 
     lines = told()

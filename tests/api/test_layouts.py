@@ -98,3 +98,24 @@ def test_a_result_that_is_damaged_is_called_so(api: httpx.Client, home: Home, wo
         assert answer.status_code in (200, 409), (made, told)  # 200: an empty table, or what no class is needed for
         assert answer.status_code == 200 or "run the job again" in answer.json()["detail"]
     assert api.get(f"{JOBS}/{job}/result", params={"layout": layout}).status_code == 409
+
+
+def test_very_many_images_come_in_shards_each_by_its_number(api: httpx.Client, home: Home, worker: Attempts) -> None:
+    job = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight"}).json()["id"]
+    worker.claim(job, 1)
+    for number in range(2):
+        images = DIGITS.images[number : number + 1]
+        home.store.put(f"jobs/{job}/images-{number}.zip", write_zip(list(images), ["3"], [{"source": number}]))
+    home.store.put(f"jobs/{job}/result.json", json.dumps({"dataset_checksum": DIGITS.checksum}).encode())
+    worker.finish(job, 1, "succeeded", {"shards": 2})
+    zipped, result = {"Accept": "application/zip"}, f"{JOBS}/{job}/result"
+
+    unnamed, beyond = api.get(result, headers=zipped), api.get(result, params={"shard": 2}, headers=zipped)
+    second = api.get(result, params={"shard": 1}, headers=zipped)
+    laid_out = api.get(result, params={"shard": 1, "layout": "huggingface"})
+
+    assert (unnamed.status_code, beyond.status_code) == (422, 422)
+    assert "shard=0 to 1" in unnamed.json()["detail"]
+    assert second.content == home.store.get(f"jobs/{job}/images-1.zip")
+    assert parquet.read_table(io.BytesIO(laid_out.content))["source"].to_pylist() == [1]
+    assert api.get(result, headers={"Accept": "application/json"}).status_code == 200

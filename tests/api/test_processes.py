@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -39,8 +41,8 @@ def test_they_share_out_what_is_allowed_at_once() -> None:
 class Running:
     """`python -m service.api` with several processes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
-        self.process, self.url = process, url
+    def __init__(self, process: subprocess.Popen[bytes], url: str, temporary: Path) -> None:
+        self.process, self.url, self.temporary = process, url, temporary
 
     @property
     def children(self) -> list[int]:
@@ -77,8 +79,11 @@ def running(home: Home, api: httpx.Client) -> Iterator[Running]:
     """Those of a test, beside the API that all tests share with its model server."""
     port = services.free_port()
     environment = home.environment(port=port, api_processes=PROCESSES, log_level="warning")
-    with services.process("service.api", environment) as process:
-        running = Running(process, f"http://127.0.0.1:{port}")
+    with (
+        tempfile.TemporaryDirectory(prefix="la-") as temporary,
+        services.process("service.api", {**environment, "TMPDIR": temporary}) as process,
+    ):
+        running = Running(process, f"http://127.0.0.1:{port}", Path(temporary))
         services.wait_until(lambda: running.answers() and running.get("/readyz").status_code == 200)
         assert within(20, lambda: running.telling == PROCESSES)
         yield running
@@ -153,7 +158,18 @@ def test_at_the_end_what_was_begun_is_answered_and_no_process_is_left(running: R
     assert running.process.wait(20) == 0
     assert not any(alive(pid) for pid in pids)
     assert not running.answers()
-    assert not list(Path("/tmp").glob(f"latentaug-*/{PROCESSES - 1}"))  # noqa: S108 (where the system's is)
+    assert not list(running.temporary.iterdir())
+
+
+@pytest.mark.slow
+def test_where_their_sockets_would_have_too_long_a_path_they_do_not_start(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    environment = home.environment(port=services.free_port(), api_processes=PROCESSES) | {"TMPDIR": str(folder)}
+    ended = subprocess.run([sys.executable, "-m", "service.api"], env=environment, capture_output=True, check=False)
+
+    assert ended.returncode == 2
+    assert b"set a shorter TMPDIR" in ended.stderr
 
 
 @pytest.mark.slow

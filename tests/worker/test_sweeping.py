@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from latentaug import datasets
+from latentaug.datasets import shards
 from latentaug.runtime.jobs import Attempts, OldJobs
 from latentaug.runtime.settings import Settings
 from latentaug.storage.objects import ArtefactStore
@@ -129,3 +130,18 @@ def test_a_deleted_data_set_leaves_nothing_of_killed_uploads(artefacts: Artefact
     left(root / "datasets" / "mine" / str(description.version) / "arrays.safetensors#1")
     datasets.delete(artefacts, "mine")
     assert not (root / "datasets" / "mine").exists()
+
+
+def test_shards_that_nobody_joins_go_with_their_entry_in_the_ledger(
+    redis: Redis, artefacts: ArtefactStore, jobs: Attempts, settings: Settings, root: Path
+) -> None:
+    shards.put(artefacts, "begun", 0, IMAGES, None, 2**20, 2**20)
+    shards.put(artefacts, "going-on", 0, IMAGES, None, 2**20, 2**20)
+    for name in ("begun", "going-on"):
+        jobs.ledger.enter(f"datasets/{name}", "somebody", 1000)
+    age(root / "datasets/begun")
+
+    kept = swept(redis, artefacts, settings, root)
+
+    assert {Path(file).parts[1] for file in kept} == {"going-on"}
+    assert jobs.ledger.total("somebody") == 1000

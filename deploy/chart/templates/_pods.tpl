@@ -124,7 +124,7 @@ envFrom:
 {{- define "latentaug.volumes" -}}
 - name: data
   emptyDir:
-    sizeLimit: 2Gi
+    sizeLimit: {{ .root.Values.home.size }}
 - name: tmp
   emptyDir:
     sizeLimit: 1Gi

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
+from latentaug.datasets.shards import MOST_SHARDS
 from latentaug.errors import InvalidInput
 from latentaug.options import NAME, NAME_RULE, Bits, LayoutOptions, Options, Seeded
 from latentaug.runtime.jobs import Kind, Status
@@ -24,10 +25,9 @@ Schema = TypeVar("Schema", bound=BaseModel)
 Chosen = TypeVar("Chosen", bound=Options)
 
 
-class UploadOptions(Options):
-    """Options of a data set's upload."""
+class ImageFileOptions(Options):
+    """How the images of an upload are read."""
 
-    name: Annotated[str, Field(pattern=f"^{NAME.pattern}$", description=f"The data set's name: {NAME_RULE}.")]
     size: Annotated[str, Field(pattern=r"^[0-9]{1,3}x[0-9]{1,3}$")] | None = None
     """Resize every image to this height x width, such as 28x28 (aspect kept, padded). Needed if sizes differ."""
 
@@ -43,6 +43,19 @@ class UploadOptions(Options):
             return None
         height, width = self.size.split("x")
         return int(height), int(width)
+
+
+class UploadOptions(ImageFileOptions):
+    """Options of a data set's upload."""
+
+    name: Annotated[str, Field(pattern=f"^{NAME.pattern}$", description=f"The data set's name: {NAME_RULE}.")]
+
+
+class JoinOptions(Options):
+    """Which shards are to be joined."""
+
+    count: Annotated[int, Field(ge=1, le=MOST_SHARDS)]
+    """How many there are, so that one that was lost on its way is missed. Their numbers are 0 to count - 1."""
 
 
 class SampleOptions(Seeded):
@@ -109,6 +122,9 @@ class ResultOptions(LayoutOptions):
     """Return one of an evaluation's further figures, as PNG: the paper's figures 2, 3 and 7 from its first VAE, or its
     curves beside the evaluations named in `beside`. Of an augment job, `quality` returns its report on the new images:
     the best, the worst and the most copied as PNG, or all numbers as JSON."""
+    shard: Annotated[int, Field(ge=0, lt=MOST_SHARDS)] | None = None
+    """Which file of a label job's images to return, where there are so many that they are in several: 0 up to the
+    `shards` of its result."""
 
 
 class JobFilter(Options):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
+import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
@@ -15,10 +16,11 @@ from starlette.responses import Response
 from latentaug import datasets
 from latentaug.allocator import give_back_aside
 from latentaug.datasets import DatasetDescription, NotRead, Reading, Unreadable
-from latentaug.errors import Damaged, Newer, NotFound
+from latentaug.errors import Damaged, InvalidInput, Newer, NotFound
+from latentaug.imaging.depth import used_bits
 from latentaug.imaging.intake import MOST_UNREADABLE
 from latentaug.imaging.intake import Unreadable as NotTaken
-from latentaug.imaging.pixels import Limits
+from latentaug.imaging.pixels import Limits, Pixels
 from latentaug.options import NAME
 from latentaug.storage.objects import ArtefactStore
 from service.api.access import AnyKey, MayAdminister, MayTrain
@@ -28,8 +30,9 @@ from service.api.http.answers import write_images
 from service.api.http.bodies import read_dataset, scaled
 from service.api.http.holding import LARGE
 from service.api.http.limits import read_body
-from service.api.http.options import DamagedName, NoOptions, Once, SampleOptions, UploadOptions
-from service.api.own import FromOwn
+from service.api.http.options import DamagedName, ImageFileOptions, NoOptions, Once, SampleOptions, UploadOptions
+from service.api.http.places import Place
+from service.api.own import FromOwn, Own
 from service.api.samples import sample
 from service.asgi.endpoint import afterwards
 from service.asgi.taken import TakenResponse
@@ -65,18 +68,27 @@ async def upload_dataset(
     form = media.body_form(request, media.DATASET_BODIES)
     limits = Limits(max_images=MAX_IMAGES, max_bytes=context.settings.max_dataset_bytes)
     with context.uploads.one() as place:
-        settings = context.settings
-        announced = request.headers.get("content-length", "0")
-        wanted = int(announced) if announced.isdecimal() else 0
-        await context.on_jobs(lambda: context.jobs.check_room(own.caller.owner, wanted))
-        body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate, place.room)
-        if len(body) > LARGE:
-            afterwards(request, give_back_aside)
+        body = await receive(request, context, own, place)
         description = await context.on_upload(lambda: _create(context, own.store, options, form, body, limits))
     path = own.path(f"datasets/{description.name}")
     await context.on_jobs(lambda: context.jobs.enter(path, own.caller.owner))
     response.headers["Location"] = f"/v1/datasets/{description.name}"
     return description
+
+
+async def receive(request: Request, context: Context, own: Own, place: Place) -> bytes:
+    """The body of an upload, if its sender may store so much.
+
+    Raises:
+        NotStored, TooLarge, Stalled: as the request deserves.
+    """
+    settings, announced = context.settings, request.headers.get("content-length", "0")
+    wanted = int(announced) if announced.isdecimal() else 0
+    await context.on_jobs(lambda: context.jobs.check_room(own.caller.owner, wanted))
+    body = await read_body(request, settings.max_dataset_bytes, settings.min_upload_rate, place.room)
+    if len(body) > LARGE:
+        afterwards(request, give_back_aside)
+    return body
 
 
 class DatasetList(BaseModel):
@@ -147,17 +159,22 @@ def describe(name: str, store: ArtefactStore) -> DatasetDescription:
     Raises:
         NotFound: there is no such data set.
     """
-    _check_name(name)
+    check_name(name)
     return datasets.describe(name, store)
 
 
 def _check_exists(name: str, store: ArtefactStore) -> None:
     """Refuse a name that no data set has; a damaged one can still be deleted."""
-    _check_name(name)
+    check_name(name)
     datasets.check_exists(name, store)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that no data set can have.
+
+    Raises:
+        NotFound: it can be none's.
+    """
     if not NAME.fullmatch(name):
         raise NotFound.named("datasets", name)
 
@@ -165,20 +182,37 @@ def _check_name(name: str) -> None:
 def _create(
     context: Context, store: ArtefactStore, options: UploadOptions, form: str, body: bytes, limits: Limits
 ) -> DatasetDescription:
+    sent = read_upload(options, form, body, limits)
+    return datasets.create(store, options.name, sent.images, sent.labels, context.settings.max_dataset_bytes, *sent[2:])
+
+
+class Sent(NamedTuple):
+    """What an upload, or a shard of one, holds: what `datasets.create` takes."""
+
+    images: Sequence[Pixels] | Pixels
+    labels: Sequence[str | None] | None
+    size: tuple[int, int] | None
+    files: Sequence[str] | None
+    reading: Reading
+
+
+def read_upload(options: ImageFileOptions, form: str, body: bytes, limits: Limits, *, shard: bool = False) -> Sent:
+    """Read the images of an upload, those of 16 bits scaled to 8.
+
+    Raises:
+        MalformedInput, InvalidInput, TooLarge: as `read_dataset` does.
+    """
     size = options.height_and_width
     if size is not None:
         datasets.check_size(size)
     batch = read_dataset(form, body, limits, skip_bad=options.skip_bad, size=size)
-    return datasets.create(
-        store,
-        options.name,
-        scaled(batch, options.bits),
-        None if batch.labels is None else batch.labels.names,
-        context.settings.max_dataset_bytes,
-        size,
-        batch.files,
-        Reading(batch.parts, batch.warnings, _unreadable(batch.unreadable)),
-    )
+    if shard and options.bits is None and not isinstance(batch.images, np.ndarray) and used_bits(batch.images):
+        message = "there are images of 16 bits; say how many bits they use, so that all shards are scaled alike"
+        raise InvalidInput(message, fields=[("bits", message)])
+    images = scaled(batch, options.bits)
+    labels = None if batch.labels is None else batch.labels.names
+    reading = Reading(batch.parts, batch.warnings, _unreadable(batch.unreadable))
+    return Sent(images, labels, size, batch.files, reading)
 
 
 def _unreadable(left: Sequence[NotTaken]) -> Unreadable | None:

@@ -61,6 +61,8 @@ RESULTS: dict[Kind, dict[str, str]] = {
         media.PNG: "report.png",
     },
 }
+IN_SHARDS = {"images.npz", "images.zip"}
+"""The files that are several where there are very many images."""
 LAYOUTS: dict[Converted, str] = {"huggingface": media.PARQUET, "webdataset": media.TAR, "yolo": media.ZIP}
 """The media type of each layout that is made of a job's zip."""
 _NOT_AS_WRITTEN = (*BROKEN_ZIP, LookupError, TypeError, csv.Error)
@@ -85,21 +87,23 @@ async def job_result(
     With `layout`, images come as other tools read them. Without it, `Range` gives a part of the bytes, so that a broken
     download can go on.
     """
-    figure, layout = options.figure, options.layout
+    figure, layout, shard = options.figure, options.layout, options.shard
     record = await context.on_jobs(lambda: own.jobs.get(job))
     if layout != "folders":
-        return await _in_layout(request, record, layout, context)
+        return await _in_layout(request, record, layout, shard, context)
     files = RESULTS[record.kind] if figure is None else _FIGURES.get(figure, {media.PNG: f"figures/{figure}.png"})
     form = media.answer_form(request, list(files))
     _check_succeeded(record)
     what = "result" if figure is None else f"figure {figure!r}"
     try:
-        return await stored(request, context, f"jobs/{record.id}/{files[form]}", form)
+        return await stored(request, context, f"jobs/{record.id}/{_shard(record, files[form], shard)}", form)
     except NotFound as error:
         raise _no_longer(record, what) from error
 
 
-async def _in_layout(request: Request, record: JobRecord, layout: Converted, context: Context) -> Response:
+async def _in_layout(
+    request: Request, record: JobRecord, layout: Converted, shard: int | None, context: Context
+) -> Response:
     """The images of a job, laid out for another tool."""
     form = media.answer_form(request, [LAYOUTS[layout]])
     if media.ZIP not in RESULTS[record.kind]:
@@ -108,8 +112,9 @@ async def _in_layout(request: Request, record: JobRecord, layout: Converted, con
         )
     _check_succeeded(record)
     folder, files = f"jobs/{record.id}", RESULTS[record.kind]
+    images = f"{folder}/{_shard(record, files[media.ZIP], shard)}"
     try:
-        zipped = await context.on_store(lambda: StoredFile(context.store, f"{folder}/{files[media.ZIP]}"))
+        zipped = await context.on_store(lambda: StoredFile(context.store, images))
         told = await context.on_store(lambda: context.store.get(f"{folder}/{files[media.JSON]}"))
     except NotFound as error:
         raise _no_longer(record, "result") from error
@@ -146,6 +151,25 @@ def _one_of_few(parts: Iterator[bytes]) -> Iterator[bytes]:
         yield from parts
     finally:
         _PLACES.release()
+
+
+def _shard(record: JobRecord, file: str, shard: int | None) -> str:
+    """The file's name, where images are in several shards that of the one that is asked for.
+
+    Raises:
+        InvalidInput: none of the shards is named, or one that there is not.
+    """
+    shards = (record.result or {}).get("shards") if file in IN_SHARDS else None
+    count = shards if isinstance(shards, int) else 1
+    if count == 1 and not shard:
+        return file
+    if shard is None or shard >= count:
+        told = (
+            f"the images are in {count} files; name one by shard=0 to {count - 1}" if count > 1 else "leave shard out"
+        )
+        raise InvalidInput(told, fields=[("shard", told)])
+    stem, dot, form = file.rpartition(".")
+    return f"{stem}-{shard}{dot}{form}"
 
 
 def _no_longer(record: JobRecord, what: str) -> NotFound:
