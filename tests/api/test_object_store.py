@@ -70,6 +70,10 @@ def upload(client: httpx.Client, name: str) -> httpx.Response:
     return post(client, "/v1/datasets", npz(images=pictures(8)), NPZ, "application/json", name=name)
 
 
+def put(client: httpx.Client, path: str) -> httpx.Response:
+    return client.put(path, content=npz(images=pictures(8)), headers={"Content-Type": NPZ})
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.5])
 def test_everything_is_as_in_a_folder_however_long_the_store_takes(
     client: httpx.Client, jobs: Attempts, store: ArtefactStore, lossy: Way, delay: float
@@ -91,6 +95,10 @@ def test_everything_is_as_in_a_folder_however_long_the_store_takes(
         assert client.get("/readyz").status_code == 200
         assert client.delete("/v1/datasets/mine").status_code == 204
         assert client.get("/v1/datasets/mine").status_code == 404
+        shards = [f"/v1/datasets/mine/shards/{number}" for number in (1, 0)]
+        assert [put(client, path).status_code for path in shards] == [200, 200]
+        assert client.post("/v1/datasets/mine/shards/join", params={"count": 2}).json()["images"] == 16
+        assert client.delete("/v1/datasets/mine").status_code == 204
         assert client.delete(result.replace("/result", "/record")).status_code == 204
         assert client.get(result).status_code == 404
     finally:

@@ -18,9 +18,12 @@ IMAGES, NAMES = DIGITS.images[:60], [str(label) for label in np.asarray(DIGITS.l
 LARGE = 2**30
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore((tmp_path / "store").as_uri() if request.param == "file" else "memory:///")
+pytestmark = pytest.mark.stores("memory")
+
+
+@pytest.fixture
+def store(store_url: str) -> ArtefactStore:
+    return ArtefactStore(store_url)
 
 
 @pytest.fixture

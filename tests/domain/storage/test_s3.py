@@ -81,6 +81,24 @@ def test_of_an_upload_that_is_broken_off_nothing_is_seen(
     assert unfinished(s3_server, url) == 0, "the parts are not left for a rule of the bucket to find"
 
 
+def test_what_comes_piece_by_piece_goes_in_parts_and_of_a_broken_source_nothing_is_seen(
+    store: ArtefactStore, lossy: Way, s3_server: S3, url: str
+) -> None:
+    pieces = [LARGE[start : start + 2**20] for start in range(0, len(LARGE), 2**20)]
+    store.put_pieces("whole", iter(pieces))
+    assert len(parts(lossy)) == -(-len(LARGE) // PART)
+    assert store.get("whole") == LARGE
+
+    def broken() -> Iterator[bytes]:
+        yield from pieces[:20]
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        store.put_pieces("half", broken())
+    assert [entry.path for entry in store.entries("")] == ["whole"]
+    assert unfinished(s3_server, url) == 0
+
+
 WRITER = """
 import sys
 from latentaug.storage.objects import ArtefactStore
