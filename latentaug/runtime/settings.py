@@ -319,8 +319,8 @@ class Settings(BaseSettings):
         url, *others = self.model_server_urls
         if others:
             raise Conflict(
-                f"{PREFIX}MODEL_SERVER_URL names several model servers, which only python -m service.api takes; give "
-                "whatever starts one the URL of that one"
+                f"{PREFIX}MODEL_SERVER_URL names several model servers, and only python -m service.api takes several; "
+                "start each model server with its own URL alone"
             )
         return url
 
