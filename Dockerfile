@@ -27,7 +27,7 @@ COPY service service
 COPY worker worker
 COPY client client
 RUN /opt/latentaug/bin/pip install --no-compile --no-deps --no-build-isolation . && /opt/latentaug/bin/pip check
-# Half of what is installed is never loaded by any process of ours. docs/results/image.md says what is taken out.
+# Much of what is installed is never loaded by any process of ours. docs/results/image.md says what is taken out.
 COPY deploy/image deploy/image
 RUN /opt/latentaug/bin/pip uninstall --yes pip \
     && find /opt/latentaug -type d -name __pycache__ -prune -exec rm -r {} + \

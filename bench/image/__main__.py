@@ -92,7 +92,11 @@ def page(measured: Measured) -> Iterator[str]:
     )
     yield f"- **Time of the build**: {measured.seconds:.0f} s, without the base image."
     yield ""
-    yield "The base image is made of Debian's packages here; the one that the Dockerfile names is of another size."
+    yield (
+        "The base image is made of Debian's packages here; the one that the Dockerfile names is of another size. "
+        "Compiled modules count only where they are in the image: pip would compile all, the build compiles those that "
+        "are loaded."
+    )
     yield ""
     yield "| taken out by `deploy/image/trim.py` | MB |"
     yield "|---|---|"

@@ -82,7 +82,6 @@ def _make_base(buildah: Buildah, folder: Path) -> None:
         [
             "mmdebstrap",
             "--variant=minbase",
-            '--aptopt=Apt::Install-Recommends "false"',
             f"--include={_PACKAGES}",
             *unread,
             named["suite"],

@@ -81,15 +81,28 @@ class Container:
             )  # fmt: skip
 
     def run(self, command: Sequence[str]) -> int:
-        """Run a further command in the container, as health checks run; return its exit status."""
+        """Run a further command in the container, as health checks run; return its exit status.
+
+        Raises:
+            ProcessLookupError: the container does not run.
+        """
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--ipc", "--root"]
         return subprocess.run([*enter, *self._confined, *command], env=self._environment, check=False).returncode
 
     @property
     def pid(self) -> int:
-        """The container's first process, by its number outside; 0 while there is none."""
-        first = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        return int(first[0]) if first else 0
+        """The container's first process, by its number outside.
+
+        Raises:
+            ProcessLookupError: there is none yet, or none any more.
+        """
+        try:
+            first = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        except FileNotFoundError:
+            first = []
+        if not first:
+            raise ProcessLookupError("the container has no process")
+        return int(first[0])
 
     def poll(self) -> int | None:
         """Return the exit status, by 128 more than the signal's number where a signal ended it; None while it runs."""
@@ -100,7 +113,12 @@ class Container:
         return self._process.wait(seconds)
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
-        """Ask it to end, as an engine does, within so many seconds; return its exit status."""
+        """Ask it to end, as an engine does, within so many seconds; return its exit status.
+
+        Raises:
+            ProcessLookupError: the container does not run.
+            TimeoutExpired: it has not ended by then.
+        """
         os.kill(self.pid, signal.SIGTERM)
         return self._process.wait(seconds)
 

@@ -16,7 +16,7 @@ LATER = (
     "mlflow",
     "torch._dynamo",
     "uvicorn.lifespan.on",
-    "uvicorn.loops.auto",
+    "uvicorn.loops.uvloop",
     "uvicorn.protocols.http.auto",
     "uvicorn.protocols.websockets.auto",
     *(f"PIL.{form}ImagePlugin" for form in ("Bmp", "Gif", "Jpeg", "Ppm")),

@@ -55,7 +55,10 @@ class Containers(Composition):
             return super().healthy(service)
         kind, *command = COMPOSE["services"][service]["healthcheck"]["test"]
         assert kind == "CMD"
-        return self.running[service].run(command) == 0
+        try:
+            return self.running[service].run(command) == 0
+        except ProcessLookupError:
+            return False
 
     def stop(self) -> None:
         for container in self.running.values():
