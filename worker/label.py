@@ -5,19 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentaug import datasets
+from latentaug.augment.counts import most_of_a_job
 from latentaug.augment.labelling import check_labels
 from latentaug.augment.spreading import Expected, Spread, spread
 from latentaug.datasets import UNLABELLED, Dataset, label_names
 from latentaug.errors import InvalidInput
-from latentaug.imaging.archives import write_npz, write_zip
+from latentaug.imaging.archives import folder_names, write_npz, write_zip
 from latentaug.imaging.pixels import Pixels
 from latentaug.imaging.spreadsheets import cells
 from latentaug.options import NOTIFYING, LabelParams
@@ -27,7 +28,7 @@ from worker.vaes import device
 from worker.work import Work
 
 SHARD = 100_000
-"""Most images in one file: as many as a zip may hold that is laid out anew, and as fit into a caller's memory."""
+"""Images of each file where they are too many for one: as many as a zip may hold that is laid out anew."""
 _TOGETHER = 1000  # entries
 
 Rows = NDArray[np.int64]
@@ -43,8 +44,8 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
 
     Files: `result.json`, `rows.csv` (each unlabelled image's row in the data set, label, confidence, whether it is
     kept, and the row of the labelled image that its label came from), `images.npz` and `images.zip` (the kept images
-    with their labels; where these are more than `SHARD`, so many of them in each of `images-0.npz`, `images-1.npz` and
-    so on). Images of the other parts take no part in anything, unless the whole data set is asked for.
+    with their labels; where they are too many for one file, `SHARD` of them in each of `images-0.npz`, `images-1.npz`
+    and so on). Images of the other parts take no part in anything, unless the whole data set is asked for.
 
     Raises:
         InvalidInput: there is no label, or no image without one; or the model takes other images.
@@ -72,7 +73,9 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
     work.report(SPREAD, "writing files", final=True)
     new = np.flatnonzero(labels == UNLABELLED)
     kept = new[made.kept[new]]
-    shards = -(-len(kept) // SHARD)
+    most = most_of_a_job(images.shape[1:], work.settings.max_result_bytes)
+    size = len(kept) if len(kept) <= most else min(most, SHARD)
+    shards = -(-len(kept) // max(1, size))
     summary = {
         "space": made.space,
         "labelled": len(images) - len(new),
@@ -91,9 +94,10 @@ def label(work: Work, params: LabelParams) -> dict[str, Any]:
     }
     work.put_pieces("result.json", _json(told, _entries(dataset, rows, new, made)))
     work.put_pieces("rows.csv", _table(_entries(dataset, rows, new, made)))
+    folders = folder_names(label_names(made.labels[kept], dataset.classes))
     for number in range(max(1, shards)):
-        shard = list(_entries(dataset, rows, kept[number * SHARD : (number + 1) * SHARD], made))
-        _write_kept(work, dataset, shard, f"-{number}" if shards > 1 else "", number * SHARD / max(1, len(kept)))
+        shard = list(_entries(dataset, rows, kept[number * size : (number + 1) * size], made))
+        _write_kept(work, dataset, shard, Place(f"-{number}" if shards > 1 else "", number * size, len(kept), folders))
     return summary
 
 
@@ -140,16 +144,24 @@ def _table(entries: Iterator[dict[str, Any]]) -> Iterator[bytes]:
         first = False
 
 
-def _write_kept(work: Work, dataset: Dataset, kept: Sequence[dict[str, Any]], mark: str, done: float) -> None:
-    """Write images that are kept, with their new labels, as npz and as zip.
+class Place(NamedTuple):
+    """Where some of the kept images stand among all.
 
-    Args:
-        work: the job.
-        dataset: where the images are.
-        kept: what came of each.
-        mark: what tells the names of these files from those of other shards.
-        done: the share of all images that is written already.
+    Attributes:
+        mark: what tells the names of their files from those of others.
+        first: number of the first of them.
+        all: how many there are in all.
+        folders: the folder of each label.
     """
+
+    mark: str
+    first: int
+    all: int
+    folders: Mapping[str | None, str]
+
+
+def _write_kept(work: Work, dataset: Dataset, kept: Sequence[dict[str, Any]], place: Place) -> None:
+    """Write some of the images that are kept, with their new labels, as npz and as zip."""
     rows = np.array([entry["row"] for entry in kept], np.int64)
     names = [str(entry["label"]) for entry in kept]
     images = dataset.images[rows]
@@ -159,13 +171,14 @@ def _write_kept(work: Work, dataset: Dataset, kept: Sequence[dict[str, Any]], ma
         "confidence": np.array([entry["confidence"] for entry in kept], np.float32),
         "row": rows,
     }
-    work.put(f"images{mark}.npz", write_npz(arrays))
+    work.put(f"images{place.mark}.npz", write_npz(arrays))
     manifest = ({name: value for name, value in entry.items() if name != "kept"} for entry in kept)
-    work.put(f"images{mark}.zip", write_zip(_told(work, images, done), names, manifest))
+    told = _told(work, images, place)
+    work.put(f"images{place.mark}.zip", write_zip(told, names, manifest, first=place.first, folders=place.folders))
 
 
-def _told(work: Work, images: Pixels, done: float) -> Iterator[Pixels]:
+def _told(work: Work, images: Pixels, place: Place) -> Iterator[Pixels]:
     """The images one by one, each reported as it is written."""
     for i, image in enumerate(images):
-        work.report(SPREAD + (1 - SPREAD) * (done + (1 - done) * i / len(images)), "writing files")
+        work.report(SPREAD + (1 - SPREAD) * (place.first + i) / place.all, "writing files")
         yield image

@@ -197,7 +197,7 @@ def delete_job(job_id: str) -> Call[None]:
     return Call("DELETE", f"{_job(job_id)}/record", _nothing, repeatable=False)
 
 
-def result(job_id: str, form: str, figure: str | None, layout: str | None) -> Call[bytes]:
+def result(job_id: str, form: str, figure: str | None, layout: str | None, shard: int | None) -> Call[bytes]:
     """A job's result; a layout decides the form.
 
     Raises:
@@ -206,7 +206,8 @@ def result(job_id: str, form: str, figure: str | None, layout: str | None) -> Ca
     if form not in FORMS:
         raise ValueError(f"results do not come as {form!r}; use one of {', '.join(FORMS)}")
     accept = "*/*" if layout else FORMS[form]
-    return Call("GET", f"{_job(job_id)}/result", _bytes, _given(figure=figure, layout=layout), {"Accept": accept})
+    options = _given(figure=figure, layout=layout, shard=shard)
+    return Call("GET", f"{_job(job_id)}/result", _bytes, options, {"Accept": accept})
 
 
 def events(job_id: str, after: str | None) -> Call[None]:

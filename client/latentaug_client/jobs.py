@@ -75,7 +75,9 @@ class Job:
         self.record = self._connection.send(calls.cancel(self.id))
         return self
 
-    def result(self, form: str = "json", *, figure: str | None = None, layout: str | None = None) -> bytes:
+    def result(
+        self, form: str = "json", *, figure: str | None = None, layout: str | None = None, shard: int | None = None
+    ) -> bytes:
         """The job's result.
 
         Args:
@@ -83,8 +85,10 @@ class Job:
             figure: name of one of an evaluation's figures, which comes as PNG whatever the form.
             layout: the images of an augment or label job as other tools read them, whatever the form: `huggingface`,
                 a parquet file; `webdataset`, a tar; `yolo`, a zip of the folders `train`, `val` and `test`.
+            shard: which of several files, where a label job's images are too many for one: 0 up to the `shards` that
+                the job's record has in `result`.
         """
-        return self._connection.send(calls.result(self.id, "png" if figure else form, figure, layout))
+        return self._connection.send(calls.result(self.id, "png" if figure else form, figure, layout, shard))
 
     def events(self) -> Iterator[Event]:
         """All events of the job, as they come, until it ends. A broken connection is resumed where it broke."""
@@ -153,9 +157,11 @@ class AsyncJob:
         self.record = await self._connection.send(calls.cancel(self.id))
         return self
 
-    async def result(self, form: str = "json", *, figure: str | None = None, layout: str | None = None) -> bytes:
+    async def result(
+        self, form: str = "json", *, figure: str | None = None, layout: str | None = None, shard: int | None = None
+    ) -> bytes:
         """As `Job.result`."""
-        return await self._connection.send(calls.result(self.id, "png" if figure else form, figure, layout))
+        return await self._connection.send(calls.result(self.id, "png" if figure else form, figure, layout, shard))
 
     async def events(self) -> AsyncIterator[Event]:
         """As `Job.events`."""

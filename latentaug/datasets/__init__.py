@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from latentaug.datasets import digits, mnist, ujipen, uploads
+from latentaug.datasets import digits, mnist, ujipen, uniform, uploads
 from latentaug.datasets.built_in import BUILT_IN
 from latentaug.datasets.dataset import UNLABELLED, Dataset, DatasetDescription, NotRead, Unreadable, label_names
 from latentaug.datasets.inspection import told_missing
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 create = uploads.create
-check_size = uploads.check_size
+check_size = uniform.check_size
 
 
 def names(store: ArtefactStore) -> list[str]:

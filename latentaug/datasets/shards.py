@@ -23,9 +23,10 @@ from pydantic import BaseModel, ConfigDict
 from latentaug.datasets import uploads
 from latentaug.datasets.dataset import DatasetDescription, Unreadable
 from latentaug.datasets.splitting import check_enough
+from latentaug.datasets.uniform import uniform
 from latentaug.datasets.uploads import Reading
 from latentaug.errors import Conflict, Damaged, InvalidInput, NotFound, TooLarge
-from latentaug.imaging.intake import MOST_UNREADABLE
+from latentaug.imaging.intake import MOST_UNREADABLE, resized
 from latentaug.imaging.pixels import Pixels
 from latentaug.storage import tensors
 from latentaug.storage.objects import ArtefactStore, check_name, told
@@ -101,12 +102,12 @@ def put(
     """
     uploads.check_free(store, name)
     sizes = [(image.shape[0], image.shape[1]) for image in images]
-    pixels = uploads.uniform(images, sizes, size, max_bytes, files)
+    pixels = uniform(images, sizes, size, max_bytes, files)
     about = _About(
         labels=None if labels is None else list(labels),
         files=None if files is None else list(files),
         parts=None if reading.parts is None else list(reading.parts),
-        warnings=list(reading.warnings),
+        warnings=[*reading.warnings, *([] if size is None else resized(sizes, size))],
         unreadable=reading.unreadable,
     )
     others = [shard for shard in _stored(store, name) if shard.number != number]

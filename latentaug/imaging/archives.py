@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -173,9 +174,10 @@ def write_zip(
     labels: Sequence[str | None] | None,
     manifest: Iterable[Mapping[str, object]],
     tally: Mapping[str, object] | None = None,
+    **how: Any,
 ) -> bytes:
     """The zip of `zip_in_pieces`, whole."""
-    return b"".join(zip_in_pieces(images, labels, manifest, tally))
+    return b"".join(zip_in_pieces(images, labels, manifest, tally, **how))
 
 
 def zip_in_pieces(
@@ -183,6 +185,9 @@ def zip_in_pieces(
     labels: Sequence[str | None] | None,
     manifest: Iterable[Mapping[str, object]],
     tally: Mapping[str, object] | None = None,
+    *,
+    first: int = 0,
+    folders: Mapping[str | None, str] | None = None,
 ) -> Iterator[bytes]:
     """Write images as PNG files in label folders, with `manifest.csv`: a `file` column, then each row's provenance.
 
@@ -195,11 +200,13 @@ def zip_in_pieces(
             is None lie in the folder `unlabelled`.
         manifest: one mapping per image, all with the same keys.
         tally: what became of the images that were wanted, for `tally.json`; or None.
+        first: number of the first image in the name of its file; where images are in several zips, no two have one.
+        folders: of `folder_names` of the labels of all zips; None for that of these labels.
 
     Yields:
         The bytes of the zip, piece by piece.
     """
-    folders = folder_names(labels or [])
+    folders = folder_names(labels or []) if folders is None else folders
     out, lines = Growing(), io.BytesIO()
     table = io.TextIOWrapper(lines, "utf-8", newline="", write_through=True)
     writer = csv.writer(table, lineterminator="\n")
@@ -207,7 +214,8 @@ def zip_in_pieces(
         for i, (image, row) in enumerate(zip(images, manifest, strict=True)):
             if i == 0:
                 writer.writerow(["file", *row])
-            name = f"{i:06d}.png" if labels is None else f"{folders[labels[i]]}/{i:06d}.png"
+            file = f"{first + i:06d}.png"
+            name = file if labels is None else f"{folders[labels[i]]}/{file}"
             text = {key: str(value) for key, value in row.items() if value is not None}
             archive.writestr(zipfile.ZipInfo(name, EPOCH), encode_png(image, text))
             writer.writerow([name, *cells(row).values()])

@@ -107,14 +107,32 @@ def unpack(
         with (folder / ONE_FILE[layout]).open("wb") as file:
             file.writelines(IN_ONE_FILE[layout](made))
         return
-    data = job.result("zip") if layout == "folders" else job.result(layout=layout)
     if layout in ONE_FILE:
-        (folder / ONE_FILE[layout]).write_bytes(data)
+        (folder / ONE_FILE[layout]).write_bytes(job.result(layout=layout))
         return
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        archive.extractall(folder)  # it leaves out what would lead out of the folder
+    if layout == "folders":
+        _unpack_all(job, folder)
+    else:
+        _unpack_one(job.result(layout=layout), folder)
     if images is not None:
         _name_originals(folder / MANIFEST, list(images.values()))
+
+
+def _unpack_all(job: Job, folder: Path) -> None:
+    """Unpack a job's zip, or all of several, whose manifests become one."""
+    shards = int((job.record["result"] or {}).get("shards", 1))
+    lines = list[bytes]()
+    for shard in range(shards):
+        _unpack_one(job.result("zip", shard=shard if shards > 1 else None), folder)
+        if shards > 1:
+            lines += (folder / MANIFEST).read_bytes().splitlines(keepends=True)[1 if shard else 0 :]
+    if shards > 1:
+        (folder / MANIFEST).write_bytes(b"".join(lines))
+
+
+def _unpack_one(data: bytes, folder: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(folder)  # it leaves out what would lead out of the folder
 
 
 def _name_originals(path: Path, files: Sequence[Path]) -> None:

@@ -6,14 +6,17 @@ import io
 import json
 import tarfile
 import zipfile
+from pathlib import Path
 
 import httpx
 import pytest
+from latentaug_client import Client
 from pyarrow import parquet
 
 from latentaug.datasets import digits
 from latentaug.imaging.archives import write_zip
 from latentaug.runtime.jobs import Attempts
+from service.cli.destination import unpack
 from tests.api.services import Home
 
 JOBS = "/v1/jobs"
@@ -100,12 +103,15 @@ def test_a_result_that_is_damaged_is_called_so(api: httpx.Client, home: Home, wo
     assert api.get(f"{JOBS}/{job}/result", params={"layout": layout}).status_code == 409
 
 
-def test_very_many_images_come_in_shards_each_by_its_number(api: httpx.Client, home: Home, worker: Attempts) -> None:
+def test_very_many_images_come_in_shards_each_by_its_number(
+    api: httpx.Client, home: Home, worker: Attempts, tmp_path: Path
+) -> None:
     job = api.post(f"{JOBS}/augment", json={"dataset": "digits", "model": "eight"}).json()["id"]
     worker.claim(job, 1)
     for number in range(2):
-        images = DIGITS.images[number : number + 1]
-        home.store.put(f"jobs/{job}/images-{number}.zip", write_zip(list(images), ["3"], [{"source": number}]))
+        images = list(DIGITS.images[2 * number :][:2])
+        rows = [{"source": 2 * number}, {"source": 2 * number + 1}]
+        home.store.put(f"jobs/{job}/images-{number}.zip", write_zip(images, ["3", "7"], rows, first=2 * number))
     home.store.put(f"jobs/{job}/result.json", json.dumps({"dataset_checksum": DIGITS.checksum}).encode())
     worker.finish(job, 1, "succeeded", {"shards": 2})
     zipped, result = {"Accept": "application/zip"}, f"{JOBS}/{job}/result"
@@ -117,5 +123,13 @@ def test_very_many_images_come_in_shards_each_by_its_number(api: httpx.Client, h
     assert (unnamed.status_code, beyond.status_code) == (422, 422)
     assert "shard=0 to 1" in unnamed.json()["detail"]
     assert second.content == home.store.get(f"jobs/{job}/images-1.zip")
-    assert parquet.read_table(io.BytesIO(laid_out.content))["source"].to_pylist() == [1]
+    assert parquet.read_table(io.BytesIO(laid_out.content))["source"].to_pylist() == [2, 3]
     assert api.get(result, headers={"Accept": "application/json"}).status_code == 200
+
+    with Client(str(api.base_url)) as client:
+        unpack(client.job(job), "folders", tmp_path)
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")}
+    assert files == {"3/000000.png", "7/000001.png", "3/000002.png", "7/000003.png"}
+    lines = (tmp_path / "manifest.csv").read_text().splitlines()
+    assert lines[0] == "file,source"
+    assert {line.split(",")[0] for line in lines[1:]} == files

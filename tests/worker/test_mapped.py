@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,12 @@ def both(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return desk
 
 
+def named(desk: Desk, work: Work, *files: str) -> list[str]:
+    """The images in all of these zips, by the names that they would have in one folder."""
+    archives = [zipfile.ZipFile(io.BytesIO(desk.file(work, file))) for file in files]
+    return [name for archive in archives for name in archive.namelist() if name.endswith(".png")]
+
+
 def images_of(desk: Desk, work: Work, file: str) -> dict[str, Any]:
     return dict(read_npz(desk.file(work, file), LIMITS))
 
@@ -51,7 +59,8 @@ def test_training_and_labels_are_the_same_from_memory_and_from_a_file(
     works = {name: both.start("label") for name in ("file", "memory", "shards")}
     for name, work in works.items():
         monkeypatch.setattr(uploads, "MOST_IN_MEMORY", LARGE if name == "memory" else 0)
-        monkeypatch.setattr(label_job, "SHARD", 90 if name == "shards" else 100_000)
+        monkeypatch.setattr(label_job, "SHARD", 90)
+        monkeypatch.setattr(label_job, "most_of_a_job", lambda *_, few=name == "shards": 100 if few else LARGE)
         summary = label(work, LabelParams(dataset="few", model="memory"))
 
     results = {name: json.loads(both.file(work, "result.json")) for name, work in works.items()}
@@ -62,6 +71,8 @@ def test_training_and_labels_are_the_same_from_memory_and_from_a_file(
         if file_name == "rows.csv":
             assert both.file(works["shards"], file_name) == both.file(works["memory"], file_name)
         assert both.file(works["file"], file_name) == both.file(works["memory"], file_name)
+    zips = [f"images-{number}.zip" for number in range(summary["shards"])]
+    assert named(both, works["shards"], *zips) == named(both, works["memory"], "images.zip")
     whole = images_of(both, works["memory"], "images.npz")
     parts = [images_of(both, works["shards"], f"images-{number}.npz") for number in range(summary["shards"])]
     for name, array in whole.items():

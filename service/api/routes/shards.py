@@ -126,5 +126,5 @@ def _put(
     limits: Limits,
 ) -> Shard:
     sent = read_upload(options, form, body, limits, shard=True)
-    most = limits.max_bytes, context.settings.max_sharded_bytes
-    return shards.put(store, dataset, number, sent.images, sent.labels, *most, *sent[2:])
+    most, in_all = limits.max_bytes, context.settings.max_sharded_bytes
+    return shards.put(store, dataset, number, sent.images, sent.labels, most, in_all, *sent[2:])
