@@ -15,18 +15,24 @@ WORKDIR /src
 # pip takes no file whose hash they do not name. Another index has other builds of torch, so there its version alone counts.
 COPY constraints.txt requirements-torch.lock ./
 RUN if [ -n "$TORCH_INDEX_URL" ]; then \
-        /opt/latentaug/bin/pip install --constraint constraints.txt --index-url "$TORCH_INDEX_URL" torch; \
+        /opt/latentaug/bin/pip install --no-compile --constraint constraints.txt --index-url "$TORCH_INDEX_URL" torch; \
     else \
-        /opt/latentaug/bin/pip install --require-hashes --no-deps --requirement requirements-torch.lock; \
+        /opt/latentaug/bin/pip install --no-compile --require-hashes --no-deps --requirement requirements-torch.lock; \
     fi
 COPY requirements.lock ./
-RUN /opt/latentaug/bin/pip install --require-hashes --no-deps --requirement requirements.lock
+RUN /opt/latentaug/bin/pip install --no-compile --require-hashes --no-deps --requirement requirements.lock
 COPY pyproject.toml README.md ./
 COPY latentaug latentaug
 COPY service service
 COPY worker worker
 COPY client client
-RUN /opt/latentaug/bin/pip install --no-deps --no-build-isolation . && /opt/latentaug/bin/pip check
+RUN /opt/latentaug/bin/pip install --no-compile --no-deps --no-build-isolation . && /opt/latentaug/bin/pip check
+# Much of what is installed is never loaded by any process of ours. docs/results/image.md says what is taken out.
+COPY deploy/image deploy/image
+RUN /opt/latentaug/bin/pip uninstall --yes pip \
+    && find /opt/latentaug -type d -name __pycache__ -prune -exec rm -r {} + \
+    && /opt/latentaug/bin/python -B deploy/image/trim.py /opt/latentaug \
+    && /opt/latentaug/bin/python deploy/image/compile.py
 
 FROM python:${PYTHON_VERSION}-slim-bookworm
 RUN useradd --uid 10001 --create-home latentaug \
