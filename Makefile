@@ -14,7 +14,7 @@ MINUTES ?= 20
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-dev demo run test test-slow test-faults chaos fuzz check lock sbom audit format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
+.PHONY: help install install-dev demo run test test-slow test-faults test-image chaos fuzz check lock sbom audit format docs screenshots paper bench-grid bench-fanout bench-serving bench-training bench-page clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -54,15 +54,18 @@ run: install  ## Start the service and keep it running; PORT=8000 sets its port
 # There is a process for each core, so each gets one thread: more would only wait for one another. The quick tests wait for
 # other processes so often that one more keeps the cores busy.
 QUICK_TESTS = $(shell $(BIN)/python -c "from latentaug.runtime.settings import available_cores as cores; print(min(4, cores() + 1))")
-test test-slow test-faults chaos: export OMP_NUM_THREADS = 1
+test test-slow test-faults test-image chaos: export OMP_NUM_THREADS = 1
 test: install-dev  ## Run the tests, some at once; for a single one: .venv/bin/pytest tests/...
-	$(BIN)/pytest -m "not slow and not faults" --numprocesses $(QUICK_TESTS) --dist loadscope
+	$(BIN)/pytest -m "not slow and not faults and not image" --numprocesses $(QUICK_TESTS) --dist loadscope
 
 test-slow: .venv/.installed-slow  ## Run the tests that measure, kill processes or fuzz, and so take minutes
 	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadscope
 
 test-faults: .venv/.installed-slow  ## Break the running service in every way once, and look whether anything is lost; takes minutes
 	$(BIN)/pytest -m faults --numprocesses 2 --dist loadscope tests/faults
+
+test-image: install-dev  ## Build the image and run each service in it, with no engine; needs root, Debian and the network
+	$(BIN)/pytest -m image tests/image
 
 chaos: install-dev  ## Break the running service again and again for MINUTES=20, and audit what is left
 	$(BIN)/python -m bench.chaos --minutes $(MINUTES) $(BENCH); status=$$?; $(BIN)/python -m docs.reliability; exit $$status
