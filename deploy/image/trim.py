@@ -85,7 +85,7 @@ def cut(library: Path) -> int:
         file.seek(place)
         segments = [struct.unpack_from("<8xQ16xQ", file.read(each)) for _ in range(number)]
         end = max(offset + length for offset, length in [*segments, (place, each * number)])
-        behind = file.seek(0, 2) - end
+        behind: int = file.seek(0, 2) - end
         if behind > 0:
             file.seek(40)
             file.write(bytes(8))  # where the table of sections is

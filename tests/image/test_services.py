@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import httpx
@@ -12,7 +13,7 @@ from tests.image.containers import Containers
 from tests.image.test_image import contents
 from tests.system.composition import COMPOSE, ended, order
 
-STOPPED = (0, 128 + 15)
+STOPPED = (0, 128 + signal.SIGTERM)
 """Exit statuses of what SIGTERM has ended: uvicorn raises it again once it has drained."""
 
 
