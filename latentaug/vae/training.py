@@ -24,22 +24,19 @@ from latentaug.errors import InvalidInput, MalformedInput, TooFewImages
 from latentaug.options import TrainingOptions
 from latentaug.vae.architectures import LATENT_DIMS, Architecture, chosen, pixels
 from latentaug.vae.averaging import Average
+from latentaug.vae.defaults import settled
 from latentaug.vae.distributed import Alone, Group
 from latentaug.vae.likelihoods import loss
 from latentaug.vae.memory import together
 from latentaug.vae.networks import Network, from_weights, untrained
 from latentaug.vae.precision import fastest
-from latentaug.vae.residual import Grid, ResidualVAE
+from latentaug.vae.residual import ResidualVAE
 from latentaug.vae.supply import Supply, supply
 from latentaug.vae.train_step import Step, side_stream, step_kind
 from latentaug.vae.variation import CHANCES
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 _VALIDATION_BATCH = 1024
-_PAPER_EPOCHS, _PAPER_VALUES = 100, 28 * 28
-_EFFORT, _PIXELS_OF_A_PLACE = 2.2e7, 32
-"""Places of images that the residual network is trained on where nobody says how many epochs, and how many pixels take
-as long as a place of its finest stage."""
 _GAIN = 0.01
 """Share by which the mean squared error must fall to count as better."""
 
@@ -146,7 +143,7 @@ def fit(
     """
     keep_freed()
     architecture = _architecture(train, validation, latent_dim, options)
-    options = asked = _settled(options, architecture, len(train))
+    options = asked = settled(options, architecture, len(train))
     if asked.precision == "auto":
         options = asked.model_copy(update={"precision": fastest(architecture, torch.device(device))})
     with side_stream(torch.device(device)):
@@ -221,40 +218,6 @@ def _architecture(train: Images, validation: Images, latent_dim: int | None, opt
     height, width, channels = train.shape[1:]
     name = chosen(options.architecture, height, width, channels)
     return Architecture(height, width, channels, latent_dim or LATENT_DIMS[name], name=name)
-
-
-def _settled(options: TrainingOptions, architecture: Architecture, n: int) -> TrainingOptions:
-    """The options with all that n images of this kind decide."""
-    paper = architecture.name == "paper"
-    return options.model_copy(
-        update={
-            "architecture": architecture.name,
-            "beta": _default_beta(architecture) if options.beta is None else options.beta,
-            "batch_size": options.batch_size or _default_batch_size(n, 256 if paper else 32),
-            "epochs": options.epochs or (_PAPER_EPOCHS if paper else _default_epochs(architecture, n)),
-        }
-    )
-
-
-def _default_beta(architecture: Architecture) -> float:
-    """1, and less for the paper's network where images have fewer values than those that it was made for."""
-    values = architecture.height * architecture.width * architecture.channels
-    return min(1.0, values / _PAPER_VALUES) if architecture.name == "paper" else 1.0
-
-
-def _default_batch_size(n: int, most: int) -> int:
-    """A power of two near n / 32, from 16 for 512 training images or less up to `most`."""
-    return max(16, min(most, 2 ** ((n // 32).bit_length() - 1) if n >= 32 else 0))
-
-
-def _default_epochs(architecture: Architecture, n: int) -> int:
-    """As many passes over n images as take the residual network a few minutes on two cores.
-
-    The time of an image is about that of its places in the finest stage and of its pixels.
-    """
-    grid = Grid.of(architecture.height, architecture.width)
-    places = grid.height * grid.width + architecture.height * architecture.width / _PIXELS_OF_A_PLACE
-    return min(_PAPER_EPOCHS, max(3, round(_EFFORT / places / n)))
 
 
 def _epoch(run: _Run, validation: Tensor | Selection, options: TrainingOptions) -> EpochMetrics:
