@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -36,8 +36,7 @@ def peaks(without: Collection[int] = (), *, apart: bool = False) -> Iterator[dic
         without: processes that are not looked at.
         apart: whether only a process's own memory counts, without pages of files; looked at now and then.
     """
-    found, over = dict[str, int](), Event()
-    highest = dict[int, tuple[str, int]]()  # by process
+    found, highest = dict[str, int](), dict[int, tuple[str, int]]()  # the latter by process
     for pid in descendants(os.getpid()):
         with suppress(OSError):
             Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
@@ -47,18 +46,10 @@ def peaks(without: Collection[int] = (), *, apart: bool = False) -> Iterator[dic
             if (part := part_of(pid)) is not None and (peak := anonymous(pid) if apart else _peak(pid)):
                 highest[pid] = part, max(peak, highest[pid][1] if apart and pid in highest else 0)
 
-    def watch() -> None:
-        while not over.wait(OFTEN):
-            look()
-
-    thread = Thread(target=watch)
-    thread.start()
     try:
-        yield found
+        with _often(look):
+            yield found
     finally:
-        over.set()
-        thread.join()
-        look()
         for part, peak in highest.values():
             found[part] = found.get(part, 0) + peak
 
@@ -69,20 +60,35 @@ def own() -> Iterator[dict[str, int]]:
 
     Pages of mapped files are resident, but not the process's own: the system takes them away where it needs the room.
     """
-    found, over = {"own": 0}, Event()
+    found = {"own": 0}
+
+    def look() -> None:
+        found["own"] = max(found["own"], anonymous(os.getpid()))
+
+    try:
+        with _often(look):
+            yield found
+    finally:
+        found["resident"] = _peak(os.getpid())
+
+
+@contextmanager
+def _often(look: Callable[[], None]) -> Iterator[None]:
+    """Look again and again, in a thread, for as long as a `with` block lasts, and once more at its end."""
+    over = Event()
 
     def watch() -> None:
         while not over.wait(OFTEN):
-            found["own"] = max(found["own"], anonymous(os.getpid()))
+            look()
 
     thread = Thread(target=watch)
     thread.start()
     try:
-        yield found
+        yield
     finally:
         over.set()
         thread.join()
-        found["resident"] = _peak(os.getpid())
+        look()
 
 
 def anonymous(pid: int) -> int:

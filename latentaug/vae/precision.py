@@ -11,7 +11,8 @@ from latentaug.options import Precision
 from latentaug.vae.architectures import Architecture
 
 LEAST_VALUES = 28 * 28
-"""Values of an image from which bfloat16 pays: MNIST's take a third less time in it, and 8x8 digits a tenth more."""
+"""Values of an image from which bfloat16 pays: MNIST takes a quarter less time in it (docs/results/training.md), while
+8x8 digits, tried once, took a tenth more."""
 _ARITHMETIC = "avx512_bf16", "amx_bf16"
 """What a processor must have one of. Others emulate bfloat16, which takes many times as long as float32."""
 

@@ -55,6 +55,9 @@ Train a variational autoencoder on images without labels. Make new training imag
 space by noise, interpolation or extrapolation. Measure whether they help. Every error is `application/problem+json`.
 """
 
+_PLAIN = (*inference.ENDPOINTS, *labelling.ENDPOINTS, *quality.ENDPOINTS)
+"""The endpoints that parse their own bodies, in front of FastAPI's application."""
+
 # What pages of other sites may send beside what browsers always let them, and what they may read.
 _SENT_HEADERS = [
     "Authorization",
@@ -126,9 +129,22 @@ def create_app(settings: Settings, own: Path | None = None) -> ASGIApp:
             queue.close()
             tracing.shutdown()
 
-    endpoints = (*inference.ENDPOINTS, *labelling.ENDPOINTS, *quality.ENDPOINTS)
+    plain = [endpoint.route for endpoint in _PLAIN]
+    front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
+    front.router.default = HeadAsGet(AuditLog(_documented(), settings.audit_file))  # the plain endpoints change nothing
+    served: ASGIApp = OwnPages(front, settings) if known.open else front
+    served = Traced(served)
+    if settings.cors_origins is not None:
+        served = _for_other_sites(served, settings.cors_origins)
+    served = RequestLog(served)  # around the trace, which shows the request's id
+    served = RequestMetrics(served, metrics=metrics)  # around what RequestLog answers, to count it
+    return _behind_proxies(served, settings)
+
+
+def _documented() -> DocumentedApp:
+    """All endpoints but the plain ones, and the description of both."""
     app = DocumentedApp(
-        endpoints,
+        _PLAIN,
         title="latentaug",
         version="1",
         description=DESCRIPTION,
@@ -139,16 +155,7 @@ def create_app(settings: Settings, own: Path | None = None) -> ASGIApp:
     )
     for module in (models, datasets, shards, jobs, results, records, system, page):
         app.include_router(module.router)
-    plain = [endpoint.route for endpoint in endpoints]
-    front = Starlette(routes=plain, exception_handlers=problems.HANDLERS, lifespan=lifespan)
-    front.router.default = HeadAsGet(AuditLog(app, settings.audit_file))  # the plain endpoints change nothing
-    served: ASGIApp = OwnPages(front, settings) if known.open else front
-    served = Traced(served)
-    if settings.cors_origins is not None:
-        served = _for_other_sites(served, settings.cors_origins)
-    served = RequestLog(served)  # around the trace, which shows the request's id
-    served = RequestMetrics(served, metrics=metrics)  # around what RequestLog answers, to count it
-    return _behind_proxies(served, settings)
+    return app
 
 
 def _for_other_sites(served: ASGIApp, origins: str) -> ASGIApp:
